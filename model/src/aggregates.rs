@@ -1,0 +1,230 @@
+//! Aggregates: sums over all members, the same whatever the order their deltas arrive in.
+//!
+//! [`counters`] counts titles by epoch and dimension with their decayed popularity, and
+//! [`transitions`] counts which title follows which. A delta is added once, by its position.
+
+pub mod counters;
+mod encoding;
+pub mod transitions;
+
+use crate::check_invariant;
+use crate::decay::DecayWeights;
+use crate::delta::Delta;
+use crate::identifier::{PartitionId, Position};
+use crate::settings::AggregateSettings;
+use crate::symbols::{Symbol, Symbols};
+use counters::{CounterTable, Decays};
+use hashbrown::HashMap;
+use transitions::Transitions;
+
+pub use encoding::SNAPSHOT_VERSION;
+
+/// The dimension that counts everything.
+pub const ALL: &str = "all";
+
+/// What adding a delta came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It was added.
+    Now,
+    /// It had been added before.
+    Before,
+    /// Something before it is missing: deltas after this position must come first.
+    Gap {
+        /// Position that the aggregates reflect.
+        after: Position,
+    },
+}
+
+/// Sums over all members.
+#[derive(Debug)]
+pub struct Aggregates {
+    pub(crate) settings: AggregateSettings,
+    pub(crate) titles: Symbols,
+    pub(crate) dimensions: Symbols,
+    /// By dimension.
+    pub(crate) counters: Vec<CounterTable>,
+    pub(crate) transitions: Transitions,
+    /// Plays of each title, ever.
+    pub(crate) plays: Vec<u64>,
+    pub(crate) decays: Decays,
+    positions: Vec<Position>,
+}
+
+impl Aggregates {
+    /// Empty aggregates over `partitions`.
+    pub fn new(partitions: u16, settings: AggregateSettings) -> Self {
+        let decays = Decays {
+            popularity: DecayWeights::new(settings.popularity_half_life_epochs),
+            trend: DecayWeights::new(settings.trend_half_life_epochs),
+            epochs: settings.epochs,
+            newest_epoch: 0,
+            popularity_landmark: 0,
+            trend_landmark: 0,
+        };
+        Self {
+            titles: Symbols::new(settings.titles),
+            dimensions: Symbols::new(settings.dimensions),
+            counters: Vec::new(),
+            transitions: Transitions::new(settings.transitions),
+            plays: Vec::new(),
+            decays,
+            positions: vec![0; usize::from(partitions)],
+            settings,
+        }
+    }
+
+    /// Position of each partition that these aggregates reflect.
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// Distinct titles counted.
+    pub fn title_count(&self) -> usize {
+        self.titles.len() - 1
+    }
+
+    /// Distinct title-to-title transitions.
+    pub fn transition_count(&self) -> usize {
+        self.transitions.len()
+    }
+
+    /// The newest epoch of event time seen.
+    pub fn newest_epoch(&self) -> u32 {
+        self.decays.newest_epoch
+    }
+
+    /// Adds a delta, once.
+    pub fn add(&mut self, delta: &Delta) -> Added {
+        let at = usize::from(delta.partition.0);
+        let Some(&position) = self.positions.get(at) else {
+            check_invariant!(I2, false, "delta of {}, which is no partition", delta.partition);
+            return Added::Before;
+        };
+        if delta.position <= position {
+            return Added::Before;
+        }
+        if delta.after != position {
+            check_invariant!(
+                I2,
+                delta.after > position,
+                "delta {}..{} overlaps {position}",
+                delta.after,
+                delta.position
+            );
+            return Added::Gap { after: position };
+        }
+        self.add_contents(delta);
+        self.positions[at] = delta.position;
+        Added::Now
+    }
+
+    /// Position of one partition.
+    pub fn position(&self, partition: PartitionId) -> Position {
+        self.positions.get(usize::from(partition.0)).copied().unwrap_or_default()
+    }
+
+    fn add_contents(&mut self, delta: &Delta) {
+        let titles = self.intern_titles(delta);
+        let dimensions = self.intern_dimensions(delta);
+        let newest = delta.cells.iter().map(|cell| cell.epoch).max().unwrap_or(0);
+        if self.decays.advance(newest) {
+            for table in &mut self.counters {
+                table.rescale(&self.decays);
+            }
+        }
+        let [all, ..] = self.dimensions_of(&[ALL]);
+        for cell in &delta.cells {
+            let Some(title) = titles[cell.title as usize] else { continue };
+            let (country, device) = (dimensions.get(&(0, cell.country)), dimensions.get(&(1, cell.device)));
+            for dimension in [Some(&all), country, device].into_iter().flatten() {
+                if let Some(dimension) = dimension {
+                    self.counters[*dimension as usize].add(title, cell.epoch, cell.counts, &self.decays);
+                }
+            }
+            if self.plays.len() <= title as usize {
+                self.plays.resize(title as usize + 1, 0);
+            }
+            self.plays[title as usize] += u64::from(cell.counts.plays);
+        }
+        for (to, sources) in delta.transition_runs() {
+            let Some(to) = titles[to as usize] else { continue };
+            let sources = sources.iter().map(|from| titles[*from as usize]);
+            self.transitions.add(to, sources);
+        }
+    }
+
+    fn intern_titles(&mut self, delta: &Delta) -> Vec<Option<Symbol>> {
+        let mut titles = vec![None; delta.strings.len()];
+        let mut intern = |at: u32, symbols: &mut Symbols| {
+            let title = &mut titles[at as usize];
+            if title.is_none() {
+                *title = symbols.intern(&delta.strings[at as usize]).ok();
+                if title.is_none() {
+                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles").increment(1);
+                }
+            }
+        };
+        for cell in &delta.cells {
+            intern(cell.title, &mut self.titles);
+        }
+        for (to, sources) in delta.transition_runs() {
+            intern(to, &mut self.titles);
+            sources.iter().for_each(|from| intern(*from, &mut self.titles));
+        }
+        titles
+    }
+
+    /// Dimensions of the delta's countries (kind 0) and devices (kind 1), by their local number.
+    fn intern_dimensions(&mut self, delta: &Delta) -> HashMap<(u8, u32), Option<Symbol>> {
+        let mut dimensions = HashMap::new();
+        for cell in &delta.cells {
+            for (kind, prefix, local) in [(0, "country", cell.country), (1, "device", cell.device)] {
+                if local != 0 && !dimensions.contains_key(&(kind, local)) {
+                    let name = format!("{prefix}:{}", delta.strings[local as usize]);
+                    let [dimension] = self.dimensions_of(&[&name]);
+                    dimensions.insert((kind, local), dimension);
+                }
+            }
+        }
+        dimensions
+    }
+
+    fn dimensions_of<const N: usize>(&mut self, names: &[&str; N]) -> [Option<Symbol>; N] {
+        names.map(|name| {
+            let dimension = self.dimensions.intern(name).ok();
+            if dimension.is_none() {
+                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "dimensions").increment(1);
+            }
+            while self.counters.len() < self.dimensions.len() {
+                self.counters.push(CounterTable::default());
+            }
+            dimension
+        })
+    }
+
+    /// The counters of a dimension such as `all`, `country:BR` or `device:tv`.
+    pub fn counters(&self, dimension: &str) -> Option<&CounterTable> {
+        self.counters.get(self.dimensions.get(dimension)? as usize)
+    }
+
+    /// Names of all dimensions counted.
+    pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
+        self.dimensions.since(1).iter().map(|name| &**name)
+    }
+
+    /// Number of a title, if it was ever counted.
+    pub fn title(&self, id: &str) -> Option<Symbol> {
+        self.titles.get(id)
+    }
+
+    /// Id of a title.
+    pub fn title_id(&self, title: Symbol) -> &std::sync::Arc<str> {
+        self.titles.text(title)
+    }
+
+    /// Plays of a title, ever.
+    pub fn plays(&self, title: Symbol) -> u64 {
+        self.plays.get(title as usize).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,120 @@
+//! The catalogue: what is known about titles beside what members do with them.
+
+use crate::identifier::id_problem;
+use crate::reject::{Reject, RejectReason};
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Largest encoded title, in bytes.
+pub const MAX_TITLE_BYTES: usize = 65_536;
+
+/// One title of the catalogue. Only `id` is needed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Title {
+    /// Id, `[A-Za-z0-9_-]{1,64}`.
+    #[serde(default)]
+    pub id: String,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Genres, most telling first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub genres: Vec<String>,
+    /// Year of release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub year: Option<u16>,
+    /// Youngest age it is meant for, in years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maturity: Option<u8>,
+    /// Countries (ISO 3166-1 alpha-2) where it may be shown; empty: everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub countries: Vec<String>,
+    /// Ids of its artworks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artworks: Vec<String>,
+}
+
+impl Title {
+    /// Checks ids, countries and sizes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the field's name.
+    pub fn validate(&self) -> Result<(), Reject> {
+        let bad = |reason, detail: String| Err(Reject::new(reason, detail));
+        if let Some(problem) = id_problem(&self.id) {
+            return bad(RejectReason::InvalidId, format!("`id` {problem}"));
+        }
+        for artwork in &self.artworks {
+            if let Some(problem) = id_problem(artwork) {
+                return bad(RejectReason::InvalidId, format!("`artworks` has {artwork:?}, which {problem}"));
+            }
+        }
+        for country in &self.countries {
+            if !crate::event::is_country(country) {
+                return bad(
+                    RejectReason::InvalidValue,
+                    format!("`countries` has {country:?}; expected two capital letters, such as BR"),
+                );
+            }
+        }
+        if let Some(genre) = self.genres.iter().find(|genre| genre.is_empty() || genre.len() > 64) {
+            return bad(
+                RejectReason::InvalidValue,
+                format!("`genres` has {genre:?}; expected 1 to 64 bytes each"),
+            );
+        }
+        if self.genres.len() > 64 || self.artworks.len() > 256 || self.countries.len() > 256 {
+            return bad(
+                RejectReason::InvalidValue,
+                "too many entries: at most 64 `genres`, 256 `artworks`, 256 `countries`".into(),
+            );
+        }
+        if self.name.as_ref().is_some_and(|name| name.len() > 1_024) {
+            return bad(RejectReason::InvalidValue, "`name` has more than 1,024 bytes".into());
+        }
+        Ok(())
+    }
+
+    /// Whether it may be shown in `country` (`None`: country unknown, no restriction applied).
+    pub fn is_available_in(&self, country: Option<&str>) -> bool {
+        match country {
+            Some(country) if !self.countries.is_empty() => self.countries.iter().any(|c| c == country),
+            _ => true,
+        }
+    }
+}
+
+/// All titles of the catalogue, by id.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    titles: HashMap<Arc<str>, Arc<Title>>,
+}
+
+impl Catalogue {
+    /// Adds or replaces `title`.
+    pub fn put(&mut self, title: Title) {
+        self.titles.insert(Arc::from(title.id.as_str()), Arc::new(title));
+    }
+
+    /// The title with `id`.
+    pub fn get(&self, id: &str) -> Option<&Arc<Title>> {
+        self.titles.get(id)
+    }
+
+    /// Number of titles.
+    pub fn len(&self) -> usize {
+        self.titles.len()
+    }
+
+    /// Whether there is no title.
+    pub fn is_empty(&self) -> bool {
+        self.titles.is_empty()
+    }
+
+    /// Whether a title may be shown in `country`; titles outside the catalogue may.
+    pub fn is_available(&self, id: &str, country: Option<&str>) -> bool {
+        self.titles.get(id).is_none_or(|title| title.is_available_in(country))
+    }
+}

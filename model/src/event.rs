@@ -1,0 +1,320 @@
+//! The event contract: what publishers send, parsed and validated.
+//!
+//! Parsing borrows from the payload; only strings with JSON escapes are copied.
+
+use crate::identifier::id_problem;
+use crate::reject::{Reject, RejectReason};
+use crate::timestamp::parse_rfc3339_ms;
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+use std::borrow::Cow;
+
+/// What a member did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A title was shown.
+    Impression,
+    /// A title was started.
+    Play,
+    /// A title was watched up to `watched_s`.
+    Progress,
+    /// Thumb: −1 down, 1 up, 2 two thumbs up.
+    Thumb,
+    /// Rating from 0.5 to 5.
+    Rating,
+    /// A title was put on the member's list.
+    ListAdd,
+    /// A title was taken off the member's list.
+    ListRemove,
+    /// The member is to be erased.
+    Forget,
+}
+
+impl EventKind {
+    /// Every kind, in the order of the contract.
+    pub const ALL: [Self; 8] = [
+        Self::Impression,
+        Self::Play,
+        Self::Progress,
+        Self::Thumb,
+        Self::Rating,
+        Self::ListAdd,
+        Self::ListRemove,
+        Self::Forget,
+    ];
+
+    /// The name used in the contract's `type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Impression => "impression",
+            Self::Play => "play",
+            Self::Progress => "progress",
+            Self::Thumb => "thumb",
+            Self::Rating => "rating",
+            Self::ListAdd => "list_add",
+            Self::ListRemove => "list_remove",
+            Self::Forget => "forget",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A string of the payload: borrowed where JSON allows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The payload as it stands, before validation. Unknown fields are ignored here: facts keep them.
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    member: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    at: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    request: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    row: Option<Text<'a>>,
+    #[serde(default)]
+    position: Option<u32>,
+    #[serde(borrow, default)]
+    artwork: Option<Text<'a>>,
+    #[serde(default)]
+    propensity: Option<f32>,
+    #[serde(borrow, default)]
+    country: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    device: Option<Text<'a>>,
+    #[serde(default)]
+    watched_s: Option<f64>,
+    #[serde(default)]
+    duration_s: Option<f64>,
+    #[serde(default)]
+    value: Option<f64>,
+}
+
+/// A valid event. Absent strings are empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<'a> {
+    /// Id, unique among all events: duplicates are dropped by it.
+    pub id: Cow<'a, str>,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who did it.
+    pub member: Cow<'a, str>,
+    /// With which title (empty for `forget`).
+    pub title: Cow<'a, str>,
+    /// Event time, Unix milliseconds.
+    pub at_ms: i64,
+    /// The page request that showed the title.
+    pub request: Cow<'a, str>,
+    /// Row of the page.
+    pub row: Cow<'a, str>,
+    /// Position in the row, from 0.
+    pub position: Option<u32>,
+    /// Artwork shown.
+    pub artwork: Cow<'a, str>,
+    /// Probability with which the artwork was chosen, in (0, 1].
+    pub propensity: Option<f32>,
+    /// Country, ISO 3166-1 alpha-2.
+    pub country: Cow<'a, str>,
+    /// Device.
+    pub device: Cow<'a, str>,
+    /// Seconds watched so far.
+    pub watched_s: Option<f64>,
+    /// Length of the title in seconds.
+    pub duration_s: Option<f64>,
+    /// Thumb or rating.
+    pub value: Option<f64>,
+}
+
+/// Whether `text` is a country code: two capital letters.
+pub fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+impl<'a> Event<'a> {
+    /// Parses and validates one payload of at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// A [`Reject`] with the first thing that is wrong, naming the field.
+    pub fn parse(payload: &'a [u8], max_bytes: usize) -> Result<Self, Reject> {
+        if payload.len() > max_bytes {
+            return Err(Reject::new(
+                RejectReason::TooLarge,
+                format!("event has {} bytes; at most {max_bytes} are taken", payload.len()),
+            ));
+        }
+        let raw: Payload<'a> = serde_json::from_slice(payload).map_err(json_reject)?;
+        let kind_name = required(raw.kind, "type")?;
+        let kind = EventKind::from_name(&kind_name).ok_or_else(|| {
+            Reject::new(
+                RejectReason::UnknownType,
+                format!(
+                    "`type` is {:?}; expected one of {}",
+                    shorten(&kind_name),
+                    EventKind::ALL.map(EventKind::name).join(", ")
+                ),
+            )
+        })?;
+        let id = required_id(raw.id, "id")?;
+        let member = required_id(raw.member, "member")?;
+        let title = match kind {
+            EventKind::Forget => optional_id(raw.title, "title")?,
+            _ => required_id(raw.title, "title")?,
+        };
+        let at_ms = parse_rfc3339_ms(&required(raw.at, "at")?)
+            .map_err(|why| Reject::new(RejectReason::InvalidTime, format!("`at` {why}")))?;
+        let country = raw.country.map(|text| text.0).unwrap_or_default();
+        if !country.is_empty() && !is_country(&country) {
+            return Err(invalid(format!(
+                "`country` is {:?}; expected two capital letters, such as BR",
+                shorten(&country)
+            )));
+        }
+        let event = Self {
+            id,
+            kind,
+            member,
+            title,
+            at_ms,
+            request: optional_id(raw.request, "request")?,
+            row: optional_id(raw.row, "row")?,
+            position: raw.position,
+            artwork: optional_id(raw.artwork, "artwork")?,
+            propensity: raw.propensity,
+            country,
+            device: optional_id(raw.device, "device")?,
+            watched_s: raw.watched_s,
+            duration_s: raw.duration_s,
+            value: raw.value,
+        };
+        event.check_values()?;
+        Ok(event)
+    }
+
+    fn check_values(&self) -> Result<(), Reject> {
+        if let Some(propensity) = self.propensity
+            && !(propensity > 0.0 && propensity <= 1.0)
+        {
+            return Err(invalid(format!("`propensity` is {propensity}; expected above 0, at most 1")));
+        }
+        for (name, value) in [("watched_s", self.watched_s), ("duration_s", self.duration_s)] {
+            if let Some(seconds) = value
+                && !(0.0..=1e7).contains(&seconds)
+            {
+                return Err(invalid(format!("`{name}` is {seconds}; expected 0 to 10,000,000 seconds")));
+            }
+        }
+        match (self.kind, self.value) {
+            (EventKind::Thumb, Some(value)) if value == -1.0 || value == 1.0 || value == 2.0 => Ok(()),
+            (EventKind::Thumb, Some(value)) => {
+                Err(invalid(format!("`value` of a thumb is {value}; expected -1, 1 or 2")))
+            }
+            (EventKind::Rating, Some(value)) if (0.5..=5.0).contains(&value) => Ok(()),
+            (EventKind::Rating, Some(value)) => {
+                Err(invalid(format!("`value` of a rating is {value}; expected 0.5 to 5")))
+            }
+            (EventKind::Thumb | EventKind::Rating, None) => Err(missing("value")),
+            (EventKind::Progress, _) if self.watched_s.is_none() => Err(missing("watched_s")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn json_reject(error: serde_json::Error) -> Reject {
+    match error.classify() {
+        serde_json::error::Category::Data => Reject::new(RejectReason::InvalidField, error.to_string()),
+        _ => Reject::new(RejectReason::MalformedJson, format!("payload is no JSON object: {error}")),
+    }
+}
+
+fn required<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+    text.map(|text| text.0).ok_or_else(|| missing(field))
+}
+
+fn required_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+    let id = required(text, field)?;
+    match id_problem(&id) {
+        None => Ok(id),
+        Some(problem) => Err(Reject::new(RejectReason::InvalidId, format!("`{field}` {problem}"))),
+    }
+}
+
+fn optional_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+    match text {
+        None => Ok(Cow::Borrowed("")),
+        some => required_id(some, field),
+    }
+}
+
+fn missing(field: &str) -> Reject {
+    Reject::new(RejectReason::MissingField, format!("`{field}` is absent"))
+}
+
+fn invalid(detail: String) -> Reject {
+    Reject::new(RejectReason::InvalidValue, detail)
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Event<'_>, Reject> {
+        Event::parse(json.as_bytes(), 65_536)
+    }
+
+    #[test]
+    fn a_full_event_is_read_without_copying() {
+        let json = r#"{"id":"e1","type":"impression","member":"m1","title":"t1","at":"2026-03-01T20:15:00.250Z",
+            "request":"r1","row":"top","position":3,"artwork":"a1","propensity":0.25,"country":"BR","device":"tv",
+            "anything":{"else":[1,2]}}"#;
+        let event = parse(json).expect("valid");
+        assert_eq!((event.kind, &*event.title, event.position), (EventKind::Impression, "t1", Some(3)));
+        assert!(matches!(event.title, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn escaped_strings_are_read_too() {
+        let event = parse(r#"{"id":"\u00651","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}"#);
+        assert_eq!(event.expect("valid").id, "e1");
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::from_name(kind.name()), Some(kind));
+        }
+    }
+}

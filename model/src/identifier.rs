@@ -1,0 +1,98 @@
+//! Identifiers: what an id may look like, and which partition a member belongs to.
+
+use serde::{Deserialize, Serialize};
+
+/// Place of a record in the log. Positions of one partition grow but need not be dense: JetStream
+/// numbers the whole stream, so a partition sees every N-th number or so. 0 is "before the first".
+pub type Position = u64;
+
+/// Epoch of a partition's owner: every take-over gets a higher one, and the store refuses commits
+/// of a lower one.
+pub type OwnerEpoch = u64;
+
+/// Longest id, in bytes.
+pub const MAX_ID_BYTES: usize = 64;
+
+/// Most partitions a stream may have.
+pub const MAX_PARTITIONS: u16 = 1024;
+
+/// Number of a partition, from 0. Shown as `p07`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartitionId(pub u16);
+
+impl std::fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "p{:02}", self.0)
+    }
+}
+
+const ID_BYTE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        byte += 1;
+    }
+    table
+};
+
+/// Whether `id` matches `[A-Za-z0-9_-]{1,64}`: such ids are safe as subject tokens and key parts.
+pub fn is_id(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| ID_BYTE[usize::from(byte)])
+}
+
+/// Why `id` is no id, in words for the one who sent it. `None` if it is one.
+pub fn id_problem(id: &str) -> Option<String> {
+    if is_id(id) {
+        None
+    } else if id.is_empty() {
+        Some("is empty; ids have 1 to 64 characters of A-Z, a-z, 0-9, _ and -".into())
+    } else if id.len() > MAX_ID_BYTES {
+        Some(format!("has {} bytes; ids have at most {MAX_ID_BYTES}", id.len()))
+    } else {
+        let bad = id.chars().find(|c| !c.is_ascii() || !ID_BYTE[*c as usize]).unwrap_or('?');
+        Some(format!("holds {bad:?}; ids are made of A-Z, a-z, 0-9, _ and -"))
+    }
+}
+
+/// The partition of `member` among `partitions`.
+///
+/// FNV-1a (32 bits) of the member's token, modulo the number of partitions: the same function that
+/// NATS applies in the subject transform `partition(N,1)`.
+pub fn partition_of(member: &str, partitions: u16) -> PartitionId {
+    let mut hash: u32 = 0x811c_9dc5;
+    for byte in member.bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    PartitionId((hash % u32::from(partitions.max(1))) as u16)
+}
+
+/// Fingerprint of an id: XXH3-64, stable across versions and machines (it is stored).
+pub fn fingerprint(id: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(id.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_subject_tokens_and_nothing_else() {
+        for good in ["a", "A-b_9", &"x".repeat(64)] {
+            assert!(is_id(good), "{good}");
+            assert_eq!(id_problem(good), None);
+        }
+        for bad in ["", "a.b", "a b", "é", "*", ">", "a\n", &"x".repeat(65)] {
+            assert!(!is_id(bad), "{bad}");
+            assert!(id_problem(bad).is_some());
+        }
+    }
+
+    #[test]
+    fn partition_is_fnv_1a_modulo_count() {
+        // Reference values of 32-bit FNV-1a: "" = 811c9dc5, "a" = e40c292c, "foobar" = bf9cf968.
+        assert_eq!(partition_of("a", 1000), PartitionId((0xe40c_292c_u32 % 1000) as u16));
+        assert_eq!(partition_of("foobar", 16), PartitionId((0xbf9c_f968_u32 % 16) as u16));
+    }
+}

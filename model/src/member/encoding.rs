@@ -1,0 +1,176 @@
+//! Stored form of a member: version byte, then differences in variable-length integers.
+
+use super::attribution::{Impression, OpenEvents, OpenPlay};
+use super::recent_ids::RecentIds;
+use super::{Member, Opinion, Watched};
+use crate::symbols::Symbol;
+use crate::versioned::{self, DecodeError};
+use serde::{Deserialize, Serialize};
+
+/// Newest version of a stored member.
+pub const MEMBER_VERSION: u8 = 1;
+
+const WHAT: &str = "member state";
+
+/// Version 1. Times and positions are differences to the entry before, so that they take one to
+/// three bytes; fingerprints are stored as they are, since they do not compress.
+#[derive(Serialize, Deserialize)]
+struct MemberV1 {
+    newest_ms: i64,
+    forgotten_ms: i64,
+    history: Vec<(Symbol, i32, i64)>,
+    progress: Vec<(u32, u32, u32)>,
+    seen: Vec<Symbol>,
+    list: Vec<Symbol>,
+    opinions: Vec<(Symbol, i8, u8)>,
+    impressions: Vec<ImpressionV1>,
+    plays: Vec<([u8; 8], Symbol, i64)>,
+    recent_ids: Vec<[u8; 8]>,
+    recent_log_s: Vec<i32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ImpressionV1 {
+    request: [u8; 8],
+    title: Symbol,
+    at_ms: i64,
+    country: Symbol,
+    device: Symbol,
+    row: Symbol,
+    artwork: Symbol,
+    position: Option<u32>,
+    propensity: Option<f32>,
+}
+
+/// Differences between neighbours, the first to zero.
+fn differences(values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    values.scan(0, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
+}
+
+/// Undoes [`differences`].
+fn sums(differences: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    differences.scan(0_i64, |sum, difference| {
+        *sum = sum.wrapping_add(difference);
+        Some(*sum)
+    })
+}
+
+impl Member {
+    /// The stored form. The same state always gives the same bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let at_s = differences(self.history.iter().map(|watched| i64::from(watched.at_s)));
+        let positions = differences(self.history.iter().map(|watched| watched.position as i64));
+        let newest_ms = self.newest_ms;
+        let wire = MemberV1 {
+            newest_ms,
+            forgotten_ms: self.forgotten_ms,
+            history: self
+                .history
+                .iter()
+                .zip(at_s.zip(positions))
+                .map(|(watched, (at_s, position))| (watched.title, at_s as i32, position))
+                .collect(),
+            progress: self
+                .history
+                .iter()
+                .enumerate()
+                .filter(|(_, watched)| watched.watched_s > 0 || watched.duration_s > 0)
+                .map(|(at, watched)| (at as u32, watched.watched_s, watched.duration_s))
+                .collect(),
+            seen: self.seen.clone(),
+            list: self.list.clone(),
+            opinions: self.opinions.iter().map(|o| (o.title, o.thumb, o.rating_tenths)).collect(),
+            impressions: self
+                .open
+                .impressions
+                .iter()
+                .map(|shown| ImpressionV1 {
+                    request: shown.request.to_le_bytes(),
+                    title: shown.title,
+                    at_ms: newest_ms - shown.at_ms,
+                    country: shown.country,
+                    device: shown.device,
+                    row: shown.row,
+                    artwork: shown.artwork,
+                    position: shown.position,
+                    propensity: shown.propensity,
+                })
+                .collect(),
+            plays: self
+                .open
+                .plays
+                .iter()
+                .map(|play| (play.request.to_le_bytes(), play.title, newest_ms - play.at_ms))
+                .collect(),
+            recent_ids: self.recent.ids.iter().map(|id| id.to_le_bytes()).collect(),
+            recent_log_s: differences(self.recent.log_s.iter().map(|second| i64::from(*second)))
+                .map(|difference| difference as i32)
+                .collect(),
+        };
+        versioned::encode(MEMBER_VERSION, &wire)
+    }
+
+    /// Reads a stored form of any version.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a version from the future or damaged bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (_version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
+        let wire: MemberV1 = versioned::decode(WHAT, body)?;
+        let at_s = sums(wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
+        let positions = sums(wire.history.iter().map(|(_, _, position)| *position));
+        let mut history: Vec<Watched> = wire
+            .history
+            .iter()
+            .zip(at_s.zip(positions))
+            .map(|((title, _, _), (at_s, position))| Watched {
+                title: *title,
+                at_s: at_s as u32,
+                position: position as u64,
+                watched_s: 0,
+                duration_s: 0,
+            })
+            .collect();
+        for (at, watched_s, duration_s) in wire.progress {
+            let entry = history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("progress of entry {at}, which the history does not have"),
+            })?;
+            (entry.watched_s, entry.duration_s) = (watched_s, duration_s);
+        }
+        let impressions = wire.impressions.into_iter().map(|shown| Impression {
+            request: u64::from_le_bytes(shown.request),
+            title: shown.title,
+            at_ms: wire.newest_ms - shown.at_ms,
+            country: shown.country,
+            device: shown.device,
+            row: shown.row,
+            artwork: shown.artwork,
+            position: shown.position,
+            propensity: shown.propensity,
+        });
+        let plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
+            request: u64::from_le_bytes(request),
+            title,
+            at_ms: wire.newest_ms - at_ms,
+        });
+        let recent_log_s = sums(wire.recent_log_s.into_iter().map(i64::from));
+        Ok(Self {
+            history,
+            seen: wire.seen,
+            list: wire.list,
+            opinions: wire
+                .opinions
+                .into_iter()
+                .map(|(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths })
+                .collect(),
+            open: OpenEvents { impressions: impressions.collect(), plays: plays.collect() },
+            recent: RecentIds {
+                ids: wire.recent_ids.into_iter().map(u64::from_le_bytes).collect(),
+                log_s: recent_log_s.map(|second| second as u32).collect(),
+            },
+            newest_ms: wire.newest_ms,
+            forgotten_ms: wire.forgotten_ms,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! The ring of recent event ids, by which redelivered and retried events are dropped.
+
+use crate::settings::FoldSettings;
+
+/// Fingerprints of recent event ids with the log's second they came at, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecentIds {
+    pub(super) ids: Vec<u64>,
+    pub(super) log_s: Vec<u32>,
+}
+
+impl RecentIds {
+    /// Whether `id` is among the ids remembered at the log's second `now_s`.
+    pub fn contains(&self, id: u64, now_s: u32, settings: &FoldSettings) -> bool {
+        // Newest first: a duplicate mostly follows its original closely.
+        self.ids
+            .iter()
+            .rposition(|known| *known == id)
+            .is_some_and(|at| self.log_s[at].saturating_add(settings.recent_seconds) >= now_s)
+    }
+
+    /// Remembers `id`; forgets what is too old or too much.
+    pub fn insert(&mut self, id: u64, now_s: u32, settings: &FoldSettings) {
+        let by_age = self
+            .log_s
+            .iter()
+            .take_while(|then| then.saturating_add(settings.recent_seconds) < now_s)
+            .count();
+        let by_count = (self.ids.len() + 1).saturating_sub(settings.recent_ids.max(1));
+        let forget = by_age.max(by_count);
+        if forget > 0 {
+            self.ids.drain(..forget);
+            self.log_s.drain(..forget);
+        }
+        self.ids.push(id);
+        self.log_s.push(now_s);
+    }
+
+    /// Ids remembered.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no id is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}

@@ -1,0 +1,81 @@
+//! Settings that the fold depends on. State folded under other settings is other state, so they
+//! are stored beside it and compared on start.
+
+use serde::{Deserialize, Serialize};
+
+/// What bounds and shapes the fold. All limits are per member unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FoldSettings {
+    /// Titles kept in the history, most recent last.
+    pub history_titles: usize,
+    /// Titles remembered as seen after they left the history.
+    pub seen_titles: usize,
+    /// Titles on the member's own list, and titles with a thumb or a rating: each at most this many.
+    pub list_titles: usize,
+    /// Event ids remembered to drop duplicates.
+    pub recent_ids: usize,
+    /// Seconds, by the log's clock, for which an event id is remembered (at most `recent_ids` of them).
+    pub recent_seconds: u32,
+    /// Impressions, and plays waiting for a late impression, kept open: each at most this many.
+    pub open_impressions: usize,
+    /// Seconds of event time between an impression and a play that is attributed to it.
+    pub attribution_seconds: u32,
+    /// Seconds of event time by which an event may be late and still find its counterpart.
+    pub lateness_seconds: u32,
+    /// Distinct titles, devices, rows and artworks of one partition.
+    pub symbols_per_partition: usize,
+    /// Titles back in the history that a play is a transition from.
+    pub transition_window: usize,
+    /// Largest event payload, in bytes.
+    pub event_bytes: usize,
+}
+
+impl Default for FoldSettings {
+    fn default() -> Self {
+        Self {
+            history_titles: 100,
+            seen_titles: 2_000,
+            list_titles: 500,
+            recent_ids: 256,
+            recent_seconds: 900,
+            open_impressions: 256,
+            attribution_seconds: 3_600,
+            lateness_seconds: 600,
+            symbols_per_partition: 1_000_000,
+            transition_window: 20,
+            event_bytes: 65_536,
+        }
+    }
+}
+
+/// Settings of the aggregates: how long counters are kept and how fast popularity fades.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AggregateSettings {
+    /// 30-minute epochs kept of title counters.
+    pub epochs: u32,
+    /// Half-life of popularity, in 30-minute epochs of event time.
+    pub popularity_half_life_epochs: u32,
+    /// Half-life of the trend, in 30-minute epochs of event time.
+    pub trend_half_life_epochs: u32,
+    /// Distinct titles counted.
+    pub titles: usize,
+    /// Distinct countries and devices counted.
+    pub dimensions: usize,
+    /// Distinct title-to-title transitions kept.
+    pub transitions: usize,
+}
+
+impl Default for AggregateSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 96,
+            popularity_half_life_epochs: 14 * 48,
+            trend_half_life_epochs: 6,
+            titles: 200_000,
+            dimensions: 1_024,
+            transitions: 20_000_000,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Interned strings: titles, countries, devices, rows and artworks of one partition (or of the
+//! aggregates), numbered in the order of their first appearance.
+//!
+//! Numbers make member state small. Because they follow the order of the log, folding the same
+//! log again gives the same numbers.
+
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// Number of an interned string.
+pub type Symbol = u32;
+
+/// The symbol of "not given": the empty string, always number 0.
+pub const NONE: Symbol = 0;
+
+/// The table is full: its configured limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("symbol table is full: {limit} distinct titles, devices and rows")]
+pub struct SymbolsFull {
+    /// The limit that was reached.
+    pub limit: usize,
+}
+
+/// A table of interned strings.
+#[derive(Debug, Clone)]
+pub struct Symbols {
+    strings: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, Symbol>,
+    limit: usize,
+}
+
+impl Symbols {
+    /// An empty table (holding only [`NONE`]) that takes at most `limit` strings.
+    pub fn new(limit: usize) -> Self {
+        let none: Arc<str> = Arc::from("");
+        Self { strings: vec![none.clone()], numbers: HashMap::from_iter([(none, NONE)]), limit }
+    }
+
+    /// The number of `text`, given out now if it is new.
+    pub fn intern(&mut self, text: &str) -> Result<Symbol, SymbolsFull> {
+        if let Some(&symbol) = self.numbers.get(text) {
+            return Ok(symbol);
+        }
+        if self.strings.len() > self.limit {
+            return Err(SymbolsFull { limit: self.limit });
+        }
+        let symbol = self.strings.len() as Symbol;
+        let shared: Arc<str> = Arc::from(text);
+        self.strings.push(shared.clone());
+        self.numbers.insert(shared, symbol);
+        Ok(symbol)
+    }
+
+    /// The number of `text`, if it has one.
+    pub fn get(&self, text: &str) -> Option<Symbol> {
+        self.numbers.get(text).copied()
+    }
+
+    /// The string of `symbol`; the empty string for one never given out.
+    pub fn text(&self, symbol: Symbol) -> &Arc<str> {
+        self.strings.get(symbol as usize).unwrap_or(&self.strings[0])
+    }
+
+    /// Numbers given out, [`NONE`] included.
+    pub fn len(&self) -> usize {
+        self.strings.len()
+    }
+
+    /// Whether nothing but [`NONE`] is in the table.
+    pub fn is_empty(&self) -> bool {
+        self.strings.len() == 1
+    }
+
+    /// All strings from number `first` on.
+    pub fn since(&self, first: usize) -> &[Arc<str>] {
+        self.strings.get(first..).unwrap_or_default()
+    }
+}
