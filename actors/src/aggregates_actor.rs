@@ -1,0 +1,172 @@
+//! The actor that adds deltas up and keeps snapshots of the sums.
+//!
+//! Queries read the sums beside it, under a read lock. It is the only writer; while a snapshot is
+//! encoded nothing is added, so that no writer waits at the lock and holds readers up.
+
+use crate::ports::{AggregatesSnapshot, PortError, Ports};
+use actix::prelude::*;
+use bytes::Bytes;
+use nearline_model::aggregates::Added;
+use nearline_model::{Aggregates, Delta, PartitionId, Position};
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Deltas read from the outbox at once.
+const OUTBOX_PAGE: usize = 64;
+
+/// Add a delta that was just committed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Added")]
+pub struct Learn(pub Arc<Delta>);
+
+/// Add what a partition has in the outbox beyond what is known here.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), PortError>")]
+pub struct CatchUp(pub PartitionId);
+
+/// Store a snapshot now.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), PortError>")]
+pub struct SaveSnapshot;
+
+/// The actor.
+pub struct AggregatesActor {
+    aggregates: Arc<RwLock<Aggregates>>,
+    ports: Ports,
+    snapshot_interval: Duration,
+    /// Held by whoever adds or takes a snapshot.
+    writing: Arc<Mutex<()>>,
+    saved: Arc<parking_lot::Mutex<Vec<Position>>>,
+}
+
+impl AggregatesActor {
+    /// An actor over `aggregates`.
+    pub fn new(aggregates: Arc<RwLock<Aggregates>>, ports: Ports, snapshot_interval: Duration) -> Self {
+        let saved = aggregates.read().positions().to_vec();
+        Self {
+            aggregates,
+            ports,
+            snapshot_interval,
+            writing: Arc::default(),
+            saved: Arc::new(parking_lot::Mutex::new(saved)),
+        }
+    }
+
+    fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
+        let (aggregates, store) = (self.aggregates.clone(), self.ports.store.clone());
+        let (writing, saved) = (self.writing.clone(), self.saved.clone());
+        async move {
+            let started = Instant::now();
+            let writing = writing.lock_owned().await;
+            let encoding = tokio::task::spawn_blocking(move || {
+                let aggregates = aggregates.read();
+                if *saved.lock() == aggregates.positions() {
+                    return None;
+                }
+                let snapshot = AggregatesSnapshot {
+                    positions: aggregates.positions().to_vec(),
+                    bytes: Bytes::from(aggregates.encode()),
+                };
+                drop(aggregates);
+                drop(writing);
+                Some((snapshot, saved))
+            });
+            if let Ok(Some((snapshot, saved))) = encoding.await {
+                let positions = snapshot.positions.clone();
+                metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
+                store.save_aggregates(snapshot).await?;
+                *saved.lock() = positions;
+                metrics::histogram!("nearline_aggregates_snapshot_duration_seconds").record(started.elapsed());
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Actor for AggregatesActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(self.snapshot_interval, |actor, context| {
+            let saving = actor.save();
+            context.spawn(saving.into_actor(actor).map(|saved, _, _| {
+                if let Err(error) = saved {
+                    tracing::warn!(%error, "snapshot of the aggregates was not stored; the next one will be");
+                }
+            }));
+        });
+    }
+}
+
+impl Handler<Learn> for AggregatesActor {
+    type Result = ResponseFuture<Added>;
+
+    fn handle(&mut self, Learn(delta): Learn, _: &mut Self::Context) -> Self::Result {
+        let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
+        Box::pin(async move {
+            let _writing = writing.lock().await;
+            let started = Instant::now();
+            let added = aggregates.write().add(&delta);
+            metrics::histogram!("nearline_learn_duration_seconds").record(started.elapsed());
+            added
+        })
+    }
+}
+
+impl Handler<CatchUp> for AggregatesActor {
+    type Result = ResponseFuture<Result<(), PortError>>;
+
+    fn handle(&mut self, CatchUp(partition): CatchUp, _: &mut Self::Context) -> Self::Result {
+        let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
+        let store = self.ports.store.clone();
+        Box::pin(async move {
+            let _writing = writing.lock().await;
+            loop {
+                let after = aggregates.read().position(partition);
+                let entries = store.outbox(partition, after, OUTBOX_PAGE).await?;
+                if entries.is_empty() {
+                    return Ok(());
+                }
+                for entry in entries {
+                    let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
+                        what: format!("outbox of {partition} at position {}", entry.position),
+                        detail: error.to_string(),
+                    })?;
+                    if let Added::Gap { after } = aggregates.write().add(&delta) {
+                        return Err(PortError::Damaged {
+                            what: format!("outbox of {partition}"),
+                            detail: format!(
+                                "deltas between positions {after} and {} are missing; rebuild the aggregates",
+                                delta.after
+                            ),
+                        });
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Handler<SaveSnapshot> for AggregatesActor {
+    type Result = ResponseFuture<Result<(), PortError>>;
+
+    fn handle(&mut self, _: SaveSnapshot, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.save())
+    }
+}
+
+/// The stored aggregates, or empty ones.
+///
+/// # Errors
+/// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
+pub async fn load(ports: &Ports, settings: &nearline_model::settings::AggregateSettings) -> Result<Aggregates, PortError> {
+    let partitions = ports.log.partitions();
+    match ports.store.load_aggregates().await? {
+        None => Ok(Aggregates::new(partitions, settings.clone())),
+        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, settings).map_err(|error| {
+            PortError::Damaged { what: "snapshot of the aggregates".into(), detail: error.to_string() }
+        }),
+    }
+}

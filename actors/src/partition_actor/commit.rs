@@ -1,0 +1,111 @@
+//! Committing: dead letters first, then state, position and delta in one step, then learning.
+
+use super::{Ended, PartitionActor};
+use crate::aggregates_actor::{AggregatesActor, CatchUp, Learn};
+use crate::ports::{DeadLetter, PortError, Ports};
+use crate::retry::until_done;
+use crate::status::{PartitionShared, PartitionState};
+use actix::prelude::*;
+use nearline_model::Commit;
+use nearline_model::aggregates::Added;
+use nearline_model::check_invariant;
+use nearline_model::partition::RejectedRecord;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+impl PartitionActor {
+    /// Commits if the policy says so.
+    pub(super) fn commit_if_due(&mut self, context: &mut Context<Self>) {
+        if !self.broken && self.is_commit_full() {
+            self.commit(context);
+        }
+    }
+
+    /// Starts a commit of what is folded, unless one is on its way or there is nothing.
+    pub(super) fn commit(&mut self, context: &mut Context<Self>) {
+        if self.commit_running {
+            return;
+        }
+        let events = self.partition.uncommitted_events();
+        let Some(commit) = self.partition.take_commit(self.epoch) else { return };
+        self.commit_running = true;
+        let started = Instant::now();
+        let commit = Arc::new(commit);
+        let rejected = std::mem::take(&mut self.rejected);
+        let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
+        let committing = carry_out(
+            self.ports.clone(),
+            self.shared.clone(),
+            self.aggregates.clone(),
+            commit.clone(),
+            letters,
+        );
+        context.spawn(committing.into_actor(self).map(move |outcome, actor, context| {
+            if actor.broken {
+                return;
+            }
+            actor.commit_running = false;
+            match outcome {
+                Ok(()) => {
+                    metrics::histogram!("nearline_commit_duration_seconds").record(started.elapsed());
+                    metrics::counter!("nearline_commit_events_total").increment(events);
+                    metrics::counter!("nearline_commit_members_total").increment(commit.members.len() as u64);
+                    let before = actor.shared.committed.swap(commit.position, Relaxed);
+                    check_invariant!(I4, commit.position >= before, "committed {} after {before}", commit.position);
+                    actor.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+                    actor.commit_if_due(context);
+                    actor.fold_ready(context);
+                    if actor.stopping {
+                        actor.commit(context);
+                        actor.stop_when_committed(context);
+                    }
+                }
+                Err(error) => actor.end(Ended::Failed(error), context),
+            }
+        }));
+    }
+
+    /// Ends the actor if nothing is left to commit.
+    pub(super) fn stop_when_committed(&mut self, context: &mut Context<Self>) {
+        if self.stopping && !self.commit_running {
+            self.end(Ended::Stopped, context);
+        }
+    }
+}
+
+fn dead_letter(commit: &Commit, rejected: RejectedRecord) -> DeadLetter {
+    DeadLetter {
+        partition: commit.partition,
+        position: rejected.record.position,
+        log_ms: rejected.record.log_ms,
+        reason: rejected.reject.reason.code().to_owned(),
+        detail: rejected.reject.detail,
+        payload: rejected.record.payload,
+    }
+}
+
+async fn carry_out(
+    ports: Ports,
+    shared: Arc<PartitionShared>,
+    aggregates: Addr<AggregatesActor>,
+    commit: Arc<Commit>,
+    letters: Vec<DeadLetter>,
+) -> Result<(), PortError> {
+    let hold = |error: &PortError| {
+        shared.set_state(PartitionState::Holding);
+        metrics::counter!("nearline_commit_retries_total").increment(1);
+        tracing::warn!(partition = %commit.partition, %error, "commit is held");
+    };
+    if !letters.is_empty() {
+        until_done(|| ports.dead_letters.put(letters.clone()), hold).await?;
+    }
+    until_done(|| ports.store.commit(commit.clone()), hold).await?;
+    shared.set_state(PartitionState::Live);
+    let learned = aggregates.send(Learn(commit.delta.clone())).await;
+    if let Ok(Added::Gap { .. }) = learned {
+        // An earlier delta did not arrive here: all of them are in the outbox.
+        let _ended = aggregates.send(CatchUp(commit.partition)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Loading members from the store, many at a time.
+
+use super::{Ended, PartitionActor};
+use crate::ports::PortError;
+use crate::retry::until_done;
+use crate::status::PartitionState;
+use actix::prelude::*;
+use nearline_model::partition::Slot;
+
+/// Members asked for in one request to the store.
+const LOAD_MEMBERS: usize = 1_024;
+
+impl PartitionActor {
+    /// Loads the members in `slots`, then folds what waited for them.
+    pub(super) fn load(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
+        for chunk in slots.chunks(LOAD_MEMBERS) {
+            self.load_chunk(chunk.to_vec(), context);
+        }
+    }
+
+    fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
+        let members: Vec<Box<str>> = slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
+        let (store, shared, partition) = (self.ports.store.clone(), self.shared.clone(), self.partition.id());
+        self.loads_running += 1;
+        let loading = async move {
+            let hold = |error: &PortError| {
+                shared.set_state(PartitionState::Holding);
+                tracing::warn!(%partition, %error, "loading members is held");
+            };
+            let loaded = until_done(|| store.load_members(partition, &members), hold).await;
+            shared.set_state(PartitionState::Live);
+            loaded
+        };
+        context.spawn(loading.into_actor(self).map(move |loaded, actor, context| {
+            if actor.broken {
+                return;
+            }
+            actor.loads_running -= 1;
+            let filled = loaded.and_then(|stored| {
+                metrics::counter!("nearline_member_loads_total").increment(stored.len() as u64);
+                for (slot, stored) in slots.iter().zip(stored) {
+                    actor.partition.loaded(*slot, stored.as_deref()).map_err(|error| PortError::Damaged {
+                        what: format!("member {} of {}", actor.partition.member_in(*slot), actor.partition.id()),
+                        detail: error.to_string(),
+                    })?;
+                }
+                Ok(())
+            });
+            match filled {
+                Ok(()) => actor.fold_ready(context),
+                Err(error) => actor.end(Ended::Failed(error), context),
+            }
+        }));
+    }
+}

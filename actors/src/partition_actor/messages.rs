@@ -1,0 +1,37 @@
+//! What a partition actor is told.
+
+use actix::Message;
+use nearline_model::{LogRecord, MemberSnapshot, Position};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Fold these records. The permit is given back when they are folded: it bounds what is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FoldBatch {
+    /// Records in the order of the log.
+    pub records: Vec<LogRecord>,
+    /// Leave to have a batch under way.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Give a member's state at a position of at least `after`; `None` if the actor ended first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Option<MemberSnapshot>")]
+pub struct GetMember {
+    /// The member.
+    pub member: String,
+    /// Whether open impressions are to be spelled out.
+    pub complete: bool,
+    /// Position that the state must reflect.
+    pub after: Position,
+}
+
+/// Commit what is folded now.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CommitNow;
+
+/// Fold no more, commit what is folded, and end.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Stop;

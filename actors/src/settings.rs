@@ -1,0 +1,65 @@
+//! How the engine runs: everything that does not change what it computes, beside what does.
+
+use nearline_model::settings::AggregateSettings;
+use nearline_model::{Event, FoldSettings, PartitionId, Position};
+use std::sync::Arc;
+
+/// Sees each record before it is folded; a fault harness may panic or block in it.
+pub type FaultProbe = Arc<dyn Fn(PartitionId, Position, Option<&Event<'_>>) + Send + Sync>;
+
+/// Settings of the engine.
+#[derive(Clone)]
+pub struct EngineSettings {
+    /// Settings of the fold.
+    pub fold: FoldSettings,
+    /// Settings of the aggregates.
+    pub aggregates: AggregateSettings,
+    /// Events folded after which a partition commits.
+    pub commit_events: u64,
+    /// Milliseconds after which a partition commits what it folded.
+    pub commit_interval_ms: u64,
+    /// Changed members after which a partition commits.
+    pub commit_members: usize,
+    /// Members held in memory by all partitions together.
+    pub cached_members: usize,
+    /// Records read at once.
+    pub batch_events: usize,
+    /// Threads that partitions are spread over.
+    pub workers: usize,
+    /// Milliseconds between snapshots of the aggregates.
+    pub snapshot_interval_ms: u64,
+    /// Milliseconds within which a query is answered.
+    pub query_deadline_ms: u64,
+    /// Milliseconds before the first restart of a failed actor; doubles with each further failure.
+    pub restart_backoff_ms: u64,
+    /// Longest time before a restart, in milliseconds.
+    pub restart_backoff_max_ms: u64,
+    /// For fault harnesses: sees each record before it is folded.
+    pub fault_probe: Option<FaultProbe>,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            fold: FoldSettings::default(),
+            aggregates: AggregateSettings::default(),
+            commit_events: 20_000,
+            commit_interval_ms: 500,
+            commit_members: 10_000,
+            cached_members: 200_000,
+            batch_events: 1_024,
+            workers: 2,
+            snapshot_interval_ms: 30_000,
+            query_deadline_ms: 500,
+            restart_backoff_ms: 5,
+            restart_backoff_max_ms: 5_000,
+            fault_probe: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for EngineSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineSettings").field("fold", &self.fold).field("aggregates", &self.aggregates).finish()
+    }
+}
