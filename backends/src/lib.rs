@@ -3,6 +3,7 @@
 //!
 //! What is deliberately absent: decisions. An adapter stores, reads and reports.
 
+pub mod cluster;
 pub mod embedded;
 pub mod local_servers;
 pub mod nats;

@@ -1,0 +1,76 @@
+//! Private servers for tests, benchmarks and demonstrations: real `nats-server` and `redis-server`
+//! processes on free loopback ports, with their data in a directory of their own. Servers that are
+//! already running are never touched.
+//!
+//! All calls block (for less than a second, mostly) and are meant for setting things up.
+
+mod process;
+
+pub use process::ServerError;
+
+use process::ServerProcess;
+use std::path::Path;
+
+/// A private NATS server with JetStream on. It is killed when dropped.
+#[derive(Debug)]
+pub struct NatsServer(ServerProcess);
+
+impl NatsServer {
+    /// Starts a server with its streams in `dir` (`None`: a temporary directory).
+    ///
+    /// # Errors
+    /// [`ServerError`] if there is no `nats-server`, or if it does not come up.
+    pub fn start(dir: Option<&Path>) -> Result<Self, ServerError> {
+        ServerProcess::start(&process::NATS, dir).map(Self)
+    }
+
+    /// Where clients connect to, such as `nats://127.0.0.1:4222`.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.0.port())
+    }
+
+    /// Kills the server (as SIGKILL does); its data stay.
+    pub fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    /// Starts it again on the same port with the same data, killing it first if it runs.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it does not come up.
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        self.0.restart()
+    }
+}
+
+/// A private Redis server that appends every write to a file. It is killed when dropped.
+#[derive(Debug)]
+pub struct RedisServer(ServerProcess);
+
+impl RedisServer {
+    /// Starts a server with its data in a temporary directory.
+    ///
+    /// # Errors
+    /// [`ServerError`] if there is no `redis-server`, or if it does not come up.
+    pub fn start() -> Result<Self, ServerError> {
+        ServerProcess::start(&process::REDIS, None).map(Self)
+    }
+
+    /// Where clients connect to, such as `redis://127.0.0.1:6379`.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.0.port())
+    }
+
+    /// Kills the server (as SIGKILL does); its data stay.
+    pub fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    /// Starts it again on the same port with the same data, killing it first if it runs.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it does not come up.
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        self.0.restart()
+    }
+}

@@ -1,0 +1,41 @@
+//! Member state, offsets, symbols, the outbox and snapshots of the aggregates in Redis.
+//!
+//! All keys of a partition share the hash tag `{p07}`, so they lie in one slot and a commit is one
+//! script. A script is atomic and checks everything before its first write.
+
+mod aggregates;
+mod connection;
+mod scripts;
+mod store;
+
+pub use store::RedisStore;
+
+use nearline_actors::ports::PortError;
+use serde::{Deserialize, Serialize};
+
+/// Where Redis is and how its keys begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSettings {
+    /// The server, such as `redis://127.0.0.1:6379/0`.
+    pub url: String,
+    /// First part of every key.
+    pub key_prefix: String,
+    /// Milliseconds that one command may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self { url: "redis://127.0.0.1:6379".into(), key_prefix: "nl".into(), timeout_ms: 5_000 }
+    }
+}
+
+/// Connects.
+///
+/// # Errors
+/// [`PortError::Unavailable`] if the server cannot be reached, [`PortError::Misconfigured`] if the
+/// URL cannot be used.
+pub async fn connect(settings: RedisSettings, partitions: u16) -> Result<RedisStore, PortError> {
+    RedisStore::connect(settings, partitions).await
+}

@@ -58,7 +58,17 @@ impl EventKind {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Some(match name {
+            "impression" => Self::Impression,
+            "play" => Self::Play,
+            "progress" => Self::Progress,
+            "thumb" => Self::Thumb,
+            "rating" => Self::Rating,
+            "list_add" => Self::ListAdd,
+            "list_remove" => Self::ListRemove,
+            "forget" => Self::Forget,
+            _ => return None,
+        })
     }
 }
 
@@ -172,7 +182,11 @@ impl<'a> Event<'a> {
                 format!("event has {} bytes; at most {max_bytes} are taken", payload.len()),
             ));
         }
-        let raw: Payload<'a> = serde_json::from_slice(payload).map_err(json_reject)?;
+        // Checked once here, so that the parser does not check every string again.
+        let text = std::str::from_utf8(payload).map_err(|error| {
+            Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}"))
+        })?;
+        let raw: Payload<'a> = serde_json::from_str(text).map_err(json_reject)?;
         let kind_name = required(raw.kind, "type")?;
         let kind = EventKind::from_name(&kind_name).ok_or_else(|| {
             Reject::new(

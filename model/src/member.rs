@@ -235,7 +235,7 @@ impl Member {
         } else {
             self.seen.retain(|seen| *seen != title);
         }
-        if self.history.len() >= settings.history_titles {
+        if self.history.len() >= settings.history_titles.max(1) {
             let left = self.history.remove(0);
             push_bounded(&mut self.seen, left.title, settings.seen_titles);
         }

@@ -27,9 +27,12 @@ impl Decays {
             return false;
         }
         let sweep = self.epochs.max(8) / 8;
-        let swept = self.newest_epoch / sweep != epoch / sweep;
-        self.newest_epoch = epoch;
+        let before = (self.popularity.place(self.newest_epoch).0, self.trend.place(self.newest_epoch).0);
         let (popularity, trend) = (self.popularity.place(epoch).0, self.trend.place(epoch).0);
+        // With each half-life another one runs out, of titles too that nobody adds to: swept out at
+        // once, or scores would depend on how the log was cut into deltas.
+        let swept = self.newest_epoch / sweep != epoch / sweep || before != (popularity, trend);
+        self.newest_epoch = epoch;
         let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES
             || trend > self.trend_landmark + RESCALE_HALF_LIVES;
         if rescale {

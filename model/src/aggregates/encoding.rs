@@ -101,7 +101,7 @@ impl Aggregates {
             for (to, weight) in followers {
                 aggregates.transitions.add_weight(from, number(to)?, weight);
             }
-            aggregates.transitions.from[from as usize].total = total;
+            aggregates.transitions.restore_total(from, total);
         }
         Ok(aggregates)
     }

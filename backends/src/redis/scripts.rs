@@ -1,0 +1,97 @@
+//! The scripts that run inside Redis. Each checks everything before its first write, since Redis does
+//! not undo what a failed script has written. Positions and epochs are compared as decimal strings.
+
+use std::sync::LazyLock;
+
+/// A script and its hash.
+pub(super) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(super) fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// Outcomes of [`COMMIT`].
+pub(super) const DONE: i64 = 0;
+pub(super) const FENCED: i64 = 1;
+pub(super) const UNEXPECTED_POSITION: i64 = 2;
+pub(super) const SYMBOLS_OUT_OF_PLACE: i64 = 3;
+
+/// Keys: meta, symbols. Arguments: settings.
+/// Gives epoch, position, number of symbols, settings that were there.
+///
+/// An epoch is also a time stamp in milliseconds: should Redis lose its last second of writes, no
+/// epoch that it gave out in that second is given out again.
+pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'settings')
+local symbols = redis.call('LLEN', KEYS[2])
+local time = redis.call('TIME')
+local epoch = math.max(tonumber(meta[1] or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
+epoch = string.format('%.0f', epoch)
+redis.call('HSET', KEYS[1], 'epoch', epoch)
+redis.call('HSETNX', KEYS[1], 'settings', ARGV[1])
+return {epoch, meta[2] or '0', symbols, meta[3]}
+",
+    )
+});
+
+/// Keys: meta, members, symbols, outbox.
+/// Arguments: epoch, expected, position, first symbol, number of symbols, delta, the symbols, then
+/// member and state in turn.
+pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local epoch, expected, position = ARGV[1], ARGV[2], ARGV[3]
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'committed_by')
+local found = meta[2] or '0'
+if meta[1] ~= epoch then return {1, meta[1] or '0'} end
+if found == position and meta[3] == epoch then return {0, found} end
+if found ~= expected then return {2, found} end
+local symbols = tonumber(ARGV[5])
+local stored = redis.call('LLEN', KEYS[3])
+if symbols > 0 and stored ~= tonumber(ARGV[4]) - 1 then return {3, tostring(stored)} end
+redis.call('HLEN', KEYS[2])
+redis.call('XADD', KEYS[4], position .. '-0', 'd', ARGV[6])
+local function in_chunks(command, key, first, last)
+  for from = first, last, 1000 do
+    redis.call(command, key, unpack(ARGV, from, math.min(from + 999, last)))
+  end
+end
+in_chunks('RPUSH', KEYS[3], 7, 6 + symbols)
+in_chunks('HSET', KEYS[2], 7 + symbols, #ARGV)
+redis.call('HSET', KEYS[1], 'position', position, 'committed_by', epoch)
+return {0, position}
+",
+    )
+});
+
+/// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored.
+pub(super) static SAVE_AGGREGATES: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local stored = redis.call('HGET', KEYS[1], 'positions')
+if stored then
+  local new = string.gmatch(ARGV[1], '%d+')
+  for old in string.gmatch(stored, '%d+') do
+    if tonumber(new() or '0') < tonumber(old) then return 0 end
+  end
+end
+redis.call('HSET', KEYS[1], 'positions', ARGV[1], 'bytes', ARGV[2])
+return 1
+",
+    )
+});

@@ -1,0 +1,179 @@
+//! The contract of the ports: one suite that every adapter passes.
+//!
+//! Each port's promises are in their own file below `contract/`, as functions over a [`Fixture`].
+//! `contract_suite!` makes a test of each of them for one adapter.
+
+#[path = "contract/catalogue_store.rs"]
+mod catalogue_store;
+#[path = "contract/cluster.rs"]
+mod cluster;
+#[path = "contract/dead_letters.rs"]
+mod dead_letters;
+#[path = "contract/embedded.rs"]
+mod embedded;
+#[path = "contract/event_log.rs"]
+mod event_log;
+#[path = "contract/state_store.rs"]
+mod state_store;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_actors::ports::{Appended, NewEvent, PortError, Ports};
+use nearline_model::identifier::partition_of;
+use nearline_model::{Commit, Delta, LogRecord, PartitionId};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One adapter over data of its own: every test gets an empty one, with at least 4 partitions.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// Fresh handles on the same data, as a restarted process would open them. Callers have dropped
+    /// earlier handles, and their readers, before.
+    async fn ports(&self) -> Ports;
+}
+
+/// How long anything that must happen may take.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The outcome of `future`, which must come before the deadline.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("no {what} after {DEADLINE:?}"),
+    }
+}
+
+/// An event of `member`; the payload names both.
+pub fn event(member: &str, id: &str) -> NewEvent {
+    let payload = Bytes::from(format!("{{\"id\":\"{id}\",\"member\":\"{member}\"}}"));
+    NewEvent { member: member.into(), id: id.into(), payload }
+}
+
+/// `count` names of members that belong to `partition`.
+pub fn members_of(partition: PartitionId, partitions: u16, count: usize) -> Vec<String> {
+    (0..).map(|n| format!("m{n}")).filter(|m| partition_of(m, partitions) == partition).take(count).collect()
+}
+
+/// Appends and expects every event to be acknowledged.
+pub async fn append(ports: &Ports, events: Vec<NewEvent>) -> Vec<Appended> {
+    let outcomes = soon("acknowledgement", ports.log.append(events)).await;
+    outcomes.into_iter().map(|outcome| outcome.expect("acknowledged")).collect()
+}
+
+/// Reads on until there are `count` records, or more if the last batch brought more.
+pub async fn read(
+    reader: &mut dyn nearline_actors::ports::LogReader,
+    count: usize,
+    max_records: usize,
+) -> Vec<LogRecord> {
+    let mut records = Vec::new();
+    while records.len() < count {
+        let batch = soon("records", reader.next_batch(max_records)).await.expect("a batch");
+        assert!((1..=max_records).contains(&batch.len()), "a batch of {} for {max_records}", batch.len());
+        records.extend(batch);
+    }
+    records
+}
+
+/// A commit of `members` (name, stored form) from `expected` to `position`, with a telling delta.
+pub fn commit(
+    partition: PartitionId,
+    epoch: u64,
+    expected: u64,
+    position: u64,
+    members: &[(&str, &str)],
+) -> Arc<Commit> {
+    let delta = Delta {
+        partition,
+        after: expected,
+        position,
+        strings: Vec::new(),
+        cells: Vec::new(),
+        transitions: Vec::new(),
+    };
+    Arc::new(Commit {
+        partition,
+        epoch,
+        expected,
+        position,
+        members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
+        first_symbol: 1,
+        symbols: Vec::new(),
+        delta: Arc::new(delta),
+        delta_bytes: format!("delta {expected}..{position}").into_bytes(),
+    })
+}
+
+/// Whether a write was refused because a later epoch was given out.
+pub fn is_fenced(outcome: &Result<(), PortError>) -> bool {
+    matches!(outcome, Err(PortError::Fenced { .. }))
+}
+
+/// Makes one test of every promise for the adapter that `$fixture` makes: a path of an
+/// `async fn() -> impl Fixture`.
+#[macro_export]
+macro_rules! contract_suite {
+    ($fixture:path) => {
+        $crate::contract_suite!(@port event_log, $fixture,
+            an_append_gives_growing_positions_in_the_members_partition
+            a_duplicate_is_reported_with_the_first_position_and_stored_once
+            a_duplicate_within_one_append_is_stored_once
+            a_duplicate_is_known_after_reopening
+            a_reader_from_the_beginning_gets_everything_in_order
+            a_reader_from_the_middle_gets_what_follows
+            a_reader_waits_for_new_records
+            a_reader_never_gets_more_than_it_asked_for
+            a_cancelled_read_loses_nothing
+            many_readers_and_appenders_see_the_same_order
+            log_time_does_not_run_backwards
+            payloads_come_back_byte_for_byte
+            bounds_name_the_first_and_last_record
+            records_survive_reopening
+            an_empty_append_is_answered);
+        $crate::contract_suite!(@port state_store, $fixture,
+            an_empty_partition_is_acquired_at_position_zero
+            every_acquisition_raises_the_epoch
+            an_epoch_is_never_given_out_again_after_reopening
+            acquisition_returns_symbols_position_and_the_first_settings
+            a_commit_is_visible_as_a_whole
+            a_commit_survives_reopening
+            members_come_back_in_the_order_asked
+            partitions_do_not_see_each_others_members
+            an_older_epoch_is_fenced
+            an_unexpected_position_is_refused_and_nothing_is_written
+            the_same_commit_twice_is_a_success
+            a_repeated_commit_of_an_older_epoch_is_fenced
+            racing_commits_of_one_position_leave_one_state
+            a_scan_returns_every_member
+            the_outbox_keeps_order_and_limit
+            a_snapshot_trims_the_outbox_entries_it_covers
+            a_lesser_snapshot_is_ignored
+            a_snapshot_survives_reopening
+            a_large_commit_is_stored_whole);
+        $crate::contract_suite!(@port dead_letters, $fixture,
+            a_letter_put_twice_is_one
+            letters_are_listed_by_position_with_a_limit
+            letters_survive_reopening);
+        $crate::contract_suite!(@port catalogue_store, $fixture,
+            a_watch_gets_old_and_new_titles
+            the_first_batch_of_an_empty_catalogue_is_empty
+            the_latest_version_of_a_title_wins
+            no_title_is_lost_between_the_first_batch_and_the_changes
+            every_watcher_gets_every_title
+            titles_survive_reopening);
+    };
+    (@port $port:ident, $fixture:path, $($behaviour:ident)+) => {
+        mod $port {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $behaviour() {
+                    let fixture = $fixture().await;
+                    $crate::$port::$behaviour(&fixture).await;
+                }
+            )+
+        }
+    };
+}

@@ -1,0 +1,223 @@
+//! The rules of the fold, one by one.
+
+use crate::harness::{
+    Harness, START_MS, event, fold_at_once, fold_events, reasons, record, records, small_limits, steps,
+    stream,
+};
+use nearline_model::identifier::partition_of;
+use nearline_model::{FoldSettings, LogRecord, MemberSnapshot, RejectReason};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn titles(snapshot: &MemberSnapshot) -> Vec<&str> {
+    snapshot.history.iter().map(|watched| &*watched.title).collect()
+}
+
+#[test]
+fn an_id_seen_before_changes_nothing() {
+    let play = event("e1", "play", "m", "t1", START_MS, json!({}));
+    let other = event("e1", "play", "m", "t2", START_MS + 1_000, json!({}));
+    let mut harness = Harness::new(0, 1, FoldSettings::default());
+    harness.fold(&[
+        record(1, START_MS, &play),
+        record(2, START_MS, &play),
+        record(3, START_MS + 1_000, &other),
+    ]);
+    assert_eq!((harness.counted.changed, harness.counted.duplicates), (1, 2));
+    assert_eq!(titles(&harness.snapshot("m")), ["t1"]);
+}
+
+#[test]
+fn ids_are_remembered_for_their_time_by_the_clock_of_the_log() {
+    let settings = FoldSettings::default();
+    let span_ms = i64::from(settings.recent_seconds) * 1_000;
+    let play = event("e1", "play", "m", "t1", START_MS, json!({}));
+    let mut harness = Harness::new(0, 1, settings);
+    harness.fold(&[record(1, START_MS, &play), record(2, START_MS + span_ms, &play)]);
+    assert_eq!(harness.counted.duplicates, 1);
+    harness.fold(&[record(3, START_MS + span_ms + 1_000, &play)]);
+    assert_eq!(harness.counted.duplicates, 1, "too long ago");
+}
+
+#[test]
+fn ids_are_remembered_up_to_their_number() {
+    let settings = FoldSettings { recent_ids: 2, ..FoldSettings::default() };
+    let plays = ["e1", "e2", "e1", "e3", "e1"].iter().enumerate();
+    let log: Vec<LogRecord> = plays
+        .map(|(at, id)| record(at as u64 + 1, START_MS, &event(id, "play", "m", "t", START_MS, json!({}))))
+        .collect();
+    let mut harness = fold_at_once(&log, settings);
+    assert_eq!(harness.counted.duplicates, 1, "the third is known, the fifth was pushed out by the fourth");
+    assert_eq!(harness.snapshot("m").recent_ids, 2);
+}
+
+#[test]
+fn redelivered_positions_are_dropped_even_with_other_contents() {
+    let mut harness = Harness::new(0, 1, FoldSettings::default());
+    harness.fold(&[record(5, START_MS, &event("e1", "play", "m", "t1", START_MS, json!({})))]);
+    let again = harness.fold(&[record(5, START_MS, &event("e2", "play", "m", "t2", START_MS, json!({})))]);
+    assert_eq!(again, Default::default());
+    assert_eq!(titles(&harness.snapshot("m")), ["t1"]);
+}
+
+#[test]
+fn a_time_in_the_future_is_the_time_of_the_log() {
+    let tomorrow = START_MS + 86_400_000;
+    let mut harness = Harness::new(0, 1, FoldSettings::default());
+    harness.fold(&[record(1, START_MS, &event("e1", "play", "m", "t1", tomorrow, json!({})))]);
+    let watched = &harness.snapshot("m").history[0];
+    assert_eq!(i64::from(watched.at_s) * 1_000, START_MS);
+}
+
+#[test]
+fn a_member_of_another_partition_is_misrouted() {
+    let home = partition_of("m", 8).0;
+    let away = (home + 1) % 8;
+    let mut harness = Harness::new(away, 8, FoldSettings::default());
+    harness.fold(&[record(1, START_MS, &event("e1", "play", "m", "t1", START_MS, json!({})))]);
+    assert_eq!(reasons(&harness.counted), [RejectReason::Misrouted]);
+    assert!(harness.counted.rejected[0].reject.detail.contains(&format!("p{home:02}")));
+    assert_eq!(harness.partition.cached_members(), 0);
+}
+
+#[test]
+fn what_is_no_event_is_refused_and_the_next_one_folded() {
+    let bad = LogRecord { position: 1, log_ms: START_MS, payload: "{\"id\":".into() };
+    let good = record(2, START_MS, &event("e1", "play", "m", "t1", START_MS, json!({})));
+    let harness = fold_at_once(&[bad, good], FoldSettings::default());
+    assert_eq!((reasons(&harness.counted), harness.counted.changed), (vec![RejectReason::MalformedJson], 1));
+}
+
+#[test]
+fn forget_erases_the_member_and_nothing_from_before_comes_back() {
+    let play = |id: &str, at_ms| event(id, "play", "m", "t1", at_ms, json!({"country": "BR"}));
+    let forget = event("f1", "forget", "m", "t1", START_MS + 60_000, json!({}));
+    let mut harness = Harness::new(0, 1, FoldSettings::default());
+    harness.fold(&[
+        record(1, START_MS, &play("e1", START_MS)),
+        record(2, START_MS, &event("e2", "list_add", "m", "t2", START_MS, json!({}))),
+        record(3, START_MS, &event("e3", "thumb", "m", "t2", START_MS, json!({"value": -1}))),
+        record(4, START_MS, &event("e4", "impression", "m", "t3", START_MS, json!({}))),
+        record(5, START_MS + 60_000, &forget),
+    ]);
+    harness.commit();
+    harness.partition.evict(0);
+    let folded = harness.fold(&[
+        record(6, START_MS + 61_000, &play("e1", START_MS)),
+        record(7, START_MS + 62_000, &play("late", START_MS + 59_000)),
+        record(8, START_MS + 63_000, &event("f0", "forget", "m", "t1", START_MS, json!({}))),
+    ]);
+    assert_eq!((folded.changed, folded.duplicates, folded.before_erasure), (0, 1, 2));
+    let erased = harness.snapshot("m");
+    assert!(erased.history.is_empty() && erased.seen.is_empty() && erased.list.is_empty());
+    assert!(erased.opinions.is_empty() && erased.open_impressions.is_empty() && erased.newest_at.is_none());
+    assert_eq!(erased.erased_at.as_deref(), Some("2026-03-01T00:01:00.000Z"));
+    let folded = harness.fold(&[record(9, START_MS + 70_000, &play("new", START_MS + 70_000))]);
+    assert_eq!(folded.changed, 1, "life goes on");
+    assert_eq!(titles(&harness.snapshot("m")), ["t1"]);
+}
+
+#[test]
+fn the_history_holds_each_title_once_and_hands_the_oldest_to_seen() {
+    let settings = FoldSettings { history_titles: 2, seen_titles: 2, ..FoldSettings::default() };
+    let plays = ["a", "b", "a", "c", "d", "e"].map(|title| ("play", title, json!({})));
+    let mut harness = fold_events(settings, &plays);
+    let snapshot = harness.snapshot("m");
+    assert_eq!(titles(&snapshot), ["d", "e"]);
+    assert_eq!(snapshot.seen.iter().map(|title| &**title).collect::<Vec<_>>(), ["a", "c"]);
+}
+
+#[test]
+fn a_title_seen_long_ago_returns_to_the_history() {
+    let settings = FoldSettings { history_titles: 2, ..FoldSettings::default() };
+    let plays = ["a", "b", "c", "a"].map(|title| ("play", title, json!({})));
+    let mut harness = fold_events(settings, &plays);
+    let snapshot = harness.snapshot("m");
+    assert_eq!(titles(&snapshot), ["c", "a"]);
+    assert_eq!(snapshot.seen.iter().map(|title| &**title).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn progress_thumbs_ratings_and_lists_are_kept() {
+    let mut harness = fold_events(
+        FoldSettings::default(),
+        &[
+            ("play", "a", json!({"duration_s": 5400})),
+            ("progress", "a", json!({"watched_s": 1200.5})),
+            ("thumb", "a", json!({"value": 1})),
+            ("rating", "a", json!({"value": 4.5})),
+            ("thumb", "a", json!({"value": -1})),
+            ("rating", "b", json!({"value": 0.5})),
+            ("list_add", "c", json!({})),
+            ("list_add", "d", json!({})),
+            ("list_add", "c", json!({})),
+            ("list_remove", "d", json!({})),
+        ],
+    );
+    let snapshot = harness.snapshot("m");
+    assert_eq!(titles(&snapshot), ["a", "b"]);
+    assert_eq!((snapshot.history[0].watched_s, snapshot.history[0].duration_s), (1_200, 5_400));
+    let opinions: Vec<_> = snapshot.opinions.iter().map(|o| (&*o.title, o.thumb, o.rating)).collect();
+    assert_eq!(opinions, [("a", Some(-1), Some(4.5)), ("b", None, Some(0.5))]);
+    assert_eq!(snapshot.list.iter().map(|title| &**title).collect::<Vec<_>>(), ["c"]);
+}
+
+#[test]
+fn a_rating_counts_as_a_play_the_first_time_only() {
+    let rating = |value: f64| ("rating", "a", json!({"value": value}));
+    let harness = fold_events(FoldSettings::default(), &[rating(3.0), rating(4.0)]);
+    let plays: u32 = harness.deltas[0].cells.iter().map(|cell| cell.counts.plays).sum();
+    assert_eq!(plays, 1);
+}
+
+#[test]
+fn a_full_symbol_table_refuses_new_titles_and_folds_known_ones() {
+    let settings = FoldSettings { symbols_per_partition: 2, ..FoldSettings::default() };
+    let plays = ["a", "b", "c", "a"].map(|title| ("play", title, json!({})));
+    let mut harness = fold_events(settings, &plays);
+    assert_eq!(reasons(&harness.counted), [RejectReason::TooManySymbols]);
+    assert_eq!(titles(&harness.snapshot("m")), ["b", "a"]);
+}
+
+#[test]
+fn limits_of_zero_are_limits_of_one() {
+    let settings = FoldSettings {
+        history_titles: 0,
+        seen_titles: 0,
+        list_titles: 0,
+        recent_ids: 0,
+        open_impressions: 0,
+        transition_window: 0,
+        ..FoldSettings::default()
+    };
+    let kinds = ["impression", "play", "list_add", "impression", "play", "list_add"];
+    let events: Vec<_> =
+        kinds.iter().enumerate().map(|(at, kind)| (*kind, ["a", "b"][at % 2], json!({}))).collect();
+    let mut harness = fold_events(settings, &events);
+    let snapshot = harness.snapshot("m");
+    assert_eq!((snapshot.history.len(), snapshot.list.len(), snapshot.recent_ids), (1, 1, 1));
+}
+
+proptest! {
+    #[test]
+    fn no_list_grows_beyond_its_limit(steps in steps(200, 30)) {
+        let mut harness = fold_at_once(&records(&stream(&steps)), small_limits());
+        let limits = small_limits();
+        let members: Vec<_> = harness.store.members.keys().cloned().collect();
+        for member in members {
+            let snapshot = harness.snapshot(&member);
+            prop_assert!(snapshot.history.len() <= limits.history_titles);
+            prop_assert!(snapshot.seen.len() <= limits.seen_titles);
+            prop_assert!(snapshot.list.len() <= limits.list_titles);
+            prop_assert!(snapshot.opinions.len() <= limits.list_titles);
+            prop_assert!(snapshot.open_impressions.len() <= limits.open_impressions);
+            prop_assert!(snapshot.open_plays <= limits.open_impressions);
+            prop_assert!(snapshot.recent_ids <= limits.recent_ids);
+            let mut watched = titles(&snapshot);
+            watched.extend(snapshot.seen.iter().map(|title| &**title));
+            let distinct: std::collections::BTreeSet<_> = watched.iter().collect();
+            prop_assert_eq!(distinct.len(), watched.len(), "a title stands in one place");
+        }
+        prop_assert!(harness.store.symbols.len() <= limits.symbols_per_partition);
+    }
+}

@@ -1,0 +1,179 @@
+//! Golden files: stored forms as earlier versions of the program wrote them, which are read for good.
+//!
+//! `NEARLINE_WRITE_GOLDEN=1 cargo test -p nearline-model --test golden` writes the files that are not
+//! there yet; a file that is there is never written again. A new version of a form gets a new file.
+
+use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
+use nearline_model::delta::{Cell, Counts, DELTA_VERSION};
+use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay};
+use nearline_model::member::recent_ids::RecentIds;
+use nearline_model::member::{MEMBER_VERSION, Opinion, Watched};
+use nearline_model::settings::AggregateSettings;
+use nearline_model::versioned::DecodeError;
+use nearline_model::{Aggregates, Delta, FoldSettings, Member, PartitionId};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const NOW_MS: i64 = 1_772_396_100_250;
+const PARTITIONS: u16 = 4;
+
+fn golden(name: &str, written_today: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("NEARLINE_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, written_today).expect("golden files are written in a checkout");
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn member() -> Member {
+    let settings = FoldSettings::default();
+    let mut recent = RecentIds::default();
+    for (id, log_s) in [(0x0123_4567_89ab_cdef, 1_772_396_000), (u64::MAX, 1_772_396_000), (1, 1_772_396_099)]
+    {
+        recent.insert(id, log_s, &settings);
+    }
+    let watched = |title, at_s, position, watched_s, duration_s| Watched {
+        title,
+        at_s,
+        position,
+        watched_s,
+        duration_s,
+    };
+    let shown = |request, title, at_ms, position, propensity| Impression {
+        request,
+        title,
+        at_ms,
+        country: 4,
+        device: 5,
+        row: 6,
+        artwork: 0,
+        position,
+        propensity,
+    };
+    Member {
+        history: vec![
+            watched(1, 1_772_000_000, 17, 0, 0),
+            watched(300, 1_772_390_000, 9_000_000_001, 1_200, 5_400),
+            // Late: earlier in event time than the entry before, later in the log.
+            watched(2, 1_772_380_000, 9_000_000_007, 0, 2_700),
+        ],
+        seen: vec![70_000, 3],
+        list: vec![2, 8],
+        opinions: vec![
+            Opinion { title: 1, thumb: -1, rating_tenths: 0 },
+            Opinion { title: 300, thumb: 2, rating_tenths: 45 },
+        ],
+        open: OpenEvents {
+            impressions: vec![
+                shown(0xfeed_beef, 9, NOW_MS - 60_000, Some(3), Some(0.25)),
+                shown(0, 10, NOW_MS, None, None),
+            ],
+            plays: vec![OpenPlay { request: 77, title: 11, at_ms: NOW_MS - 500 }],
+        },
+        recent,
+        newest_ms: NOW_MS,
+        forgotten_ms: 1_700_000_000_000,
+    }
+}
+
+fn deltas() -> [Delta; 2] {
+    let strings = |texts: &[&str]| texts.iter().map(|text| Arc::from(*text)).collect::<Vec<Arc<str>>>();
+    let cell = |title, epoch, country, device, [impressions, attributed, plays]: [u32; 3]| Cell {
+        title,
+        epoch,
+        country,
+        device,
+        counts: Counts { impressions, attributed, plays },
+    };
+    let first = Delta {
+        partition: PartitionId(2),
+        after: 0,
+        position: 300,
+        strings: strings(&["", "heat", "BR", "tv", "ran", "alien"]),
+        cells: vec![cell(1, 984_664, 2, 3, [10, 4, 5]), cell(4, 984_660, 0, 3, [0, 0, 2])],
+        transitions: vec![1, 2, 4, 5, 4, 1, 5],
+    };
+    let second = Delta {
+        partition: PartitionId(0),
+        after: 0,
+        position: 128,
+        strings: strings(&["", "ran", "JP"]),
+        cells: vec![cell(1, 984_666, 2, 0, [7, 1, 1])],
+        transitions: vec![],
+    };
+    [first, second]
+}
+
+fn aggregates() -> Aggregates {
+    let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
+    for delta in deltas() {
+        assert_eq!(aggregates.add(&delta), Added::Now);
+    }
+    aggregates
+}
+
+#[test]
+fn member_version_1_is_read_and_written_as_ever() {
+    let stored = golden("member-v1.bin", &member().encode());
+    assert_eq!(Member::decode(&stored).expect("version 1 is read for good"), member());
+    assert_eq!(member().encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn delta_version_1_is_read_and_written_as_ever() {
+    let [delta, _] = deltas();
+    let stored = golden("delta-v1.bin", &delta.encode());
+    assert_eq!(Delta::decode(&stored).expect("version 1 is read for good"), delta);
+    assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn aggregates_version_1_are_read_and_written_as_ever() {
+    let stored = golden("aggregates-v1.bin", &aggregates().encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 1 is read for good");
+    assert_eq!(read.positions(), [128, 0, 300, 0]);
+    assert_eq!((read.newest_epoch(), read.title_count(), read.transition_count()), (984_666, 3, 3));
+    let title = |id| read.title(id).expect("counted");
+    assert_eq!([read.plays(title("heat")), read.plays(title("ran")), read.plays(title("alien"))], [5, 3, 0]);
+    let brazil = read.counters("country:BR").and_then(|table| table.title(title("heat"))).expect("counted");
+    assert_eq!(brazil.epochs, [(984_664, Counts { impressions: 10, attributed: 4, plays: 5 })]);
+    assert_eq!(read.encode(), stored);
+    assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn versions_from_the_future_and_damaged_bytes_are_refused() {
+    let forms = [
+        (
+            member().encode(),
+            MEMBER_VERSION,
+            (|b| Member::decode(b).err()) as fn(&[u8]) -> Option<DecodeError>,
+        ),
+        (deltas()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
+        (aggregates().encode(), SNAPSHOT_VERSION, |b| {
+            Aggregates::decode(b, PARTITIONS, &AggregateSettings::default()).err()
+        }),
+    ];
+    for (bytes, newest, refusal) in forms {
+        let mut future = bytes.clone();
+        future[0] = newest + 1;
+        let refused = refusal(&future).expect("from the future");
+        assert!(matches!(refused, DecodeError::UnknownVersion { .. }), "{refused}");
+        for length in 0..bytes.len() {
+            let refused = refusal(&bytes[..length]).unwrap_or_else(|| panic!("{length} bytes were read"));
+            assert!(matches!(refused, DecodeError::Damaged { .. }), "{refused}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert!(refusal(&longer).is_some(), "a byte too many");
+    }
+}
+
+#[test]
+fn aggregates_of_other_partitions_or_settings_are_refused() {
+    let stored = aggregates().encode();
+    let settings = AggregateSettings::default();
+    assert!(Aggregates::decode(&stored, PARTITIONS + 1, &settings).is_err());
+    let other = AggregateSettings { trend_half_life_epochs: 7, ..settings };
+    assert!(Aggregates::decode(&stored, PARTITIONS, &other).is_err());
+}
