@@ -78,7 +78,8 @@ impl AggregatesActor {
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
                 store.save_aggregates(snapshot).await?;
                 *saved.lock() = positions;
-                metrics::histogram!("nearline_aggregates_snapshot_duration_seconds").record(started.elapsed());
+                metrics::histogram!("nearline_aggregates_snapshot_duration_seconds")
+                    .record(started.elapsed());
             }
             Ok(())
         }
@@ -161,7 +162,10 @@ impl Handler<SaveSnapshot> for AggregatesActor {
 ///
 /// # Errors
 /// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
-pub async fn load(ports: &Ports, settings: &nearline_model::settings::AggregateSettings) -> Result<Aggregates, PortError> {
+pub async fn load(
+    ports: &Ports,
+    settings: &nearline_model::settings::AggregateSettings,
+) -> Result<Aggregates, PortError> {
     let partitions = ports.log.partitions();
     match ports.store.load_aggregates().await? {
         None => Ok(Aggregates::new(partitions, settings.clone())),

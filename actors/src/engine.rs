@@ -161,7 +161,8 @@ impl Engine {
     pub async fn caught_up(&self) -> Result<(), PortError> {
         for shared in self.inner.partitions.iter() {
             let last = self.inner.ports.log.bounds(shared.partition).await?.last;
-            while shared.committed.load(Relaxed) < last || self.inner.aggregates.read().position(shared.partition) < last
+            while shared.committed.load(Relaxed) < last
+                || self.inner.aggregates.read().position(shared.partition) < last
             {
                 if shared.folded.load(Relaxed) >= last
                     && let Some(address) = shared.address.borrow().clone()
@@ -197,10 +198,14 @@ impl Engine {
             }
         };
         if tokio::time::timeout(STOP_DEADLINE, stopped).await.is_err() {
-            tracing::warn!("some partitions did not commit in time; their last events are replayed at the next start");
+            tracing::warn!(
+                "some partitions did not commit in time; their last events are replayed at the next start"
+            );
         }
         match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "the aggregates were not stored; the outbox has them"),
+            Ok(Ok(Err(error))) => {
+                tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
+            }
             Ok(_) => {}
             Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
         }

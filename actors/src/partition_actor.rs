@@ -169,7 +169,8 @@ impl PartitionActor {
                     ("rejected", folded.rejected.len() as u64),
                 ] {
                     if count > 0 {
-                        metrics::counter!("nearline_fold_events_total", "outcome" => outcome).increment(count);
+                        metrics::counter!("nearline_fold_events_total", "outcome" => outcome)
+                            .increment(count);
                     }
                 }
                 for rejected in &folded.rejected {

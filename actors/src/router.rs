@@ -4,8 +4,8 @@ use crate::partition_actor::GetMember;
 use crate::ports::Ports;
 use crate::status::PartitionShared;
 use nearline_model::identifier::partition_of;
-use nearline_model::{Member, MemberSnapshot, Position};
 use nearline_model::symbols::Symbols;
+use nearline_model::{Member, MemberSnapshot, Position};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -80,14 +80,21 @@ impl Router {
     ///
     /// # Errors
     /// [`NotReached`] if `after` was asked for and no source is there yet.
-    pub async fn member(&self, member: &str, complete: bool, after: Option<Position>) -> Result<MemberAnswer, NotReached> {
+    pub async fn member(
+        &self,
+        member: &str,
+        complete: bool,
+        after: Option<Position>,
+    ) -> Result<MemberAnswer, NotReached> {
         let partition = partition_of(member, self.partitions.len() as u16);
         let shared = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();
         let wanted = after.unwrap_or(0);
         // A caller that insists on a position gets the whole time for it; others leave the store half.
         let live_until = start + if wanted > 0 { self.deadline } else { self.deadline / 2 };
-        if let Ok(Some(snapshot)) = timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)).await {
+        if let Ok(Some(snapshot)) =
+            timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)).await
+        {
             return Ok(answer(Source::Live, Some(snapshot)));
         }
         if wanted > 0 {
@@ -121,7 +128,12 @@ impl Router {
         }
     }
 
-    async fn ask_store(&self, shared: &PartitionShared, member: &str, complete: bool) -> Option<MemberSnapshot> {
+    async fn ask_store(
+        &self,
+        shared: &PartitionShared,
+        member: &str,
+        complete: bool,
+    ) -> Option<MemberSnapshot> {
         let asked = [Box::from(member)];
         let stored = self.ports.store.load_members(shared.partition, &asked).await.ok()?;
         let state = match stored.into_iter().next().flatten() {

@@ -60,6 +60,9 @@ impl Default for EngineSettings {
 
 impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineSettings").field("fold", &self.fold).field("aggregates", &self.aggregates).finish()
+        f.debug_struct("EngineSettings")
+            .field("fold", &self.fold)
+            .field("aggregates", &self.aggregates)
+            .finish()
     }
 }

@@ -39,7 +39,8 @@ impl Supervisor {
     /// Keeps the partition's actor alive until the engine stops or another owner takes over. Runs
     /// on the thread where the actor is to live.
     pub async fn run(self) {
-        let mut backoff = Backoff::new(self.settings.restart_backoff_ms, self.settings.restart_backoff_max_ms);
+        let mut backoff =
+            Backoff::new(self.settings.restart_backoff_ms, self.settings.restart_backoff_max_ms);
         loop {
             let started = Instant::now();
             let ended = self.live_once().await;
@@ -118,7 +119,9 @@ impl Supervisor {
             (Ok(()), None) => Ended::Stopped,
             (Err(join), None) => Ended::Panicked {
                 position: self.shared.folded.load(Relaxed),
-                message: join.try_into_panic().map_or_else(|error| error.to_string(), |panic| panic_message(&*panic)),
+                message: join
+                    .try_into_panic()
+                    .map_or_else(|error| error.to_string(), |panic| panic_message(&*panic)),
             },
         }
     }
@@ -137,12 +140,19 @@ impl Supervisor {
             acquired.position,
             &acquired.symbols,
         )
-        .map_err(|error| PortError::Damaged { what: format!("symbols of {id}"), detail: error.to_string() })?;
+        .map_err(|error| PortError::Damaged {
+            what: format!("symbols of {id}"),
+            detail: error.to_string(),
+        })?;
         Ok((partition, acquired.epoch))
     }
 }
 
-fn same_settings(partition: nearline_model::PartitionId, kept: &str, now: &FoldSettings) -> Result<(), PortError> {
+fn same_settings(
+    partition: nearline_model::PartitionId,
+    kept: &str,
+    now: &FoldSettings,
+) -> Result<(), PortError> {
     let kept: FoldSettings = serde_json::from_str(kept).map_err(|error| PortError::Damaged {
         what: format!("stored fold settings of {partition}"),
         detail: error.to_string(),

@@ -79,9 +79,7 @@ impl Default for NatsSettings {
 /// # Errors
 /// [`PortError::Unavailable`] if no server answers, [`PortError::Misconfigured`] if an existing
 /// stream does not fit the settings.
-pub async fn connect(
-    settings: NatsSettings,
-) -> Result<(NatsLog, NatsDeadLetters, NatsCatalogue), PortError> {
+pub async fn connect(settings: NatsSettings) -> Result<(NatsLog, NatsDeadLetters, NatsCatalogue), PortError> {
     if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
         return Err(PortError::Misconfigured(format!(
             "partitions is {}; expected 1 to {MAX_PARTITIONS}",
@@ -94,9 +92,5 @@ pub async fn connect(
     // On the links' own runtime too: what the client library spawns stays there.
     let streams = links.runtime().spawn(async move { stream::prepare_all(&ready).await });
     streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
-    Ok((
-        NatsLog::new(links.clone()),
-        NatsDeadLetters::new(links.clone()),
-        NatsCatalogue::new(links),
-    ))
+    Ok((NatsLog::new(links.clone()), NatsDeadLetters::new(links.clone()), NatsCatalogue::new(links)))
 }

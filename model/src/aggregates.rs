@@ -137,10 +137,9 @@ impl Aggregates {
         for cell in &delta.cells {
             let Some(title) = titles[cell.title as usize] else { continue };
             let (country, device) = (dimensions.get(&(0, cell.country)), dimensions.get(&(1, cell.device)));
-            for dimension in [Some(&all), country, device].into_iter().flatten() {
-                if let Some(dimension) = dimension {
-                    self.counters[*dimension as usize].add(title, cell.epoch, cell.counts, &self.decays);
-                }
+            let counted = [all, country.copied().flatten(), device.copied().flatten()];
+            for dimension in counted.into_iter().flatten() {
+                self.counters[dimension as usize].add(title, cell.epoch, cell.counts, &self.decays);
             }
             if self.plays.len() <= title as usize {
                 self.plays.resize(title as usize + 1, 0);
@@ -161,7 +160,8 @@ impl Aggregates {
             if title.is_none() {
                 *title = symbols.intern(&delta.strings[at as usize]).ok();
                 if title.is_none() {
-                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles").increment(1);
+                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
+                        .increment(1);
                 }
             }
         };
@@ -194,7 +194,8 @@ impl Aggregates {
         names.map(|name| {
             let dimension = self.dimensions.intern(name).ok();
             if dimension.is_none() {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "dimensions").increment(1);
+                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "dimensions")
+                    .increment(1);
             }
             while self.counters.len() < self.dimensions.len() {
                 self.counters.push(CounterTable::default());

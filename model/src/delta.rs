@@ -121,7 +121,13 @@ impl DeltaBuilder {
     }
 
     /// Gives out what was collected since the last time, and starts anew.
-    pub fn take(&mut self, partition: PartitionId, after: Position, position: Position, symbols: &Symbols) -> Delta {
+    pub fn take(
+        &mut self,
+        partition: PartitionId,
+        after: Position,
+        position: Position,
+        symbols: &Symbols,
+    ) -> Delta {
         let mut strings: Vec<Arc<str>> = vec![Arc::from("")];
         let mut numbers: HashMap<Symbol, u32> = HashMap::from_iter([(NONE, 0)]);
         let mut local = |symbol: Symbol| {

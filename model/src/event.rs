@@ -321,7 +321,8 @@ mod tests {
 
     #[test]
     fn escaped_strings_are_read_too() {
-        let event = parse(r#"{"id":"\u00651","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}"#);
+        let event =
+            parse(r#"{"id":"\u00651","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}"#);
         assert_eq!(event.expect("valid").id, "e1");
     }
 

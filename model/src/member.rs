@@ -201,11 +201,8 @@ impl Member {
         delta: &mut DeltaBuilder,
     ) {
         delta.count(names.title, place.at_ms, names.country, names.device).plays += 1;
-        let play = OpenPlay {
-            request: request_fingerprint(&event.request),
-            title: names.title,
-            at_ms: place.at_ms,
-        };
+        let play =
+            OpenPlay { request: request_fingerprint(&event.request), title: names.title, at_ms: place.at_ms };
         if let Some(shown) = self.open.played(play, settings) {
             delta.count(shown.title, shown.at_ms, shown.country, shown.device).attributed += 1;
         }

@@ -216,14 +216,24 @@ impl Partition {
     }
 
     /// Folds a batch whose members are loaded. `observe` sees each record before it is applied.
-    pub fn fold(&mut self, admitted: Admitted, mut observe: impl FnMut(Position, Option<&Event<'_>>)) -> Folded {
+    pub fn fold(
+        &mut self,
+        admitted: Admitted,
+        mut observe: impl FnMut(Position, Option<&Event<'_>>),
+    ) -> Folded {
         let mut folded = Folded::default();
         for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
             let fresh = record.position > self.folded;
             if fresh {
                 observe(record.position, event.as_ref().ok());
                 self.fold_event(record, event, *slot, &mut folded);
-                check_invariant!(I4, record.position > self.folded, "{} after {}", record.position, self.folded);
+                check_invariant!(
+                    I4,
+                    record.position > self.folded,
+                    "{} after {}",
+                    record.position,
+                    self.folded
+                );
                 self.folded = record.position;
                 self.uncommitted_events += 1;
             }

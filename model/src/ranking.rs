@@ -189,7 +189,8 @@ impl<'a> Popularity<'a> {
     }
 
     fn weight(&self, title: usize) -> f64 {
-        let share = |(_, scores, top): &(String, &[f64], f64)| scores.get(title).map_or(0.0, |score| score / top);
+        let share =
+            |(_, scores, top): &(String, &[f64], f64)| scores.get(title).map_or(0.0, |score| score / top);
         let sum: f64 = self.tables.iter().map(share).sum();
         POPULARITY_WEIGHT * sum / self.tables.len().max(1) as f64
     }
@@ -224,7 +225,8 @@ fn reasons(
         .collect();
     let weight = popularity.weight(title as usize);
     if weight > 0.0 {
-        let dimension = popularity.tables.iter().map(|(name, _, _)| name.as_str()).collect::<Vec<_>>().join(" and ");
+        let dimension =
+            popularity.tables.iter().map(|(name, _, _)| name.as_str()).collect::<Vec<_>>().join(" and ");
         reasons.push((weight, Reason::Popular { dimension, weight }));
     }
     reasons.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -40,7 +40,8 @@ pub fn parse_rfc3339_ms(text: &str) -> Result<i64, String> {
         _ => None,
     };
     let fields = (digits(0..4), digits(5..7), digits(8..10), digits(11..13), digits(14..16), digits(17..19));
-    if let (true, Some(ms), (Some(y), Some(mo), Some(d), Some(h), Some(mi), Some(s))) = (utc, fraction, fields)
+    if let (true, Some(ms), (Some(y), Some(mo), Some(d), Some(h), Some(mi), Some(s))) =
+        (utc, fraction, fields)
         && (1970..2200).contains(&y)
         && (1..=12).contains(&mo)
         && (1..=28).contains(&d)

@@ -52,7 +52,12 @@ impl PartitionActor {
                     metrics::counter!("nearline_commit_events_total").increment(events);
                     metrics::counter!("nearline_commit_members_total").increment(commit.members.len() as u64);
                     let before = actor.shared.committed.swap(commit.position, Relaxed);
-                    check_invariant!(I4, commit.position >= before, "committed {} after {before}", commit.position);
+                    check_invariant!(
+                        I4,
+                        commit.position >= before,
+                        "committed {} after {before}",
+                        commit.position
+                    );
                     actor.partition.committed(commit.members.iter().map(|(member, _)| &**member));
                     actor.commit_if_due(context);
                     actor.fold_ready(context);

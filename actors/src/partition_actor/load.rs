@@ -19,7 +19,8 @@ impl PartitionActor {
     }
 
     fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
-        let members: Vec<Box<str>> = slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
+        let members: Vec<Box<str>> =
+            slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
         let (store, shared, partition) = (self.ports.store.clone(), self.shared.clone(), self.partition.id());
         self.loads_running += 1;
         let loading = async move {
@@ -40,7 +41,11 @@ impl PartitionActor {
                 metrics::counter!("nearline_member_loads_total").increment(stored.len() as u64);
                 for (slot, stored) in slots.iter().zip(stored) {
                     actor.partition.loaded(*slot, stored.as_deref()).map_err(|error| PortError::Damaged {
-                        what: format!("member {} of {}", actor.partition.member_in(*slot), actor.partition.id()),
+                        what: format!(
+                            "member {} of {}",
+                            actor.partition.member_in(*slot),
+                            actor.partition.id()
+                        ),
                         detail: error.to_string(),
                     })?;
                 }

@@ -33,13 +33,18 @@ impl Directory {
             )));
         }
         let what = path.display().to_string();
-        std::fs::create_dir_all(path).map_err(|error| unavailable(&what, &error))?;
+        let unusable = |error: std::io::Error| {
+            PortError::Misconfigured(format!(
+                "directory {what} cannot be used: {error}; correct its permissions, or use another directory"
+            ))
+        };
+        std::fs::create_dir_all(path).map_err(unusable)?;
         let lock = File::options()
             .create(true)
             .write(true)
             .truncate(false)
             .open(path.join("lock"))
-            .map_err(|error| unavailable(&path.join("lock").display().to_string(), &error))?;
+            .map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -68,6 +68,15 @@ async fn impossible_partition_counts_are_refused() {
 }
 
 #[tokio::test]
+async fn a_file_in_the_place_of_the_directory_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("taken");
+    std::fs::write(&path, "a file").expect("written");
+    let refused = misconfigured(open(settings(&path)));
+    assert!(refused.contains(&path.display().to_string()), "{refused}");
+}
+
+#[tokio::test]
 async fn a_directory_of_another_format_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     drop(open(settings(directory.path())).expect("made"));

@@ -60,7 +60,8 @@ impl TitleCounters {
     pub(crate) fn expire(&mut self, decays: &Decays) {
         let expired = self.epochs.partition_point(|(epoch, _)| *epoch < decays.oldest_epoch());
         self.epochs.drain(..expired);
-        let oldest = |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
+        let oldest =
+            |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
         self.popularity.expire(oldest(&decays.popularity));
         self.trend.expire(oldest(&decays.trend));
     }

@@ -25,8 +25,11 @@ struct ContentsV1 {
     /// Dimensions in ascending order of their names.
     dimensions: Vec<(Arc<str>, Vec<CountersV1>)>,
     /// By source: title, total, followers in ascending order.
-    transitions: Vec<(u32, u64, Vec<(u32, u64)>)>,
+    transitions: Vec<FollowersV1>,
 }
+
+/// Source, total, followers with their weights.
+type FollowersV1 = (u32, u64, Vec<(u32, u64)>);
 
 #[derive(Serialize, Deserialize)]
 struct CountersV1 {
@@ -145,11 +148,8 @@ impl Aggregates {
             .enumerate()
             .filter(|(_, followers)| followers.total > 0)
             .map(|(from, followers)| {
-                let mut weights: Vec<(u32, u64)> = followers
-                    .weights
-                    .iter()
-                    .map(|(to, weight)| (places[*to as usize], *weight))
-                    .collect();
+                let mut weights: Vec<(u32, u64)> =
+                    followers.weights.iter().map(|(to, weight)| (places[*to as usize], *weight)).collect();
                 weights.sort_unstable();
                 (places[from], followers.total, weights)
             })
@@ -158,10 +158,12 @@ impl Aggregates {
         ContentsV1 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,
-            titles: order.iter().map(|title| (self.titles.text(*title).clone(), self.plays(*title))).collect(),
+            titles: order
+                .iter()
+                .map(|title| (self.titles.text(*title).clone(), self.plays(*title)))
+                .collect(),
             dimensions,
             transitions,
         }
     }
 }
-

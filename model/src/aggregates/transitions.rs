@@ -81,7 +81,8 @@ impl Transitions {
                 self.pairs += 1;
             }
             None => {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions").increment(1);
+                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions")
+                    .increment(1);
             }
         }
     }

@@ -25,11 +25,8 @@ impl RecentIds {
 
     /// Remembers `id`; forgets what is too old or too much.
     pub fn insert(&mut self, id: u64, now_s: u32, settings: &FoldSettings) {
-        let by_age = self
-            .log_s
-            .iter()
-            .take_while(|then| then.saturating_add(settings.recent_seconds) < now_s)
-            .count();
+        let by_age =
+            self.log_s.iter().take_while(|then| then.saturating_add(settings.recent_seconds) < now_s).count();
         let by_count = (self.ids.len() + 1).saturating_sub(settings.recent_ids.max(1));
         let forget = by_age.max(by_count);
         if forget > 0 {

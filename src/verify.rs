@@ -1,0 +1,222 @@
+//! Verification: folds a partition's log again from the start and compares with what is stored.
+//!
+//! Invariant I3: stored state at a position equals the fold of the log up to it, byte for byte.
+
+pub mod aggregates;
+
+use anyhow::{Context, bail};
+use hashbrown::HashMap;
+use nearline_actors::ports::{LogReader, Ports};
+use nearline_model::partition::Batch;
+use nearline_model::{FoldSettings, Member, Partition, PartitionId, Position};
+use std::sync::Arc;
+
+/// Records folded at a time.
+const BATCH_RECORDS: usize = 4_096;
+/// Mismatches spelled out; more are only counted.
+const SHOWN_MISMATCHES: usize = 50;
+/// Times that the comparison starts over because the partition was committed to meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// What folding the log again came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Position that was compared.
+    pub position: Position,
+    /// Records of the log folded.
+    pub events: u64,
+    /// Members compared.
+    pub members: usize,
+    /// Records that were refused.
+    pub rejected: u64,
+    /// What differs, in words; empty: nothing does.
+    pub mismatches: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether stored state equals the fold of the log.
+    pub fn is_equal(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+}
+
+/// Folds `partition` again from the start of the log to the stored position, and compares position,
+/// symbols and every member's stored bytes.
+///
+/// # Errors
+/// Where log or store cannot be read, the log ends before the stored position, or the partition is
+/// committed to faster than it can be compared.
+pub async fn verify_partition(
+    ports: &Ports,
+    partition: PartitionId,
+    fold: &FoldSettings,
+) -> anyhow::Result<VerifyReport> {
+    let mut again = Refold::new(partition, ports.log.partitions(), fold);
+    for _ in 0..ATTEMPTS {
+        let (position, symbols) = ports.store.peek(partition).await?;
+        again.fold_up_to(ports, position).await?;
+        let stored = stored_members(ports, partition).await?;
+        let (after, _) = ports.store.peek(partition).await?;
+        if after == position {
+            return Ok(again.compare(position, &symbols, stored));
+        }
+    }
+    bail!("partition {partition} is being committed to all the time; stop publishing or the engine, then verify again")
+}
+
+async fn stored_members(ports: &Ports, partition: PartitionId) -> anyhow::Result<HashMap<Box<str>, bytes::Bytes>> {
+    let mut members = HashMap::new();
+    let mut cursor = 0;
+    loop {
+        let (next, some) = ports.store.scan_members(partition, cursor).await?;
+        members.extend(some);
+        if next == 0 {
+            return Ok(members);
+        }
+        cursor = next;
+    }
+}
+
+/// The fold, done again.
+struct Refold {
+    partition: Partition,
+    event_bytes: usize,
+    reader: Option<Box<dyn LogReader>>,
+    pending: std::vec::IntoIter<nearline_model::LogRecord>,
+    events: u64,
+    rejected: u64,
+}
+
+impl Refold {
+    fn new(partition: PartitionId, partitions: u16, fold: &FoldSettings) -> Self {
+        Self {
+            partition: Partition::new(partition, partitions, fold.clone()),
+            event_bytes: fold.event_bytes,
+            reader: None,
+            pending: Vec::new().into_iter(),
+            events: 0,
+            rejected: 0,
+        }
+    }
+
+    async fn fold_up_to(&mut self, ports: &Ports, position: Position) -> anyhow::Result<()> {
+        let id = self.partition.id();
+        if self.partition.folded() >= position {
+            return Ok(());
+        }
+        let bounds = ports.log.bounds(id).await?;
+        if bounds.last < position {
+            bail!(
+                "the log of partition {id} ends at position {}, the stored state stands at {position}: \
+                 events are missing from the log",
+                bounds.last
+            );
+        }
+        while self.partition.folded() < position {
+            if self.pending.len() == 0 {
+                self.pending = self.read(ports).await?.into_iter();
+            }
+            let mut records = Vec::with_capacity(self.pending.len());
+            while self.pending.as_slice().first().is_some_and(|record| record.position <= position) {
+                records.extend(self.pending.next());
+            }
+            if records.is_empty() {
+                bail!("partition {id} is stored at position {position}, at which the log has no record of it");
+            }
+            self.fold(records)?;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, ports: &Ports) -> anyhow::Result<Vec<nearline_model::LogRecord>> {
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => ports.log.open_reader(self.partition.id(), self.partition.folded()).await?,
+        };
+        let records = reader.next_batch(BATCH_RECORDS).await.context("reading the log again")?;
+        self.reader = Some(reader);
+        Ok(records)
+    }
+
+    fn fold(&mut self, records: Vec<nearline_model::LogRecord>) -> anyhow::Result<()> {
+        self.events += records.len() as u64;
+        let (admitted, missing) = self.partition.admit(Batch::parse(records, self.event_bytes));
+        for slot in missing {
+            self.partition.loaded(slot, None)?;
+        }
+        self.rejected += self.partition.fold(admitted, |_, _| {}).rejected.len() as u64;
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        position: Position,
+        symbols: &[Arc<str>],
+        mut stored: HashMap<Box<str>, bytes::Bytes>,
+    ) -> VerifyReport {
+        let mut mismatches = Mismatches::default();
+        let members = stored.len();
+        if self.partition.folded() != position {
+            mismatches.add(|| format!("position: stored {position}, folded {}", self.partition.folded()));
+        }
+        let folded_symbols = &self.partition.symbols()[1..];
+        if folded_symbols.len() != symbols.len() {
+            mismatches.add(|| format!("symbols: stored {}, folded {}", symbols.len(), folded_symbols.len()));
+        }
+        for (at, (stored, folded)) in symbols.iter().zip(folded_symbols).enumerate() {
+            if stored != folded {
+                mismatches.add(|| format!("symbol {}: stored {stored:?}, folded {folded:?}", at + 1));
+            }
+        }
+        for (member, state) in self.partition.members() {
+            let folded = state.encode();
+            match stored.remove(member) {
+                Some(stored) if *stored == *folded => {}
+                Some(stored) => mismatches.add(|| difference(member, &stored, state)),
+                // Touched by refused events only: nothing to store.
+                None if *state == Member::default() => {}
+                None => mismatches.add(|| format!("member {member}: not stored, folded {} bytes", folded.len())),
+            }
+        }
+        for (member, bytes) in stored {
+            mismatches.add(|| format!("member {member}: stored ({} bytes), but not in the log", bytes.len()));
+        }
+        let mismatches = mismatches.into_lines();
+        VerifyReport { position, events: self.events, members, rejected: self.rejected, mismatches }
+    }
+}
+
+fn difference(member: &str, stored: &[u8], folded: &Member) -> String {
+    match Member::decode(stored) {
+        Err(error) => format!("member {member}: {error}"),
+        Ok(stored) if stored == *folded => format!("member {member}: same state, other bytes"),
+        Ok(stored) => format!(
+            "member {member}: stored {} titles up to {} ms with {} recent ids, folded {} up to {} ms with {}",
+            stored.history.len(),
+            stored.newest_ms,
+            stored.recent.len(),
+            folded.history.len(),
+            folded.newest_ms,
+            folded.recent.len()
+        ),
+    }
+}
+
+#[derive(Default)]
+struct Mismatches {
+    lines: Vec<String>,
+    more: usize,
+}
+
+impl Mismatches {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < SHOWN_MISMATCHES { self.lines.push(line()) } else { self.more += 1 }
+    }
+
+    fn into_lines(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.lines.push(format!("and {} more", self.more));
+        }
+        self.lines
+    }
+}
