@@ -1,1 +1,5 @@
-fn main(){}
+//! The `nearline` program: everything is in [`nearline::cli`].
+
+fn main() -> std::process::ExitCode {
+    nearline::cli::main()
+}

@@ -61,10 +61,15 @@ pub async fn verify_partition(
             return Ok(again.compare(position, &symbols, stored));
         }
     }
-    bail!("partition {partition} is being committed to all the time; stop publishing or the engine, then verify again")
+    bail!(
+        "partition {partition} is being committed to all the time; stop publishing or the engine, then verify again"
+    )
 }
 
-async fn stored_members(ports: &Ports, partition: PartitionId) -> anyhow::Result<HashMap<Box<str>, bytes::Bytes>> {
+async fn stored_members(
+    ports: &Ports,
+    partition: PartitionId,
+) -> anyhow::Result<HashMap<Box<str>, bytes::Bytes>> {
     let mut members = HashMap::new();
     let mut cursor = 0;
     loop {
@@ -121,7 +126,9 @@ impl Refold {
                 records.extend(self.pending.next());
             }
             if records.is_empty() {
-                bail!("partition {id} is stored at position {position}, at which the log has no record of it");
+                bail!(
+                    "partition {id} is stored at position {position}, at which the log has no record of it"
+                );
             }
             self.fold(records)?;
         }
@@ -175,7 +182,9 @@ impl Refold {
                 Some(stored) => mismatches.add(|| difference(member, &stored, state)),
                 // Touched by refused events only: nothing to store.
                 None if *state == Member::default() => {}
-                None => mismatches.add(|| format!("member {member}: not stored, folded {} bytes", folded.len())),
+                None => {
+                    mismatches.add(|| format!("member {member}: not stored, folded {} bytes", folded.len()))
+                }
             }
         }
         for (member, bytes) in stored {

@@ -1,0 +1,116 @@
+//! `nearline bench`: the budgets, measured, each beside a limit taken in the same run.
+
+mod fold;
+mod freshness;
+mod ingest;
+mod process;
+mod query;
+mod report;
+mod restart;
+mod state;
+mod workload;
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use nearline_actors::ports::Ports;
+use nearline_backends::cluster::connect_cluster;
+use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
+use nearline_backends::local_servers::{NatsServer, RedisServer};
+use nearline_backends::nats::NatsSettings;
+use nearline_backends::redis::RedisSettings;
+use report::Report;
+
+/// What to measure, and how to print it.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Print one JSON object a line instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Parse and fold events in memory, on one core.
+    Fold(fold::FoldArgs),
+    /// Events from the log to committed state, end to end and durable.
+    Ingest(ingest::IngestArgs),
+    /// Recommendations over HTTP beside a stream of events.
+    Query(query::QueryArgs),
+    /// Time from the acknowledgement of an event to a query that sees it.
+    Freshness(freshness::FreshnessArgs),
+    /// Time from a panic in the fold to live answers.
+    Restart(restart::RestartArgs),
+    /// Memory that Redis takes for one member.
+    State(state::StateArgs),
+}
+
+/// Which backend to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// One directory, no server (a temporary one is made).
+    Embedded,
+    /// NATS and Redis (private servers are started on free ports).
+    Cluster,
+}
+
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Cluster => "nats+redis",
+        }
+    }
+}
+
+/// A backend made for one benchmark; dropping it removes everything.
+struct Bed {
+    ports: Ports,
+    nats_url: Option<String>,
+    _directory: Option<tempfile::TempDir>,
+    _servers: Option<(NatsServer, RedisServer)>,
+}
+
+impl Bed {
+    async fn make(backend: Backend, partitions: u16) -> anyhow::Result<Self> {
+        match backend {
+            Backend::Embedded => {
+                let directory = tempfile::tempdir().context("a directory for the benchmark")?;
+                let settings = EmbeddedSettings {
+                    partitions,
+                    sync: SyncPolicy::EachBatch,
+                    ..EmbeddedSettings::in_directory(directory.path().to_owned())
+                };
+                let ports = embedded::open(settings)?;
+                Ok(Self { ports, nats_url: None, _directory: Some(directory), _servers: None })
+            }
+            Backend::Cluster => {
+                let (nats, redis) = (NatsServer::start(None)?, RedisServer::start()?);
+                let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
+                let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
+                let ports = connect_cluster(nats_settings, redis_settings).await?;
+                let nats_url = Some(nats.url());
+                Ok(Self { ports, nats_url, _directory: None, _servers: Some((nats, redis)) })
+            }
+        }
+    }
+}
+
+/// Runs one benchmark and prints its report.
+///
+/// # Errors
+/// What the benchmark ran into.
+pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let reports: Vec<Report> = match args.bench {
+        Bench::Fold(args) => vec![fold::run(&args)?],
+        Bench::Ingest(args) => vec![ingest::run(&args).await?],
+        Bench::Query(args) => vec![query::run(&args).await?],
+        Bench::Freshness(args) => vec![freshness::run(&args).await?],
+        Bench::Restart(args) => vec![restart::run(&args).await?],
+        Bench::State(args) => vec![state::run(&args).await?],
+    };
+    report::print(&reports, args.json);
+    Ok(())
+}

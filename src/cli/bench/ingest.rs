@@ -1,0 +1,103 @@
+//! `bench ingest`: from the log to committed state.
+//!
+//! Embedded: from the first append to the last commit. NATS + Redis: the stream is filled first,
+//! one bare consumer without acknowledgements drains it, then the engine catches up with it.
+
+use super::process::{cpu_time, rss_mib};
+use super::report::Report;
+use super::{Backend, Bed, workload};
+use anyhow::Context;
+use clap::Args;
+use futures_util::StreamExt;
+use nearline_actors::{Engine, EngineSettings};
+use std::time::{Duration, Instant};
+
+/// Size of the benchmark.
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Which backend.
+    #[arg(long, value_enum, default_value_t = Backend::Embedded)]
+    backend: Backend,
+    /// Events ingested.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: usize,
+    /// Members they come from.
+    #[arg(long, default_value_t = 100_000)]
+    members: usize,
+    /// Titles they are about.
+    #[arg(long, default_value_t = 10_000)]
+    titles: usize,
+    /// Partitions.
+    #[arg(long, default_value_t = 16)]
+    partitions: u16,
+}
+
+pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
+    let bed = Bed::make(args.backend, args.partitions).await?;
+    let events = workload::events(args.events, args.members, args.titles, 1);
+    match args.backend {
+        Backend::Embedded => {
+            let engine = Engine::start(bed.ports.clone(), EngineSettings::default()).await?;
+            let (started, cpu) = (Instant::now(), cpu_time());
+            workload::fill(&*bed.ports.log, &events, 4).await?;
+            let acknowledged = started.elapsed();
+            engine.caught_up().await?;
+            let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu);
+            let folded: u64 = engine.partitions().iter().map(|partition| partition.events).sum();
+            anyhow::ensure!(folded == args.events as u64, "{folded} of {} events were folded", args.events);
+            let report = Report::new("ingest", args.backend.name(), "≥ 250,000 events/s on two cores")
+                .figure("events_per_s", args.events as f64 / elapsed.as_secs_f64())
+                .figure("events_per_cpu_s", args.events as f64 / cpu.as_secs_f64())
+                .figure("acknowledged_per_s", args.events as f64 / acknowledged.as_secs_f64())
+                .figure("rss_mib", rss_mib());
+            engine.stop().await;
+            Ok(report)
+        }
+        Backend::Cluster => {
+            let published = Instant::now();
+            workload::fill(&*bed.ports.log, &events, 1).await?;
+            let published = published.elapsed();
+            let url = bed.nats_url.clone().context("the cluster bed has a NATS server")?;
+            let bare = bare_drain(&url, args.events).await?;
+            let (started, cpu) = (Instant::now(), cpu_time());
+            let engine = Engine::start(bed.ports.clone(), EngineSettings::default()).await?;
+            engine.caught_up().await?;
+            let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu);
+            let rate = args.events as f64 / elapsed.as_secs_f64();
+            let bare_rate = args.events as f64 / bare.as_secs_f64();
+            let report = Report::new("ingest", args.backend.name(), "≥ 0.5 of a bare consumer's drain")
+                .figure("events_per_s", rate)
+                .figure("share_of_bare_drain", rate / bare_rate)
+                .figure("bare_drain_events_per_s", bare_rate)
+                .figure("events_per_cpu_s", args.events as f64 / cpu.as_secs_f64())
+                .figure("published_per_s", args.events as f64 / published.as_secs_f64())
+                .figure("rss_mib", rss_mib());
+            engine.stop().await;
+            Ok(report)
+        }
+    }
+}
+
+/// Time that one consumer without acknowledgements takes to drain the stream, doing nothing.
+async fn bare_drain(url: &str, events: usize) -> anyhow::Result<Duration> {
+    use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, push};
+    let client = async_nats::ConnectOptions::new().subscription_capacity(1_000_000).connect(url).await?;
+    let context = async_nats::jetstream::new(client.clone());
+    let stream = context.get_stream("EVENTS").await?;
+    let inbox = client.new_inbox();
+    let mut messages = client.subscribe(inbox.clone()).await?;
+    let started = Instant::now();
+    stream
+        .create_consumer(push::Config {
+            deliver_subject: inbox,
+            ack_policy: AckPolicy::None,
+            deliver_policy: DeliverPolicy::All,
+            ..push::Config::default()
+        })
+        .await?;
+    for drained in 0..events {
+        let message = tokio::time::timeout(Duration::from_secs(20), messages.next()).await;
+        message.ok().flatten().with_context(|| format!("the bare consumer stopped after {drained} events"))?;
+    }
+    Ok(started.elapsed())
+}

@@ -1,0 +1,287 @@
+//! `nearline inspect`: what is stored, read without the engine.
+
+use crate::config::{Config, open_ports};
+use crate::verify::verify_partition;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use nearline_actors::ports::Ports;
+use nearline_model::aggregates::{ALL, Added};
+use nearline_model::catalogue::Catalogue;
+use nearline_model::delta::EPOCH_MS;
+use nearline_model::identifier::{id_problem, partition_of};
+use nearline_model::symbols::Symbols;
+use nearline_model::timestamp::format_rfc3339;
+use nearline_model::{Aggregates, Delta, Member, MemberSnapshot, PartitionId};
+
+/// Deltas read from the outbox in one go.
+const OUTBOX_ENTRIES: usize = 1_000;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nearline inspect member m17
+  nearline inspect title t3 --json
+  nearline inspect partition 0 --verify
+
+The embedded directory can be open in one program only: stop `nearline serve` first.")]
+pub(super) struct InspectArgs {
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// A member's state: history, list, opinions.
+    Member {
+        /// The member's id.
+        id: String,
+    },
+    /// A title's counters.
+    Title {
+        /// The title's id.
+        id: String,
+    },
+    /// A partition's position, members and bytes.
+    Partition {
+        /// Its number, from 0.
+        number: u16,
+        /// Fold the log again from the start and compare with what is stored, byte for byte.
+        #[arg(long)]
+        verify: bool,
+    },
+}
+
+pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()> {
+    let ports = open_ports(config).await?;
+    match args.what {
+        What::Member { id } => member(&ports, config, &id, args.json).await,
+        What::Title { id } => title(&ports, config, &id, args.json).await,
+        What::Partition { number, verify } => partition(&ports, config, number, verify, args.json).await,
+    }
+}
+
+fn check_id(id: &str) -> anyhow::Result<()> {
+    match id_problem(id) {
+        Some(problem) => bail!("the id {problem}"),
+        None => Ok(()),
+    }
+}
+
+async fn catalogue(ports: &Ports) -> anyhow::Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    let titles = ports.catalogue.watch().await?.recv().await.unwrap_or_default();
+    titles.into_iter().for_each(|title| catalogue.put(title));
+    Ok(catalogue)
+}
+
+async fn member(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::Result<()> {
+    check_id(id)?;
+    let partition = partition_of(id, ports.log.partitions());
+    let loaded = ports.store.load_members(partition, &[id.into()]).await?;
+    let Some(stored) = loaded.into_iter().next().flatten() else {
+        bail!("nothing is stored of member {id} (partition {partition}); events may still wait to be folded");
+    };
+    // Read after the member: a symbol of the member is never missing.
+    let (position, strings) = ports.store.peek(partition).await?;
+    let mut symbols = Symbols::new(config.fold.symbols_per_partition.max(strings.len()));
+    for text in &strings {
+        symbols.intern(text)?;
+    }
+    let state = Member::decode(&stored)?;
+    let snapshot = MemberSnapshot::new(id, position, &state, &symbols, true);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&snapshot)?);
+        return Ok(());
+    }
+    let catalogue = catalogue(ports).await?;
+    println!("member {id}: partition {partition}, position {position}, {} bytes", stored.len());
+    let newest = snapshot.newest_at.as_deref().unwrap_or("never");
+    println!(
+        "newest event {newest}; {} event ids remembered; {} impressions open",
+        snapshot.recent_ids,
+        snapshot.open_impressions.len()
+    );
+    if let Some(erased_at) = &snapshot.erased_at {
+        println!("erased {erased_at}");
+    }
+    let mut table = table(&["watched", "title", "name", "seconds", "opinion"]);
+    for watched in snapshot.history.iter().rev() {
+        let opinion = snapshot.opinions.iter().find(|opinion| opinion.title == watched.title);
+        let opinion = opinion.map(|opinion| match (opinion.thumb, opinion.rating) {
+            (Some(thumb), Some(rating)) => format!("thumb {thumb}, {rating} stars"),
+            (Some(thumb), None) => format!("thumb {thumb}"),
+            (None, Some(rating)) => format!("{rating} stars"),
+            (None, None) => String::new(),
+        });
+        let seconds = match (watched.watched_s, watched.duration_s) {
+            (0, 0) => String::new(),
+            (watched, 0) => watched.to_string(),
+            (watched, duration) => format!("{watched} of {duration}"),
+        };
+        table.add_row([
+            format_rfc3339(i64::from(watched.at_s) * 1_000),
+            watched.title.to_string(),
+            name(&catalogue, &watched.title),
+            seconds,
+            opinion.unwrap_or_default(),
+        ]);
+    }
+    println!("{table}");
+    if !snapshot.list.is_empty() {
+        let list: Vec<String> =
+            snapshot.list.iter().map(|title| format!("{title} {}", name(&catalogue, title))).collect();
+        println!("list: {}", list.join(", "));
+    }
+    Ok(())
+}
+
+fn name(catalogue: &Catalogue, title: &str) -> String {
+    catalogue.get(title).and_then(|title| title.name.clone()).unwrap_or_default()
+}
+
+/// The stored snapshot of the aggregates, and the deltas committed since.
+async fn aggregates(ports: &Ports, config: &Config) -> anyhow::Result<Aggregates> {
+    let partitions = ports.log.partitions();
+    let mut aggregates = match ports.store.load_aggregates().await? {
+        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, &config.aggregates)?,
+        None => Aggregates::new(partitions, config.aggregates.clone()),
+    };
+    for partition in (0..partitions).map(PartitionId) {
+        loop {
+            let after = aggregates.position(partition);
+            let entries = ports.store.outbox(partition, after, OUTBOX_ENTRIES).await?;
+            for entry in &entries {
+                let delta = Delta::decode(&entry.delta)?;
+                if let Added::Gap { after } = aggregates.add(&delta) {
+                    bail!("deltas of partition {partition} are missing between {after} and {}", delta.after);
+                }
+            }
+            if entries.len() < OUTBOX_ENTRIES {
+                break;
+            }
+        }
+    }
+    Ok(aggregates)
+}
+
+async fn title(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::Result<()> {
+    check_id(id)?;
+    let (aggregates, catalogue) = (aggregates(ports, config).await?, catalogue(ports).await?);
+    let (symbol, known) = (aggregates.title(id), catalogue.get(id));
+    if symbol.is_none() && known.is_none() {
+        bail!("nothing is known of title {id}: it is not in the catalogue, and no event named it");
+    }
+    let mut rows = Vec::new();
+    for dimension in [ALL].into_iter().chain(aggregates.dimension_names().filter(|name| *name != ALL)) {
+        let counters = symbol.and_then(|symbol| aggregates.counters(dimension)?.title(symbol));
+        for (epoch, counts) in counters.into_iter().flat_map(|counters| &counters.epochs) {
+            rows.push((dimension, format_rfc3339(i64::from(*epoch) * EPOCH_MS), *counts));
+        }
+    }
+    let plays = symbol.map_or(0, |symbol| aggregates.plays(symbol));
+    if json {
+        let epochs: Vec<_> = rows
+            .iter()
+            .map(|(dimension, from, counts)| serde_json::json!({"dimension": dimension, "from": from, "counts": counts}))
+            .collect();
+        let value = serde_json::json!({
+            "title": id, "catalogue": known.map(|title| &**title), "plays": plays, "epochs": epochs,
+        });
+        println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(());
+    }
+    println!("title {id} {}: {plays} plays ever", name(&catalogue, id));
+    if let Some(known) = known {
+        println!(
+            "genres {}; year {}",
+            known.genres.join(", "),
+            known.year.map_or("?".into(), |year| year.to_string())
+        );
+    }
+    let mut table = table(&["dimension", "30 minutes from", "impressions", "played of these", "plays"]);
+    for (dimension, from, counts) in rows {
+        table.add_row([
+            dimension.to_owned(),
+            from,
+            counts.impressions.to_string(),
+            counts.attributed.to_string(),
+            counts.plays.to_string(),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+async fn partition(
+    ports: &Ports,
+    config: &Config,
+    number: u16,
+    verify: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let partitions = ports.log.partitions();
+    if number >= partitions {
+        bail!("there is no partition {number}; there are {partitions}, from 0 to {}", partitions - 1);
+    }
+    let partition = PartitionId(number);
+    let (position, symbols) = ports.store.peek(partition).await?;
+    let bounds = ports.log.bounds(partition).await?;
+    let (mut members, mut bytes, mut cursor) = (0_u64, 0_u64, 0);
+    loop {
+        let (next, some) = ports.store.scan_members(partition, cursor).await?;
+        members += some.len() as u64;
+        bytes += some.iter().map(|(_, stored)| stored.len() as u64).sum::<u64>();
+        if next == 0 {
+            break;
+        }
+        cursor = next;
+    }
+    let mut value = serde_json::json!({
+        "partition": partition, "position": position, "log_first": bounds.first, "log_last": bounds.last,
+        "members": members, "member_bytes": bytes, "symbols": symbols.len(),
+    });
+    if !json {
+        println!("partition {partition}: position {position}, log {} to {}", bounds.first, bounds.last);
+        println!("{members} members in {bytes} bytes; {} symbols", symbols.len());
+    }
+    let report = match verify {
+        true => Some(verify_partition(ports, partition, &config.fold).await.context("verification")?),
+        false => None,
+    };
+    if let Some(report) = &report {
+        value["verified"] = serde_json::json!({
+            "position": report.position, "events": report.events, "members": report.members,
+            "rejected": report.rejected, "mismatches": report.mismatches,
+        });
+        if !json {
+            println!(
+                "folded {} events again up to position {} ({} rejected)",
+                report.events, report.position, report.rejected
+            );
+            match report.is_equal() {
+                true => println!("stored state equals the fold of the log, byte for byte"),
+                false => report.mismatches.iter().for_each(|mismatch| println!("  {mismatch}")),
+            }
+        }
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&value)?);
+    }
+    match report {
+        Some(report) if !report.is_equal() => {
+            bail!("partition {partition}: stored state differs from the fold of the log")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
+    table.set_header(header);
+    table
+}

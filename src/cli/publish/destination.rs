@@ -1,0 +1,205 @@
+//! Where events are published to: a nearline over HTTP, or the configured backend itself.
+
+use crate::config::{Config, open_ports};
+use anyhow::{Context, bail};
+use clap::Args;
+use nearline_actors::ports::{NewEvent, PortError, Ports};
+use nearline_model::{Event, Title};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Titles put in one go.
+const TITLES_AT_ONCE: usize = 500;
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer at most.
+const ANSWER_BYTES: u64 = 64 << 20;
+/// Attempts at putting a batch of titles.
+const TITLE_ATTEMPTS: u32 = 8;
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct DestinationArgs {
+    /// Publish over HTTP to this nearline, such as http://127.0.0.1:7700; without it, straight to
+    /// the configured backend.
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
+}
+
+/// What the log said of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Stored.
+    Accepted,
+    /// Its id was known.
+    Duplicate,
+    /// Refused, with the reason.
+    Rejected(String),
+}
+
+/// Why a line has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SendError {
+    /// Trying again may help.
+    Transient(String),
+    /// It does not.
+    Final(String),
+}
+
+impl From<PortError> for SendError {
+    fn from(error: PortError) -> Self {
+        if error.is_transient() { Self::Transient(error.to_string()) } else { Self::Final(error.to_string()) }
+    }
+}
+
+/// Where to.
+pub(crate) enum Destination {
+    /// The configured backend.
+    Backend { ports: Ports, max_event_bytes: usize },
+    /// A nearline's HTTP API.
+    Http { agent: ureq::Agent, base: String },
+}
+
+impl Destination {
+    /// Opens what `args` name.
+    pub async fn open(args: &DestinationArgs, config: &Config) -> anyhow::Result<Self> {
+        let Some(url) = &args.to else {
+            let ports = open_ports(config).await.context("opening the configured backend (or publish with a URL)")?;
+            return Ok(Self::Backend { ports, max_event_bytes: config.fold.event_bytes });
+        };
+        if !url.starts_with("http://") {
+            bail!("{url:?} is no URL to publish to; expected such as http://127.0.0.1:7700 (TLS is not spoken here)");
+        }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .build()
+            .into();
+        Ok(Self::Http { agent, base: url.trim_end_matches('/').to_owned() })
+    }
+
+    /// Sends lines in order: one answer each, or one error for all.
+    pub async fn send(&self, lines: &[&str]) -> Result<Vec<Result<Outcome, SendError>>, SendError> {
+        match self {
+            Self::Backend { ports, max_event_bytes } => Ok(append(ports, *max_event_bytes, lines).await),
+            Self::Http { agent, base } => {
+                let body = lines.iter().flat_map(|line| [*line, "\n"]).collect::<String>();
+                let answer = post(agent, format!("{base}/v1/events"), body).await?;
+                outcomes(&answer, lines.len())
+            }
+        }
+    }
+}
+
+async fn append(ports: &Ports, max_event_bytes: usize, lines: &[&str]) -> Vec<Result<Outcome, SendError>> {
+    let mut outcomes = Vec::with_capacity(lines.len());
+    let mut events = Vec::with_capacity(lines.len());
+    for line in lines {
+        match Event::parse(line.as_bytes(), max_event_bytes) {
+            Err(reject) => outcomes.push(Some(Ok(Outcome::Rejected(reject.to_string())))),
+            Ok(event) => {
+                outcomes.push(None);
+                events.push(NewEvent {
+                    member: event.member.into_owned(),
+                    id: event.id.into_owned(),
+                    payload: bytes::Bytes::copy_from_slice(line.as_bytes()),
+                });
+            }
+        }
+    }
+    let mut appended = ports.log.append(events).await.into_iter();
+    let missing = || SendError::Transient("the log did not answer for every event".to_owned());
+    outcomes
+        .into_iter()
+        .map(|outcome| match outcome {
+            Some(rejected) => rejected,
+            None => match appended.next() {
+                Some(Ok(appended)) if appended.duplicate => Ok(Outcome::Duplicate),
+                Some(Ok(_)) => Ok(Outcome::Accepted),
+                Some(Err(error)) => Err(error.into()),
+                None => Err(missing()),
+            },
+        })
+        .collect()
+}
+
+/// One request; its answer as JSON.
+async fn post(agent: &ureq::Agent, url: String, body: String) -> Result<Value, SendError> {
+    let agent = agent.clone();
+    let blocking = move || {
+        let sent = agent.post(&url).header("content-type", "application/x-ndjson").send(body.as_str());
+        let mut answer = sent.map_err(|error| SendError::Transient(format!("{url}: {error}")))?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string();
+        let text = text.map_err(|error| SendError::Transient(format!("{url}: {error}")))?;
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        // Where some events were not acknowledged, the answer still says which.
+        if (200..300).contains(&status) || value["results"].is_array() {
+            return Ok(value);
+        }
+        let detail = value["detail"].as_str().unwrap_or(&text).chars().take(500).collect::<String>();
+        let said = format!("{url} answered {status}: {detail}");
+        let transient = matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504);
+        Err(if transient { SendError::Transient(said) } else { SendError::Final(said) })
+    };
+    let done = tokio::task::spawn_blocking(blocking).await;
+    done.unwrap_or_else(|error| Err(SendError::Final(format!("the request was not made: {error}"))))
+}
+
+/// Reads the per-line results of `POST /v1/events`.
+fn outcomes(answer: &Value, lines: usize) -> Result<Vec<Result<Outcome, SendError>>, SendError> {
+    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if results.len() != lines {
+        let said = format!("{} results for {lines} lines; is this a nearline of the same version?", results.len());
+        return Err(SendError::Final(said));
+    }
+    let outcome = |result: &Value| {
+        let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
+        match text("status").as_str() {
+            "accepted" => Ok(Outcome::Accepted),
+            "duplicate" => Ok(Outcome::Duplicate),
+            "rejected" => Ok(Outcome::Rejected(format!("{}: {}", text("reason"), text("detail")))),
+            other => Err(SendError::Transient(format!("{other}: {}", text("detail")))),
+        }
+    };
+    Ok(results.iter().map(outcome).collect())
+}
+
+/// Puts titles into the catalogue.
+pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) -> anyhow::Result<()> {
+    let count = titles.len() as u64;
+    for chunk in titles.chunks(TITLES_AT_ONCE) {
+        let mut backoff_ms = 100;
+        for attempt in 1.. {
+            match put_chunk(destination, chunk).await {
+                Ok(()) => break,
+                Err(SendError::Transient(_)) if attempt < TITLE_ATTEMPTS => {
+                    tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
+                    backoff_ms *= 2;
+                }
+                Err(SendError::Transient(detail) | SendError::Final(detail)) => bail!("titles were not put: {detail}"),
+            }
+        }
+    }
+    println!("put {} titles into the catalogue", crate::cli::grouped(count));
+    Ok(())
+}
+
+async fn put_chunk(destination: &Destination, titles: &[Title]) -> Result<(), SendError> {
+    match destination {
+        Destination::Backend { ports, .. } => Ok(ports.catalogue.put(titles.to_vec()).await?),
+        Destination::Http { agent, base } => {
+            let mut body = String::new();
+            for title in titles {
+                let line = serde_json::to_string(title).map_err(|error| SendError::Final(error.to_string()))?;
+                body.push_str(&line);
+                body.push('\n');
+            }
+            let answer = post(agent, format!("{base}/v1/titles"), body).await?;
+            let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+            match results.iter().find(|result| result["status"] == "rejected") {
+                Some(rejected) => Err(SendError::Final(format!("{} was refused: {}", rejected["id"], rejected["detail"]))),
+                None => Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Publishes lines in batches, in order; each batch is answered before the next is sent.
+
+use super::destination::{Destination, Outcome, SendError};
+use super::resume::ResumePoint;
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use nearline_model::identifier::fingerprint;
+use rand::Rng;
+use std::time::{Duration, Instant};
+
+/// Lines of one batch.
+const BATCH_LINES: usize = 2_000;
+/// Bytes of one batch after which no line is added.
+const BATCH_BYTES: usize = 2 << 20;
+/// Refused lines that are listed.
+const LISTED_REJECTS: usize = 20;
+/// How long one batch is tried.
+const RETRY_FOR: Duration = Duration::from_secs(120);
+const BACKOFF_MIN_MS: u64 = 100;
+const BACKOFF_MAX_MS: u64 = 5_000;
+
+/// A line to publish.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The event.
+    pub text: String,
+    /// Bytes of the file up to the line's end.
+    pub end: u64,
+}
+
+/// Publishes, retries and counts.
+pub(crate) struct Publisher {
+    destination: Destination,
+    point: ResumePoint,
+    listed: Vec<(u64, String)>,
+    progress: ProgressBar,
+    started: Instant,
+    resumed: u64,
+}
+
+impl Publisher {
+    /// A publisher of `total_bytes` bytes of lines.
+    pub fn new(destination: Destination, total_bytes: u64) -> Self {
+        let style = ProgressStyle::with_template(
+            "{bar:30} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {msg}  {elapsed} (about {eta} left)",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let progress = ProgressBar::new(total_bytes).with_style(style);
+        let point = ResumePoint::default();
+        Self { destination, point, listed: Vec::new(), progress, started: Instant::now(), resumed: 0 }
+    }
+
+    /// Counts on from `point`.
+    pub fn resume_from(&mut self, point: ResumePoint) {
+        self.point = point;
+        self.resumed = point.accepted + point.duplicates + point.rejected;
+        self.progress.set_position(point.bytes);
+        self.progress.reset_eta();
+    }
+
+    /// Publishes all of `lines`; `answered` hears after each batch how far it came.
+    pub async fn publish(
+        &mut self,
+        lines: impl Iterator<Item = anyhow::Result<Line>>,
+        mut answered: impl FnMut(&ResumePoint) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut lines = lines.peekable();
+        while lines.peek().is_some() {
+            let (mut batch, mut bytes) = (Vec::with_capacity(BATCH_LINES), 0);
+            while batch.len() < BATCH_LINES
+                && bytes < BATCH_BYTES
+                && let Some(line) = lines.next()
+            {
+                let line = line?;
+                bytes += line.text.len();
+                batch.push(line);
+            }
+            let outcomes = self.send(&batch).await?;
+            self.count(&batch, outcomes);
+            answered(&self.point)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a batch until every line of it is answered.
+    async fn send(&self, batch: &[Line]) -> anyhow::Result<Vec<Outcome>> {
+        let texts: Vec<&str> = batch.iter().map(|line| line.text.as_str()).collect();
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
+        let (deadline, mut backoff_ms) = (Instant::now() + RETRY_FOR, BACKOFF_MIN_MS);
+        loop {
+            let open: Vec<usize> = (0..batch.len()).filter(|at| outcomes[*at].is_none()).collect();
+            if open.is_empty() {
+                return Ok(outcomes.into_iter().flatten().collect());
+            }
+            let send: Vec<&str> = open.iter().map(|at| texts[*at]).collect();
+            let error = match self.destination.send(&send).await {
+                Ok(answers) => {
+                    let mut error = None;
+                    for (at, answer) in open.iter().zip(answers) {
+                        match answer {
+                            Ok(outcome) => outcomes[*at] = Some(outcome),
+                            Err(failed) => error = Some(failed),
+                        }
+                    }
+                    error
+                }
+                Err(error) => Some(error),
+            };
+            match error {
+                None => {}
+                Some(SendError::Transient(detail)) if Instant::now() < deadline => {
+                    self.progress.set_message(format!("trying again: {detail}"));
+                    let jitter = rand::rng().random_range(0..=backoff_ms / 2);
+                    tokio::time::sleep(Duration::from_millis(backoff_ms + jitter)).await;
+                    backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
+                }
+                Some(SendError::Transient(detail)) => bail!(
+                    "lines {} to {} were not acknowledged within {} s: {detail}",
+                    batch[0].number,
+                    batch[batch.len() - 1].number,
+                    RETRY_FOR.as_secs()
+                ),
+                Some(SendError::Final(detail)) => bail!("line {}: {detail}", batch[open[0]].number),
+            }
+        }
+    }
+
+    fn count(&mut self, batch: &[Line], outcomes: Vec<Outcome>) {
+        for (line, outcome) in batch.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Accepted => self.point.accepted += 1,
+                Outcome::Duplicate => self.point.duplicates += 1,
+                Outcome::Rejected(reason) => {
+                    self.point.rejected += 1;
+                    if self.listed.len() < LISTED_REJECTS {
+                        self.listed.push((line.number, reason));
+                    }
+                }
+            }
+        }
+        if let Some(last) = batch.last() {
+            self.point.lines = last.number;
+            self.point.bytes = last.end;
+            self.point.last_line = fingerprint(&last.text);
+            self.progress.set_position(last.end);
+        }
+        let ResumePoint { accepted, duplicates, rejected, .. } = self.point;
+        let message = format!("{} accepted, {duplicates} duplicate, {rejected} rejected", crate::cli::grouped(accepted));
+        self.progress.set_message(message);
+    }
+
+    /// Prints what was published.
+    ///
+    /// # Errors
+    /// If any line was refused.
+    pub fn finish(self) -> anyhow::Result<()> {
+        self.progress.finish_and_clear();
+        let ResumePoint { accepted, duplicates, rejected, .. } = self.point;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let here = accepted + duplicates + rejected - self.resumed;
+        println!(
+            "published {} events: {} accepted, {} duplicate, {} rejected; {} of them now, in {seconds:.1} s ({}/s)",
+            crate::cli::grouped(accepted + duplicates + rejected),
+            crate::cli::grouped(accepted),
+            crate::cli::grouped(duplicates),
+            crate::cli::grouped(rejected),
+            crate::cli::grouped(here),
+            crate::cli::grouped((here as f64 / seconds.max(1e-6)) as u64)
+        );
+        for (number, reason) in &self.listed {
+            eprintln!("line {number}: {reason}");
+        }
+        match rejected {
+            0 => Ok(()),
+            _ => bail!("{rejected} lines were refused; correct them and publish them again"),
+        }
+    }
+}

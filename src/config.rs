@@ -1,0 +1,132 @@
+//! Configuration: defaults, overlaid by a file, overlaid by `NEARLINE__SECTION__KEY` in the environment.
+//!
+//! Every key has a default and is described in `config/default.toml`. Unknown keys and impossible
+//! values are refused with the key's full name, what was found and what is expected.
+
+mod layers;
+mod ports;
+mod secret_url;
+mod sections;
+mod validation;
+
+pub use ports::open_ports;
+pub use secret_url::SecretUrl;
+pub use sections::{
+    AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
+    LogSection, NatsSection, RedisSection, SyncPolicy,
+};
+
+use nearline_model::settings::{AggregateSettings, FoldSettings};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Partitions, commits, caches, deadlines.
+    pub engine: EngineSection,
+    /// What bounds and shapes member state.
+    pub fold: FoldSettings,
+    /// What bounds and shapes the aggregates.
+    pub aggregates: AggregateSettings,
+    /// Which backend everything stands on.
+    pub backend: BackendSection,
+    /// The embedded backend.
+    pub embedded: EmbeddedSection,
+    /// NATS, of the cluster backend.
+    pub nats: NatsSection,
+    /// Redis, of the cluster backend.
+    pub redis: RedisSection,
+    /// The public listener.
+    pub http: HttpSection,
+    /// The operators' listener.
+    pub admin: AdminSection,
+    /// Logs.
+    pub log: LogSection,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("configuration file {path} cannot be read: {detail}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What happened.
+        detail: String,
+    },
+    /// The file is no TOML.
+    #[error("configuration file {path} is no valid TOML: {detail}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What is wrong, with its line.
+        detail: String,
+    },
+    /// A key that does not exist.
+    #[error("unknown key `{key}` in {origin}; expected {expected}")]
+    UnknownKey {
+        /// The key's full name.
+        key: String,
+        /// Where it was found.
+        origin: String,
+        /// What is known there.
+        expected: String,
+    },
+    /// A value that cannot be.
+    #[error("`{key}` is {found} in {origin}; expected {expected}")]
+    Impossible {
+        /// The key's full name.
+        key: String,
+        /// What was found.
+        found: String,
+        /// Where it was found.
+        origin: String,
+        /// What is expected.
+        expected: String,
+    },
+}
+
+impl ConfigError {
+    /// The full name of the key that was refused, if it was one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { key, .. } | Self::Impossible { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl Config {
+    /// Defaults, overlaid by the file at `path`, overlaid by the variables of `environment` that
+    /// start with `NEARLINE__`.
+    ///
+    /// # Errors
+    /// The first key that is unknown or impossible, or why the file cannot be read.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut layers = layers::Layers::new();
+        if let Some(path) = path {
+            let shown = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable { path: shown.clone(), detail: error.to_string() })?;
+            layers.overlay_file(&shown, &text)?;
+        }
+        layers.overlay_environment(environment)?;
+        let (config, origins) = layers.finish();
+        validation::check(&config, &origins)?;
+        Ok(config)
+    }
+
+    /// Checks every value against its range, as [`Config::load`] does.
+    ///
+    /// # Errors
+    /// The first impossible value.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        validation::check(self, &layers::Origins::default())
+    }
+}

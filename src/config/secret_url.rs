@@ -1,0 +1,68 @@
+//! A URL that may hold a password, which never shows in logs.
+
+use serde::{Deserialize, Serialize};
+
+/// One URL, or several separated by commas. `Debug` and `Display` hide user and password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// Wraps `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The URL as it was configured, password included: for connecting, not for showing.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Each of the URLs.
+    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
+        self.0.split(',').map(str::trim)
+    }
+}
+
+/// `url` with everything up to the last `@` of its authority hidden.
+fn redact(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}{separator}***@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+impl std::fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown: Vec<String> = self.each().map(redact).collect();
+        f.write_str(&shown.join(","))
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_hidden() {
+        for (url, shown) in [
+            ("redis://:secret@host:6379/0", "redis://***@host:6379/0"),
+            ("nats://user:se@cret@host:4222", "nats://***@host:4222"),
+            ("nats://token@a:4222,nats://token@b:4222", "nats://***@a:4222,nats://***@b:4222"),
+            ("redis://:se/cret@host", "redis://***@host"),
+            ("redis://host:6379", "redis://host:6379"),
+            (":secret@host", "***@host"),
+        ] {
+            assert_eq!(SecretUrl::new(url).to_string(), shown);
+            assert!(!format!("{:?}", SecretUrl::new(url)).contains("cret@"));
+        }
+    }
+}

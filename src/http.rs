@@ -1,0 +1,127 @@
+//! The HTTP API: `/v1/…` for callers, and a second listener for operators.
+//!
+//! Errors are problem documents ([`problem`]); the API describes itself at `/v1/openapi.json`.
+
+mod access;
+mod admin;
+mod body;
+mod events;
+mod insights;
+mod members;
+pub mod openapi;
+mod overview;
+pub mod problem;
+mod query;
+mod recommendations;
+pub mod routes;
+mod state;
+mod titles;
+mod trending;
+
+use crate::config::Config;
+use crate::telemetry::OperationalEvent;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+use nearline_actors::Engine;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Time between sweeps of the metrics' buffers.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The running listeners.
+pub struct Servers {
+    /// Where the API listens.
+    pub http: SocketAddr,
+    /// Where the operators' listener is, if there is one.
+    pub admin: Option<SocketAddr>,
+    handles: Vec<ServerHandle>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Servers {
+    /// Stops listening. A graceful stop lets open requests end, for `http.shutdown_seconds` at most.
+    pub async fn stop(self, graceful: bool) {
+        for handle in self.handles {
+            handle.stop(graceful).await;
+        }
+        for task in self.background {
+            task.abort();
+        }
+    }
+}
+
+/// Binds both listeners and serves; must be called inside an actix system.
+///
+/// # Errors
+/// Where an address cannot be bound: which one, and why.
+pub async fn serve(engine: Engine, config: &Config, prometheus: PrometheusHandle) -> std::io::Result<Servers> {
+    let state = state::ApiState { engine, config: Arc::new(config.clone()), queries: Arc::default() };
+    let data = web::Data::new(state.clone());
+    let public = data.clone();
+    let http = HttpServer::new(move || {
+        App::new()
+            .app_data(public.clone())
+            .wrap(from_fn(access::observe))
+            .configure(|config| routes::register(config, routes::public_routes()))
+    });
+    let limits = &config.http;
+    let cores = || std::thread::available_parallelism().map_or(2, usize::from);
+    let server = http
+        .workers(if limits.workers == 0 { cores() } else { limits.workers })
+        .max_connections(limits.max_connections)
+        .client_request_timeout(Duration::from_millis(limits.head_timeout_ms))
+        .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
+        .shutdown_timeout(limits.shutdown_seconds)
+        .disable_signals()
+        .bind(&limits.address)
+        .map_err(|error| unbound("http.address", &limits.address, &error))?;
+    let http = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("nothing was bound"))?;
+
+    let rates = Arc::new(overview::Rates::default());
+    let mut admin_address = None;
+    let mut admin_server = None;
+    if config.admin.enabled {
+        let (data, shared, prometheus) =
+            (data.clone(), web::Data::from(rates.clone()), web::Data::new(prometheus.clone()));
+        let admin = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .app_data(shared.clone())
+                .app_data(prometheus.clone())
+                .wrap(from_fn(access::observe))
+                .configure(admin::register)
+        });
+        let server = admin
+            .workers(1)
+            .shutdown_timeout(1)
+            .disable_signals()
+            .bind(&config.admin.address)
+            .map_err(|error| unbound("admin.address", &config.admin.address, &error))?;
+        admin_address = server.addrs().first().copied();
+        admin_server = Some(server.run());
+    }
+    let mut handles = Vec::new();
+    for server in [Some(server.run()), admin_server].into_iter().flatten() {
+        handles.push(server.handle());
+        actix_rt::spawn(server);
+    }
+    let upkeep = async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            prometheus.run_upkeep();
+        }
+    };
+    let background = vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep)];
+    OperationalEvent::Listening { http, admin: admin_address }.emit();
+    Ok(Servers { http, admin: admin_address, handles, background })
+}
+
+fn unbound(key: &str, address: &str, error: &std::io::Error) -> std::io::Error {
+    let detail = format!("`{key}`: cannot listen on {address}: {error}; free the port or set another address");
+    std::io::Error::new(error.kind(), detail)
+}

@@ -1,0 +1,127 @@
+//! Request bodies: read within limits, and split into entries.
+
+use super::problem::{Problem, ProblemKind};
+use crate::config::HttpSection;
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// How entries are written in a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// One JSON array, or a single object.
+    Json,
+    /// One JSON object a line.
+    Lines,
+}
+
+impl BodyFormat {
+    /// The format by the content type.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let refuse = |detail: String| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
+        if let Some(encoding) = header(CONTENT_ENCODING)
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return refuse(format!("content encoding {encoding:?} is not taken; send the body as it is"));
+        }
+        let full = header(CONTENT_TYPE).unwrap_or_default();
+        let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/json" => Ok(Self::Json),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Self::Lines),
+            _ => refuse(format!(
+                "content type is {full:?}; expected application/json (an array or one object) or \
+                 application/x-ndjson (one object a line)"
+            )),
+        }
+    }
+}
+
+/// Reads a whole body.
+pub async fn read(request: &HttpRequest, mut payload: Payload, limits: &HttpSection) -> Result<Bytes, Problem> {
+    let most = limits.max_body_bytes;
+    let too_large = || {
+        Problem::new(ProblemKind::BodyTooLarge, format!("at most {most} bytes are taken; send several requests"))
+            .with("max_body_bytes", most)
+    };
+    let announced = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: usize| bytes > most) {
+        return Err(too_large());
+    }
+    let all = async {
+        let mut body = BytesMut::with_capacity(announced.unwrap_or(0));
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| {
+                Problem::new(ProblemKind::MalformedBody, format!("the body broke off: {error}"))
+            })?;
+            if body.len() + chunk.len() > most {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    let deadline = Duration::from_millis(limits.body_timeout_ms);
+    tokio::time::timeout(deadline, all).await.unwrap_or_else(|_| {
+        Err(Problem::new(ProblemKind::BodyTimeout, format!("waited {} ms", limits.body_timeout_ms)))
+    })
+}
+
+/// Entries of a body and how they are numbered.
+pub struct Entries<'a> {
+    /// The format they came in.
+    pub format: BodyFormat,
+    /// Number (index from 0 in an array, line from 1 otherwise) and text of each entry.
+    pub entries: Vec<(usize, &'a [u8])>,
+}
+
+impl<'a> Entries<'a> {
+    /// Splits a body; its entries are not looked into.
+    pub fn split(format: BodyFormat, body: &'a Bytes, most: usize) -> Result<Self, Problem> {
+        let entries: Vec<(usize, &[u8])> = match format {
+            BodyFormat::Lines => body
+                .split(|byte| *byte == b'\n')
+                .enumerate()
+                .map(|(at, line)| (at + 1, line.trim_ascii()))
+                .filter(|(_, line)| !line.is_empty())
+                .collect(),
+            BodyFormat::Json if body.trim_ascii_start().starts_with(b"[") => {
+                let values: Vec<&RawValue> = serde_json::from_slice(body).map_err(malformed)?;
+                values.into_iter().map(|value| value.get().as_bytes()).enumerate().collect()
+            }
+            BodyFormat::Json => {
+                let value: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
+                if !value.get().starts_with('{') {
+                    let detail = "the body is neither an array nor an object; expected [{…}, …] or {…}";
+                    return Err(Problem::new(ProblemKind::MalformedBody, detail));
+                }
+                vec![(0, value.get().as_bytes())]
+            }
+        };
+        if entries.is_empty() {
+            return Err(Problem::new(ProblemKind::MalformedBody, "the body has no entries; send at least one"));
+        }
+        if entries.len() > most {
+            let detail = format!("{} entries; at most {most} are taken: send several requests", entries.len());
+            return Err(Problem::new(ProblemKind::TooManyEntries, detail).with("max_entries", most));
+        }
+        Ok(Self { format, entries })
+    }
+
+    /// Index and line of an entry: one of the two is given, by the format.
+    pub fn numbers(&self, number: usize) -> (Option<usize>, Option<usize>) {
+        match self.format {
+            BodyFormat::Json => (Some(number), None),
+            BodyFormat::Lines => (None, Some(number)),
+        }
+    }
+}
+
+/// The problem of a body that is no JSON.
+pub fn malformed(error: serde_json::Error) -> Problem {
+    Problem::new(ProblemKind::MalformedBody, format!("the body is no valid JSON of the expected shape: {error}"))
+}

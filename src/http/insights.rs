@@ -1,0 +1,123 @@
+//! `GET /v1/titles/{id}/insights`: how a title does, by epoch and dimension.
+
+use super::problem::Problem;
+use super::query::{Parameters, path_id};
+use super::state::{Answer, State, ok};
+use super::titles::unknown;
+use actix_web::HttpRequest;
+use nearline_model::aggregates::ALL;
+use nearline_model::delta::{Counts, EPOCH_MS};
+use nearline_model::timestamp::format_rfc3339;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Sums of counts.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CountsDocument {
+    /// How often it was shown.
+    pub impressions: u64,
+    /// How many of those impressions were played.
+    pub attributed_plays: u64,
+    /// Plays and first ratings, attributed or not.
+    pub plays: u64,
+    /// Attributed plays per impression; absent without impressions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take_rate: Option<f64>,
+}
+
+impl CountsDocument {
+    fn add(&mut self, counts: Counts) {
+        self.impressions += u64::from(counts.impressions);
+        self.attributed_plays += u64::from(counts.attributed);
+        self.plays += u64::from(counts.plays);
+        self.take_rate = (self.impressions > 0).then(|| self.attributed_plays as f64 / self.impressions as f64);
+    }
+}
+
+/// Counts of 30 minutes of event time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EpochDocument {
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// What was counted.
+    #[serde(flatten)]
+    pub counts: CountsDocument,
+}
+
+/// Counts of one dimension.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DimensionDocument {
+    /// `all`, `country:BR`, `device:tv`.
+    pub dimension: String,
+    /// Sums over its epochs.
+    pub totals: CountsDocument,
+    /// Epochs in which anything was counted, oldest first.
+    pub epochs: Vec<EpochDocument>,
+}
+
+/// How a title does.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InsightsAnswer {
+    /// The title.
+    pub title: String,
+    /// Its name, if the catalogue has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Plays and first ratings since the beginning of the log.
+    pub plays_ever: u64,
+    /// Sums over the epochs kept.
+    pub totals: CountsDocument,
+    /// The same by dimension: everything first, then countries and devices.
+    pub dimensions: Vec<DimensionDocument>,
+}
+
+#[utoipa::path(
+    get, path = "/v1/titles/{id}/insights", tag = "titles", summary = "How a title does",
+    params(("id" = String, Path, description = "The title")),
+    responses(
+        (status = 200, description = "Counts by epoch and dimension", body = InsightsAnswer),
+        (status = 400, description = "The id is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of the title", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
+    let id = path_id(&request)?;
+    Parameters::read(&request, &[])?;
+    let aggregates = state.engine.aggregates().read();
+    let known = state.engine.catalogue().read().get(&id).cloned();
+    let number = aggregates.title(&id);
+    if number.is_none() && known.is_none() {
+        return Err(unknown(&id, "is not in the catalogue, and no event named it"));
+    }
+    // Epochs past their time are swept out now and then; they are left out of answers at once.
+    let oldest = (aggregates.newest_epoch() + 1).saturating_sub(state.config.aggregates.epochs);
+    let mut names: Vec<&str> = aggregates.dimension_names().collect();
+    names.sort_unstable_by_key(|name| (*name != ALL, *name));
+    let mut dimensions = Vec::new();
+    for name in names {
+        let counters = number.and_then(|number| aggregates.counters(name)?.title(number));
+        let kept = counters.map(|counters| counters.epochs.as_slice()).unwrap_or_default();
+        let mut totals = CountsDocument::default();
+        let mut epochs = Vec::new();
+        for (epoch, counts) in kept.iter().filter(|(epoch, _)| *epoch >= oldest) {
+            totals.add(*counts);
+            let mut document = CountsDocument::default();
+            document.add(*counts);
+            epochs.push(EpochDocument {
+                start: format_rfc3339(i64::from(*epoch) * EPOCH_MS),
+                counts: document,
+            });
+        }
+        if !epochs.is_empty() {
+            dimensions.push(DimensionDocument { dimension: name.to_owned(), totals, epochs });
+        }
+    }
+    let totals = dimensions.first().filter(|first| first.dimension == ALL).map(|first| first.totals.clone());
+    ok(&InsightsAnswer {
+        name: known.and_then(|title| title.name.clone()),
+        plays_ever: number.map_or(0, |number| aggregates.plays(number)),
+        totals: totals.unwrap_or_default(),
+        dimensions,
+        title: id,
+    })
+}

@@ -1,0 +1,115 @@
+//! What the console shows at a glance: rates, lag, sizes, what trends.
+
+use super::recommendations::RankedTitle;
+use super::state::ApiState;
+use super::trending;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Seconds of rates kept.
+const SAMPLES: usize = 120;
+/// Titles of the trend shown.
+const TRENDING: usize = 10;
+
+/// Rates of one second.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Sample {
+    events_per_s: f64,
+    queries_per_s: f64,
+}
+
+/// Rates of the last two minutes.
+#[derive(Debug, Default)]
+pub struct Rates {
+    samples: Mutex<VecDeque<Sample>>,
+}
+
+impl Rates {
+    /// Samples once a second, for good.
+    pub(super) async fn sample(self: std::sync::Arc<Self>, state: ApiState) {
+        let mut before = (Instant::now(), events(&state), queries(&state));
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = (Instant::now(), events(&state), queries(&state));
+            let seconds = (now.0 - before.0).as_secs_f64().max(1e-3);
+            let sample = Sample {
+                events_per_s: now.1.saturating_sub(before.1) as f64 / seconds,
+                queries_per_s: now.2.saturating_sub(before.2) as f64 / seconds,
+            };
+            before = now;
+            let mut samples = self.samples.lock();
+            if samples.len() == SAMPLES {
+                samples.pop_front();
+            }
+            samples.push_back(sample);
+        }
+    }
+}
+
+fn events(state: &ApiState) -> u64 {
+    state.engine.partitions().iter().map(|partition| partition.events).sum()
+}
+
+fn queries(state: &ApiState) -> u64 {
+    state.queries.read().iter().sum()
+}
+
+/// Queries answered since the start, by source.
+#[derive(Debug, Serialize)]
+struct QueriesDocument {
+    live: u64,
+    store: u64,
+    popular: u64,
+}
+
+/// What the console shows at a glance.
+#[derive(Debug, Serialize)]
+pub struct Overview {
+    ready: bool,
+    backend: crate::config::BackendKind,
+    version: &'static str,
+    events_per_s: f64,
+    queries_per_s: f64,
+    /// Events per second over the last two minutes, oldest first.
+    events_per_s_history: Vec<f64>,
+    events: u64,
+    lag: u64,
+    restarts: u64,
+    cached_members: usize,
+    titles: usize,
+    catalogue_titles: usize,
+    transitions: usize,
+    queries: QueriesDocument,
+    trending: Vec<RankedTitle>,
+}
+
+/// The overview now.
+pub(super) fn overview(state: &ApiState, rates: &Rates) -> Overview {
+    let partitions = state.engine.partitions();
+    let samples: Vec<Sample> = rates.samples.lock().iter().copied().collect();
+    let last = samples.last().copied().unwrap_or_default();
+    let [live, store, popular] = state.queries.read();
+    let (titles, transitions) = {
+        let aggregates = state.engine.aggregates().read();
+        (aggregates.title_count(), aggregates.transition_count())
+    };
+    Overview {
+        ready: state.engine.is_ready(),
+        backend: state.config.backend.kind,
+        version: env!("CARGO_PKG_VERSION"),
+        events_per_s: last.events_per_s,
+        queries_per_s: last.queries_per_s,
+        events_per_s_history: samples.iter().map(|sample| sample.events_per_s).collect(),
+        events: partitions.iter().map(|partition| partition.events).sum(),
+        lag: partitions.iter().map(|partition| partition.lag).max().unwrap_or(0),
+        restarts: partitions.iter().map(|partition| partition.restarts).sum(),
+        cached_members: partitions.iter().map(|partition| partition.cached_members).sum(),
+        titles,
+        catalogue_titles: state.engine.catalogue().read().len(),
+        transitions,
+        queries: QueriesDocument { live, store, popular },
+        trending: trending::top(state, None, None, TRENDING).titles,
+    }
+}

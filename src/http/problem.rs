@@ -1,0 +1,154 @@
+//! Problem documents (RFC 9457): every error of the API, with a stable `type`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// What kind of problem: decides `type`, `title` and `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// No such route.
+    RouteNotFound,
+    /// The route does not take this method.
+    MethodNotAllowed,
+    /// An id in the path is no id.
+    InvalidId,
+    /// A query parameter has an impossible value.
+    InvalidParameter,
+    /// A query parameter that the route does not know.
+    UnknownParameter,
+    /// The body is no JSON of the expected shape.
+    MalformedBody,
+    /// A title in the body is not valid.
+    InvalidTitle,
+    /// The body has a content type or encoding that is not taken.
+    UnsupportedMediaType,
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// There are more entries in the body than the limit.
+    TooManyEntries,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// Nothing is known of the title.
+    TitleNotFound,
+    /// The state is not as new as the position asked for.
+    PositionNotReached,
+    /// The log is away.
+    LogUnavailable,
+    /// The catalogue's store is away.
+    CatalogueUnavailable,
+    /// The member's state cannot be read right now.
+    StateUnavailable,
+    /// A mistake of ours.
+    Internal,
+}
+
+impl ProblemKind {
+    /// Code (the end of `type`), title and status.
+    pub fn parts(self) -> (&'static str, &'static str, u16) {
+        match self {
+            Self::RouteNotFound => ("route-not-found", "There is no such route", 404),
+            Self::MethodNotAllowed => ("method-not-allowed", "The route does not take this method", 405),
+            Self::InvalidId => ("invalid-id", "An id is not valid", 400),
+            Self::InvalidParameter => ("invalid-parameter", "A query parameter is not valid", 400),
+            Self::UnknownParameter => ("unknown-parameter", "A query parameter is not known", 400),
+            Self::MalformedBody => ("malformed-body", "The body cannot be read", 400),
+            Self::InvalidTitle => ("invalid-title", "The title is not valid", 400),
+            Self::UnsupportedMediaType => ("unsupported-media-type", "The content type is not taken", 415),
+            Self::BodyTooLarge => ("body-too-large", "The body is too large", 413),
+            Self::TooManyEntries => ("too-many-entries", "The body has too many entries", 413),
+            Self::BodyTimeout => ("body-timeout", "The body did not arrive in time", 408),
+            Self::TitleNotFound => ("title-not-found", "Nothing is known of the title", 404),
+            Self::PositionNotReached => ("position-not-reached", "The state is not that new yet", 503),
+            Self::LogUnavailable => ("log-unavailable", "The log does not take events right now", 503),
+            Self::CatalogueUnavailable => {
+                ("catalogue-unavailable", "The catalogue does not take titles right now", 503)
+            }
+            Self::StateUnavailable => ("state-unavailable", "The member's state cannot be read right now", 503),
+            Self::Internal => ("internal", "Something went wrong", 500),
+        }
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable identifier of the kind of problem: `/problems/<code>`.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// The kind of problem, in words.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// What exactly was wrong, and what is expected.
+    pub detail: String,
+    /// The path that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// More members, by kind of problem.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    pub more: Map<String, Value>,
+    /// Methods that the route takes.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub allow: Option<String>,
+}
+
+impl Problem {
+    /// A problem of `kind`.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        let (code, title, status) = kind.parts();
+        Self {
+            type_uri: format!("/problems/{code}"),
+            title,
+            status,
+            detail: detail.into(),
+            instance: None,
+            more: Map::new(),
+            allow: None,
+        }
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same with the path that was asked.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.instance = Some(path.to_owned());
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status == 503 {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((ALLOW, allow.as_str()));
+        }
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        response.content_type("application/problem+json").body(body)
+    }
+}

@@ -1,0 +1,75 @@
+//! The public routes: one table, from which they are registered and checked against the document.
+
+use super::problem::{Problem, ProblemKind};
+use super::{events, insights, members, openapi, recommendations, titles, trending};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, Route, guard, web};
+
+/// One public route.
+pub struct PublicRoute {
+    /// Method; `GET` answers `HEAD`, too.
+    pub method: Method,
+    /// Path.
+    pub path: &'static str,
+    handler: fn(Route) -> Route,
+}
+
+/// Every public route, those of one path beside each other.
+pub fn public_routes() -> Vec<PublicRoute> {
+    let route = |method, path, handler| PublicRoute { method, path, handler };
+    vec![
+        route(Method::POST, "/v1/events", |route| route.to(events::publish)),
+        route(Method::GET, "/v1/members/{id}/recommendations", |route| route.to(recommendations::recommend)),
+        route(Method::GET, "/v1/members/{id}", |route| route.to(members::read)),
+        route(Method::DELETE, "/v1/members/{id}", |route| route.to(members::erase)),
+        route(Method::GET, "/v1/trending", |route| route.to(trending::list)),
+        route(Method::POST, "/v1/titles", |route| route.to(titles::put_many)),
+        route(Method::GET, "/v1/titles/{id}", |route| route.to(titles::read)),
+        route(Method::PUT, "/v1/titles/{id}", |route| route.to(titles::put)),
+        route(Method::GET, "/v1/titles/{id}/similar", |route| route.to(titles::similar_to)),
+        route(Method::GET, "/v1/titles/{id}/insights", |route| route.to(insights::read)),
+        route(Method::GET, "/v1/openapi.json", |route| route.to(openapi::read)),
+    ]
+}
+
+/// Registers `routes`, with 405 for other methods and 404 for other paths.
+pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>) {
+    let mut routes = routes.into_iter().peekable();
+    while let Some(first) = routes.next() {
+        let path = first.path;
+        let mut resource = web::resource(path);
+        let mut allow = Vec::new();
+        let mut next = Some(first);
+        while let Some(route) = next {
+            let any = if route.method == Method::GET {
+                allow.extend(["GET", "HEAD"]);
+                web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+            } else {
+                allow.push(match route.method {
+                    Method::PUT => "PUT",
+                    Method::DELETE => "DELETE",
+                    _ => "POST",
+                });
+                web::method(route.method.clone())
+            };
+            resource = resource.route((route.handler)(any));
+            next = routes.next_if(|next| next.path == path);
+        }
+        let allow = allow.join(", ");
+        config.service(resource.default_service(web::to(move |request: HttpRequest| {
+            let problem = wrong_method(&request, &allow);
+            async move { Err::<&str, _>(problem) }
+        })));
+    }
+    config.default_service(web::to(not_found));
+}
+
+fn wrong_method(request: &HttpRequest, allow: &str) -> Problem {
+    let detail = format!("{} is not taken here; expected {allow}", request.method());
+    Problem { allow: Some(allow.to_owned()), ..Problem::new(ProblemKind::MethodNotAllowed, detail) }
+}
+
+async fn not_found(request: HttpRequest) -> Result<&'static str, Problem> {
+    let detail = format!("{} is no route; see /v1/openapi.json for those there are", request.path());
+    Err(Problem::new(ProblemKind::RouteNotFound, detail))
+}

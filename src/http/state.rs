@@ -1,0 +1,56 @@
+//! What all handlers share.
+
+use super::problem::Problem;
+use crate::config::Config;
+use actix_web::{HttpResponse, web};
+use nearline_actors::{Engine, Source};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Queries answered since the start, by source.
+#[derive(Debug, Default)]
+pub struct QueryCounts {
+    live: AtomicU64,
+    store: AtomicU64,
+    popular: AtomicU64,
+}
+
+impl QueryCounts {
+    /// Counts one answer.
+    pub fn count(&self, source: Source) {
+        let counter = match source {
+            Source::Live => &self.live,
+            Source::Store => &self.store,
+            Source::Popular => &self.popular,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Live, store, popular.
+    pub fn read(&self) -> [u64; 3] {
+        [self.live.load(Relaxed), self.store.load(Relaxed), self.popular.load(Relaxed)]
+    }
+}
+
+/// What all handlers share.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The engine.
+    pub engine: Engine,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Queries answered.
+    pub queries: Arc<QueryCounts>,
+}
+
+/// The state as handlers get it.
+pub type State = web::Data<ApiState>;
+
+/// A handler's answer.
+pub type Answer = Result<HttpResponse, Problem>;
+
+/// 200 with `body` as JSON.
+pub fn ok(body: &impl Serialize) -> Answer {
+    Ok(HttpResponse::Ok().json(body))
+}

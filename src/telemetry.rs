@@ -1,0 +1,190 @@
+//! Telemetry: logs, metrics, and operational events that are both at once.
+
+use crate::config::{LogFormat, LogSection};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
+
+/// Upper bounds of the buckets of histograms, in seconds.
+const BUCKETS_SECONDS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level cannot be read.
+    #[error("`log.level` cannot be read: {0}")]
+    Level(String),
+    /// The recorder of metrics could not be installed.
+    #[error("the metrics recorder cannot be installed: {0}; another one may be there already")]
+    Recorder(#[from] BuildError),
+}
+
+/// Logs to standard error as configured. Later calls in one process change nothing.
+///
+/// # Errors
+/// [`TelemetryError::Level`].
+pub fn install_logs(section: &LogSection) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder()
+        .parse(&section.level)
+        .map_err(|error| TelemetryError::Level(error.to_string()))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a subscriber is there already: the first one stays.
+    let _kept = match section.format {
+        LogFormat::Text => {
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.with_ansi(colours).try_init()
+        }
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// Installs the recorder of metrics, once in a process; later calls give the same handle.
+///
+/// # Errors
+/// [`TelemetryError::Recorder`], if a recorder from elsewhere is installed.
+pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    static INSTALLING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    let _one_at_a_time = INSTALLING.lock();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS_SECONDS)?.install_recorder()?;
+    describe();
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+fn describe() {
+    for (name, unit, text) in COUNTERS {
+        describe_counter!(*name, *unit, *text);
+    }
+    for (name, unit, text) in GAUGES {
+        describe_gauge!(*name, *unit, *text);
+    }
+    for (name, text) in HISTOGRAMS_SECONDS {
+        describe_histogram!(*name, Unit::Seconds, *text);
+    }
+}
+
+const COUNTERS: &[(&str, Unit, &str)] = &[
+    ("nearline_http_requests_total", Unit::Count, "HTTP requests, by route and status"),
+    ("nearline_publish_events_total", Unit::Count, "Events published over HTTP, by outcome"),
+    ("nearline_member_queries_total", Unit::Count, "Queries for a member's state, by source"),
+    ("nearline_fold_events_total", Unit::Count, "Events folded"),
+    ("nearline_rejects_total", Unit::Count, "Events dead-lettered, by reason"),
+    ("nearline_fold_limit_hits_total", Unit::Count, "Times a limit of member state was reached, by limit"),
+    ("nearline_commit_events_total", Unit::Count, "Events committed"),
+    ("nearline_commit_members_total", Unit::Count, "Member states written by commits"),
+    ("nearline_commit_retries_total", Unit::Count, "Commits tried again"),
+    ("nearline_cache_evictions_total", Unit::Count, "Members that left the cache"),
+    ("nearline_member_loads_total", Unit::Count, "Members loaded from the store"),
+    ("nearline_partition_restarts_total", Unit::Count, "Restarts of partition actors"),
+    ("nearline_reader_failures_total", Unit::Count, "Readers of the log that failed"),
+    ("nearline_aggregates_limit_hits_total", Unit::Count, "Times a limit of the aggregates was reached, by limit"),
+    ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
+    ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
+];
+
+const GAUGES: &[(&str, Unit, &str)] = &[
+    ("nearline_ready", Unit::Count, "1 if every partition is live and was caught up with the log"),
+    ("nearline_partition_live", Unit::Count, "1 if the partition is live"),
+    ("nearline_partition_epoch", Unit::Count, "Epoch of the partition's owner"),
+    ("nearline_partition_folded_position", Unit::Count, "Position of the last record folded"),
+    ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
+    ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
+    ("nearline_partition_cached_members", Unit::Count, "Members in memory"),
+    ("nearline_catalogue_titles", Unit::Count, "Titles of the catalogue"),
+    ("nearline_aggregates_titles", Unit::Count, "Titles counted"),
+    ("nearline_aggregates_transitions", Unit::Count, "Title-to-title transitions kept"),
+    ("nearline_aggregates_snapshot_bytes", Unit::Bytes, "Size of the last snapshot of the aggregates"),
+];
+
+const HISTOGRAMS_SECONDS: &[(&str, &str)] = &[
+    ("nearline_query_duration_seconds", "Time to answer a query, by route and source"),
+    ("nearline_fold_batch_duration_seconds", "Time to fold one batch"),
+    ("nearline_commit_duration_seconds", "Time of one commit"),
+    ("nearline_learn_duration_seconds", "Time to add one delta to the aggregates"),
+    ("nearline_aggregates_snapshot_duration_seconds", "Time to store a snapshot of the aggregates"),
+];
+
+/// Something an operator may want to know: logged and counted together.
+#[derive(Debug, Clone)]
+pub enum OperationalEvent {
+    /// The engine runs.
+    EngineStarted {
+        /// `embedded` or `cluster`.
+        backend: String,
+        /// Its partitions.
+        partitions: u16,
+    },
+    /// The listeners are open.
+    Listening {
+        /// The API's address.
+        http: SocketAddr,
+        /// The operators' address.
+        admin: Option<SocketAddr>,
+    },
+    /// Every partition has caught up with the log as of the start.
+    BecameReady {
+        /// Milliseconds since the start.
+        after_ms: u64,
+    },
+    /// Somebody asked the program to stop.
+    StopRequested {
+        /// Who or what.
+        cause: String,
+    },
+    /// Everything is committed and closed.
+    EngineStopped {
+        /// Milliseconds since the request.
+        took_ms: u64,
+    },
+    /// A part outside cannot be reached.
+    PartUnavailable {
+        /// Which part.
+        part: String,
+        /// What happened.
+        detail: String,
+    },
+}
+
+impl OperationalEvent {
+    /// Stable name, in metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::EngineStarted { .. } => "engine_started",
+            Self::Listening { .. } => "listening",
+            Self::BecameReady { .. } => "became_ready",
+            Self::StopRequested { .. } => "stop_requested",
+            Self::EngineStopped { .. } => "engine_stopped",
+            Self::PartUnavailable { .. } => "part_unavailable",
+        }
+    }
+
+    /// Logs and counts it.
+    pub fn emit(&self) {
+        let event = self.name();
+        metrics::counter!("nearline_operational_events_total", "event" => event).increment(1);
+        match self {
+            Self::EngineStarted { backend, partitions } => {
+                tracing::info!(event, %backend, partitions, "the engine runs");
+            }
+            Self::Listening { http, admin } => match admin {
+                Some(admin) => tracing::info!(event, %http, %admin, "listening"),
+                None => tracing::info!(event, %http, "listening, without an admin listener"),
+            },
+            Self::BecameReady { after_ms } => tracing::info!(event, after_ms, "ready: caught up with the log"),
+            Self::StopRequested { cause } => tracing::info!(event, %cause, "stopping"),
+            Self::EngineStopped { took_ms } => {
+                tracing::info!(event, took_ms, "stopped: everything is committed");
+            }
+            Self::PartUnavailable { part, detail } => {
+                tracing::warn!(event, %part, %detail, "not available; check that it runs and can be reached");
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A backend of real parts for one test, an engine on it, and the proof that its state is right.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use nearline::verify::aggregates::refold_aggregates;
+use nearline::verify::verify_partition;
+use nearline_actors::ports::{NewEvent, Ports};
+use nearline_actors::{Engine, EngineSettings};
+use nearline_backends::cluster::connect_cluster;
+use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
+use nearline_backends::local_servers::{NatsServer, RedisServer};
+use nearline_backends::nats::NatsSettings;
+use nearline_backends::redis::RedisSettings;
+use nearline_model::PartitionId;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Longest time that a test waits for anything.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Partitions of a test's backend.
+pub const PARTITIONS: u16 = 4;
+
+/// Where a test runs.
+pub struct Bed {
+    pub ports: Ports,
+    pub servers: Option<(NatsServer, RedisServer)>,
+    pub directory: Option<tempfile::TempDir>,
+}
+
+impl Bed {
+    pub fn embedded() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let settings = EmbeddedSettings {
+                    partitions: PARTITIONS,
+                    sync: SyncPolicy::Os,
+                    ..EmbeddedSettings::in_directory(directory.path().to_owned())
+                };
+        let ports = embedded::open(settings).expect("the embedded backend opens");
+        Self { ports, servers: None, directory: Some(directory) }
+    }
+
+    pub async fn cluster() -> Self {
+        let (nats, redis) = (NatsServer::start(None).expect("nats"), RedisServer::start().expect("redis"));
+        let nats_settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
+        let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
+        Self { ports, servers: Some((nats, redis)), directory: None }
+    }
+
+    /// Starts an engine and waits until it is ready.
+    pub async fn engine(&self, settings: EngineSettings) -> Engine {
+        let engine = Engine::start(self.ports.clone(), settings).await.expect("the engine starts");
+        eventually("the engine is ready", || engine.is_ready()).await;
+        engine
+    }
+
+    /// Appends events; all must be acknowledged. Gives the position of the last.
+    pub async fn append(&self, events: Vec<NewEvent>) -> u64 {
+        let mut last = 0;
+        for chunk in events.chunks(1_000) {
+            for appended in self.ports.log.append(chunk.to_vec()).await {
+                last = appended.expect("acknowledged").position;
+            }
+        }
+        last
+    }
+
+    /// Checks I2 and I3: stored state and aggregates equal the fold of the log, byte for byte.
+    pub async fn assert_state_is_fold_of_log(&self, engine: &Engine, settings: &EngineSettings) {
+        tokio::time::timeout(DEADLINE, engine.caught_up()).await.expect("the engine catches up").expect("the log answers");
+        for partition in 0..PARTITIONS {
+            let report = verify_partition(&self.ports, PartitionId(partition), &settings.fold).await.expect("verified");
+            assert!(report.is_equal(), "I3, partition {partition}: {:#?}", report.mismatches);
+        }
+        let (positions, contents) = {
+            let aggregates = engine.aggregates().read();
+            (aggregates.positions().to_vec(), aggregates.encode_contents())
+        };
+        let again = refold_aggregates(&self.ports, &positions, &settings.fold, &settings.aggregates).await;
+        assert!(contents == again.expect("folded again").encode_contents(), "I2: aggregates differ from the fold");
+    }
+}
+
+/// Runs a test inside an actix system.
+pub fn run(test: impl Future<Output = ()>) {
+    actix_rt::System::new().block_on(test);
+}
+
+/// Waits until `holds`, within the deadline.
+pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Events of a seeded audience, the newest of now.
+pub fn audience_events(events: usize, members: usize, seed: u64) -> Vec<NewEvent> {
+    use nearline::audience::{Audience, AudienceSettings};
+    let mut audience = Audience::new(AudienceSettings { seed, members, titles: 200, ..AudienceSettings::default() });
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let start_ms = now.as_millis() as i64 - 100 * events as i64;
+    (0..events as i64)
+        .map(|at| {
+            let event = audience.next_event(start_ms + 100 * at);
+            NewEvent { member: event.member, id: format!("s{seed}-{}", event.id), payload: relabel(&event.json, seed) }
+        })
+        .collect()
+}
+
+/// Ids of one seed repeat those of another: make them differ.
+fn relabel(json: &str, seed: u64) -> bytes::Bytes {
+    let mut event: serde_json::Value = serde_json::from_str(json).expect("the audience writes JSON");
+    let id = format!("s{seed}-{}", event["id"].as_str().expect("an id"));
+    event["id"] = serde_json::Value::String(id);
+    bytes::Bytes::from(event.to_string())
+}
+
+/// One play.
+pub fn play(id: &str, member: &str, title: &str) -> NewEvent {
+    let payload =
+        format!(r#"{{"id":"{id}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:15:00Z"}}"#);
+    NewEvent { member: member.to_owned(), id: id.to_owned(), payload: payload.into() }
+}
