@@ -14,6 +14,7 @@ use crate::config::Config;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +59,9 @@ enum Command {
     /// Measure the engine.
     Bench(bench::BenchArgs),
     /// Print shell completions.
-    #[command(after_help = "Example:\n  nearline completions bash > ~/.local/share/bash-completion/completions/nearline")]
+    #[command(
+        after_help = "Example:\n  nearline completions bash > ~/.local/share/bash-completion/completions/nearline"
+    )]
     Completions {
         /// The shell.
         shell: Shell,
@@ -79,11 +82,13 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "nearline", &mut std::io::stdout());
-        return Ok(());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "nearline", &mut script);
+        return print_all(&String::from_utf8_lossy(&script));
     }
     let path = cli.config.as_deref();
-    let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    let environment = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(path, environment).context("the configuration was refused")?;
     let system = actix_rt::System::new();
     system.block_on(async {
@@ -98,6 +103,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Completions { .. } => Ok(()),
         }
     })
+}
+
+/// Writes `text` to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print_all(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Milliseconds since 1970.

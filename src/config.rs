@@ -112,8 +112,10 @@ impl Config {
         let mut layers = layers::Layers::new();
         if let Some(path) = path {
             let shown = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::Unreadable { path: shown.clone(), detail: error.to_string() })?;
+            let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                path: shown.clone(),
+                detail: error.to_string(),
+            })?;
             layers.overlay_file(&shown, &text)?;
         }
         layers.overlay_environment(environment)?;

@@ -59,7 +59,11 @@ impl Servers {
 ///
 /// # Errors
 /// Where an address cannot be bound: which one, and why.
-pub async fn serve(engine: Engine, config: &Config, prometheus: PrometheusHandle) -> std::io::Result<Servers> {
+pub async fn serve(
+    engine: Engine,
+    config: &Config,
+    prometheus: PrometheusHandle,
+) -> std::io::Result<Servers> {
     let state = state::ApiState { engine, config: Arc::new(config.clone()), queries: Arc::default() };
     let data = web::Data::new(state.clone());
     let public = data.clone();
@@ -122,6 +126,7 @@ pub async fn serve(engine: Engine, config: &Config, prometheus: PrometheusHandle
 }
 
 fn unbound(key: &str, address: &str, error: &std::io::Error) -> std::io::Error {
-    let detail = format!("`{key}`: cannot listen on {address}: {error}; free the port or set another address");
+    let detail =
+        format!("`{key}`: cannot listen on {address}: {error}; free the port or set another address");
     std::io::Error::new(error.kind(), detail)
 }

@@ -84,7 +84,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_member_loads_total", Unit::Count, "Members loaded from the store"),
     ("nearline_partition_restarts_total", Unit::Count, "Restarts of partition actors"),
     ("nearline_reader_failures_total", Unit::Count, "Readers of the log that failed"),
-    ("nearline_aggregates_limit_hits_total", Unit::Count, "Times a limit of the aggregates was reached, by limit"),
+    (
+        "nearline_aggregates_limit_hits_total",
+        Unit::Count,
+        "Times a limit of the aggregates was reached, by limit",
+    ),
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
 ];
@@ -177,7 +181,9 @@ impl OperationalEvent {
                 Some(admin) => tracing::info!(event, %http, %admin, "listening"),
                 None => tracing::info!(event, %http, "listening, without an admin listener"),
             },
-            Self::BecameReady { after_ms } => tracing::info!(event, after_ms, "ready: caught up with the log"),
+            Self::BecameReady { after_ms } => {
+                tracing::info!(event, after_ms, "ready: caught up with the log")
+            }
             Self::StopRequested { cause } => tracing::info!(event, %cause, "stopping"),
             Self::EngineStopped { took_ms } => {
                 tracing::info!(event, took_ms, "stopped: everything is committed");

@@ -214,11 +214,16 @@ impl Actor for PartitionActor {
         context.set_mailbox_capacity(1_024);
         self.shared.set_state(PartitionState::Live);
         let interval = Duration::from_millis(self.settings.commit_interval_ms.max(1));
-        context.run_interval(interval, |actor, context| {
-            if !actor.broken {
-                actor.commit(context);
-                actor.answer_waiting();
-            }
+        // Partitions commit one after another, not all at once: bursts would be felt by queries.
+        let partitions = u32::from(self.ports.log.partitions().max(1));
+        let phase = interval * u32::from(self.partition.id().0) / partitions;
+        context.run_later(phase, move |_, context| {
+            context.run_interval(interval, |actor, context| {
+                if !actor.broken {
+                    actor.commit(context);
+                    actor.answer_waiting();
+                }
+            });
         });
     }
 }

@@ -1,10 +1,12 @@
 //! Private servers for tests, benchmarks and demonstrations: real `nats-server` and `redis-server`
 //! processes on free loopback ports, with their data in a directory of their own. Servers that are
-//! already running are never touched.
+//! already running are never touched. On Linux they end with the process that started them, however it
+//! ends, where `setpriv` (util-linux) is installed.
 //!
 //! All calls block (for less than a second, mostly) and are meant for setting things up.
 
 mod process;
+mod spawner;
 
 pub use process::ServerError;
 

@@ -56,11 +56,7 @@ impl EventWriter {
         let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
         let (date, member) = (&self.date, Audience::member_id(member));
         let out = &mut self.buffer;
-        write!(
-            out,
-            r#"{{"id":"{id}","type":"{}","member":"{member}","title":"{title}","#,
-            step.kind.name()
-        )?;
+        write!(out, r#"{{"id":"{id}","type":"{}","member":"{member}","title":"{title}","#, step.kind.name())?;
         write!(out, r#""at":"{date}{hour:02}:{minute:02}:{second:02}.{ms:03}Z","#)?;
         write!(out, r#""country":"{}","device":"{}""#, profile.country, profile.device)?;
         if step.request > 0 {

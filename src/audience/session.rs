@@ -78,8 +78,11 @@ impl Session {
                 let artwork = random.random_range(0..world.titles.artworks(title)) as u32;
                 let row = shown * ROWS.len() / self.page_len;
                 let first = (row * self.page_len).div_ceil(ROWS.len());
-                self.phase =
-                    if shown + 1 < self.page_len { Phase::Looking { shown: shown + 1 } } else { Phase::Playing };
+                self.phase = if shown + 1 < self.page_len {
+                    Phase::Looking { shown: shown + 1 }
+                } else {
+                    Phase::Playing
+                };
                 let place = Some((row as u8, (shown - first) as u32, artwork));
                 Step { request: self.request, place, ..Step::of(EventKind::Impression, title) }
             }

@@ -4,6 +4,7 @@ use crate::config::{Config, open_ports};
 use clap::{Args, Subcommand};
 use nearline_actors::ports::DeadLetter;
 use nearline_model::timestamp::format_rfc3339;
+use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct DeadLettersArgs {
@@ -34,19 +35,26 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
     let DeadLettersCommand::List { after, limit, json } = args.command;
     let ports = open_ports(config).await?;
     let letters = ports.dead_letters.list(after, limit).await?;
+    let mut out = String::new();
     for letter in &letters {
         if json {
-            println!("{}", as_json(letter));
+            writeln!(out, "{}", as_json(letter))?;
         } else {
             let DeadLetter { partition, position, log_ms, reason, detail, payload } = letter;
             let payload = String::from_utf8_lossy(payload);
             let shown: String = payload.chars().take(200).collect();
-            println!("{position}  {partition}  {}  {reason}: {detail}\n    {shown}", format_rfc3339(*log_ms));
+            writeln!(
+                out,
+                "{position}  {partition}  {}  {reason}: {detail}\n    {shown}",
+                format_rfc3339(*log_ms)
+            )?;
         }
     }
     if letters.is_empty() && !json {
-        println!("no dead letters after position {after}");
-    } else if letters.len() == limit
+        writeln!(out, "no dead letters after position {after}")?;
+    }
+    super::print_all(&out)?;
+    if letters.len() == limit
         && let Some(last) = letters.last()
     {
         eprintln!("there may be more: --after {}", last.position);

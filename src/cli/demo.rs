@@ -20,6 +20,8 @@ use watcher::Watcher;
 
 /// Time between batches of events.
 const TICK: Duration = Duration::from_millis(50);
+/// Members active at the same time: few, so that the followed one does something every second.
+const ACTIVE_MEMBERS: usize = 40;
 /// Plays of one tick before which the recommendations are asked.
 const ASKED_PER_TICK: usize = 20;
 /// Event time over which the events before the start are spread.
@@ -104,6 +106,7 @@ async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Res
         seed: args.seed,
         members: args.members as usize,
         titles: args.titles as usize,
+        active_members: ACTIVE_MEMBERS,
         followed: Some(0),
         // A run into the same directory needs other ids than the one before.
         id_prefix: format!("demo{started_ms:x}"),
@@ -117,6 +120,7 @@ async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Res
     engine.caught_up().await?;
 
     let mut watcher = Watcher::new(Audience::member_id(0));
+    watcher.begin(engine).await;
     let display = Display::new();
     display.introduce(service, watcher.member());
     figures.start();

@@ -79,8 +79,7 @@ fn write_lines(path: &Path, lines: impl Iterator<Item = anyhow::Result<String>>)
 }
 
 async fn publish(imported: Imported, to_url: Option<String>, config: &Config) -> anyhow::Result<()> {
-    let destination =
-        Destination::open(&DestinationArgs { to: to_url, ..DestinationArgs::default() }, config).await?;
+    let destination = Destination::open(&DestinationArgs { to: to_url }, config).await?;
     put_titles(&destination, imported.titles).await?;
     let total: u64 = imported.events.iter().map(|event| event.len() as u64 + 1).sum();
     let mut end = 0;

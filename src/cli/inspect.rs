@@ -13,6 +13,7 @@ use nearline_model::identifier::{id_problem, partition_of};
 use nearline_model::symbols::Symbols;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_model::{Aggregates, Delta, Member, MemberSnapshot, PartitionId};
+use std::fmt::Write;
 
 /// Deltas read from the outbox in one go.
 const OUTBOX_ENTRIES: usize = 1_000;
@@ -57,11 +58,16 @@ enum What {
 
 pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()> {
     let ports = open_ports(config).await?;
-    match args.what {
-        What::Member { id } => member(&ports, config, &id, args.json).await,
-        What::Title { id } => title(&ports, config, &id, args.json).await,
-        What::Partition { number, verify } => partition(&ports, config, number, verify, args.json).await,
-    }
+    let mut out = String::new();
+    let result = match args.what {
+        What::Member { id } => member(&ports, config, &id, args.json, &mut out).await,
+        What::Title { id } => title(&ports, config, &id, args.json, &mut out).await,
+        What::Partition { number, verify } => {
+            partition(&ports, config, number, verify, args.json, &mut out).await
+        }
+    };
+    super::print_all(&out)?;
+    result
 }
 
 fn check_id(id: &str) -> anyhow::Result<()> {
@@ -78,7 +84,13 @@ async fn catalogue(ports: &Ports) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-async fn member(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::Result<()> {
+async fn member(
+    ports: &Ports,
+    config: &Config,
+    id: &str,
+    json: bool,
+    out: &mut String,
+) -> anyhow::Result<()> {
     check_id(id)?;
     let partition = partition_of(id, ports.log.partitions());
     let loaded = ports.store.load_members(partition, &[id.into()]).await?;
@@ -94,19 +106,20 @@ async fn member(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow:
     let state = Member::decode(&stored)?;
     let snapshot = MemberSnapshot::new(id, position, &state, &symbols, true);
     if json {
-        println!("{}", serde_json::to_string_pretty(&snapshot)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&snapshot)?)?;
         return Ok(());
     }
     let catalogue = catalogue(ports).await?;
-    println!("member {id}: partition {partition}, position {position}, {} bytes", stored.len());
+    writeln!(out, "member {id}: partition {partition}, position {position}, {} bytes", stored.len())?;
     let newest = snapshot.newest_at.as_deref().unwrap_or("never");
-    println!(
+    writeln!(
+        out,
         "newest event {newest}; {} event ids remembered; {} impressions open",
         snapshot.recent_ids,
         snapshot.open_impressions.len()
-    );
+    )?;
     if let Some(erased_at) = &snapshot.erased_at {
-        println!("erased {erased_at}");
+        writeln!(out, "erased {erased_at}")?;
     }
     let mut table = table(&["watched", "title", "name", "seconds", "opinion"]);
     for watched in snapshot.history.iter().rev() {
@@ -130,11 +143,11 @@ async fn member(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow:
             opinion.unwrap_or_default(),
         ]);
     }
-    println!("{table}");
+    writeln!(out, "{table}")?;
     if !snapshot.list.is_empty() {
         let list: Vec<String> =
             snapshot.list.iter().map(|title| format!("{title} {}", name(&catalogue, title))).collect();
-        println!("list: {}", list.join(", "));
+        writeln!(out, "list: {}", list.join(", "))?;
     }
     Ok(())
 }
@@ -168,7 +181,7 @@ async fn aggregates(ports: &Ports, config: &Config) -> anyhow::Result<Aggregates
     Ok(aggregates)
 }
 
-async fn title(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::Result<()> {
+async fn title(ports: &Ports, config: &Config, id: &str, json: bool, out: &mut String) -> anyhow::Result<()> {
     check_id(id)?;
     let (aggregates, catalogue) = (aggregates(ports, config).await?, catalogue(ports).await?);
     let (symbol, known) = (aggregates.title(id), catalogue.get(id));
@@ -191,16 +204,17 @@ async fn title(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::
         let value = serde_json::json!({
             "title": id, "catalogue": known.map(|title| &**title), "plays": plays, "epochs": epochs,
         });
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
         return Ok(());
     }
-    println!("title {id} {}: {plays} plays ever", name(&catalogue, id));
+    writeln!(out, "title {id} {}: {plays} plays ever", name(&catalogue, id))?;
     if let Some(known) = known {
-        println!(
+        writeln!(
+            out,
             "genres {}; year {}",
             known.genres.join(", "),
             known.year.map_or("?".into(), |year| year.to_string())
-        );
+        )?;
     }
     let mut table = table(&["dimension", "30 minutes from", "impressions", "played of these", "plays"]);
     for (dimension, from, counts) in rows {
@@ -212,7 +226,7 @@ async fn title(ports: &Ports, config: &Config, id: &str, json: bool) -> anyhow::
             counts.plays.to_string(),
         ]);
     }
-    println!("{table}");
+    writeln!(out, "{table}")?;
     Ok(())
 }
 
@@ -222,6 +236,7 @@ async fn partition(
     number: u16,
     verify: bool,
     json: bool,
+    out: &mut String,
 ) -> anyhow::Result<()> {
     let partitions = ports.log.partitions();
     if number >= partitions {
@@ -245,8 +260,8 @@ async fn partition(
         "members": members, "member_bytes": bytes, "symbols": symbols.len(),
     });
     if !json {
-        println!("partition {partition}: position {position}, log {} to {}", bounds.first, bounds.last);
-        println!("{members} members in {bytes} bytes; {} symbols", symbols.len());
+        writeln!(out, "partition {partition}: position {position}, log {} to {}", bounds.first, bounds.last)?;
+        writeln!(out, "{members} members in {bytes} bytes; {} symbols", symbols.len())?;
     }
     let report = match verify {
         true => Some(verify_partition(ports, partition, &config.fold).await.context("verification")?),
@@ -258,18 +273,19 @@ async fn partition(
             "rejected": report.rejected, "mismatches": report.mismatches,
         });
         if !json {
-            println!(
+            writeln!(
+                out,
                 "folded {} events again up to position {} ({} rejected)",
                 report.events, report.position, report.rejected
-            );
+            )?;
             match report.is_equal() {
-                true => println!("stored state equals the fold of the log, byte for byte"),
-                false => report.mismatches.iter().for_each(|mismatch| println!("  {mismatch}")),
+                true => writeln!(out, "stored state equals the fold of the log, byte for byte")?,
+                false => report.mismatches.iter().try_for_each(|mismatch| writeln!(out, "  {mismatch}"))?,
             }
         }
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
     }
     match report {
         Some(report) if !report.is_equal() => {

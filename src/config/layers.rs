@@ -40,7 +40,8 @@ impl Layers {
         let malformed = |detail: String| ConfigError::Malformed { path: path.to_owned(), detail };
         let file: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
             // The error's own text quotes the line, which may hold a password.
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             malformed(format!("line {line}: {}", error.message()))
         })?;
         for (section, values) in file {
@@ -112,7 +113,8 @@ impl Layers {
 
 /// The value of an environment variable: a TOML scalar, or else the text as it stands.
 fn scalar(raw: &str, is_text: bool) -> Value {
-    let parsed = toml::from_str::<Table>(&format!("value = {raw}")).ok().and_then(|mut table| table.remove("value"));
+    let parsed =
+        toml::from_str::<Table>(&format!("value = {raw}")).ok().and_then(|mut table| table.remove("value"));
     match parsed {
         Some(Value::String(text)) => Value::String(text),
         Some(value) if !is_text => value,

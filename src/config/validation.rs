@@ -1,7 +1,7 @@
 //! Which values are possible.
 
 use super::layers::Origins;
-use super::{BackendKind, Config, ConfigError, SecretUrl};
+use super::{BackendKind, Config, ConfigError, HttpSection, SecretUrl};
 use nearline_model::identifier::{MAX_PARTITIONS, id_problem};
 use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
@@ -42,9 +42,9 @@ impl Check<'_> {
     }
 
     fn ranges(&self, section: &str, ranges: &[(&str, u64, u64, u64)]) -> Result<(), ConfigError> {
-        ranges
-            .iter()
-            .try_for_each(|(key, value, least, most)| self.range(&format!("{section}.{key}"), *value, *least, *most))
+        ranges.iter().try_for_each(|(key, value, least, most)| {
+            self.range(&format!("{section}.{key}"), *value, *least, *most)
+        })
     }
 
     fn engine(&self, config: &Config) -> Result<(), ConfigError> {
@@ -115,8 +115,8 @@ impl Check<'_> {
         self.range("embedded.duplicate_window_seconds", embedded.duplicate_window_seconds, 1, 86_400)?;
         self.range("embedded.duplicate_window_ids", embedded.duplicate_window_ids as u64, 1, 100_000_000)?;
         self.range("embedded.retention_events", embedded.retention_events, 0, u64::MAX)?;
-        self.url("nats.url", &nats.url, &["nats", "tls", "ws", "wss"])?;
-        self.url("redis.url", &redis.url, &["redis", "rediss", "unix", "redis+unix"])?;
+        self.url("nats.url", &nats.url, &["nats", "tls"])?;
+        self.url("redis.url", &redis.url, &["redis", "unix", "redis+unix"])?;
         if redis.url.each().count() > 1 {
             return Err(self.impossible("redis.url", &redis.url, "one URL"));
         }
@@ -129,7 +129,11 @@ impl Check<'_> {
         let tokens = nats.subject_prefix.split('.').map(|token| ("nats.subject_prefix", token));
         for (key, text) in names.into_iter().chain(tokens) {
             if let Some(problem) = id_problem(text) {
-                return Err(self.impossible(key, format!("{text:?} ({problem})"), "1 to 64 characters of A-Z, a-z, 0-9, _ and -"));
+                return Err(self.impossible(
+                    key,
+                    format!("{text:?} ({problem})"),
+                    "1 to 64 characters of A-Z, a-z, 0-9, _ and -",
+                ));
             }
         }
         self.ranges(
@@ -178,6 +182,8 @@ impl Check<'_> {
             let expected = "another address than `http.address`: the admin listener is not for the public";
             return Err(self.impossible("admin.address", format!("{:?}", admin.address), expected));
         }
+        // Lowering `max_limit` alone is fine: answers are then as long as that.
+        let most_by_default = http.max_limit.max(HttpSection::default().default_limit) as u64;
         self.ranges(
             "http",
             &[
@@ -185,7 +191,7 @@ impl Check<'_> {
                 ("max_body_bytes", http.max_body_bytes as u64, 1_024, 1_073_741_824),
                 ("max_events_per_request", http.max_events_per_request as u64, 1, 1_000_000),
                 ("max_limit", http.max_limit as u64, 1, 10_000),
-                ("default_limit", http.default_limit as u64, 1, http.max_limit as u64),
+                ("default_limit", http.default_limit as u64, 1, most_by_default),
                 ("max_connections", http.max_connections as u64, 1, 1_000_000),
                 ("head_timeout_ms", http.head_timeout_ms, 10, 600_000),
                 ("body_timeout_ms", http.body_timeout_ms, 10, 600_000),

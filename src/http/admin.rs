@@ -31,7 +31,10 @@ async fn console() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header(("Content-Security-Policy", "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'"))
+        .insert_header((
+            "Content-Security-Policy",
+            "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+        ))
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .body(CONSOLE)
 }

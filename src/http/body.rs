@@ -42,13 +42,21 @@ impl BodyFormat {
 }
 
 /// Reads a whole body.
-pub async fn read(request: &HttpRequest, mut payload: Payload, limits: &HttpSection) -> Result<Bytes, Problem> {
+pub async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limits: &HttpSection,
+) -> Result<Bytes, Problem> {
     let most = limits.max_body_bytes;
     let too_large = || {
-        Problem::new(ProblemKind::BodyTooLarge, format!("at most {most} bytes are taken; send several requests"))
-            .with("max_body_bytes", most)
+        Problem::new(
+            ProblemKind::BodyTooLarge,
+            format!("at most {most} bytes are taken; send several requests"),
+        )
+        .with("max_body_bytes", most)
     };
-    let announced = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced =
+        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > most) {
         return Err(too_large());
     }
@@ -103,10 +111,14 @@ impl<'a> Entries<'a> {
             }
         };
         if entries.is_empty() {
-            return Err(Problem::new(ProblemKind::MalformedBody, "the body has no entries; send at least one"));
+            return Err(Problem::new(
+                ProblemKind::MalformedBody,
+                "the body has no entries; send at least one",
+            ));
         }
         if entries.len() > most {
-            let detail = format!("{} entries; at most {most} are taken: send several requests", entries.len());
+            let detail =
+                format!("{} entries; at most {most} are taken: send several requests", entries.len());
             return Err(Problem::new(ProblemKind::TooManyEntries, detail).with("max_entries", most));
         }
         Ok(Self { format, entries })
@@ -123,5 +135,8 @@ impl<'a> Entries<'a> {
 
 /// The problem of a body that is no JSON.
 pub fn malformed(error: serde_json::Error) -> Problem {
-    Problem::new(ProblemKind::MalformedBody, format!("the body is no valid JSON of the expected shape: {error}"))
+    Problem::new(
+        ProblemKind::MalformedBody,
+        format!("the body is no valid JSON of the expected shape: {error}"),
+    )
 }

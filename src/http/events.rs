@@ -7,11 +7,11 @@ use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use nearline_actors::ports::{Appended, NewEvent, PortError};
 use nearline_model::Event;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// An event as publishers send it. Further fields are kept and ignored.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventDocument {
     /// Id, unique among all events: `[A-Za-z0-9_-]{1,64}`.
     pub id: String,
@@ -210,7 +210,12 @@ fn answer(results: Vec<EventResult>) -> Answer {
 }
 
 /// Appends one event that the program itself makes.
-pub(super) async fn append_one(state: &State, member: &str, id: &str, payload: Bytes) -> Result<Appended, Problem> {
+pub(super) async fn append_one(
+    state: &State,
+    member: &str,
+    id: &str,
+    payload: Bytes,
+) -> Result<Appended, Problem> {
     let event = NewEvent { member: member.to_owned(), id: id.to_owned(), payload };
     let outcome = state.engine.ports().log.append(vec![event]).await.into_iter().next();
     outcome

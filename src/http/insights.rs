@@ -30,7 +30,8 @@ impl CountsDocument {
         self.impressions += u64::from(counts.impressions);
         self.attributed_plays += u64::from(counts.attributed);
         self.plays += u64::from(counts.plays);
-        self.take_rate = (self.impressions > 0).then(|| self.attributed_plays as f64 / self.impressions as f64);
+        self.take_rate =
+            (self.impressions > 0).then(|| self.attributed_plays as f64 / self.impressions as f64);
     }
 }
 

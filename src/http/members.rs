@@ -197,7 +197,6 @@ pub(super) async fn erase(request: HttpRequest, state: State) -> Answer {
         "id": id, "type": "forget", "member": member, "at": format_rfc3339(now_ms),
     });
     let appended = append_one(&state, &member, &id, event.to_string().into()).await?;
-    let answer =
-        ErasureAnswer { member, id, partition: appended.partition.0, position: appended.position };
+    let answer = ErasureAnswer { member, id, partition: appended.partition.0, position: appended.position };
     Ok(HttpResponse::Accepted().json(answer))
 }

@@ -47,28 +47,38 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// Code (the end of `type`), title and status.
+    /// `type`, title and status.
     pub fn parts(self) -> (&'static str, &'static str, u16) {
         match self {
-            Self::RouteNotFound => ("route-not-found", "There is no such route", 404),
-            Self::MethodNotAllowed => ("method-not-allowed", "The route does not take this method", 405),
-            Self::InvalidId => ("invalid-id", "An id is not valid", 400),
-            Self::InvalidParameter => ("invalid-parameter", "A query parameter is not valid", 400),
-            Self::UnknownParameter => ("unknown-parameter", "A query parameter is not known", 400),
-            Self::MalformedBody => ("malformed-body", "The body cannot be read", 400),
-            Self::InvalidTitle => ("invalid-title", "The title is not valid", 400),
-            Self::UnsupportedMediaType => ("unsupported-media-type", "The content type is not taken", 415),
-            Self::BodyTooLarge => ("body-too-large", "The body is too large", 413),
-            Self::TooManyEntries => ("too-many-entries", "The body has too many entries", 413),
-            Self::BodyTimeout => ("body-timeout", "The body did not arrive in time", 408),
-            Self::TitleNotFound => ("title-not-found", "Nothing is known of the title", 404),
-            Self::PositionNotReached => ("position-not-reached", "The state is not that new yet", 503),
-            Self::LogUnavailable => ("log-unavailable", "The log does not take events right now", 503),
-            Self::CatalogueUnavailable => {
-                ("catalogue-unavailable", "The catalogue does not take titles right now", 503)
+            Self::RouteNotFound => ("/problems/route-not-found", "There is no such route", 404),
+            Self::MethodNotAllowed => {
+                ("/problems/method-not-allowed", "The route does not take this method", 405)
             }
-            Self::StateUnavailable => ("state-unavailable", "The member's state cannot be read right now", 503),
-            Self::Internal => ("internal", "Something went wrong", 500),
+            Self::InvalidId => ("/problems/invalid-id", "An id is not valid", 400),
+            Self::InvalidParameter => ("/problems/invalid-parameter", "A query parameter is not valid", 400),
+            Self::UnknownParameter => ("/problems/unknown-parameter", "A query parameter is not known", 400),
+            Self::MalformedBody => ("/problems/malformed-body", "The body cannot be read", 400),
+            Self::InvalidTitle => ("/problems/invalid-title", "The title is not valid", 400),
+            Self::UnsupportedMediaType => {
+                ("/problems/unsupported-media-type", "The content type is not taken", 415)
+            }
+            Self::BodyTooLarge => ("/problems/body-too-large", "The body is too large", 413),
+            Self::TooManyEntries => ("/problems/too-many-entries", "The body has too many entries", 413),
+            Self::BodyTimeout => ("/problems/body-timeout", "The body did not arrive in time", 408),
+            Self::TitleNotFound => ("/problems/title-not-found", "Nothing is known of the title", 404),
+            Self::PositionNotReached => {
+                ("/problems/position-not-reached", "The state is not that new yet", 503)
+            }
+            Self::LogUnavailable => {
+                ("/problems/log-unavailable", "The log does not take events right now", 503)
+            }
+            Self::CatalogueUnavailable => {
+                ("/problems/catalogue-unavailable", "The catalogue does not take titles right now", 503)
+            }
+            Self::StateUnavailable => {
+                ("/problems/state-unavailable", "The member's state cannot be read right now", 503)
+            }
+            Self::Internal => ("/problems/internal", "Something went wrong", 500),
         }
     }
 }
@@ -78,7 +88,7 @@ impl ProblemKind {
 pub struct Problem {
     /// Stable identifier of the kind of problem: `/problems/<code>`.
     #[serde(rename = "type")]
-    pub type_uri: String,
+    pub type_uri: &'static str,
     /// The kind of problem, in words.
     pub title: &'static str,
     /// HTTP status.
@@ -91,24 +101,24 @@ pub struct Problem {
     /// More members, by kind of problem.
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
     /// Methods that the route takes.
     #[serde(skip)]
     #[schema(ignore)]
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
 }
 
 impl Problem {
     /// A problem of `kind`.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        let (code, title, status) = kind.parts();
+        let (type_uri, title, status) = kind.parts();
         Self {
-            type_uri: format!("/problems/{code}"),
+            type_uri,
             title,
             status,
             detail: detail.into(),
             instance: None,
-            more: Map::new(),
+            more: Box::default(),
             allow: None,
         }
     }
@@ -146,7 +156,7 @@ impl ResponseError for Problem {
             response.insert_header((RETRY_AFTER, "1"));
         }
         if let Some(allow) = &self.allow {
-            response.insert_header((ALLOW, allow.as_str()));
+            response.insert_header((ALLOW, &**allow));
         }
         let body = serde_json::to_vec(self).unwrap_or_default();
         response.content_type("application/problem+json").body(body)

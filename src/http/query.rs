@@ -14,7 +14,9 @@ impl Parameters {
     /// Reads the query of `request`, which may hold `known` names only.
     pub fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
-            .map_err(|error| Problem::new(ProblemKind::InvalidParameter, format!("query cannot be read: {error}")))?
+            .map_err(|error| {
+                Problem::new(ProblemKind::InvalidParameter, format!("query cannot be read: {error}"))
+            })?
             .into_inner();
         for (at, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
@@ -39,7 +41,9 @@ impl Parameters {
         let Some(text) = self.text("limit") else { return Ok(default.min(most)) };
         match text.parse() {
             Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
-            _ => Err(invalid("limit", format!("is {:?}; expected a whole number, 1 to {most}", shorten(text)))),
+            _ => {
+                Err(invalid("limit", format!("is {:?}; expected a whole number, 1 to {most}", shorten(text))))
+            }
         }
     }
 
@@ -65,8 +69,11 @@ impl Parameters {
     /// `exclude`: ids, separated by commas, repeated, or both.
     pub fn exclude(&self, most: usize) -> Result<Vec<&str>, Problem> {
         let values = self.pairs.iter().filter(|(name, _)| name == "exclude");
-        let ids: Vec<&str> =
-            values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|id| !id.is_empty()).collect();
+        let ids: Vec<&str> = values
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::trim)
+            .filter(|id| !id.is_empty())
+            .collect();
         if ids.len() > most {
             return Err(invalid("exclude", format!("has {} ids; at most {most} are taken", ids.len())));
         }
@@ -88,7 +95,8 @@ impl Parameters {
     /// `after`: a position of the log.
     pub fn after(&self) -> Result<Option<u64>, Problem> {
         let Some(text) = self.text("after") else { return Ok(None) };
-        let wrong = || invalid("after", format!("is {:?}; expected a position that publishing gave", shorten(text)));
+        let wrong =
+            || invalid("after", format!("is {:?}; expected a position that publishing gave", shorten(text)));
         text.parse().map(Some).map_err(|_| wrong())
     }
 }

@@ -119,7 +119,10 @@ pub(super) async fn recommend(request: HttpRequest, state: State) -> Answer {
 }
 
 /// The recommendations that `request` asks for.
-pub(super) async fn answer(request: &HttpRequest, state: &ApiState) -> Result<RecommendationsAnswer, Problem> {
+pub(super) async fn answer(
+    request: &HttpRequest,
+    state: &ApiState,
+) -> Result<RecommendationsAnswer, Problem> {
     let started = Instant::now();
     let member = path_id(request)?;
     let known = ["limit", "country", "device", "exclude", "explain", "after"];

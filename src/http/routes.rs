@@ -66,7 +66,7 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
 
 fn wrong_method(request: &HttpRequest, allow: &str) -> Problem {
     let detail = format!("{} is not taken here; expected {allow}", request.method());
-    Problem { allow: Some(allow.to_owned()), ..Problem::new(ProblemKind::MethodNotAllowed, detail) }
+    Problem { allow: Some(allow.into()), ..Problem::new(ProblemKind::MethodNotAllowed, detail) }
 }
 
 async fn not_found(request: HttpRequest) -> Result<&'static str, Problem> {

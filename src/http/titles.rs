@@ -102,7 +102,8 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
         title.id.clone_from(&id);
     }
     if title.id != id {
-        let detail = format!("`id` is {:?}, the path says {id:?}; leave one out or make them equal", title.id);
+        let detail =
+            format!("`id` is {:?}, the path says {id:?}; leave one out or make them equal", title.id);
         return Err(Problem::new(ProblemKind::InvalidTitle, detail).with("reason", "invalid-id"));
     }
     check(&title, body.len()).map_err(|reject| {
@@ -156,8 +157,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
     let mut titles = Vec::new();
     for (number, text) in &entries.entries {
         let (index, line) = entries.numbers(*number);
-        let mut result =
-            TitleResult { index, line, status: "stored", id: None, reason: None, detail: None };
+        let mut result = TitleResult { index, line, status: "stored", id: None, reason: None, detail: None };
         match parse(text) {
             Ok(title) => {
                 result.id = Some(title.id.clone());

@@ -43,10 +43,18 @@ pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
 }
 
 /// The `limit` titles that trend in a country, on a device, or anywhere.
-pub(super) fn top(state: &ApiState, country: Option<&str>, device: Option<&str>, limit: usize) -> TrendingAnswer {
+pub(super) fn top(
+    state: &ApiState,
+    country: Option<&str>,
+    device: Option<&str>,
+    limit: usize,
+) -> TrendingAnswer {
     let aggregates = state.engine.aggregates().read();
     let catalogue = state.engine.catalogue().read();
-    let asked = [country.map(|country| format!("country:{country}")), device.map(|device| format!("device:{device}"))];
+    let asked = [
+        country.map(|country| format!("country:{country}")),
+        device.map(|device| format!("device:{device}")),
+    ];
     let mut dimensions: Vec<String> =
         asked.into_iter().flatten().filter(|name| aggregates.counters(name).is_some()).collect();
     if dimensions.is_empty() {

@@ -158,7 +158,8 @@ mod tests {
         ] {
             assert_eq!(format_rfc3339(time_ms(text).expect(text)), expected);
         }
-        for bad in ["", "11/12/2019", "13/12/2019 2:14:46 PM", "11/12/2019 14:14:46 PM", "11/12/2019 2:14:46"] {
+        for bad in ["", "11/12/2019", "13/12/2019 2:14:46 PM", "11/12/2019 14:14:46 PM", "11/12/2019 2:14:46"]
+        {
             assert!(time_ms(bad).expect_err(bad).to_string().contains("expected such as"), "{bad}");
         }
     }

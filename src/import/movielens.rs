@@ -114,7 +114,9 @@ fn title(item: u32, name: &str, year: Option<u16>, genres: Vec<String>) -> anyho
 fn name_and_year(text: &str) -> (&str, Option<u16>) {
     let text = text.trim();
     let split = text.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
-    match split.and_then(|(name, year)| Some((name.trim_end(), (year.len() == 4).then(|| year.parse().ok())??))) {
+    match split
+        .and_then(|(name, year)| Some((name.trim_end(), (year.len() == 4).then(|| year.parse().ok())??)))
+    {
         Some((name, year)) if !name.is_empty() => (name, Some(year)),
         _ => (text, None),
     }

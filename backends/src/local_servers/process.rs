@@ -1,10 +1,11 @@
 //! One server process: found, started, waited for, killed.
 
+use super::spawner;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -142,12 +143,13 @@ impl ServerProcess {
         };
         let log = File::create(&output).map_err(|error| not_ready(error.to_string()))?;
         let log_too = log.try_clone().map_err(|error| not_ready(error.to_string()))?;
-        let mut child = Command::new(&self.binary)
+        let mut command = spawner::command(&self.binary);
+        command
             .args((self.program.arguments)(&self.port.to_string(), &self.dir))
             .stdin(Stdio::null())
             .stdout(log)
-            .stderr(log_too)
-            .spawn()
+            .stderr(log_too);
+        let mut child = spawner::spawn(command)
             .map_err(|error| not_ready(format!("{}: {error}", self.binary.display())))?;
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {
@@ -178,10 +180,11 @@ fn find(program: &Program) -> Result<PathBuf, ServerError> {
     if let Some(path) = std::env::var_os(program.variable).map(PathBuf::from).filter(|path| path.is_file()) {
         return Ok(path);
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join(program.name)).find(|path| path.is_file()).ok_or(
-        ServerError::NotFound { program: program.name, install: program.install, variable: program.variable },
-    )
+    spawner::on_path(program.name).ok_or(ServerError::NotFound {
+        program: program.name,
+        install: program.install,
+        variable: program.variable,
+    })
 }
 
 fn free_port() -> std::io::Result<u16> {

@@ -26,6 +26,41 @@ impl NatsLog {
     fn subject(&self, partition: PartitionId) -> String {
         format!("{}.events.{}", self.links.settings.subject_prefix, partition.0)
     }
+
+    /// Refuses to read on after `after` where records may be missing behind it. JetStream counts over
+    /// all partitions, so a partition that was silent meanwhile is refused too: nobody can tell.
+    async fn refuse_gap(&self, partition: PartitionId, after: Position) -> Result<(), PortError> {
+        let name = &self.links.settings.stream;
+        let stream = self.links.main().jetstream.get_stream(name).await;
+        let stream = stream.map_err(|error| self.links.unavailable("asking for the log's bounds", error))?;
+        let state = &stream.cached_info().state;
+        // An empty stream says it begins behind its end, or, when it is new, at 0.
+        let (first, last) = (state.first_sequence.max(1), state.last_sequence);
+        let damaged = |detail| Err(PortError::Damaged { what: format!("stream {name}"), detail });
+        if after > last {
+            return damaged(format!(
+                "it ends at position {last}, but partition {partition} was read up to {after}: acknowledged \
+                 events are gone, and new ones up to {after} would be taken for read; restore the stream, or \
+                 create it anew with first sequence {} or higher",
+                after + 1
+            ));
+        }
+        if after == 0 && first > 1 {
+            tracing::warn!(
+                %partition, stream = %name, first,
+                "the stream no longer holds its beginning; reading from its first position"
+            );
+        } else if first > after + 1 {
+            return damaged(format!(
+                "positions {} to {} are gone from the log, and events of partition {partition} may be among them, \
+                 which was read up to {after}; restore the stream, or remove the partition's stored state to fold \
+                 what is left; keep the log longer (max_bytes, max_age_seconds)",
+                after + 1,
+                first - 1
+            ));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -65,6 +100,8 @@ impl EventLog for NatsLog {
         };
         let stream = &self.links.settings.stream;
         let consumer = SubjectConsumer::open(&self.links, stream, self.subject(partition), deliver).await?;
+        // Asked once the consumer stands: what is retained now was retained when it was made.
+        self.refuse_gap(partition, after).await?;
         Ok(Box::new(NatsReader(consumer)))
     }
 

@@ -9,13 +9,16 @@ use bytes::Bytes;
 use nearline_actors::ports::PortError;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 /// Publishes of one adapter that may wait for their acknowledgement: below what the client library
 /// (5,000) and the server's queue of a stream (10,000) take.
 const OUTSTANDING: usize = 4_000;
 const CHUNK: usize = 250;
 const OUTSTANDING_PER_CALL: usize = 2_000;
+const DOING: &str = "waiting for an acknowledgement";
 
 /// A message to publish.
 pub(super) struct Outgoing {
@@ -32,6 +35,8 @@ pub(super) struct Publisher {
 
 struct Chunk {
     acks: Vec<Result<PublishAckFuture, PortError>>,
+    /// For all of it: message by message, a lost connection would cost the time-out as often.
+    deadline: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -54,11 +59,16 @@ impl Publisher {
                 self.settle(chunks.pop_front(), &mut outcomes).await;
             }
             let permit = self.permit(&mut chunks, &mut outcomes).await;
+            let deadline = Instant::now() + Duration::from_millis(self.links.settings.timeout_ms);
             let mut acks = Vec::with_capacity(CHUNK);
             for message in messages.by_ref().take(CHUNK) {
-                acks.push(self.send(message).await);
+                // The client takes a bounded number of messages while it is not connected.
+                let sent = timeout_at(deadline, self.send(message)).await;
+                acks.push(
+                    sent.unwrap_or_else(|_| Err(self.links.unavailable("publishing", "no room in time"))),
+                );
             }
-            chunks.push_back(Chunk { acks, _permit: permit });
+            chunks.push_back(Chunk { acks, deadline, _permit: permit });
         }
         while !chunks.is_empty() {
             self.settle(chunks.pop_front(), &mut outcomes).await;
@@ -104,9 +114,10 @@ impl Publisher {
         let Some(chunk) = chunk else { return };
         for ack in chunk.acks {
             outcomes.push(match ack {
-                Ok(ack) => {
-                    ack.await.map_err(|error| self.links.unavailable("waiting for an acknowledgement", error))
-                }
+                Ok(ack) => match timeout_at(chunk.deadline, ack.into_future()).await {
+                    Ok(acked) => acked.map_err(|error| self.links.unavailable(DOING, error)),
+                    Err(_) => Err(self.links.unavailable(DOING, "none in time")),
+                },
                 Err(error) => Err(error),
             });
         }

@@ -5,7 +5,7 @@ use super::RedisSettings;
 use super::scripts::Script;
 use nearline_actors::ports::PortError;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
+use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -77,22 +77,31 @@ impl Connections {
         &self.what
     }
 
-    /// Runs one command.
+    /// Runs one command; its first argument is its key.
     pub(super) async fn run<T>(&self, lane: Lane, doing: &str, command: Cmd) -> Result<T, PortError>
     where
         T: FromRedisValue + Send + 'static,
     {
         let mut connection = self.lane(lane);
-        self.spawn(doing, async move { command.query_async(&mut connection).await }).await
+        let run = async move {
+            let outcome = command.query_async(&mut connection).await;
+            explain(outcome, connection, || vec![argument(&command, 1)]).await
+        };
+        self.spawn(doing, run).await
     }
 
-    /// Runs several commands at once.
+    /// Runs several commands at once; the first argument of each is its key.
     pub(super) async fn run_all<T>(&self, lane: Lane, doing: &str, pipeline: Pipeline) -> Result<T, PortError>
     where
         T: FromRedisValue + Send + 'static,
     {
         let mut connection = self.lane(lane);
-        self.spawn(doing, async move { pipeline.query_async(&mut connection).await }).await
+        let run = async move {
+            let outcome = pipeline.query_async(&mut connection).await;
+            let keys = || pipeline.cmd_iter().map(|command| argument(command, 1)).collect();
+            explain(outcome, connection, keys).await
+        };
+        self.spawn(doing, run).await
     }
 
     /// Runs a script; `fill` adds the number of keys, the keys and the arguments.
@@ -110,15 +119,22 @@ impl Connections {
             let mut command = redis::cmd("EVALSHA");
             command.arg(script.hash());
             fill(&mut command);
-            match command.query_async(&mut connection).await {
+            let outcome = match command.query_async(&mut connection).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                     let mut load = redis::cmd("SCRIPT");
                     load.arg("LOAD").arg(script.code());
-                    load.query_async::<String>(&mut connection).await?;
-                    command.query_async(&mut connection).await
+                    match load.query_async::<String>(&mut connection).await {
+                        Ok(_) => command.query_async(&mut connection).await,
+                        Err(error) => Err(error),
+                    }
                 }
                 outcome => outcome,
-            }
+            };
+            let keys = || {
+                let count = argument(&command, 2).parse().unwrap_or(0);
+                (3..3 + count).map(|index| argument(&command, index)).collect()
+            };
+            explain(outcome, connection, keys).await
         };
         self.spawn(doing, run).await
     }
@@ -134,24 +150,26 @@ impl Connections {
     async fn spawn<T: Send + 'static>(
         &self,
         doing: &str,
-        run: impl Future<Output = Result<T, RedisError>> + Send + 'static,
+        run: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, PortError> {
         let runtime = self.runtime.as_ref().expect("the runtime is taken only when dropped");
         match runtime.spawn(run).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.failed(doing, &error)),
+            Ok(Err(failure)) => Err(self.failed(doing, &failure)),
             Err(error) => {
                 Err(PortError::Unavailable { what: self.what.clone(), detail: format!("{doing}: {error}") })
             }
         }
     }
 
-    fn failed(&self, doing: &str, error: &RedisError) -> PortError {
+    fn failed(&self, doing: &str, Failure { error, misused }: &Failure) -> PortError {
         let (what, detail) = (self.what.clone(), format!("{doing}: {error}"));
-        let text = error.to_string();
+        if let Some(misused) = misused {
+            let detail = format!("{detail}; {misused}: written by another program? Name another key prefix");
+            return PortError::Damaged { what, detail };
+        }
         match error.kind() {
             ErrorKind::UnexpectedReturnType | ErrorKind::Parse => PortError::Damaged { what, detail },
-            _ if text.contains("WRONGTYPE") => PortError::Damaged { what, detail },
             ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
                 PortError::Misconfigured(format!("{what} refuses the configured access: {detail}"))
             }
@@ -169,5 +187,53 @@ impl Drop for Connections {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// An error of Redis; if it is that a key is of another type than it should be, which one.
+struct Failure {
+    error: RedisError,
+    misused: Option<String>,
+}
+
+/// Asks for the types of `keys` if one of them is of another type than the command needs: Redis does
+/// not say which.
+async fn explain<T>(
+    outcome: Result<T, RedisError>,
+    mut connection: ConnectionManager,
+    keys: impl FnOnce() -> Vec<String>,
+) -> Result<T, Failure> {
+    let error = match outcome {
+        Ok(answer) => return Ok(answer),
+        Err(error) if !error.to_string().contains("WRONGTYPE") => {
+            return Err(Failure { error, misused: None });
+        }
+        Err(error) => error,
+    };
+    let mut misused = Vec::new();
+    for key in keys() {
+        let found: String =
+            redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap_or_default();
+        let expected = type_of(&key);
+        if found != "none" && found != expected {
+            misused.push(format!("key {key} is a {found}, not a {expected}"));
+        }
+    }
+    Err(Failure { error, misused: Some(misused.join(", ")) })
+}
+
+/// Type of the values that the adapter stores under `key`.
+fn type_of(key: &str) -> &'static str {
+    match key.rsplit(':').next() {
+        Some("symbols") => "list",
+        Some("outbox") => "stream",
+        _ => "hash",
+    }
+}
+
+fn argument(command: &Cmd, index: usize) -> String {
+    match command.args_iter().nth(index) {
+        Some(Arg::Simple(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
     }
 }

@@ -12,8 +12,9 @@ pub const MEMBER_VERSION: u8 = 1;
 
 const WHAT: &str = "member state";
 
-/// Version 1. Times and positions are differences to the entry before, so that they take one to
-/// three bytes; fingerprints are stored as they are, since they do not compress.
+/// Version 1. The history runs from newest to oldest, and times and positions are differences to the
+/// entry before (the first time to `newest_ms`), so that they take one to three bytes; fingerprints
+/// are stored as they are, since they do not compress.
 #[derive(Serialize, Deserialize)]
 struct MemberV1 {
     newest_ms: i64,
@@ -24,7 +25,7 @@ struct MemberV1 {
     list: Vec<Symbol>,
     opinions: Vec<(Symbol, i8, u8)>,
     impressions: Vec<ImpressionV1>,
-    plays: Vec<([u8; 8], Symbol, i64)>,
+    plays: Vec<(Option<[u8; 8]>, Symbol, i64)>,
     recent_ids: Vec<[u8; 8]>,
     recent_log_s: Vec<i32>,
 }
@@ -42,31 +43,38 @@ struct ImpressionV1 {
     propensity: Option<f32>,
 }
 
-/// Differences between neighbours, the first to zero.
-fn differences(values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
-    values.scan(0, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
+/// Differences between neighbours, the first to `start`.
+fn differences(start: i64, values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    values.scan(start, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
 }
 
 /// Undoes [`differences`].
-fn sums(differences: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
-    differences.scan(0_i64, |sum, difference| {
+fn sums(start: i64, differences: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    differences.scan(start, |sum, difference| {
         *sum = sum.wrapping_add(difference);
         Some(*sum)
     })
 }
 
+/// The fingerprint of a request, if one was named.
+fn named(request: u64) -> Option<[u8; 8]> {
+    (request != 0).then(|| request.to_le_bytes())
+}
+
 impl Member {
     /// The stored form. The same state always gives the same bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let at_s = differences(self.history.iter().map(|watched| i64::from(watched.at_s)));
-        let positions = differences(self.history.iter().map(|watched| watched.position as i64));
         let newest_ms = self.newest_ms;
+        let newest_s = newest_ms / 1_000;
+        let at_s = differences(newest_s, self.history.iter().rev().map(|watched| i64::from(watched.at_s)));
+        let positions = differences(0, self.history.iter().rev().map(|watched| watched.position as i64));
         let wire = MemberV1 {
             newest_ms,
             forgotten_ms: self.forgotten_ms,
             history: self
                 .history
                 .iter()
+                .rev()
                 .zip(at_s.zip(positions))
                 .map(|(watched, (at_s, position))| (watched.title, at_s as i32, position))
                 .collect(),
@@ -100,10 +108,10 @@ impl Member {
                 .open
                 .plays
                 .iter()
-                .map(|play| (play.request.to_le_bytes(), play.title, newest_ms - play.at_ms))
+                .map(|play| (named(play.request), play.title, newest_ms - play.at_ms))
                 .collect(),
             recent_ids: self.recent.ids.iter().map(|id| id.to_le_bytes()).collect(),
-            recent_log_s: differences(self.recent.log_s.iter().map(|second| i64::from(*second)))
+            recent_log_s: differences(newest_s, self.recent.log_s.iter().map(|second| i64::from(*second)))
                 .map(|difference| difference as i32)
                 .collect(),
         };
@@ -117,8 +125,9 @@ impl Member {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (_version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
         let wire: MemberV1 = versioned::decode(WHAT, body)?;
-        let at_s = sums(wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
-        let positions = sums(wire.history.iter().map(|(_, _, position)| *position));
+        let newest_s = wire.newest_ms / 1_000;
+        let at_s = sums(newest_s, wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
+        let positions = sums(0, wire.history.iter().map(|(_, _, position)| *position));
         let mut history: Vec<Watched> = wire
             .history
             .iter()
@@ -131,6 +140,7 @@ impl Member {
                 duration_s: 0,
             })
             .collect();
+        history.reverse();
         for (at, watched_s, duration_s) in wire.progress {
             let entry = history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
                 what: WHAT,
@@ -150,11 +160,11 @@ impl Member {
             propensity: shown.propensity,
         });
         let plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
-            request: u64::from_le_bytes(request),
+            request: request.map_or(0, u64::from_le_bytes),
             title,
             at_ms: wire.newest_ms - at_ms,
         });
-        let recent_log_s = sums(wire.recent_log_s.into_iter().map(i64::from));
+        let recent_log_s = sums(newest_s, wire.recent_log_s.into_iter().map(i64::from));
         Ok(Self {
             history,
             seen: wire.seen,

@@ -55,7 +55,7 @@ pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
     let beside = (args.events_rate * args.seconds) as usize;
     let mut events = workload::events(args.warm_events + beside, args.members, args.titles, 1);
     let beside = events.split_off(args.warm_events);
-    workload::fill(&*bed.ports.log, &events, 4).await?;
+    workload::fill(&*bed.ports.log, &events, 16).await?;
     engine.caught_up().await?;
     let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();
     drop(events);
@@ -81,7 +81,7 @@ pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
             anyhow::Ok(())
         })
     };
-    let latency_us = Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new(3)?));
+    let latency_us = Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?));
     let queries = args.rate * args.seconds;
     let (due, next) = queue();
     let mut connections = Vec::new();

@@ -48,11 +48,11 @@ pub async fn run(args: &RestartArgs) -> anyhow::Result<Report> {
     let engine = Engine::start(bed.ports.clone(), settings).await?;
     let events = workload::events(args.events, args.members, 10_000, 1);
     let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();
-    workload::fill(&*bed.ports.log, &events, 4).await?;
+    workload::fill(&*bed.ports.log, &events, 16).await?;
     engine.caught_up().await?;
     drop(events);
     std::panic::set_hook(Box::new(|_| {}));
-    let mut live_us = Histogram::<u64>::new(3)?;
+    let mut live_us = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?;
     for injection in 0..args.injections {
         let member = &members[(injection as usize * 7_919) % members.len()];
         armed.store(1, SeqCst);

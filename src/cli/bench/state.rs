@@ -43,8 +43,9 @@ pub async fn run(args: &StateArgs) -> anyhow::Result<Report> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     let before = used_memory(&mut connection).await?;
     let fold = FoldSettings::default();
+    let mut encoded = 0;
     for partition in 0..args.partitions {
-        commit_partition(args, &store, PartitionId(partition), &fold).await?;
+        encoded += commit_partition(args, &store, PartitionId(partition), &fold).await?;
     }
     let after = used_memory(&mut connection).await?;
     let mut stored = 0_u64;
@@ -60,6 +61,7 @@ pub async fn run(args: &StateArgs) -> anyhow::Result<Report> {
     let per_member = (members_only - before) / args.members as f64;
     Ok(Report::new("state", "redis", "≤ 0.5 GiB for 1,000,000 members with 50 plays (537 bytes each)")
         .figure("bytes_per_member", per_member)
+        .figure("encoded_bytes_per_member", encoded as f64 / args.members as f64)
         .figure("gib_per_million_members", per_member * 1e6 / f64::from(1 << 30))
         .figure("outbox_bytes_per_member_until_snapshot", (after - members_only) / args.members as f64)
         .figure("members", args.members as f64)
@@ -71,7 +73,7 @@ async fn commit_partition(
     store: &impl StateStore,
     id: PartitionId,
     fold: &FoldSettings,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<usize> {
     let members: Vec<String> = (0..args.members)
         .map(|member| format!("m{member}"))
         .filter(|member| partition_of(member, args.partitions) == id)
@@ -111,7 +113,7 @@ async fn commit_partition(
             store.commit(Arc::new(commit)).await?;
         }
     }
-    Ok(())
+    Ok(partition.members().map(|(_, member)| member.encode().len()).sum())
 }
 
 async fn used_memory(connection: &mut redis::aio::MultiplexedConnection) -> anyhow::Result<f64> {

@@ -31,7 +31,7 @@ impl Default for Figures {
             warm_up: 0,
             published: 0,
             started: Instant::now(),
-            latency_us: Histogram::new(3).expect("three digits are within what a histogram takes"),
+            latency_us: Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are valid"),
             asked: 0,
             not_live: 0,
             new_plays: 0,
@@ -104,7 +104,8 @@ impl Figures {
     /// The summary at the end.
     pub fn summary(&self, engine: &Engine, measured: Duration) -> Table {
         let folded: u64 = engine.partitions().iter().map(|partition| partition.events).sum();
-        let latency = |quantile| format!("{:.2} ms", self.latency_us.value_at_quantile(quantile) as f64 / 1_000.0);
+        let latency =
+            |quantile| format!("{:.2} ms", self.latency_us.value_at_quantile(quantile) as f64 / 1_000.0);
         let hits = self.hit_percent().map_or("no new plays yet".into(), |percent| {
             format!("{percent:.1} % of {} new plays", grouped(self.new_plays))
         });

@@ -25,6 +25,15 @@ impl Watcher {
         &self.member
     }
 
+    /// Begins with what they watched before the show.
+    pub async fn begin(&mut self, engine: &Engine) {
+        let Ok(answer) = engine.member(&self.member, false, None).await else { return };
+        let last = answer.snapshot.and_then(|member| Some(member.history.last()?.title.to_string()));
+        if let Some(title) = last {
+            self.watched(engine, title, None).await;
+        }
+    }
+
     /// They played `title`, in the log up to `position`: asks for what is recommended now.
     pub async fn watched(&mut self, engine: &Engine, title: String, position: Option<Position>) {
         let Ok(answer) = engine.member(&self.member, false, position).await else { return };
@@ -48,7 +57,8 @@ impl Watcher {
                 Some(before) if before < at => "  down",
                 Some(_) => "",
             };
-            write!(text, "\n  {}. {}{moved}", at + 1, name(engine, title)).expect("writing to a string does not fail");
+            write!(text, "\n  {}. {}{moved}", at + 1, name(engine, title))
+                .expect("writing to a string does not fail");
         }
         text
     }

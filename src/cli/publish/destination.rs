@@ -17,7 +17,7 @@ const ANSWER_BYTES: u64 = 64 << 20;
 /// Attempts at putting a batch of titles.
 const TITLE_ATTEMPTS: u32 = 8;
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
     /// Publish over HTTP to this nearline, such as http://127.0.0.1:7700; without it, straight to
     /// the configured backend.
@@ -63,11 +63,14 @@ impl Destination {
     /// Opens what `args` name.
     pub async fn open(args: &DestinationArgs, config: &Config) -> anyhow::Result<Self> {
         let Some(url) = &args.to else {
-            let ports = open_ports(config).await.context("opening the configured backend (or publish with a URL)")?;
+            let ports =
+                open_ports(config).await.context("opening the configured backend (or publish with a URL)")?;
             return Ok(Self::Backend { ports, max_event_bytes: config.fold.event_bytes });
         };
         if !url.starts_with("http://") {
-            bail!("{url:?} is no URL to publish to; expected such as http://127.0.0.1:7700 (TLS is not spoken here)");
+            bail!(
+                "{url:?} is no URL to publish to; expected such as http://127.0.0.1:7700 (TLS is not spoken here)"
+            );
         }
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -149,7 +152,8 @@ async fn post(agent: &ureq::Agent, url: String, body: String) -> Result<Value, S
 fn outcomes(answer: &Value, lines: usize) -> Result<Vec<Result<Outcome, SendError>>, SendError> {
     let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
     if results.len() != lines {
-        let said = format!("{} results for {lines} lines; is this a nearline of the same version?", results.len());
+        let said =
+            format!("{} results for {lines} lines; is this a nearline of the same version?", results.len());
         return Err(SendError::Final(said));
     }
     let outcome = |result: &Value| {
@@ -176,7 +180,9 @@ pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) ->
                     tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
                     backoff_ms *= 2;
                 }
-                Err(SendError::Transient(detail) | SendError::Final(detail)) => bail!("titles were not put: {detail}"),
+                Err(SendError::Transient(detail) | SendError::Final(detail)) => {
+                    bail!("titles were not put: {detail}")
+                }
             }
         }
     }
@@ -190,14 +196,17 @@ async fn put_chunk(destination: &Destination, titles: &[Title]) -> Result<(), Se
         Destination::Http { agent, base } => {
             let mut body = String::new();
             for title in titles {
-                let line = serde_json::to_string(title).map_err(|error| SendError::Final(error.to_string()))?;
+                let line =
+                    serde_json::to_string(title).map_err(|error| SendError::Final(error.to_string()))?;
                 body.push_str(&line);
                 body.push('\n');
             }
             let answer = post(agent, format!("{base}/v1/titles"), body).await?;
             let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
             match results.iter().find(|result| result["status"] == "rejected") {
-                Some(rejected) => Err(SendError::Final(format!("{} was refused: {}", rejected["id"], rejected["detail"]))),
+                Some(rejected) => {
+                    Err(SendError::Final(format!("{} was refused: {}", rejected["id"], rejected["detail"])))
+                }
                 None => Ok(()),
             }
         }

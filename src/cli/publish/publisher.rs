@@ -147,7 +147,10 @@ impl Publisher {
             self.progress.set_position(last.end);
         }
         let ResumePoint { accepted, duplicates, rejected, .. } = self.point;
-        let message = format!("{} accepted, {duplicates} duplicate, {rejected} rejected", crate::cli::grouped(accepted));
+        let message = format!(
+            "{} accepted, {duplicates} duplicate, {rejected} rejected",
+            crate::cli::grouped(accepted)
+        );
         self.progress.set_message(message);
     }
 

@@ -37,7 +37,10 @@ impl ResumePoint {
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let point = serde_json::from_str(&text).with_context(|| {
-            format!("{} does not say how far publishing came; remove it, or publish with --restart", path.display())
+            format!(
+                "{} does not say how far publishing came; remove it, or publish with --restart",
+                path.display()
+            )
         })?;
         Ok(Some(point))
     }
