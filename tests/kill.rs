@@ -62,7 +62,8 @@ impl Program {
 
     /// Publishes events; true if the program acknowledged them all.
     fn publish(&self, events: &[NewEvent]) -> bool {
-        let body: Vec<u8> = events.iter().flat_map(|event| event.payload.iter().copied().chain([b'\n'])).collect();
+        let body: Vec<u8> =
+            events.iter().flat_map(|event| event.payload.iter().copied().chain([b'\n'])).collect();
         let sent = ureq::post(format!("{}/v1/events", self.http))
             .header("content-type", "application/x-ndjson")
             .send(&body[..]);
@@ -155,11 +156,13 @@ async fn assert_nothing_lost_or_doubled(ports: Ports, events: &[NewEvent]) {
 }
 
 fn count_impressions(events: &[NewEvent]) -> u64 {
-    let newest = events.iter().map(|event| at_ms(event)).max().unwrap_or(0);
+    let newest = events.iter().map(at_ms).max().unwrap_or(0);
     let kept = i64::from(EngineSettings::default().aggregates.epochs) * nearline_model::delta::EPOCH_MS;
-    let impression = |event: &&NewEvent| String::from_utf8_lossy(&event.payload).contains(r#""type":"impression""#);
+    let impression =
+        |event: &&NewEvent| String::from_utf8_lossy(&event.payload).contains(r#""type":"impression""#);
     let impressions = events.iter().filter(impression);
-    let oldest_epoch = (newest / nearline_model::delta::EPOCH_MS + 1) * nearline_model::delta::EPOCH_MS - kept;
+    let oldest_epoch =
+        (newest / nearline_model::delta::EPOCH_MS + 1) * nearline_model::delta::EPOCH_MS - kept;
     impressions.filter(|event| at_ms(event) >= oldest_epoch).count() as u64
 }
 
@@ -193,7 +196,8 @@ fn killed_three_times_nothing_is_lost_or_doubled_nats_and_redis() {
     let events = audience_events(event_count(), 2_000, 22);
     publish_through_kills(directory.path(), &backend, &events);
     run(async {
-        let nats_settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let nats_settings =
+            NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("reached");
         assert_nothing_lost_or_doubled(ports, &events).await;

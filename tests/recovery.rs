@@ -131,7 +131,10 @@ fn an_owner_that_was_superseded_stops_and_commits_nothing() {
         let taken = bed.ports.store.acquire(hit, &fold).await.expect("taken over");
         bed.append(vec![play("e2", "victim", "t2")]).await;
         let stopped = |partition: PartitionId| {
-            engine.partitions().iter().any(|status| status.partition == partition && status.state == "stopped")
+            engine
+                .partitions()
+                .iter()
+                .any(|status| status.partition == partition && status.state == "stopped")
         };
         eventually("the superseded owner stops", || stopped(hit)).await;
         let (position, _) = bed.ports.store.peek(hit).await.expect("the store answers");

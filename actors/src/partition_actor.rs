@@ -8,7 +8,7 @@ mod commit;
 mod load;
 mod messages;
 
-pub use messages::{CommitNow, FoldBatch, GetMember, Stop};
+pub use messages::{CommitNow, FoldBatch, GetMember, ReadingFailed, Stop};
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::ports::{PortError, Ports};
@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// Commit intervals that may pass without a commit while catching up.
+const MAX_SKIPPED_TICKS: u32 = 4;
 
 /// Why an actor ended.
 #[derive(Debug, Clone)]
@@ -71,6 +74,10 @@ pub struct PartitionActor {
     /// Set once folding has panicked: the state is not to be touched again.
     broken: bool,
     waiting: Vec<Waiting>,
+    /// Whether a full batch came since the last tick: the log has more than is folded.
+    catching_up: bool,
+    /// Ticks passed without a commit because of that.
+    ticks_skipped: u32,
 }
 
 impl PartitionActor {
@@ -101,6 +108,8 @@ impl PartitionActor {
             stopping: false,
             broken: false,
             waiting: Vec::new(),
+            catching_up: false,
+            ticks_skipped: 0,
         }
     }
 
@@ -108,6 +117,18 @@ impl PartitionActor {
         self.broken = true;
         *self.ended.lock() = Some(why);
         context.terminate();
+    }
+
+    /// Commits what is folded. While catching up, commits are left to the number of events, which
+    /// writes a busy member once instead of many times; but not for long.
+    fn tick(&mut self, context: &mut Context<Self>) {
+        if std::mem::take(&mut self.catching_up) && self.ticks_skipped < MAX_SKIPPED_TICKS {
+            self.ticks_skipped += 1;
+        } else {
+            self.ticks_skipped = 0;
+            self.commit(context);
+        }
+        self.answer_waiting();
     }
 
     /// Folds every batch whose turn has come.
@@ -220,8 +241,7 @@ impl Actor for PartitionActor {
         context.run_later(phase, move |_, context| {
             context.run_interval(interval, |actor, context| {
                 if !actor.broken {
-                    actor.commit(context);
-                    actor.answer_waiting();
+                    actor.tick(context);
                 }
             });
         });
@@ -235,6 +255,7 @@ impl Handler<FoldBatch> for PartitionActor {
         if self.broken || self.stopping {
             return;
         }
+        self.catching_up |= message.records.len() >= self.settings.batch_events;
         let batch = nearline_model::partition::Batch::parse(message.records, self.settings.fold.event_bytes);
         let (admitted, missing) = self.partition.admit(batch);
         self.pending.push_back(PendingBatch { admitted, _permit: message.permit });
@@ -272,6 +293,16 @@ impl Handler<CommitNow> for PartitionActor {
     fn handle(&mut self, _: CommitNow, context: &mut Self::Context) {
         if !self.broken {
             self.commit(context);
+        }
+    }
+}
+
+impl Handler<ReadingFailed> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, ReadingFailed(error): ReadingFailed, context: &mut Self::Context) {
+        if !self.broken && !self.stopping {
+            self.end(Ended::Failed(error), context);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The reader of one partition: brings records from the log to the actor, no more than it can take.
 
-use crate::partition_actor::{FoldBatch, PartitionActor};
+use crate::partition_actor::{FoldBatch, PartitionActor, ReadingFailed};
 use crate::ports::EventLog;
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
@@ -26,6 +26,12 @@ pub async fn read(
     'open: loop {
         let mut reader = match log.open_reader(partition, after).await {
             Ok(reader) => reader,
+            Err(error) if !error.is_transient() => {
+                // A gap in the log is never passed over: the partition stops here, loudly.
+                tracing::error!(%partition, %error, "the log cannot be read");
+                let _ended = actor.send(ReadingFailed(error)).await;
+                return;
+            }
             Err(error) => {
                 tracing::warn!(%partition, %error, "the log cannot be read; trying again");
                 metrics::counter!("nearline_reader_failures_total").increment(1);

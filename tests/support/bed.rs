@@ -31,17 +31,18 @@ impl Bed {
     pub fn embedded() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let settings = EmbeddedSettings {
-                    partitions: PARTITIONS,
-                    sync: SyncPolicy::Os,
-                    ..EmbeddedSettings::in_directory(directory.path().to_owned())
-                };
+            partitions: PARTITIONS,
+            sync: SyncPolicy::Os,
+            ..EmbeddedSettings::in_directory(directory.path().to_owned())
+        };
         let ports = embedded::open(settings).expect("the embedded backend opens");
         Self { ports, servers: None, directory: Some(directory) }
     }
 
     pub async fn cluster() -> Self {
         let (nats, redis) = (NatsServer::start(None).expect("nats"), RedisServer::start().expect("redis"));
-        let nats_settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let nats_settings =
+            NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
         Self { ports, servers: Some((nats, redis)), directory: None }
@@ -67,9 +68,14 @@ impl Bed {
 
     /// Checks I2 and I3: stored state and aggregates equal the fold of the log, byte for byte.
     pub async fn assert_state_is_fold_of_log(&self, engine: &Engine, settings: &EngineSettings) {
-        tokio::time::timeout(DEADLINE, engine.caught_up()).await.expect("the engine catches up").expect("the log answers");
+        tokio::time::timeout(DEADLINE, engine.caught_up())
+            .await
+            .expect("the engine catches up")
+            .expect("the log answers");
         for partition in 0..PARTITIONS {
-            let report = verify_partition(&self.ports, PartitionId(partition), &settings.fold).await.expect("verified");
+            let report = verify_partition(&self.ports, PartitionId(partition), &settings.fold)
+                .await
+                .expect("verified");
             assert!(report.is_equal(), "I3, partition {partition}: {:#?}", report.mismatches);
         }
         let (positions, contents) = {
@@ -77,7 +83,10 @@ impl Bed {
             (aggregates.positions().to_vec(), aggregates.encode_contents())
         };
         let again = refold_aggregates(&self.ports, &positions, &settings.fold, &settings.aggregates).await;
-        assert!(contents == again.expect("folded again").encode_contents(), "I2: aggregates differ from the fold");
+        assert!(
+            contents == again.expect("folded again").encode_contents(),
+            "I2: aggregates differ from the fold"
+        );
     }
 }
 
@@ -98,13 +107,18 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
 /// Events of a seeded audience, the newest of now.
 pub fn audience_events(events: usize, members: usize, seed: u64) -> Vec<NewEvent> {
     use nearline::audience::{Audience, AudienceSettings};
-    let mut audience = Audience::new(AudienceSettings { seed, members, titles: 200, ..AudienceSettings::default() });
+    let mut audience =
+        Audience::new(AudienceSettings { seed, members, titles: 200, ..AudienceSettings::default() });
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let start_ms = now.as_millis() as i64 - 100 * events as i64;
     (0..events as i64)
         .map(|at| {
             let event = audience.next_event(start_ms + 100 * at);
-            NewEvent { member: event.member, id: format!("s{seed}-{}", event.id), payload: relabel(&event.json, seed) }
+            NewEvent {
+                member: event.member,
+                id: format!("s{seed}-{}", event.id),
+                payload: relabel(&event.json, seed),
+            }
         })
         .collect()
 }
@@ -119,7 +133,8 @@ fn relabel(json: &str, seed: u64) -> bytes::Bytes {
 
 /// One play.
 pub fn play(id: &str, member: &str, title: &str) -> NewEvent {
-    let payload =
-        format!(r#"{{"id":"{id}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:15:00Z"}}"#);
+    let payload = format!(
+        r#"{{"id":"{id}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:15:00Z"}}"#
+    );
     NewEvent { member: member.to_owned(), id: id.to_owned(), payload: payload.into() }
 }

@@ -1,5 +1,6 @@
 //! What a partition actor is told.
 
+use crate::ports::PortError;
 use actix::Message;
 use nearline_model::{LogRecord, MemberSnapshot, Position};
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,6 +26,11 @@ pub struct GetMember {
     /// Position that the state must reflect.
     pub after: Position,
 }
+
+/// The log cannot be read any further; trying again does not help.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReadingFailed(pub PortError);
 
 /// Commit what is folded now.
 #[derive(Debug, Clone, Copy, Message)]

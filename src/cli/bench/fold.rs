@@ -41,7 +41,11 @@ pub fn run(args: &FoldArgs) -> anyhow::Result<Report> {
             partition.loaded(slot, None)?;
         }
         let folded = partition.fold(admitted, |_, _| {});
-        anyhow::ensure!(folded.rejected.is_empty(), "the workload must be valid: {:?}", folded.rejected[0].reject);
+        anyhow::ensure!(
+            folded.rejected.is_empty(),
+            "the workload must be valid: {:?}",
+            folded.rejected[0].reject
+        );
         if partition.uncommitted_events() >= 20_000 {
             let taken = Instant::now();
             if let Some(commit) = partition.take_commit(1) {

@@ -34,7 +34,8 @@ pub async fn run(args: &FreshnessArgs) -> anyhow::Result<Report> {
     engine.caught_up().await?;
     let events = workload::events((args.rate * args.seconds) as usize, args.members, 10_000, 1);
     let visible_us = Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?));
-    let acknowledged_us = Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?));
+    let acknowledged_us =
+        Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?));
     let started = Instant::now();
     let mut tasks = Vec::with_capacity(events.len());
     for (at, event) in events.into_iter().enumerate() {

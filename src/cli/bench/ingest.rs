@@ -97,7 +97,10 @@ async fn bare_drain(url: &str, events: usize) -> anyhow::Result<Duration> {
     let mut messages = consumer.stream().max_messages_per_batch(BARE_BATCH).messages().await?;
     for drained in 0..events {
         let message = tokio::time::timeout(Duration::from_secs(20), messages.next()).await;
-        message.ok().flatten().with_context(|| format!("the bare consumer stopped after {drained} events"))??;
+        message
+            .ok()
+            .flatten()
+            .with_context(|| format!("the bare consumer stopped after {drained} events"))??;
     }
     Ok(started.elapsed())
 }

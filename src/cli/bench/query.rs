@@ -149,7 +149,8 @@ impl Connection {
 
     /// Asks for a member's recommendations and reads the whole answer, which must be a 200.
     async fn recommendations(&mut self, member: &str) -> anyhow::Result<()> {
-        let request = format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
+        let request =
+            format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
         self.stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
         loop {
@@ -158,7 +159,8 @@ impl Connection {
             let Some(head_end) = find(&self.buffer, b"\r\n\r\n") else { continue };
             let head = std::str::from_utf8(&self.buffer[..head_end])?.to_ascii_lowercase();
             ensure!(head.starts_with("http/1.1 200"), "not a 200: {head}");
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             let length: usize = length.context("an answer without content-length")?;
             if self.buffer.len() >= head_end + 4 + length {
                 return Ok(());

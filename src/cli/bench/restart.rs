@@ -44,7 +44,8 @@ pub async fn run(args: &RestartArgs) -> anyhow::Result<Report> {
             }
         })
     };
-    let settings = EngineSettings { fault_probe: Some(probe), restart_backoff_max_ms: 10, ..EngineSettings::default() };
+    let settings =
+        EngineSettings { fault_probe: Some(probe), restart_backoff_max_ms: 10, ..EngineSettings::default() };
     let engine = Engine::start(bed.ports.clone(), settings).await?;
     let events = workload::events(args.events, args.members, 10_000, 1);
     let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();
