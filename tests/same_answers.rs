@@ -1,0 +1,69 @@
+//! The same events give the same answers, byte for byte, whatever they are kept in.
+
+#[path = "support/bed.rs"]
+mod bed;
+
+use bed::{Bed, audience_events, run};
+use nearline_actors::ports::NewEvent;
+use nearline_actors::{Engine, EngineSettings};
+use nearline_model::ranking::{Query, rank, similar, trending};
+
+/// What is asked of both, as JSON.
+async fn answers(engine: &Engine) -> Vec<String> {
+    let mut answers = Vec::new();
+    for member in (0..120).map(|number| format!("m{number}")) {
+        let answer = engine.member(&member, true, None).await.expect("no position was asked for");
+        let aggregates = engine.aggregates().read();
+        let catalogue = engine.catalogue().read();
+        for country in [None, Some("US"), Some("BR")] {
+            let query = Query { limit: 20, country, explain: true, ..Query::default() };
+            let ranked = rank(&aggregates, &catalogue, answer.snapshot.as_ref(), &query);
+            answers.push(format!("{member} {country:?} {}", serde_json::to_string(&ranked).expect("JSON")));
+        }
+        let mut snapshot = answer.snapshot.expect("the member's own state");
+        // How long ids are remembered goes by the log's clock, which differs.
+        snapshot.recent_ids = 0;
+        answers.push(serde_json::to_string(&snapshot).expect("JSON"));
+    }
+    let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+    for number in 0..50 {
+        let ranked = similar(&aggregates, &catalogue, &format!("t{number}"), None, 20);
+        answers.push(serde_json::to_string(&ranked).expect("JSON"));
+    }
+    for dimension in ["all", "country:US", "device:tv"] {
+        let ranked = trending(&aggregates, &catalogue, dimension, None, 20);
+        answers.push(serde_json::to_string(&ranked).expect("JSON"));
+    }
+    answers
+}
+
+async fn fold_and_ask(bed: &Bed, events: &[NewEvent], settings: EngineSettings) -> (Vec<u8>, Vec<String>) {
+    let engine = bed.engine(settings.clone()).await;
+    bed.append(events.to_vec()).await;
+    engine.caught_up().await.expect("caught up");
+    engine.stop().await;
+    // Asked after a restart, so that everything came through the store once.
+    let engine = bed.engine(settings).await;
+    engine.caught_up().await.expect("caught up");
+    let contents = engine.aggregates().read().encode_contents();
+    let answers = answers(&engine).await;
+    engine.stop().await;
+    (contents, answers)
+}
+
+#[test]
+fn embedded_and_nats_with_redis_give_the_same_answers_byte_for_byte() {
+    run(async {
+        let events = audience_events(10_000, 120, 31);
+        let (embedded, cluster) = (Bed::embedded(), Bed::cluster().await);
+        let often = EngineSettings { commit_events: 50, batch_events: 32, ..EngineSettings::default() };
+        let (sums, answered) = fold_and_ask(&embedded, &events, often).await;
+        let (cluster_sums, cluster_answered) = fold_and_ask(&cluster, &events, EngineSettings::default()).await;
+        assert!(sums == cluster_sums, "the aggregates differ");
+        assert!(answered.iter().any(|answer| answer.contains("because_you_watched")));
+        for (embedded, cluster) in answered.iter().zip(&cluster_answered) {
+            assert_eq!(embedded, cluster);
+        }
+        assert_eq!(answered.len(), cluster_answered.len());
+    });
+}
