@@ -58,7 +58,8 @@ fn embedded_and_nats_with_redis_give_the_same_answers_byte_for_byte() {
         let (embedded, cluster) = (Bed::embedded(), Bed::cluster().await);
         let often = EngineSettings { commit_events: 50, batch_events: 32, ..EngineSettings::default() };
         let (sums, answered) = fold_and_ask(&embedded, &events, often).await;
-        let (cluster_sums, cluster_answered) = fold_and_ask(&cluster, &events, EngineSettings::default()).await;
+        let (cluster_sums, cluster_answered) =
+            fold_and_ask(&cluster, &events, EngineSettings::default()).await;
         assert!(sums == cluster_sums, "the aggregates differ");
         assert!(answered.iter().any(|answer| answer.contains("because_you_watched")));
         for (embedded, cluster) in answered.iter().zip(&cluster_answered) {

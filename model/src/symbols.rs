@@ -38,6 +38,9 @@ impl Symbols {
 
     /// The number of `text`, given out now if it is new.
     pub fn intern(&mut self, text: &str) -> Result<Symbol, SymbolsFull> {
+        if text.is_empty() {
+            return Ok(NONE);
+        }
         if let Some(&symbol) = self.numbers.get(text) {
             return Ok(symbol);
         }
