@@ -1,8 +1,9 @@
 //! Aggregates: sums over all members, the same whatever the order their deltas arrive in.
 //!
-//! [`counters`] counts titles by epoch and dimension with their decayed popularity, and
-//! [`transitions`] counts which title follows which. A delta is added once, by its position.
+//! [`counters`] counts titles by epoch and dimension with their decayed popularity,
+//! [`transitions`] counts which title follows which, and [`arms`] how artworks are taken. A delta is added once, by its position.
 
+pub mod arms;
 pub mod counters;
 mod encoding;
 pub mod transitions;
@@ -13,6 +14,7 @@ use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
+use arms::Arms;
 use counters::{CounterTable, Decays};
 use hashbrown::HashMap;
 use transitions::Transitions;
@@ -45,6 +47,7 @@ pub struct Aggregates {
     /// By dimension.
     pub(crate) counters: Vec<CounterTable>,
     pub(crate) transitions: Transitions,
+    pub(crate) arms: Arms,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     pub(crate) decays: Decays,
@@ -67,6 +70,7 @@ impl Aggregates {
             dimensions: Symbols::new(settings.dimensions),
             counters: Vec::new(),
             transitions: Transitions::new(settings.transitions),
+            arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             decays,
             positions: vec![0; usize::from(partitions)],
@@ -128,6 +132,7 @@ impl Aggregates {
         let titles = self.intern_titles(delta);
         let dimensions = self.intern_dimensions(delta);
         let newest = delta.cells.iter().map(|cell| cell.epoch).max().unwrap_or(0);
+        self.arms.advance(newest);
         if self.decays.advance(newest) {
             for table in &mut self.counters {
                 table.rescale(&self.decays);
@@ -151,6 +156,7 @@ impl Aggregates {
             let sources = sources.iter().map(|from| titles[*from as usize]);
             self.transitions.add(to, sources);
         }
+        self.arms.add(delta, &titles);
     }
 
     fn intern_titles(&mut self, delta: &Delta) -> Vec<Option<Symbol>> {
@@ -171,6 +177,9 @@ impl Aggregates {
         for (to, sources) in delta.transition_runs() {
             intern(to, &mut self.titles);
             sources.iter().for_each(|from| intern(*from, &mut self.titles));
+        }
+        for arm in &delta.arms {
+            intern(arm.title, &mut self.titles);
         }
         titles
     }
@@ -212,6 +221,11 @@ impl Aggregates {
     /// Names of all dimensions counted.
     pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
         self.dimensions.since(1).iter().map(|name| &**name)
+    }
+
+    /// What is known of artworks.
+    pub fn arms(&self) -> &Arms {
+        &self.arms
     }
 
     /// Number of a title, if it was ever counted.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub const EPOCH_MS: i64 = 30 * 60 * 1_000;
 
 /// Newest version of an encoded delta.
-pub const DELTA_VERSION: u8 = 1;
+pub const DELTA_VERSION: u8 = 2;
 
 /// The epoch of an event time.
 pub fn epoch_of(at_ms: i64) -> u32 {
@@ -46,6 +46,31 @@ pub struct Cell {
     pub counts: Counts,
 }
 
+/// Counts of one artwork arm: impressions that showed it, and plays attributed to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmCounts {
+    /// Impressions in this epoch.
+    pub impressions: u32,
+    /// Plays attributed to those impressions.
+    pub takes: u32,
+}
+
+/// Counts of one artwork of a title, for one affinity segment and epoch. Strings are indices into
+/// [`Delta::strings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmCell {
+    /// The title.
+    pub title: u32,
+    /// The artwork.
+    pub artwork: u32,
+    /// The segment that the artwork was chosen for; 0: none named.
+    pub segment: u32,
+    /// Epoch of the impression's time.
+    pub epoch: u32,
+    /// What was counted.
+    pub counts: ArmCounts,
+}
+
 /// What the log after `after`, up to and including `position`, adds to the aggregates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
@@ -62,6 +87,26 @@ pub struct Delta {
     /// Transitions, one run each: the title played, the number of sources, the sources (titles
     /// watched before, most recent first).
     pub transitions: Vec<u32>,
+    /// Counts of artworks, each arm and epoch once, in ascending order. Since version 2.
+    pub arms: Vec<ArmCell>,
+}
+
+/// Version 1.
+#[derive(Deserialize)]
+struct DeltaV1 {
+    partition: PartitionId,
+    after: Position,
+    position: Position,
+    strings: Vec<Arc<str>>,
+    cells: Vec<Cell>,
+    transitions: Vec<u32>,
+}
+
+impl From<DeltaV1> for Delta {
+    fn from(old: DeltaV1) -> Self {
+        let DeltaV1 { partition, after, position, strings, cells, transitions } = old;
+        Self { partition, after, position, strings, cells, transitions, arms: Vec::new() }
+    }
 }
 
 impl Delta {
@@ -75,8 +120,10 @@ impl Delta {
     /// # Errors
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split("delta", DELTA_VERSION, bytes)?;
-        versioned::decode("delta", body)
+        match versioned::split("delta", DELTA_VERSION, bytes)? {
+            (1, body) => Ok(versioned::decode::<DeltaV1>("delta", body)?.into()),
+            (_, body) => versioned::decode("delta", body),
+        }
     }
 
     /// The runs of [`Delta::transitions`]: the title played and its sources, most recent first.
@@ -96,12 +143,19 @@ impl Delta {
 pub struct DeltaBuilder {
     cells: HashMap<(Symbol, u32, Symbol, Symbol), Counts>,
     transitions: Vec<u32>,
+    /// By title, artwork, segment and epoch.
+    arms: HashMap<(Symbol, Symbol, Symbol, u32), ArmCounts>,
 }
 
 impl DeltaBuilder {
     /// The counts of a cell, to add to.
     pub fn count(&mut self, title: Symbol, at_ms: i64, country: Symbol, device: Symbol) -> &mut Counts {
         self.cells.entry((title, epoch_of(at_ms), country, device)).or_default()
+    }
+
+    /// The counts of an artwork arm, to add to.
+    pub fn arm(&mut self, title: Symbol, at_ms: i64, artwork: Symbol, segment: Symbol) -> &mut ArmCounts {
+        self.arms.entry((title, artwork, segment, epoch_of(at_ms))).or_default()
     }
 
     /// A play of `to` after `sources`, most recent first.
@@ -117,7 +171,7 @@ impl DeltaBuilder {
 
     /// Whether nothing was collected.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.transitions.is_empty()
+        self.cells.is_empty() && self.transitions.is_empty() && self.arms.is_empty()
     }
 
     /// Gives out what was collected since the last time, and starts anew.
@@ -158,6 +212,18 @@ impl DeltaBuilder {
             }
             at += 2 + run;
         }
-        Delta { partition, after, position, strings, cells, transitions }
+        let mut collected: Vec<_> = self.arms.drain().collect();
+        collected.sort_unstable_by_key(|(key, _)| *key);
+        let arms = collected
+            .into_iter()
+            .map(|((title, artwork, segment, epoch), counts)| ArmCell {
+                title: local(title),
+                artwork: local(artwork),
+                segment: local(segment),
+                epoch,
+                counts,
+            })
+            .collect();
+        Delta { partition, after, position, strings, cells, transitions, arms }
     }
 }

@@ -12,7 +12,7 @@ use crate::delta::DeltaBuilder;
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
 use crate::settings::FoldSettings;
-use crate::symbols::{Symbol, Symbols, SymbolsFull};
+use crate::symbols::{NONE, Symbol, Symbols, SymbolsFull};
 use attribution::{Impression, OpenEvents, OpenPlay};
 use recent_ids::RecentIds;
 
@@ -92,6 +92,7 @@ struct Names {
     device: Symbol,
     row: Symbol,
     artwork: Symbol,
+    segment: Symbol,
 }
 
 impl Names {
@@ -102,6 +103,7 @@ impl Names {
             device: symbols.intern(&event.device)?,
             row: symbols.intern(&event.row)?,
             artwork: symbols.intern(&event.artwork)?,
+            segment: symbols.intern(&event.segment)?,
         })
     }
 }
@@ -184,10 +186,17 @@ impl Member {
             device: names.device,
             row: names.row,
             artwork: names.artwork,
+            segment: names.segment,
             position: event.position,
             propensity: event.propensity,
         };
+        if names.artwork != NONE {
+            delta.arm(names.title, place.at_ms, names.artwork, names.segment).impressions += 1;
+        }
         if self.open.shown(impression, settings) {
+            if names.artwork != NONE {
+                delta.arm(names.title, place.at_ms, names.artwork, names.segment).takes += 1;
+            }
             delta.count(names.title, place.at_ms, names.country, names.device).attributed += 1;
         }
     }
@@ -205,6 +214,9 @@ impl Member {
             OpenPlay { request: request_fingerprint(&event.request), title: names.title, at_ms: place.at_ms };
         if let Some(shown) = self.open.played(play, settings) {
             delta.count(shown.title, shown.at_ms, shown.country, shown.device).attributed += 1;
+            if shown.artwork != NONE {
+                delta.arm(shown.title, shown.at_ms, shown.artwork, shown.segment).takes += 1;
+            }
         }
         self.transition_to(names.title, settings, delta);
         let watched = self.watch(names.title, place, settings);

@@ -65,6 +65,10 @@ pub struct AggregateSettings {
     pub dimensions: usize,
     /// Distinct title-to-title transitions kept.
     pub transitions: usize,
+    /// Artwork arms kept: distinct titles, artworks and segments together.
+    pub arms: usize,
+    /// Half-life of what is known of artworks, in 30-minute epochs of event time.
+    pub arm_half_life_epochs: u32,
 }
 
 impl Default for AggregateSettings {
@@ -76,6 +80,8 @@ impl Default for AggregateSettings {
             titles: 200_000,
             dimensions: 1_024,
             transitions: 20_000_000,
+            arms: 2_000_000,
+            arm_half_life_epochs: 30 * 48,
         }
     }
 }

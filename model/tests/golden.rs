@@ -4,7 +4,7 @@
 //! there yet; a file that is there is never written again. A new version of a form gets a new file.
 
 use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
-use nearline_model::delta::{Cell, Counts, DELTA_VERSION};
+use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION};
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay};
 use nearline_model::member::recent_ids::RecentIds;
 use nearline_model::member::{MEMBER_VERSION, Opinion, Watched};
@@ -47,6 +47,7 @@ fn member() -> Member {
         device: 5,
         row: 6,
         artwork: 0,
+        segment: 0,
         position,
         propensity,
     };
@@ -92,6 +93,7 @@ fn deltas() -> [Delta; 2] {
         strings: strings(&["", "heat", "BR", "tv", "ran", "alien"]),
         cells: vec![cell(1, 984_664, 2, 3, [10, 4, 5]), cell(4, 984_660, 0, 3, [0, 0, 2])],
         transitions: vec![1, 2, 4, 5, 4, 1, 5],
+        arms: vec![],
     };
     let second = Delta {
         partition: PartitionId(0),
@@ -100,57 +102,112 @@ fn deltas() -> [Delta; 2] {
         strings: strings(&["", "ran", "JP"]),
         cells: vec![cell(1, 984_666, 2, 0, [7, 1, 1])],
         transitions: vec![],
+        arms: vec![],
     };
     [first, second]
 }
 
 fn aggregates() -> Aggregates {
     let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
-    for delta in deltas() {
+    for delta in deltas_2() {
         assert_eq!(aggregates.add(&delta), Added::Now);
     }
     aggregates
 }
 
-#[test]
-fn member_version_1_is_read_and_written_as_ever() {
-    let stored = golden("member-v1.bin", &member().encode());
-    assert_eq!(Member::decode(&stored).expect("version 1 is read for good"), member());
-    assert_eq!(member().encode(), stored, "the form changed: give it a new version");
+/// What version 1 could not say.
+fn member_2() -> Member {
+    let mut member = member();
+    (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (12, 13);
+    member
+}
+
+/// What version 1 could not say: an artwork of "heat" shown seven times and taken twice, and one shown
+/// for nobody in particular.
+fn deltas_2() -> [Delta; 2] {
+    let [mut first, second] = deltas();
+    first.strings.extend(["heat-a0", "heat-a1", "drama"].map(Arc::from));
+    let arm = |artwork, segment, impressions, takes| ArmCell {
+        title: 1,
+        artwork,
+        segment,
+        epoch: 984_664,
+        counts: ArmCounts { impressions, takes },
+    };
+    first.arms = vec![arm(6, 8, 7, 2), arm(7, 0, 3, 0)];
+    [first, second]
 }
 
 #[test]
-fn delta_version_1_is_read_and_written_as_ever() {
+fn member_version_1_is_read_for_good() {
+    let stored = golden("member-v1.bin", &[]);
+    assert_eq!(Member::decode(&stored).expect("version 1 is read for good"), member());
+}
+
+#[test]
+fn member_version_2_is_read_and_written_as_ever() {
+    let stored = golden("member-v2.bin", &member_2().encode());
+    assert_eq!(Member::decode(&stored).expect("version 2 is read for good"), member_2());
+    assert_eq!(member_2().encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn delta_version_1_is_read_for_good() {
     let [delta, _] = deltas();
-    let stored = golden("delta-v1.bin", &delta.encode());
+    let stored = golden("delta-v1.bin", &[]);
     assert_eq!(Delta::decode(&stored).expect("version 1 is read for good"), delta);
+}
+
+#[test]
+fn delta_version_2_is_read_and_written_as_ever() {
+    let [delta, _] = deltas_2();
+    let stored = golden("delta-v2.bin", &delta.encode());
+    assert_eq!(Delta::decode(&stored).expect("version 2 is read for good"), delta);
     assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
 }
 
 #[test]
-fn aggregates_version_1_are_read_and_written_as_ever() {
-    let stored = golden("aggregates-v1.bin", &aggregates().encode());
+fn aggregates_version_1_are_read_for_good() {
+    let stored = golden("aggregates-v1.bin", &[]);
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 1 is read for good");
+    check_sums(&read);
+    assert!(read.arms().is_empty());
+}
+
+#[test]
+fn aggregates_version_2_are_read_and_written_as_ever() {
+    let stored = golden("aggregates-v2.bin", &aggregates().encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 2 is read for good");
+    check_sums(&read);
+    let heat = read.title("heat").expect("counted");
+    let mut arms: Vec<_> =
+        read.arms().of_title(heat).map(|(artwork, segment, _)| (artwork, segment)).collect();
+    arms.sort_unstable();
+    assert_eq!(arms, [("heat-a0", "drama"), ("heat-a1", "")]);
+    assert_eq!(read.encode(), stored);
+    assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
+}
+
+fn check_sums(read: &Aggregates) {
     assert_eq!(read.positions(), [128, 0, 300, 0]);
     assert_eq!((read.newest_epoch(), read.title_count(), read.transition_count()), (984_666, 3, 3));
     let title = |id| read.title(id).expect("counted");
     assert_eq!([read.plays(title("heat")), read.plays(title("ran")), read.plays(title("alien"))], [5, 3, 0]);
     let brazil = read.counters("country:BR").and_then(|table| table.title(title("heat"))).expect("counted");
     assert_eq!(brazil.epochs, [(984_664, Counts { impressions: 10, attributed: 4, plays: 5 })]);
-    assert_eq!(read.encode(), stored);
-    assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
 }
 
 #[test]
 fn versions_from_the_future_and_damaged_bytes_are_refused() {
     let forms = [
         (
-            member().encode(),
+            member_2().encode(),
             MEMBER_VERSION,
             (|b| Member::decode(b).err()) as fn(&[u8]) -> Option<DecodeError>,
         ),
-        (deltas()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
+        (deltas_2()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
         (aggregates().encode(), SNAPSHOT_VERSION, |b| {
             Aggregates::decode(b, PARTITIONS, &AggregateSettings::default()).err()
         }),

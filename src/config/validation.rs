@@ -103,6 +103,8 @@ impl Check<'_> {
                 ("titles", aggregates.titles as u64, 1, 100_000_000),
                 ("dimensions", aggregates.dimensions as u64, 1, 65_536),
                 ("transitions", aggregates.transitions as u64, 1, 1_000_000_000),
+                ("arms", aggregates.arms as u64, 1, 1_000_000_000),
+                ("arm_half_life_epochs", aggregates.arm_half_life_epochs.into(), 1, 17_520),
             ],
         )
     }

@@ -2,6 +2,7 @@
 //! in which titles and deltas arrived.
 
 use super::Aggregates;
+use super::arms::ArmsForm;
 use crate::decay::DecayedSum;
 use crate::delta::Counts;
 use crate::identifier::Position;
@@ -12,13 +13,40 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
 
 const WHAT: &str = "aggregates";
 
+/// The settings that version 1 knew.
 #[derive(Serialize, Deserialize)]
-struct ContentsV1 {
-    settings: AggregateSettings,
+struct SettingsV1 {
+    epochs: u32,
+    popularity_half_life_epochs: u32,
+    trend_half_life_epochs: u32,
+    titles: usize,
+    dimensions: usize,
+    transitions: usize,
+}
+
+impl SettingsV1 {
+    /// Version 1 had nothing that today's other settings would shape.
+    fn with(self, today: &AggregateSettings) -> AggregateSettings {
+        AggregateSettings {
+            epochs: self.epochs,
+            popularity_half_life_epochs: self.popularity_half_life_epochs,
+            trend_half_life_epochs: self.trend_half_life_epochs,
+            titles: self.titles,
+            dimensions: self.dimensions,
+            transitions: self.transitions,
+            ..today.clone()
+        }
+    }
+}
+
+/// Version 1, with the settings of any version.
+#[derive(Serialize, Deserialize)]
+struct ContentsV1<Settings> {
+    settings: Settings,
     newest_epoch: u32,
     /// Titles in ascending order; their numbers below are places in this list.
     titles: Vec<(Arc<str>, u64)>,
@@ -42,7 +70,29 @@ struct CountersV1 {
 #[derive(Serialize, Deserialize)]
 struct SnapshotV1 {
     positions: Vec<Position>,
-    contents: ContentsV1,
+    contents: ContentsV1<SettingsV1>,
+}
+
+/// Version 2: version 1 with today's settings, then what came since.
+#[derive(Serialize, Deserialize)]
+struct ContentsV2 {
+    v1: ContentsV1<AggregateSettings>,
+    arms: Option<ArmsForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SnapshotV2 {
+    positions: Vec<Position>,
+    contents: ContentsV2,
+}
+
+impl SnapshotV1 {
+    fn upgrade(self, today: &AggregateSettings) -> SnapshotV2 {
+        let ContentsV1 { settings, newest_epoch, titles, dimensions, transitions } = self.contents;
+        let settings = settings.with(today);
+        let v1 = ContentsV1 { settings, newest_epoch, titles, dimensions, transitions };
+        SnapshotV2 { positions: self.positions, contents: ContentsV2 { v1, arms: None } }
+    }
 }
 
 impl Aggregates {
@@ -55,7 +105,7 @@ impl Aggregates {
     pub fn encode(&self) -> Vec<u8> {
         versioned::encode(
             SNAPSHOT_VERSION,
-            &SnapshotV1 { positions: self.positions().to_vec(), contents: self.contents() },
+            &SnapshotV2 { positions: self.positions().to_vec(), contents: self.contents() },
         )
     }
 
@@ -65,8 +115,11 @@ impl Aggregates {
     /// [`DecodeError`] for a version from the future, damaged bytes, another number of partitions or
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
+        let SnapshotV2 { positions, contents } = match versioned::split(WHAT, SNAPSHOT_VERSION, bytes)? {
+            (1, body) => versioned::decode::<SnapshotV1>(WHAT, body)?.upgrade(settings),
+            (_, body) => versioned::decode(WHAT, body)?,
+        };
+        let ContentsV2 { v1: contents, arms } = contents;
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -106,10 +159,14 @@ impl Aggregates {
             }
             aggregates.transitions.restore_total(from, total);
         }
+        aggregates.arms.advance(contents.newest_epoch);
+        if let Some(arms) = arms {
+            aggregates.arms.restore(arms, &numbers)?;
+        }
         Ok(aggregates)
     }
 
-    fn contents(&self) -> ContentsV1 {
+    fn contents(&self) -> ContentsV2 {
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).collect();
         order.sort_unstable_by(|a, b| self.titles.text(*a).cmp(self.titles.text(*b)));
         let mut places = vec![0_u32; self.titles.len()];
@@ -155,7 +212,7 @@ impl Aggregates {
             })
             .collect();
         transitions.sort_unstable_by_key(|(from, _, _)| *from);
-        ContentsV1 {
+        let v1 = ContentsV1 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,
             titles: order
@@ -164,6 +221,7 @@ impl Aggregates {
                 .collect(),
             dimensions,
             transitions,
-        }
+        };
+        ContentsV2 { v1, arms: Some(self.arms.form(&places)) }
     }
 }

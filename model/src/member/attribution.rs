@@ -25,6 +25,8 @@ pub struct Impression {
     pub row: Symbol,
     /// Artwork shown.
     pub artwork: Symbol,
+    /// Affinity segment that the artwork was chosen for.
+    pub segment: Symbol,
     /// Position in the row.
     pub position: Option<u32>,
     /// Probability with which the artwork was chosen.
@@ -126,6 +128,7 @@ mod tests {
             device: 0,
             row: 0,
             artwork: 0,
+            segment: 0,
             position: None,
             propensity: None,
         }

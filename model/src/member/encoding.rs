@@ -3,12 +3,12 @@
 use super::attribution::{Impression, OpenEvents, OpenPlay};
 use super::recent_ids::RecentIds;
 use super::{Member, Opinion, Watched};
-use crate::symbols::Symbol;
+use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 
 /// Newest version of a stored member.
-pub const MEMBER_VERSION: u8 = 1;
+pub const MEMBER_VERSION: u8 = 2;
 
 const WHAT: &str = "member state";
 
@@ -28,6 +28,20 @@ struct MemberV1 {
     plays: Vec<(Option<[u8; 8]>, Symbol, i64)>,
     recent_ids: Vec<[u8; 8]>,
     recent_log_s: Vec<i32>,
+}
+
+/// Version 2: version 1, then what came since.
+#[derive(Serialize, Deserialize)]
+struct MemberV2 {
+    v1: MemberV1,
+    /// Places in `v1.impressions` whose artwork was chosen for a segment, and the segment.
+    segments: Vec<(u32, Symbol)>,
+}
+
+impl From<MemberV1> for MemberV2 {
+    fn from(v1: MemberV1) -> Self {
+        Self { v1, segments: Vec::new() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,7 +129,15 @@ impl Member {
                 .map(|difference| difference as i32)
                 .collect(),
         };
-        versioned::encode(MEMBER_VERSION, &wire)
+        let segments = self
+            .open
+            .impressions
+            .iter()
+            .enumerate()
+            .filter(|(_, shown)| shown.segment != NONE)
+            .map(|(at, shown)| (at as u32, shown.segment))
+            .collect();
+        versioned::encode(MEMBER_VERSION, &MemberV2 { v1: wire, segments })
     }
 
     /// Reads a stored form of any version.
@@ -123,8 +145,10 @@ impl Member {
     /// # Errors
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
-        let wire: MemberV1 = versioned::decode(WHAT, body)?;
+        let MemberV2 { v1: wire, segments } = match versioned::split(WHAT, MEMBER_VERSION, bytes)? {
+            (1, body) => versioned::decode::<MemberV1>(WHAT, body)?.into(),
+            (_, body) => versioned::decode(WHAT, body)?,
+        };
         let newest_s = wire.newest_ms / 1_000;
         let at_s = sums(newest_s, wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
         let positions = sums(0, wire.history.iter().map(|(_, _, position)| *position));
@@ -156,9 +180,18 @@ impl Member {
             device: shown.device,
             row: shown.row,
             artwork: shown.artwork,
+            segment: NONE,
             position: shown.position,
             propensity: shown.propensity,
         });
+        let mut impressions: Vec<Impression> = impressions.collect();
+        for (at, segment) in segments {
+            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("segment of open impression {at}, which is not there"),
+            })?;
+            shown.segment = segment;
+        }
         let plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
             request: request.map_or(0, u64::from_le_bytes),
             title,
@@ -174,7 +207,7 @@ impl Member {
                 .into_iter()
                 .map(|(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths })
                 .collect(),
-            open: OpenEvents { impressions: impressions.collect(), plays: plays.collect() },
+            open: OpenEvents { impressions, plays: plays.collect() },
             recent: RecentIds {
                 ids: wire.recent_ids.into_iter().map(u64::from_le_bytes).collect(),
                 log_s: recent_log_s.map(|second| second as u32).collect(),
