@@ -91,6 +91,7 @@ pub fn commit(
         strings: Vec::new(),
         cells: Vec::new(),
         transitions: Vec::new(),
+        arms: Vec::new(),
     };
     Arc::new(Commit {
         partition,

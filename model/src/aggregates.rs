@@ -1,9 +1,10 @@
 //! Aggregates: sums over all members, the same whatever the order their deltas arrive in.
 //!
 //! [`counters`] counts titles by epoch and dimension with their decayed popularity, [`places`] by row
-//! and position, [`variants`] counts by variant of an experiment, and [`transitions`] counts which
-//! title follows which. A delta is added once, by its position.
+//! and position, [`variants`] counts by variant of an experiment, [`arms`] how artworks are taken, and
+//! [`transitions`] counts which title follows which. A delta is added once, by its position.
 
+pub mod arms;
 pub mod counters;
 mod encoding;
 mod learning;
@@ -17,6 +18,7 @@ use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
+use arms::Arms;
 use counters::{CounterTable, Decays};
 use places::Places;
 use transitions::Transitions;
@@ -52,6 +54,7 @@ pub struct Aggregates {
     pub(crate) transitions: Transitions,
     pub(crate) places: Places,
     pub(crate) variants: Variants,
+    pub(crate) arms: Arms,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     pub(crate) decays: Decays,
@@ -76,6 +79,7 @@ impl Aggregates {
             transitions: Transitions::new(settings.transitions),
             places: Places::new(&settings),
             variants: Variants::new(&settings),
+            arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             decays,
             positions: vec![0; usize::from(partitions)],
@@ -155,6 +159,11 @@ impl Aggregates {
     /// Names of all dimensions counted.
     pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
         self.dimensions.since(1).iter().map(|name| &**name)
+    }
+
+    /// What is known of artworks.
+    pub fn arms(&self) -> &Arms {
+        &self.arms
     }
 
     /// Counts by title, row and position.

@@ -58,6 +58,17 @@ impl DecayedSum {
         self.expire(oldest);
     }
 
+    /// Adds another sum, made with the same weights.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, sum) in &other.buckets {
+            let at = self.buckets.partition_point(|(b, _)| b < bucket);
+            match self.buckets.get_mut(at) {
+                Some((b, known)) if b == bucket => *known += sum,
+                _ => self.buckets.insert(at, (*bucket, *sum)),
+            }
+        }
+    }
+
     /// Drops buckets before `oldest`.
     pub fn expire(&mut self, oldest: u32) {
         let expired = self.buckets.partition_point(|(bucket, _)| *bucket < oldest);

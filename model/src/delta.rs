@@ -2,15 +2,18 @@
 //!
 //! A delta names its strings itself, so that any node can add it without the partition's table.
 
+mod arms;
 mod encoding;
 mod places;
 mod variants;
 
+pub use arms::{ArmCell, ArmCounts, ShownArtwork};
 pub(crate) use encoding::CountsV1;
 pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};
 pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
 
+use arms::ArmBuilder;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
 use hashbrown::HashMap;
@@ -135,6 +138,8 @@ pub struct Delta {
     pub places: Vec<PlaceCell>,
     /// Counts by variant of an experiment, each cell once, in ascending order.
     pub variants: Vec<VariantCell>,
+    /// Counts of artworks, each arm and epoch once, in ascending order.
+    pub arms: Vec<ArmCell>,
 }
 
 impl Default for Delta {
@@ -148,6 +153,7 @@ impl Default for Delta {
             transitions: Vec::new(),
             places: Vec::new(),
             variants: Vec::new(),
+            arms: Vec::new(),
         }
     }
 }
@@ -172,6 +178,7 @@ pub struct DeltaBuilder {
     transitions: Vec<u32>,
     places: PlaceBuilder,
     variants: VariantBuilder,
+    arms: ArmBuilder,
 }
 
 impl DeltaBuilder {
@@ -193,6 +200,11 @@ impl DeltaBuilder {
         self.variants.count(stage, variant, epoch);
     }
 
+    /// An artwork was shown so many times, and taken so many.
+    pub fn arm(&mut self, shown: ShownArtwork, impressions: u32, takes: u32) {
+        self.arms.count(shown, impressions, takes);
+    }
+
     /// A play of `to` after `sources`, most recent first.
     pub fn transition(&mut self, to: Symbol, sources: impl Iterator<Item = Symbol>) {
         let start = self.transitions.len();
@@ -210,6 +222,7 @@ impl DeltaBuilder {
             && self.transitions.is_empty()
             && self.places.is_empty()
             && self.variants.is_empty()
+            && self.arms.is_empty()
     }
 
     /// Gives out what was collected since the last time, and starts anew.
@@ -252,6 +265,7 @@ impl DeltaBuilder {
         }
         let places = self.places.take(&mut local);
         let variants = self.variants.take(&mut local);
-        Delta { partition, after, position, strings, cells, transitions, places, variants }
+        let arms = self.arms.take(&mut local);
+        Delta { partition, after, position, strings, cells, transitions, places, variants, arms }
     }
 }

@@ -119,6 +119,8 @@ struct Payload<'a> {
     #[serde(default)]
     propensity: Option<f32>,
     #[serde(borrow, default)]
+    segment: Option<Text<'a>>,
+    #[serde(borrow, default)]
     country: Option<Text<'a>>,
     #[serde(borrow, default)]
     device: Option<Text<'a>>,
@@ -153,6 +155,8 @@ pub struct Event<'a> {
     pub artwork: Cow<'a, str>,
     /// Probability with which the artwork was chosen, in (0, 1].
     pub propensity: Option<f32>,
+    /// Affinity segment of the member that the artwork was chosen for.
+    pub segment: Cow<'a, str>,
     /// Country, ISO 3166-1 alpha-2.
     pub country: Cow<'a, str>,
     /// Device.
@@ -224,6 +228,7 @@ impl<'a> Event<'a> {
             position: raw.position,
             artwork: optional_id(raw.artwork, "artwork")?,
             propensity: raw.propensity,
+            segment: optional_id(raw.segment, "segment")?,
             country,
             device: optional_id(raw.device, "device")?,
             watched_s: raw.watched_s,

@@ -93,6 +93,7 @@ struct Names {
     row: Symbol,
     artwork: Symbol,
     variant: Symbol,
+    segment: Symbol,
 }
 
 impl Names {
@@ -107,6 +108,7 @@ impl Names {
                 EventKind::Impression => symbols.intern(variant_of(&event.request))?,
                 _ => NONE,
             },
+            segment: symbols.intern(&event.segment)?,
         })
     }
 }
@@ -189,14 +191,18 @@ impl Member {
             device: names.device,
             row: names.row,
             artwork: names.artwork,
+            segment: names.segment,
             position: event.position,
             propensity: event.propensity,
             variant: names.variant,
         };
         let showing = impression.showing();
+        let artwork = impression.artwork_shown();
         delta.stage(Stage::Shown, &showing);
+        delta.arm(artwork, 1, 0);
         if let Some(play_ms) = self.open.shown(impression, settings) {
             self.attribute(showing, play_ms, settings, delta);
+            delta.arm(artwork, 0, 1);
         }
     }
 
@@ -213,6 +219,7 @@ impl Member {
             OpenPlay { request: request_fingerprint(&event.request), title: names.title, at_ms: place.at_ms };
         if let Some(shown) = self.open.played(play, settings) {
             self.attribute(shown.showing(), place.at_ms, settings, delta);
+            delta.arm(shown.artwork_shown(), 0, 1);
         }
         self.watched_enough(event, names.title, place, settings, delta);
         self.transition_to(names.title, settings, delta);

@@ -83,6 +83,10 @@ pub struct AggregateSettings {
     pub variants: usize,
     /// 30-minute epochs kept of counts by variant.
     pub variant_epochs: u32,
+    /// Artwork arms kept: distinct titles, artworks and segments together.
+    pub arms: usize,
+    /// Half-life of what is known of artworks, in 30-minute epochs of event time.
+    pub arm_half_life_epochs: u32,
 }
 
 impl Default for AggregateSettings {
@@ -98,6 +102,8 @@ impl Default for AggregateSettings {
             place_epochs: 48,
             variants: 256,
             variant_epochs: 30 * 48,
+            arms: 2_000_000,
+            arm_half_life_epochs: 30 * 48,
         }
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "fold/aggregates.rs"]
 mod aggregates;
+#[path = "fold/arms.rs"]
+mod arms;
 #[path = "fold/attribution.rs"]
 mod attribution;
 #[path = "fold/harness.rs"]

@@ -5,7 +5,7 @@
 
 use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts, VariantCell,
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts, VariantCell,
 };
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use nearline_model::member::recent_ids::RecentIds;
@@ -50,6 +50,7 @@ fn member_v1() -> Member {
         device: 5,
         row: 6,
         artwork: 0,
+        segment: 0,
         position,
         propensity,
         variant: 0,
@@ -84,6 +85,7 @@ fn member_v1() -> Member {
 fn member() -> Member {
     let mut member = member_v1();
     member.open.impressions[1].variant = 12;
+    (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (15, 16);
     let band = Some(PositionBand::of(31));
     let showing = Showing { title: 13, epoch: 984_660, country: 4, device: 5, row: 6, band, variant: 12 };
     member.open.taken = vec![
@@ -134,6 +136,15 @@ fn deltas() -> [Delta; 2] {
         PlaceCell { title: 1, epoch: 984_664, row, band, counts }
     };
     first.places = vec![place(0, Some(3), counts(2, 0, 0)), place(6, Some(60), counts(8, 4, 3))];
+    first.strings.extend(["heat-a0", "heat-a1", "drama"].map(Arc::from));
+    let arm = |artwork, segment, impressions, takes| ArmCell {
+        title: 1,
+        artwork,
+        segment,
+        epoch: 984_664,
+        counts: ArmCounts { impressions, takes },
+    };
+    first.arms = vec![arm(8, 10, 7, 2), arm(9, 0, 3, 0)];
     first.variants = vec![VariantCell { variant: 7, epoch: 984_664, counts: counts(5, 2, 1) }];
     [first, second]
 }
@@ -180,6 +191,7 @@ fn aggregates_version_1_are_read_for_good_and_written_in_the_newest() {
     let counts = Counts { impressions: 10, attributed: 4, plays: 5, quality: 0 };
     assert_eq!(brazil.epochs, [(984_664, counts)]);
     assert_eq!(read.encode(), sums_of(&deltas_v1()).encode());
+    assert!(read.arms().is_empty());
 }
 
 #[test]
@@ -202,6 +214,11 @@ fn aggregates_version_2_are_read_and_written_as_ever() {
     let stored = golden("aggregates-v2.bin", &aggregates().encode());
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 2 is read for good");
+    let heat = read.title("heat").expect("counted");
+    let mut arms: Vec<_> =
+        read.arms().of_title(heat).map(|(artwork, segment, _)| (artwork, segment)).collect();
+    arms.sort_unstable();
+    assert_eq!(arms, [("heat-a0", "drama"), ("heat-a1", "")]);
     assert_eq!(read.encode(), stored);
     assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
     assert_eq!(read.variants().collect::<Vec<_>>(), [("home", "b")]);

@@ -115,6 +115,8 @@ impl Check<'_> {
                 ("place_epochs", aggregates.place_epochs.into(), 1, 17_520),
                 ("variants", aggregates.variants as u64, 1, 65_536),
                 ("variant_epochs", aggregates.variant_epochs.into(), 1, 17_520),
+                ("arms", aggregates.arms as u64, 1, 1_000_000_000),
+                ("arm_half_life_epochs", aggregates.arm_half_life_epochs.into(), 1, 17_520),
             ],
         )
     }

@@ -39,6 +39,7 @@ fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> A
         strings: Vec::new(),
         cells: Vec::new(),
         transitions: Vec::new(),
+        arms: Vec::new(),
     };
     Arc::new(Commit {
         partition,

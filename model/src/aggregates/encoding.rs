@@ -4,6 +4,7 @@
 mod version_1;
 
 use super::Aggregates;
+use super::arms::ArmsForm;
 use super::places::PlaceSum;
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
@@ -21,6 +22,7 @@ pub const SNAPSHOT_VERSION: u8 = 2;
 
 const WHAT: &str = "aggregates";
 
+/// The settings that version 1 knew.
 #[derive(Serialize, Deserialize)]
 struct ContentsV2 {
     settings: AggregateSettings,
@@ -34,6 +36,8 @@ struct ContentsV2 {
     places: PlacesV2,
     /// Variants in ascending order of their names.
     variants: Vec<(Arc<str>, VariantEpochs)>,
+    /// Absent in what was version 1.
+    arms: Option<ArmsForm>,
 }
 
 /// Source, total, followers with their weights.
@@ -84,6 +88,7 @@ impl ContentsV2 {
             transitions: before.transitions,
             places: PlacesV2::default(),
             variants: Vec::new(),
+            arms: None,
         }
     }
 }
@@ -167,6 +172,10 @@ impl Aggregates {
                 aggregates.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
             }
         }
+        aggregates.arms.advance(contents.newest_epoch);
+        if let Some(arms) = contents.arms {
+            aggregates.arms.restore(arms, &numbers)?;
+        }
         for (name, epochs) in contents.variants {
             for (epoch, counts) in epochs {
                 aggregates.variants.add(&name, epoch, counts, &aggregates.decays);
@@ -231,6 +240,7 @@ impl Aggregates {
             dimensions,
             transitions,
             places: self.stored_places(&places),
+            arms: Some(self.arms.form(&places)),
             variants: self
                 .variants
                 .kept(&self.decays)

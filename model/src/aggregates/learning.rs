@@ -18,6 +18,7 @@ impl Aggregates {
             self.variants.sweep(&self.decays);
         }
         self.places.advance(self.decays.newest_epoch);
+        self.arms.advance(newest);
         let mut titles = Titles::of(delta);
         self.add_cells(delta, &mut titles);
         for (to, sources) in delta.transition_runs() {
@@ -29,6 +30,11 @@ impl Aggregates {
             }
         }
         self.add_places(delta, &mut titles);
+        for cell in &delta.arms {
+            if let Some(title) = titles.number(self, cell.title) {
+                self.arms.add(title, cell, delta);
+            }
+        }
         for cell in &delta.variants {
             if let Some(name) = delta.strings.get(cell.variant as usize) {
                 self.variants.add(name, cell.epoch, cell.counts, &self.decays);

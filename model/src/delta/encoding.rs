@@ -97,7 +97,8 @@ impl Delta {
         let runs = self.transition_runs().flat_map(|(to, from)| from.iter().copied().chain([to]));
         let places = self.places.iter().flat_map(|cell| [cell.title, cell.row]);
         let variants = self.variants.iter().map(|cell| cell.variant);
-        let mut used = cells.chain(runs).chain(places).chain(variants);
+        let arms = self.arms.iter().flat_map(|cell| [cell.title, cell.artwork, cell.segment]);
+        let mut used = cells.chain(runs).chain(places).chain(variants).chain(arms);
         match used.find(|index| *index as usize >= self.strings.len()) {
             Some(index) => {
                 damaged(format!("it names string {index} of {}, which is not there", self.strings.len()))

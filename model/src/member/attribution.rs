@@ -12,7 +12,7 @@
 //! one event may make several plays of a title quality plays, and each becomes one once. As with
 //! impressions, either may come first, by up to `lateness_seconds`.
 
-use crate::delta::{PositionBand, Showing, epoch_of};
+use crate::delta::{PositionBand, Showing, ShownArtwork, epoch_of};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
 
@@ -33,6 +33,8 @@ pub struct Impression {
     pub row: Symbol,
     /// Artwork shown.
     pub artwork: Symbol,
+    /// Affinity segment that the artwork was chosen for.
+    pub segment: Symbol,
     /// Position in the row.
     pub position: Option<u32>,
     /// Probability with which the artwork was chosen.
@@ -42,6 +44,12 @@ pub struct Impression {
 }
 
 impl Impression {
+    /// The artwork that was shown, for the counts of arms.
+    pub fn artwork_shown(&self) -> ShownArtwork {
+        let Self { title, artwork, segment, .. } = *self;
+        ShownArtwork { title, artwork, segment, epoch: epoch_of(self.at_ms) }
+    }
+
     /// Where it counts in the sums.
     pub fn showing(&self) -> Showing {
         Showing {
@@ -197,6 +205,7 @@ mod tests {
             device: 0,
             row: 0,
             artwork: 0,
+            segment: 0,
             position: None,
             propensity: None,
             variant: 0,

@@ -49,6 +49,8 @@ struct ImpressionV1 {
 struct MemberV2 {
     before: MemberV1,
     quality: QualityV2,
+    /// Places among the open impressions whose artwork was chosen for a segment, and the segment.
+    segments: Vec<(u32, Symbol)>,
 }
 
 /// Experiment variants and plays on their way to be quality plays.
@@ -144,7 +146,12 @@ impl Member {
                 .map(|difference| difference as i32)
                 .collect(),
         };
-        versioned::encode(MEMBER_VERSION, &MemberV2 { before: wire, quality: self.quality() })
+        versioned::encode(MEMBER_VERSION, &MemberV2 { before: wire, quality: self.quality(), segments: self.segments() })
+    }
+
+    fn segments(&self) -> Vec<(u32, Symbol)> {
+        let shown = self.open.impressions.iter().enumerate();
+        shown.filter(|(_, shown)| shown.segment != NONE).map(|(at, shown)| (at as u32, shown.segment)).collect()
     }
 
     fn quality(&self) -> QualityV2 {
@@ -167,8 +174,12 @@ impl Member {
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
-        let MemberV2 { before: wire, quality } = match version {
-            1 => MemberV2 { before: versioned::decode(WHAT, body)?, quality: QualityV2::default() },
+        let MemberV2 { before: wire, quality, segments } = match version {
+            1 => MemberV2 {
+                before: versioned::decode(WHAT, body)?,
+                quality: QualityV2::default(),
+                segments: Vec::new(),
+            },
             _ => versioned::decode(WHAT, body)?,
         };
         let newest_s = wire.newest_ms / 1_000;
@@ -202,6 +213,7 @@ impl Member {
             device: shown.device,
             row: shown.row,
             artwork: shown.artwork,
+            segment: NONE,
             position: shown.position,
             propensity: shown.propensity,
             variant: NONE,
@@ -213,6 +225,13 @@ impl Member {
                 detail: format!("variant of open impression {at}, which is not there"),
             })?;
             shown.variant = variant;
+        }
+        for (at, segment) in segments {
+            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("segment of open impression {at}, which is not there"),
+            })?;
+            shown.segment = segment;
         }
         let taken = quality.taken.into_iter().map(|play| {
             let TakenV2 { at_ms, title, epoch, country, device, row, band, variant } = play;

@@ -236,6 +236,13 @@ pub fn stream(steps: &[Step]) -> Vec<(String, LogRecord)> {
             fields["row"] = json!(format!("row{}", step.member % 3));
             fields["position"] = json!(u32::from(step.member) * 9);
         }
+        if step.request != 2 {
+            fields["artwork"] = json!(format!("t{}-a{}", step.title, step.request % 2));
+            fields["propensity"] = json!(0.5);
+        }
+        if step.late_s % 3 > 0 {
+            fields["segment"] = json!(["", "drama", "comedy"][(step.late_s % 3) as usize]);
+        }
         match step.kind {
             3 => fields["value"] = json!([-1, 1, 2][usize::from(step.request % 3)]),
             4 => fields["value"] = json!(0.5 + f64::from(step.request)),
