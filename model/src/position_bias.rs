@@ -14,15 +14,15 @@ use crate::aggregates::Aggregates;
 use crate::aggregates::places::PlaceSum;
 use crate::delta::PositionBand;
 use crate::symbols::Symbol;
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
 /// Plays that a place is taken to have had already, as many as expected of it.
 pub const PRIOR_PLAYS: f64 = 20.0;
 /// Titles that the estimate is made from at most: those shown most.
-pub const MOST_TITLES: usize = 500;
-/// Turns of the fit.
+pub const MOST_TITLES: usize = 200;
+/// Turns of the fit at most, and the change of a factor below which there is no further one.
 const TURNS: usize = 20;
+const SETTLED: f64 = 1e-3;
 
 /// One place at which a title was shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,8 +48,8 @@ pub struct Examination {
     pub positions: Vec<f64>,
 }
 
-/// Estimates examination from what titles made of their places. Depends on the order of the
-/// observations only in the last digits.
+/// Estimates examination from what titles made of their places. The order of the observations shows in
+/// the last digits.
 pub fn estimate(observations: &[Observation], prior_plays: f64) -> Examination {
     let count = |number: fn(&Observation) -> usize| observations.iter().map(number).max().map_or(0, |n| n + 1);
     let mut appeal = vec![0.0; count(|seen| seen.title)];
@@ -57,6 +57,7 @@ pub fn estimate(observations: &[Observation], prior_plays: f64) -> Examination {
     let mut positions = vec![1.0; count(|seen| seen.position)];
     let prior_plays = prior_plays.max(f64::MIN_POSITIVE);
     for _ in 0..TURNS {
+        let before = (rows.clone(), positions.clone());
         let expected = |seen: &Observation| seen.impressions * rows[seen.row] * positions[seen.position];
         appeal = ratios(observations, appeal.len(), 0.0, |seen| seen.title, expected);
         let expected = |seen: &Observation| seen.impressions * appeal[seen.title] * positions[seen.position];
@@ -66,6 +67,10 @@ pub fn estimate(observations: &[Observation], prior_plays: f64) -> Examination {
         // The likelihood does not know the scale of a factor: it is 1 on average.
         scale_to_one(&mut rows, observations, |seen| seen.row);
         scale_to_one(&mut positions, observations, |seen| seen.position);
+        let mut pairs = before.0.iter().zip(&rows).chain(before.1.iter().zip(&positions));
+        if pairs.all(|(before, now)| (now - before).abs() <= SETTLED * before) {
+            break;
+        }
     }
     Examination { rows, positions }
 }
@@ -97,11 +102,20 @@ fn scale_to_one(factors: &mut [f64], observations: &[Observation], of: impl Fn(&
     }
 }
 
+/// Number of the positions that were not told, behind those of the bands.
+const NO_BAND: usize = PositionBand::COUNT;
+
 /// Examination of the places that the aggregates know.
 #[derive(Debug, Clone, Default)]
 pub struct PositionBias {
-    rows: HashMap<Symbol, f64>,
-    bands: HashMap<Option<PositionBand>, f64>,
+    /// By number of the row in the aggregates; 1 for one that is not there.
+    rows: Vec<f64>,
+    /// By number of the band.
+    bands: Vec<f64>,
+}
+
+fn band_number(band: Option<PositionBand>) -> usize {
+    band.map_or(NO_BAND, PositionBand::number)
 }
 
 impl PositionBias {
@@ -117,22 +131,21 @@ impl PositionBias {
         // By names, never by numbers: those depend on the order in which titles arrived.
         titles.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         titles.truncate(MOST_TITLES);
-        let mut rows: BTreeMap<&str, (Symbol, usize)> = BTreeMap::new();
-        let mut bands: BTreeMap<Option<PositionBand>, usize> = BTreeMap::new();
-        for sum in titles.iter().flat_map(|(_, _, sums)| *sums) {
-            rows.insert(places.row_name(sum.row), (sum.row, 0));
-            bands.insert(sum.band, 0);
-        }
-        rows.values_mut().zip(0..).for_each(|((_, number), at)| *number = at);
-        bands.values_mut().zip(0..).for_each(|(number, at)| *number = at);
-        let row_numbers: HashMap<Symbol, usize> = rows.values().copied().collect();
+        let rows: BTreeMap<&str, Symbol> = titles
+            .iter()
+            .flat_map(|(_, _, sums)| *sums)
+            .map(|sum| (places.row_name(sum.row), sum.row))
+            .collect();
+        let count = rows.values().map(|row| *row as usize + 1).max().unwrap_or(0);
+        let mut order = vec![0; count];
+        rows.values().enumerate().for_each(|(at, row)| order[*row as usize] = at);
         let mut observations = Vec::new();
         for (title, (_, _, sums)) in titles.iter().enumerate() {
             let start = observations.len();
             observations.extend(sums.iter().map(|sum| Observation {
                 title,
-                row: row_numbers[&sum.row],
-                position: bands[&sum.band],
+                row: order[sum.row as usize],
+                position: band_number(sum.band),
                 impressions: sum.impressions as f64,
                 plays: sum.attributed as f64,
             }));
@@ -153,20 +166,19 @@ impl PositionBias {
             observations.truncate((merged + 1).min(observations.len()));
         }
         let found = estimate(&observations, PRIOR_PLAYS);
-        Self {
-            rows: row_numbers.into_iter().map(|(row, number)| (row, found.rows[number])).collect(),
-            bands: bands.into_iter().map(|(band, number)| (band, found.positions[number])).collect(),
-        }
+        let mut by_row = vec![1.0; count];
+        rows.values().enumerate().for_each(|(at, row)| by_row[*row as usize] = found.rows[at]);
+        Self { rows: by_row, bands: found.positions }
     }
 
     /// Examination of a row, relative to the mean; 1 for one that is not known.
     pub fn row(&self, row: Symbol) -> f64 {
-        self.rows.get(&row).copied().unwrap_or(1.0)
+        self.rows.get(row as usize).copied().unwrap_or(1.0)
     }
 
     /// Examination of a band of positions, relative to the mean; 1 for one that is not known.
     pub fn band(&self, band: Option<PositionBand>) -> f64 {
-        self.bands.get(&band).copied().unwrap_or(1.0)
+        self.bands.get(band_number(band)).copied().unwrap_or(1.0)
     }
 
     /// Mean examination of the places where a title was shown; 1 where that is not known.

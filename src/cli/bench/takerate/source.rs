@@ -4,13 +4,23 @@ use anyhow::Context;
 use bytes::Bytes;
 use nearline_actors::ports::NewEvent;
 use nearline_model::event::routing_of;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Bytes read at once: small enough that the allocator gives the same memory again and again.
+const CHUNK_BYTES: usize = 128 << 10;
+/// Longest line; a longer one is no event.
+const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// Events in the order of arrival.
 pub struct Source {
     files: std::vec::IntoIter<PathBuf>,
+    file: Option<File>,
     name: String,
+    /// Whole lines, and what is there of the line after them.
     lines: Bytes,
+    rest: Vec<u8>,
     line: usize,
 }
 
@@ -29,12 +39,49 @@ impl Source {
             directory.display()
         );
         files.sort_unstable();
-        Ok(Self { files: files.into_iter(), name: String::new(), lines: Bytes::new(), line: 0 })
+        Ok(Self { files: files.into_iter(), ..Self::generated(Bytes::new()) })
     }
 
     /// Lines that are at hand.
     pub fn generated(lines: Bytes) -> Self {
-        Self { files: Vec::new().into_iter(), name: "the generated events".to_owned(), lines, line: 0 }
+        let name = "the generated events".to_owned();
+        Self { files: Vec::new().into_iter(), file: None, name, lines, rest: Vec::new(), line: 0 }
+    }
+
+    /// Reads on; false at the end of the last file.
+    fn read_on(&mut self) -> anyhow::Result<bool> {
+        loop {
+            let Some(file) = &mut self.file else {
+                let Some(path) = self.files.next() else { return Ok(false) };
+                self.name = path.display().to_string();
+                self.file = Some(File::open(&path).with_context(|| format!("opening {}", self.name))?);
+                self.line = 0;
+                continue;
+            };
+            let mut chunk = Vec::with_capacity(CHUNK_BYTES + self.rest.len());
+            chunk.append(&mut self.rest);
+            let read = file.take(CHUNK_BYTES as u64).read_to_end(&mut chunk);
+            let is_end = read.with_context(|| format!("reading {}", self.name))? == 0;
+            if is_end {
+                self.file = None;
+            } else if let Some(end) = memchr::memrchr(b'\n', &chunk) {
+                self.rest = chunk[end + 1..].to_vec();
+                chunk.truncate(end + 1);
+            } else {
+                anyhow::ensure!(
+                    chunk.len() <= MAX_LINE_BYTES,
+                    "{}, line {}: longer than {MAX_LINE_BYTES} bytes",
+                    self.name,
+                    self.line + 1
+                );
+                self.rest = chunk;
+                continue;
+            }
+            self.lines = chunk.into();
+            if !self.lines.is_empty() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Up to `most` events; `None` at the end.
@@ -42,10 +89,9 @@ impl Source {
         let mut events = Vec::with_capacity(most);
         while events.len() < most {
             if self.lines.is_empty() {
-                let Some(file) = self.files.next() else { break };
-                self.name = file.display().to_string();
-                self.lines = std::fs::read(&file).with_context(|| format!("reading {}", self.name))?.into();
-                self.line = 0;
+                if !self.read_on()? {
+                    break;
+                }
                 continue;
             }
             let end = memchr::memchr(b'\n', &self.lines).unwrap_or(self.lines.len());
