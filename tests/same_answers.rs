@@ -6,7 +6,8 @@ mod bed;
 use bed::{Bed, audience_events, run};
 use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
-use nearline_model::ranking::{Query, rank, similar, trending};
+use nearline_model::ranking::{Query, rank, similar};
+use nearline_model::trending::{TrendQuery, trending};
 
 /// What is asked of both, as JSON.
 async fn answers(engine: &Engine) -> Vec<String> {
@@ -31,7 +32,8 @@ async fn answers(engine: &Engine) -> Vec<String> {
         answers.push(serde_json::to_string(&ranked).expect("JSON"));
     }
     for dimension in ["all", "country:US", "device:tv"] {
-        let ranked = trending(&aggregates, &catalogue, dimension, None, 20);
+        let query = TrendQuery { dimensions: &[dimension], limit: 20, ..TrendQuery::default() };
+        let ranked = trending(&aggregates, &catalogue, &query);
         answers.push(serde_json::to_string(&ranked).expect("JSON"));
     }
     answers

@@ -108,21 +108,6 @@ pub fn rank(
     ranked
 }
 
-/// Titles ranked by their plays, decayed by the short half-life, in a dimension such as `all` or
-/// `country:BR`.
-pub fn trending(
-    aggregates: &Aggregates,
-    catalogue: &Catalogue,
-    dimension: &str,
-    country: Option<&str>,
-    limit: usize,
-) -> Vec<Ranked> {
-    let scores = aggregates.counters(dimension).map(|table| table.trend()).unwrap_or_default();
-    let top = scores.iter().copied().fold(0.0, f64::max);
-    let scores: Vec<f64> = scores.iter().map(|score| if top > 0.0 { score / top } else { 0.0 }).collect();
-    best(aggregates, &scores, limit, |id| catalogue.is_available(id, country))
-}
-
 /// Titles that follow `title` most, damped by how often they are played anyway.
 pub fn similar(
     aggregates: &Aggregates,

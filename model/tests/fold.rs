@@ -15,3 +15,5 @@ mod ranking;
 mod replay;
 #[path = "fold/rules.rs"]
 mod rules;
+#[path = "fold/trending.rs"]
+mod trending;

@@ -8,6 +8,7 @@ mod query;
 mod report;
 mod restart;
 mod state;
+mod takerate;
 mod workload;
 
 use anyhow::Context;
@@ -45,6 +46,8 @@ enum Bench {
     Restart(restart::RestartArgs),
     /// Memory that Redis takes for one member.
     State(state::StateArgs),
+    /// Take rates of a stream of impressions and plays, end to end and durable.
+    Takerate(takerate::TakerateArgs),
 }
 
 /// Which backend to measure.
@@ -74,6 +77,12 @@ struct Bed {
 }
 
 impl Bed {
+    /// Ids of the processes that share the work: this one, and the servers.
+    fn processes(&self) -> Vec<u32> {
+        let servers = self._servers.iter().flat_map(|(nats, redis)| [nats.process_id(), redis.process_id()]);
+        std::iter::once(std::process::id()).chain(servers.flatten()).collect()
+    }
+
     async fn make(backend: Backend, partitions: u16) -> anyhow::Result<Self> {
         match backend {
             Backend::Embedded => {
@@ -110,6 +119,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Bench::Freshness(args) => vec![freshness::run(&args).await?],
         Bench::Restart(args) => vec![restart::run(&args).await?],
         Bench::State(args) => vec![state::run(&args).await?],
+        Bench::Takerate(args) => vec![takerate::run(&args).await?],
     };
     report::print(&reports, args.json);
     Ok(())

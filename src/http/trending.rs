@@ -1,37 +1,66 @@
-//! `GET /v1/trending`: what is played most right now.
+//! `GET /v1/trending`: what is taken and played most right now.
 
 use super::problem::Problem;
 use super::query::Parameters;
 use super::recommendations::RankedTitle;
 use super::state::{Answer, ApiState, State, ok};
 use actix_web::HttpRequest;
-use nearline_model::Aggregates;
 use nearline_model::aggregates::ALL;
-use nearline_model::ranking::{Ranked, trending};
+use nearline_model::catalogue::Catalogue;
+use nearline_model::ranking::Ranked;
+use nearline_model::trending::{Trend, TrendQuery, known_dimensions, trending};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What is played most right now.
+/// A title that trends, and what its score is made of.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrendingTitle {
+    /// The title. Its score is `lift · (plays / plays of the title played most)^¼`.
+    #[serde(flatten)]
+    pub title: RankedTitle,
+    /// Where it trends: a dimension that was asked for, or `all` where those hold too few titles.
+    pub dimension: String,
+    /// Plays, fading with the half-life of the trend.
+    pub plays: f64,
+    /// Impressions, fading alike.
+    pub impressions: f64,
+    /// Attributed plays per impression, both fading; absent without impressions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take_rate: Option<f64>,
+    /// How much the places where it was shown are looked at, relative to the mean of all impressions.
+    pub examination: f64,
+    /// Its take rate over the overall one, corrected for its places, and drawn toward 1 where little is
+    /// known; 1 for a title that was never shown.
+    pub lift: f64,
+}
+
+impl TrendingTitle {
+    fn new(trend: Trend, catalogue: &Catalogue) -> Self {
+        let Trend { title, score, dimension, plays, impressions, take_rate, examination, lift } = trend;
+        let title = RankedTitle::new(Ranked { title, score, reasons: Vec::new() }, catalogue);
+        Self { title, dimension, plays, impressions, take_rate, examination, lift }
+    }
+}
+
+/// What is taken and played most right now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrendingAnswer {
-    /// Where: `all`, `country:BR`, `device:tv`, or two of them, averaged. `all` if nothing was ever
+    /// Where: `all`, `country:BR`, `device:tv`, or two of them, averaged. `all` if nothing is
     /// played where it was asked for.
     pub dimension: String,
-    /// Titles, most played first; the score is relative to the first.
-    pub titles: Vec<RankedTitle>,
+    /// Titles, best first.
+    pub titles: Vec<TrendingTitle>,
 }
 
 #[utoipa::path(
-    get, path = "/v1/trending", tag = "titles", summary = "What is played most right now",
+    get, path = "/v1/trending", tag = "titles", summary = "What is taken and played most right now",
     params(
         ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2"),
         ("device" = Option<String>, Query, description = "Device"),
         ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
     ),
     responses(
-        (status = 200, description = "Titles, most played first", body = TrendingAnswer),
+        (status = 200, description = "Titles, best first, with the parts of their scores", body = TrendingAnswer),
         (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -55,39 +84,12 @@ pub(super) fn top(
         country.map(|country| format!("country:{country}")),
         device.map(|device| format!("device:{device}")),
     ];
-    let mut dimensions: Vec<String> =
-        asked.into_iter().flatten().filter(|name| aggregates.counters(name).is_some()).collect();
-    if dimensions.is_empty() {
-        dimensions.push(ALL.to_owned());
-    }
-    let of = |dimension: &str, limit| trending(&aggregates, &catalogue, dimension, country, limit);
-    let ranked = match dimensions.as_slice() {
-        [one] => of(one, limit),
-        several => {
-            let lists = several.iter().map(|dimension| of(dimension, count(&aggregates)));
-            averaged(lists.collect(), limit)
-        }
-    };
+    let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
+    let known = known_dimensions(&aggregates, &asked);
+    let query = TrendQuery { dimensions: &known, country, limit };
+    let trends = trending(&aggregates, &catalogue, &query);
     TrendingAnswer {
-        dimension: dimensions.join(" and "),
-        titles: ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect(),
+        dimension: if known.is_empty() { ALL.to_owned() } else { known.join(" and ") },
+        titles: trends.into_iter().map(|trend| TrendingTitle::new(trend, &catalogue)).collect(),
     }
-}
-
-fn count(aggregates: &Aggregates) -> usize {
-    aggregates.title_count()
-}
-
-fn averaged(lists: Vec<Vec<Ranked>>, limit: usize) -> Vec<Ranked> {
-    let share = 1.0 / lists.len().max(1) as f64;
-    let mut scores: BTreeMap<Arc<str>, f64> = BTreeMap::new();
-    for ranked in lists.into_iter().flatten() {
-        *scores.entry(ranked.title).or_default() += ranked.score * share;
-    }
-    let mut ranked: Vec<Ranked> =
-        scores.into_iter().map(|(title, score)| Ranked { title, score, reasons: Vec::new() }).collect();
-    // The sort is stable: equal scores stay ordered by id.
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
-    ranked.truncate(limit);
-    ranked
 }

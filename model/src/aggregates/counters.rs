@@ -1,6 +1,6 @@
 //! Title counters of one dimension: counts by 30-minute epoch, decayed popularity and trend.
 
-use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES};
+use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
 use crate::delta::Counts;
 use crate::symbols::Symbol;
 use hashbrown::HashMap;
@@ -64,6 +64,12 @@ impl TitleCounters {
             |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
         self.popularity.expire(oldest(&decays.popularity));
         self.trend.expire(oldest(&decays.trend));
+    }
+
+    /// Plays faded by the short half-life, as of the newest epoch.
+    pub(crate) fn faded_plays(&self, decays: &Decays) -> f64 {
+        let (half_life, weight) = decays.trend.place(decays.newest_epoch);
+        self.trend.value(half_life) * UNIT / weight as f64
     }
 
     pub(crate) fn is_empty(&self) -> bool {

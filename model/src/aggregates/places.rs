@@ -108,6 +108,11 @@ impl Places {
         self.rows.text(row)
     }
 
+    /// Counts of all titles by place, in no order.
+    pub(crate) fn titles(&self) -> impl Iterator<Item = (Symbol, &[PlaceSum])> {
+        self.titles.iter().map(|(title, sums)| (*title, sums.as_slice()))
+    }
+
     /// Counts of one title by place, periods apart.
     pub fn title(&self, title: Symbol) -> &[PlaceSum] {
         self.titles.get(&title).map(Vec::as_slice).unwrap_or_default()

@@ -24,6 +24,14 @@ impl PositionBand {
         Self(BAND_STARTS[after.saturating_sub(1)])
     }
 
+    /// Bands that there are.
+    pub const COUNT: usize = BAND_STARTS.len();
+
+    /// Its place among all bands, from 0 on.
+    pub fn number(self) -> usize {
+        BAND_STARTS.partition_point(|start| *start < self.0).min(Self::COUNT - 1)
+    }
+
     /// Its first position.
     pub fn first(self) -> u16 {
         self.0

@@ -3,8 +3,9 @@
 use crate::harness::{Harness, Step, fold_events, records_of, steps, stream};
 use nearline_model::aggregates::{ALL, Added};
 use nearline_model::catalogue::Catalogue;
-use nearline_model::ranking::{Query, Ranked, rank, similar, trending};
+use nearline_model::ranking::{Query, rank, similar};
 use nearline_model::settings::AggregateSettings;
+use nearline_model::trending::{TrendQuery, trending};
 use nearline_model::{Aggregates, Delta, FoldSettings};
 use proptest::prelude::*;
 use serde_json::json;
@@ -75,16 +76,20 @@ fn added_interleaved(deltas: &[Vec<Arc<Delta>>], turns: &[usize]) -> Aggregates 
     aggregates
 }
 
-fn answers(aggregates: &Aggregates) -> Vec<Vec<Ranked>> {
+fn answers(aggregates: &Aggregates) -> Vec<String> {
     let catalogue = Catalogue::default();
     let query = |country, device| Query { limit: 100, country, device, explain: true, ..Query::default() };
     let mut answers = vec![
-        rank(aggregates, &catalogue, None, &query(None, None)),
-        rank(aggregates, &catalogue, None, &query(Some("BR"), Some("tv"))),
-        trending(aggregates, &catalogue, ALL, None, 100),
-        trending(aggregates, &catalogue, "device:phone", None, 100),
+        format!("{:?}", rank(aggregates, &catalogue, None, &query(None, None))),
+        format!("{:?}", rank(aggregates, &catalogue, None, &query(Some("BR"), Some("tv")))),
     ];
-    answers.extend((0..9).map(|title| similar(aggregates, &catalogue, &format!("t{title}"), None, 100)));
+    for dimensions in [&[][..], &["device:phone"], &["country:BR", "device:tv"]] {
+        let query = TrendQuery { dimensions, limit: 100, ..TrendQuery::default() };
+        answers.push(format!("{:?}", trending(aggregates, &catalogue, &query)));
+    }
+    answers.extend(
+        (0..9).map(|title| format!("{:?}", similar(aggregates, &catalogue, &format!("t{title}"), None, 100))),
+    );
     answers
 }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
-use nearline_model::ranking::{Query, Ranked, Reason, rank, similar, trending};
+use nearline_model::ranking::{Query, Ranked, Reason, rank, similar};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
 use proptest::prelude::*;
@@ -88,7 +88,6 @@ fn an_engine_that_knows_nothing_answers_with_nothing() {
     let catalogue = Catalogue::default();
     let query = Query { limit: 10, explain: true, country: Some("BR"), ..Query::default() };
     assert!(rank(&aggregates, &catalogue, None, &query).is_empty());
-    assert!(trending(&aggregates, &catalogue, "all", None, 10).is_empty());
     assert!(similar(&aggregates, &catalogue, "a", None, 10).is_empty());
 }
 
