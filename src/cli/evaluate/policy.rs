@@ -47,7 +47,7 @@ pub(super) struct PolicyArgs {
 
 /// A share between 0 and 1.
 fn confidence(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+    let share = text.parse().ok().filter(|share: &f64| *share > 0.0 && *share < 1.0);
     share.ok_or_else(|| "expected a number between 0 and 1, such as 0.95".to_owned())
 }
 

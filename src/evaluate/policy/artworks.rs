@@ -95,7 +95,7 @@ impl ArtworkLog {
                 }
                 _ => None,
             };
-            let decision = taken.and_then(|key| shown.get_mut(&key)).and_then(|decisions| {
+            let decision = taken.and_then(|key| shown.get(&key)).and_then(|decisions| {
                 decisions.iter().copied().find(|decision| !log.decisions[*decision].is_taken)
             });
             if let Some(decision) = decision {

@@ -111,7 +111,7 @@ fn read(value: &Value) -> Result<ByAction, String> {
     match value {
         Value::Array(values) => values.iter().map(number).collect::<Result<_, _>>().map(ByAction::List),
         Value::Object(values) => {
-            let pairs = values.iter().map(|(name, value)| Ok((name.clone(), number(value)?)));
+            let pairs = values.iter().map(|(name, value)| number(value).map(|number| (name.clone(), number)));
             pairs.collect::<Result<_, _>>().map(ByAction::Names)
         }
         _ => Err("is no list, no object and no name; expected a number for each action".into()),
