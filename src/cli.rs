@@ -102,7 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
-            Command::Evaluate(args) => evaluate::run(args, &config),
+            Command::Evaluate(args) => evaluate::run(args, &config).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Completions { .. } => Ok(()),
         }

@@ -17,8 +17,8 @@ enum Evaluation {
     Policy(policy::PolicyArgs),
 }
 
-pub(super) fn run(args: EvaluateArgs, config: &Config) -> anyhow::Result<()> {
+pub(super) async fn run(args: EvaluateArgs, config: &Config) -> anyhow::Result<()> {
     match args.evaluation {
-        Evaluation::Policy(args) => policy::run(&args, config),
+        Evaluation::Policy(args) => policy::run(&args, config).await,
     }
 }

@@ -7,6 +7,7 @@ pub mod artworks;
 mod csv;
 pub mod decisions;
 mod distribution;
+pub mod engine_log;
 
 use nearline_model::off_policy::{Evaluation, Round};
 use serde::Serialize;

@@ -234,6 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn several_arms_are_as_integrated_with_thirty_digits() {
+        // From mpmath's quad over the rate itself, its singularity at 0 substituted away.
+        let three = [beta(0.25, 9.75), beta(1.5, 18.5), beta(3.0, 97.0)];
+        let four = [beta(0.05, 0.95), beta(40.5, 959.5), beta(12.0, 188.0), beta(70.0, 930.0)];
+        let cases: [(&[Beta], &[f64]); 2] = [
+            (&three, &[0.134_797_068_181_607, 0.682_722_972_455_45, 0.182_479_959_362_943]),
+            (
+                &four,
+                &[0.126_088_148_477_868, 0.000_699_298_478_830_682, 0.244_915_487_731_346, 0.628_297_065_311_956],
+            ),
+        ];
+        for (beliefs, expected) in cases {
+            for (found, expected) in probability_best(beliefs).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-10, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn equal_beliefs_share_equally() {
         assert_eq!(probability_best(&[]), Vec::<f64>::new());
         assert_eq!(probability_best(&[beta(0.3, 9.7); 4]), [0.25; 4]);

@@ -1,8 +1,8 @@
 //! `nearline evaluate policy`: off-line policy evaluation of logged decisions or of Nearline's events.
 
-use crate::config::Config;
+use crate::config::{Config, open_ports};
 use crate::evaluate::policy::artworks::{ArtworkLog, Skipped};
-use crate::evaluate::policy::{Logged, PolicyReport, decisions};
+use crate::evaluate::policy::{Logged, PolicyReport, decisions, engine_log};
 use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -18,13 +18,15 @@ Examples:
   nearline evaluate policy decisions.ndjson --json      decisions that say what the policy would have done
   nearline evaluate policy events.ndjson                Nearline's events: artworks, chosen with propensities
   nearline evaluate policy events.ndjson --titles titles.ndjson --resamples 10000
+  nearline --config config/cluster.toml evaluate policy   the log of the engine itself
 
 A log whose lines have a `type` is one of events; every impression with `artwork` and `propensity` is a
 decision, and the policies uniform, best, segment and thompson are evaluated. Else each line is a decision
 with `action`, `reward`, `propensity`, `policy` and, for DM and DR, `reward_model` (docs/artwork.md).")]
 pub(super) struct PolicyArgs {
-    /// The log: NDJSON of events or decisions, or CSV of decisions; `-`: standard input.
-    log: PathBuf,
+    /// The log: NDJSON of events or decisions, or CSV of decisions; `-`: standard input. Without one, the
+    /// log and the catalogue of the configured backend.
+    log: Option<PathBuf>,
     /// Titles of the catalogue with their artworks, one JSON object a line (for a log of events).
     #[arg(long, value_name = "FILE")]
     titles: Option<PathBuf>,
@@ -67,25 +69,28 @@ struct Report {
     policies: Vec<PolicyReport>,
 }
 
-pub(super) fn run(args: &PolicyArgs, config: &Config) -> anyhow::Result<()> {
-    let shown = args.log.display();
-    let text = read(&args.log)?;
-    let (logged, skipped) = if is_of_events(&text) {
-        let titles = args.titles.as_deref().map(titles).transpose()?.unwrap_or_default();
-        let mut log = ArtworkLog::read(&text, &config.fold).with_context(|| format!("{shown}"))?;
-        if log.is_empty() {
-            let skipped = log.skipped;
-            bail!(
-                "{shown}: no impression has both `artwork` and `propensity` ({} without artwork, {} without propensity); \
-                 send them back as they were answered, see docs/artwork.md",
-                skipped.without_artwork,
-                skipped.without_propensity
-            );
+pub(super) async fn run(args: &PolicyArgs, config: &Config) -> anyhow::Result<()> {
+    let shown = args.log.as_ref().map_or("the log of the engine".to_owned(), |log| log.display().to_string());
+    let (logged, skipped) = match &args.log {
+        Some(path) => {
+            let text = read(path)?;
+            if is_of_events(&text) {
+                let log = ArtworkLog::read(&text, &config.fold).with_context(|| shown.clone())?;
+                let titles = args.titles.as_deref().map(titles).transpose()?.unwrap_or_default();
+                of_events(log, titles, config, &shown)?
+            } else {
+                (vec![decisions::read(&text).with_context(|| shown.clone())?], None)
+            }
         }
-        let logged = log.policies(titles, &config.aggregates, config.artwork.exploration_floor);
-        (logged, Some(log.skipped))
-    } else {
-        (vec![decisions::read(&text).with_context(|| format!("{shown}"))?], None)
+        None => {
+            let ports = open_ports(config).await?;
+            let log = engine_log::read(&ports, &config.fold).await?;
+            let titles = match args.titles.as_deref() {
+                Some(path) => titles(path)?,
+                None => engine_log::titles(&ports).await?,
+            };
+            of_events(log, titles, config, &shown)?
+        }
     };
     let options = Options {
         confidence: args.confidence,
@@ -98,7 +103,7 @@ pub(super) fn run(args: &PolicyArgs, config: &Config) -> anyhow::Result<()> {
         anyhow::Ok(PolicyReport { policy, evaluation })
     });
     let report = Report {
-        log: shown.to_string(),
+        log: shown.clone(),
         skipped,
         confidence: args.confidence,
         resamples: args.resamples,
@@ -109,6 +114,25 @@ pub(super) fn run(args: &PolicyArgs, config: &Config) -> anyhow::Result<()> {
         return crate::cli::print_all(&format!("{}\n", serde_json::to_string(&report)?));
     }
     crate::cli::print_all(&table(&report)?)
+}
+
+type Policies = (Vec<Logged>, Option<Skipped>);
+
+fn of_events(
+    mut log: ArtworkLog,
+    titles: Vec<Title>,
+    config: &Config,
+    shown: &str,
+) -> anyhow::Result<Policies> {
+    let Skipped { without_artwork, without_propensity, .. } = log.skipped;
+    if log.is_empty() {
+        bail!(
+            "{shown}: no impression has both `artwork` and `propensity` ({without_artwork} without artwork, \
+             {without_propensity} without propensity); send them back as they were answered, see docs/artwork.md"
+        );
+    }
+    let logged = log.policies(titles, &config.aggregates, config.artwork.exploration_floor);
+    Ok((logged, Some(log.skipped)))
 }
 
 /// Whether the lines are events: decisions have no `type`.
@@ -182,12 +206,13 @@ fn table(report: &Report) -> anyhow::Result<String> {
         writeln!(
             out,
             "impressions left out: {} without artwork, {} without propensity, {} of titles with one artwork, \
-             {} of artworks not in the catalogue, {} duplicates",
+             {} of artworks not in the catalogue; {} duplicates and {} refused events",
             skipped.without_artwork,
             skipped.without_propensity,
             skipped.without_choice,
             skipped.not_in_catalogue,
-            skipped.duplicates
+            skipped.duplicates,
+            skipped.refused
         )?;
     }
     writeln!(out, "A mean weight far from 1 says that propensities are wrong or do not cover the policy.")?;

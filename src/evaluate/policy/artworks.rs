@@ -29,8 +29,10 @@ pub struct Skipped {
     pub without_choice: usize,
     /// The artwork is none of the title's in the catalogue.
     pub not_in_catalogue: usize,
-    /// Their id came before.
+    /// Their id came before (other events are counted, too).
     pub duplicates: usize,
+    /// They are no valid events: dead letters of the engine's log (other events are counted, too).
+    pub refused: usize,
 }
 
 /// One impression that was a decision.
@@ -45,71 +47,94 @@ struct Decision {
     is_taken: bool,
 }
 
+/// An impression as attribution gives it back: member, title, request, time and artwork.
+type Shown = (u64, Symbol, u64, i64, Symbol);
+
 /// Decisions of a log of events.
 #[derive(Debug)]
 pub struct ArtworkLog {
+    settings: FoldSettings,
     names: Symbols,
     decisions: Vec<Decision>,
+    /// By member: what may still find its counterpart, and the newest event time.
+    open: HashMap<u64, (OpenEvents, i64)>,
+    shown: HashMap<Shown, Vec<usize>>,
+    ids: HashSet<u64>,
     /// Impressions left out.
     pub skipped: Skipped,
 }
 
-/// An impression as attribution gives it back: member, title, request, time and artwork.
-type Shown = (u64, Symbol, u64, i64, Symbol);
-
 impl ArtworkLog {
+    /// A log without events, to add to.
+    pub fn new(settings: &FoldSettings) -> Self {
+        Self {
+            settings: settings.clone(),
+            names: Symbols::new(usize::MAX - 1),
+            decisions: Vec::new(),
+            open: HashMap::new(),
+            shown: HashMap::new(),
+            ids: HashSet::new(),
+            skipped: Skipped::default(),
+        }
+    }
+
     /// Reads events, one JSON object a line, in the order of the log.
     ///
     /// # Errors
     /// The first line that is no event.
     pub fn read(text: &str, settings: &FoldSettings) -> Result<Self, LineError> {
-        let mut log =
-            Self { names: Symbols::new(usize::MAX - 1), decisions: Vec::new(), skipped: Skipped::default() };
-        let mut open: HashMap<u64, (OpenEvents, i64)> = HashMap::new();
-        let mut shown: HashMap<Shown, Vec<usize>> = HashMap::new();
-        let mut ids = HashSet::new();
+        let mut log = Self::new(settings);
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let event = Event::parse(line.as_bytes(), settings.event_bytes)
-                .map_err(|reject| LineError::new(at + 1, format!("is no event: {}", reject.detail)))?;
-            if !ids.insert(fingerprint(&event.id)) {
-                log.skipped.duplicates += 1;
-                continue;
-            }
-            let member = fingerprint(&event.member);
-            let (open, newest_ms) = open.entry(member).or_default();
-            *newest_ms = event.at_ms.max(*newest_ms);
-            open.expire(*newest_ms, settings);
-            let taken = match event.kind {
-                EventKind::Impression => {
-                    let impression = log.impression(&event)?;
-                    let key = key(member, &impression);
-                    if let Some(decision) = log.decision(member, &event, &impression) {
-                        shown.entry(key).or_default().push(decision);
-                    }
-                    open.shown(impression, settings).then_some(key)
-                }
-                EventKind::Play => {
-                    let title = log.name(&event.title)?;
-                    let play = OpenPlay { request: request(&event), title, at_ms: event.at_ms };
-                    open.played(play, settings).map(|impression| key(member, &impression))
-                }
-                _ => None,
-            };
-            let decision = taken.and_then(|key| shown.get(&key)).and_then(|decisions| {
-                decisions.iter().copied().find(|decision| !log.decisions[*decision].is_taken)
-            });
-            if let Some(decision) = decision {
-                log.decisions[decision].is_taken = true;
-            }
+            let added = log.add(line.as_bytes(), i64::MAX);
+            added.map_err(|problem| LineError::new(at + 1, format!("is no event: {problem}")))?;
         }
         Ok(log)
     }
 
-    fn name(&mut self, text: &str) -> Result<Symbol, LineError> {
-        self.names.intern(text).map_err(|full| LineError::new(0, full.to_string()))
+    /// Adds the next event of the log, whose own time stamp bounds the event's.
+    ///
+    /// # Errors
+    /// What is wrong with the event.
+    pub fn add(&mut self, payload: &[u8], log_ms: i64) -> Result<(), String> {
+        let mut event = Event::parse(payload, self.settings.event_bytes).map_err(|reject| reject.detail)?;
+        event.at_ms = event.at_ms.min(log_ms);
+        if !self.ids.insert(fingerprint(&event.id)) {
+            self.skipped.duplicates += 1;
+            return Ok(());
+        }
+        let member = fingerprint(&event.member);
+        if event.kind == EventKind::Impression {
+            let impression = self.impression(&event)?;
+            let shown = key(member, &impression);
+            if let Some(decision) = self.decision(member, &event, &impression) {
+                self.shown.entry(shown).or_default().push(decision);
+            }
+            if open_of(&mut self.open, member, event.at_ms, &self.settings).shown(impression, &self.settings) {
+                self.take(&shown);
+            }
+        } else if event.kind == EventKind::Play {
+            let play = OpenPlay { request: request(&event), title: self.name(&event.title)?, at_ms: event.at_ms };
+            let open = open_of(&mut self.open, member, event.at_ms, &self.settings);
+            if let Some(impression) = open.played(play, &self.settings) {
+                self.take(&key(member, &impression));
+            }
+        }
+        Ok(())
     }
 
-    fn impression(&mut self, event: &Event<'_>) -> Result<Impression, LineError> {
+    /// A play was attributed to this impression: if it was a decision, it is rewarded.
+    fn take(&mut self, shown: &Shown) {
+        let decisions = self.shown.get(shown).map(Vec::as_slice).unwrap_or_default();
+        if let Some(decision) = decisions.iter().find(|decision| !self.decisions[**decision].is_taken) {
+            self.decisions[*decision].is_taken = true;
+        }
+    }
+
+    fn name(&mut self, text: &str) -> Result<Symbol, String> {
+        self.names.intern(text).map_err(|full| full.to_string())
+    }
+
+    fn impression(&mut self, event: &Event<'_>) -> Result<Impression, String> {
         Ok(Impression {
             request: request(event),
             title: self.name(&event.title)?,
@@ -275,6 +300,19 @@ fn all_on_highest(rates: &[f64]) -> Vec<f64> {
         }
     }
     (0..rates.len()).map(|at| f64::from(u8::from(at == highest))).collect()
+}
+
+/// What a member has open, once an event of `at_ms` is here.
+fn open_of<'a>(
+    open: &'a mut HashMap<u64, (OpenEvents, i64)>,
+    member: u64,
+    at_ms: i64,
+    settings: &FoldSettings,
+) -> &'a mut OpenEvents {
+    let (open, newest_ms) = open.entry(member).or_default();
+    *newest_ms = at_ms.max(*newest_ms);
+    open.expire(*newest_ms, settings);
+    open
 }
 
 fn request(event: &Event<'_>) -> u64 {
