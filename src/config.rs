@@ -16,6 +16,7 @@ pub use sections::{
     LogSection, NatsSection, RedisSection, SyncPolicy,
 };
 
+use nearline_model::artwork::ArtworkSettings;
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -30,6 +31,8 @@ pub struct Config {
     pub fold: FoldSettings,
     /// What bounds and shapes the aggregates.
     pub aggregates: AggregateSettings,
+    /// How artworks are chosen.
+    pub artwork: ArtworkSettings,
     /// Which backend everything stands on.
     pub backend: BackendSection,
     /// The embedded backend.

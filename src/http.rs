@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod artwork;
 mod body;
 mod events;
 mod insights;
@@ -25,6 +26,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
+use nearline_model::artwork::Chooser;
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +67,12 @@ pub async fn serve(
     config: &Config,
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
-    let state = state::ApiState { engine, config: Arc::new(config.clone()), queries: Arc::default() };
+    let state = state::ApiState {
+        engine,
+        artworks: Arc::new(Mutex::new(Chooser::new(config.artwork.clone()))),
+        config: Arc::new(config.clone()),
+        queries: Arc::default(),
+    };
     let data = web::Data::new(state.clone());
     let public = data.clone();
     let http = HttpServer::new(move || {

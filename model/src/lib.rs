@@ -10,6 +10,7 @@
 //! twice gives the same bytes.
 
 pub mod aggregates;
+pub mod artwork;
 pub mod catalogue;
 pub mod decay;
 pub mod delta;
@@ -17,6 +18,7 @@ pub mod event;
 pub mod identifier;
 pub mod invariant;
 pub mod member;
+pub mod off_policy;
 pub mod partition;
 pub mod position_bias;
 pub mod ranking;

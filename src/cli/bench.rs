@@ -1,5 +1,6 @@
 //! `nearline bench`: the budgets, measured, each beside a limit taken in the same run.
 
+mod bandit;
 mod fold;
 mod freshness;
 mod ingest;
@@ -36,6 +37,8 @@ pub struct BenchArgs {
 enum Bench {
     /// Parse and fold events in memory, on one core.
     Fold(fold::FoldArgs),
+    /// Artworks chosen for a simulated audience: regret, and whether propensities are calibrated.
+    Bandit(bandit::BanditArgs),
     /// Events from the log to committed state, end to end and durable.
     Ingest(ingest::IngestArgs),
     /// Recommendations over HTTP beside a stream of events.
@@ -114,6 +117,7 @@ impl Bed {
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let reports: Vec<Report> = match args.bench {
         Bench::Fold(args) => vec![fold::run(&args)?],
+        Bench::Bandit(args) => vec![bandit::run(&args)?],
         Bench::Ingest(args) => vec![ingest::run(&args).await?],
         Bench::Query(args) => vec![query::run(&args).await?],
         Bench::Freshness(args) => vec![freshness::run(&args).await?],

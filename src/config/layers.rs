@@ -126,6 +126,7 @@ fn scalar(raw: &str, is_text: bool) -> Value {
 fn in_words(expected: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of 0 or more that is not too large".to_owned(),
+        "f64" => "a number with a point, such as 0.05".to_owned(),
         "a boolean" => "true or false".to_owned(),
         other => other.to_owned(),
     }

@@ -11,6 +11,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     let check = Check { origins };
     check.engine(config)?;
     check.fold(config)?;
+    check.artwork(config)?;
     check.backends(config)?;
     check.listeners(config)?;
     if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
@@ -117,6 +118,22 @@ impl Check<'_> {
                 ("variant_epochs", aggregates.variant_epochs.into(), 1, 17_520),
                 ("arms", aggregates.arms as u64, 1, 1_000_000_000),
                 ("arm_half_life_epochs", aggregates.arm_half_life_epochs.into(), 1, 17_520),
+            ],
+        )
+    }
+
+    fn artwork(&self, config: &Config) -> Result<(), ConfigError> {
+        let artwork = &config.artwork;
+        if !(0.0001..=0.25).contains(&artwork.exploration_floor) {
+            let found = artwork.exploration_floor;
+            return Err(self.impossible("artwork.exploration_floor", found, "0.0001 to 0.25"));
+        }
+        self.ranges(
+            "artwork",
+            &[
+                ("hold_seconds", artwork.hold_seconds.into(), 1, 31_536_000),
+                ("refresh_seconds", artwork.refresh_seconds.into(), 0, 86_400),
+                ("remembered", artwork.remembered as u64, 2, 100_000_000),
             ],
         )
     }

@@ -1,5 +1,6 @@
 //! `GET /v1/members/{id}/recommendations`: what a member is offered next.
 
+use super::artwork::{self, ArtworkDocument};
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
 use super::state::{Answer, ApiState, State, ok};
@@ -60,6 +61,9 @@ pub struct RankedTitle {
     pub genres: Vec<String>,
     /// Its score; comparable within one answer only.
     pub score: f64,
+    /// The artwork to show this member, if the catalogue has artworks of the title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artwork: Option<ArtworkDocument>,
     /// Why it is here, weightiest first, if `explain` was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -75,6 +79,7 @@ impl RankedTitle {
             genres: known.map(|title| title.genres.clone()).unwrap_or_default(),
             title: ranked.title,
             score: ranked.score,
+            artwork: None,
             reasons: ranked.reasons.into_iter().map(ReasonDocument::from).collect(),
         }
     }
@@ -141,7 +146,10 @@ pub(super) async fn answer(
         let aggregates = state.engine.aggregates().read();
         let catalogue = state.engine.catalogue().read();
         let ranked = rank(&aggregates, &catalogue, found.snapshot.as_ref(), &query);
-        ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect()
+        let mut titles: Vec<RankedTitle> =
+            ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect();
+        artwork::decorate(state, &aggregates, &catalogue, &member, found.snapshot.as_ref(), &mut titles);
+        titles
     };
     state.queries.count(found.source);
     let source = found.source.name();

@@ -4,6 +4,8 @@ use super::problem::Problem;
 use crate::config::Config;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
+use nearline_model::artwork::Chooser;
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -42,6 +44,8 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
+    /// Chooses artworks.
+    pub artworks: Arc<Mutex<Chooser>>,
 }
 
 /// The state as handlers get it.

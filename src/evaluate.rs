@@ -1,0 +1,3 @@
+//! Off-line evaluation: what was, or would have been, worth how much, from logs.
+
+pub mod policy;
