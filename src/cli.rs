@@ -5,6 +5,7 @@
 pub mod bench;
 mod dead_letters;
 mod demo;
+mod evaluate;
 mod import;
 mod inspect;
 mod publish;
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Measure what recommendations would have been worth, on events of the past.
+    Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
     /// Print shell completions.
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
+            Command::Evaluate(args) => evaluate::run(args, &config),
             Command::Bench(args) => bench::run(args).await,
             Command::Completions { .. } => Ok(()),
         }
