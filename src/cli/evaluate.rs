@@ -144,8 +144,10 @@ fn options(config: &Config, train_fraction: f64, k: usize) -> Options {
 }
 
 fn progress_bar(events: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {human_pos} of {human_len} events  {elapsed} (about {eta} left)")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(
+        "{bar:30} {percent:>3}%  {human_pos} of {human_len} events  {elapsed} (about {eta} left)",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(events as u64).with_style(style)
 }
 
@@ -154,7 +156,9 @@ fn warn(file: &EventFile, refused: u64) {
         eprintln!("warning: {bad}");
     }
     if refused > 0 {
-        eprintln!("warning: the fold refused {refused} events; see [fold] of the configuration for its limits");
+        eprintln!(
+            "warning: the fold refused {refused} events; see [fold] of the configuration for its limits"
+        );
     }
 }
 
@@ -173,7 +177,15 @@ fn table(header: Vec<String>) -> Table {
 fn prequential_tables(report: &Prequential, html: Option<&PathBuf>) -> String {
     let k = report.options.k;
     let header = ["", "queries", "hit rate", "± 95 %", "MRR", "nDCG"];
-    let mut means = table(header.map(|name| if name.starts_with(['h', 'M', 'n']) { format!("{name}@{k}") } else { name.to_owned() }).to_vec());
+    let mut means = table(
+        header
+            .map(
+                |name| {
+                    if name.starts_with(['h', 'M', 'n']) { format!("{name}@{k}") } else { name.to_owned() }
+                },
+            )
+            .to_vec(),
+    );
     let mut add = |name: &str, scores: Scores| {
         means.add_row([
             name.to_owned(),

@@ -9,7 +9,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 /// Labels along the x axis at most.
-const MAX_LABELS: usize = 8;
+const MAX_LABELS: usize = 10;
 
 /// One series of values, drawn in the colour of its style class.
 pub struct Series<'a> {
@@ -70,11 +70,19 @@ impl Chart<'_> {
         let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
         let slot = (WIDTH - LEFT - RIGHT) / self.labels.len().max(1) as f64;
         let middle = |at: usize| LEFT + slot * (at as f64 + 0.5);
-        writeln!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{}</title>"#, escape(self.title))?;
+        writeln!(
+            out,
+            r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{}</title>"#,
+            escape(self.title)
+        )?;
         let mut line = 0.0;
         while line <= top + step / 2.0 {
             let at = y(line);
-            writeln!(out, r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#, WIDTH - RIGHT)?;
+            writeln!(
+                out,
+                r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#,
+                WIDTH - RIGHT
+            )?;
             writeln!(
                 out,
                 r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
@@ -87,11 +95,19 @@ impl Chart<'_> {
         let every = self.labels.len().div_ceil(MAX_LABELS).max(1);
         for (at, label) in self.labels.iter().enumerate().step_by(every) {
             let (x, y) = (middle(at), HEIGHT - BOTTOM + 16.0);
-            writeln!(out, r#"<text class="tick" x="{x:.1}" y="{y:.1}" text-anchor="middle">{}</text>"#, escape(label))?;
+            writeln!(
+                out,
+                r#"<text class="tick" x="{x:.1}" y="{y:.1}" text-anchor="middle">{}</text>"#,
+                escape(label)
+            )?;
         }
         let axis_x = LEFT + (WIDTH - LEFT - RIGHT) / 2.0;
         let axis = escape(self.axis);
-        writeln!(out, r#"<text class="axis" x="{axis_x:.1}" y="{:.1}" text-anchor="middle">{axis}</text>"#, HEIGHT - 8.0)?;
+        writeln!(
+            out,
+            r#"<text class="axis" x="{axis_x:.1}" y="{:.1}" text-anchor="middle">{axis}</text>"#,
+            HEIGHT - 8.0
+        )?;
         for (number, series) in self.series.iter().enumerate() {
             match self.shape {
                 Shape::Line => self.line(out, series, &middle, &y)?,
@@ -115,7 +131,11 @@ impl Chart<'_> {
         for (at, value) in drawn() {
             let (x, y) = (x(at), y(*value));
             let tip = self.tip(series, at, *value);
-            writeln!(out, r#"<circle class="fill {}" cx="{x:.1}" cy="{y:.1}" r="3">{tip}</circle>"#, series.class)?;
+            writeln!(
+                out,
+                r#"<circle class="fill {}" cx="{x:.1}" cy="{y:.1}" r="3">{tip}</circle>"#,
+                series.class
+            )?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::chart::{Chart, Series, Shape, Unit, escape};
 use super::prequential::Prequential;
 use super::summary::Scores;
+use crate::cli::grouped;
 use nearline_model::timestamp::format_rfc3339;
 use std::fmt::Write as _;
 
@@ -13,7 +14,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var
 h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .3rem; }
 p { margin: .3rem 0; } .quiet { color: var(--quiet); }
 .tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.2rem 0; }
-.tile { border: 1px solid var(--line); border-radius: 8px; padding: .6rem .9rem; flex: 1 1 7rem; }
+.tile { border: 1px solid var(--line); border-radius: 8px; padding: .6rem .9rem; flex: 1 1 6.2rem; }
 .tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; } .tile span { color: var(--quiet); font-size: .85rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .3rem .5rem; border-bottom: 1px solid var(--line); } th:first-child, td:first-child { text-align: left; }
@@ -51,10 +52,10 @@ fn write_page(out: &mut String, report: &Prequential, source: &str, bad_lines: u
         out,
         "<p class=\"quiet\">{} · {} events, {} members, {} titles · asked about the last {}{tested}{left_out}</p>",
         escape(source),
-        report.events,
-        report.members,
-        report.titles,
-        report.events - report.train_events,
+        grouped(report.events as u64),
+        grouped(report.members as u64),
+        grouped(report.titles as u64),
+        grouped((report.events - report.train_events) as u64),
     )?;
     writeln!(
         out,
@@ -67,7 +68,7 @@ fn write_page(out: &mut String, report: &Prequential, source: &str, bad_lines: u
         (decimal(own.mrr), format!("MRR at {k}")),
         (decimal(own.ndcg), format!("nDCG at {k}")),
         (percent(report.coverage()), "of all titles recommended".to_owned()),
-        (format!("{:.0} µs", report.query.quantile_us(0.99)), "p99 of a query".to_owned()),
+        (format!("{} µs", grouped(report.query.quantile_us(0.99) as u64)), "p99 of a query".to_owned()),
     ] {
         writeln!(out, "<div class=\"tile\"><b>{value}</b><span>{name}</span></div>")?;
     }
@@ -106,7 +107,8 @@ fn write_table(out: &mut String, report: &Prequential) -> std::fmt::Result {
         let Scores { queries, hit_rate, mrr, ndcg, .. } = scores;
         writeln!(
             out,
-            "<tr><td>{name}</td><td>{queries}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            grouped(queries as u64),
             percent(hit_rate),
             decimal(mrr),
             decimal(ndcg)
@@ -168,7 +170,7 @@ fn minute(ms: i64) -> String {
 
 /// A share as a percentage; a dash where there is none.
 pub fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.2} %", share * 100.0) } else { "–".to_owned() }
+    if share.is_finite() { format!("{:.2}\u{a0}%", share * 100.0) } else { "–".to_owned() }
 }
 
 /// A mean with four digits; a dash where there is none.

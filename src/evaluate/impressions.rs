@@ -60,12 +60,8 @@ impl ListMetrics {
     }
 
     fn json(self) -> Map<String, Value> {
-        let figures = [
-            ("auc", self.auc),
-            ("mrr", self.mrr),
-            ("ndcg_at_5", self.ndcg_5),
-            ("ndcg_at_10", self.ndcg_10),
-        ];
+        let figures =
+            [("auc", self.auc), ("mrr", self.mrr), ("ndcg_at_5", self.ndcg_5), ("ndcg_at_10", self.ndcg_10)];
         figures.into_iter().map(|(name, value)| (name.to_owned(), figure(value))).collect()
     }
 }

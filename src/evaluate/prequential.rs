@@ -188,12 +188,7 @@ pub fn run(
 
 fn query<'a>(event: &'a Event<'_>, k: usize) -> Query<'a> {
     let given = |text: &'a str| Some(text).filter(|text| !text.is_empty());
-    Query {
-        limit: k,
-        country: given(&event.country),
-        device: given(&event.device),
-        ..Query::default()
-    }
+    Query { limit: k, country: given(&event.country), device: given(&event.device), ..Query::default() }
 }
 
 /// The titles that the engine answers with where it knows nothing of the member, of the same candidates.
@@ -260,9 +255,8 @@ impl Prequential {
     pub fn by_seen(&self) -> Vec<SeenClass> {
         let classes = SEEN_CLASSES.iter().enumerate().map(|(at, from)| {
             let below = SEEN_CLASSES.get(at + 1).copied();
-            let of = |outcome: &&Outcome| {
-                outcome.seen >= *from && below.is_none_or(|below| outcome.seen < below)
-            };
+            let of =
+                |outcome: &&Outcome| outcome.seen >= *from && below.is_none_or(|below| outcome.seen < below);
             let seen = match below {
                 Some(below) if below == from + 1 => from.to_string(),
                 Some(below) => format!("{from}–{}", below - 1),
