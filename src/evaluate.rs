@@ -13,6 +13,7 @@ pub mod event_file;
 pub mod html;
 pub mod impressions;
 pub mod metrics;
+pub mod outcome_file;
 pub mod prequential;
 pub mod recommender;
 pub mod replay;

@@ -146,11 +146,21 @@ fn only_the_first_play_or_rating_of_a_title_is_asked_about() {
     // Published twice: dropped by its id, so not asked about either.
     lines.push(lines[6].clone());
     write(directory.path(), "events", &lines);
-    let report = report(directory.path(), &["prequential", "events", "--train-fraction", "0"]);
+    let arguments = ["prequential", "events", "--train-fraction", "0", "--queries", "queries"];
+    let report = report(directory.path(), &arguments);
     assert_eq!((&report["queries"], &report["dropped_events"]), (&json!(3), &json!(1)), "{report}");
     assert_eq!(report["members"], json!(2));
     // Nothing is known before the first; b is not played before m1 rates it; then m2 plays b.
     assert_eq!(number(&report, "hit_rate_at_10"), 0.333333);
+    let queries = std::fs::read_to_string(directory.path().join("queries")).expect("written");
+    let queries: Vec<Value> = queries.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ranks: Vec<_> = queries.iter().map(|query| (&query["event"], &query["rank"])).collect();
+    let (known, unknown) = (json!(2), Value::Null);
+    assert_eq!(
+        ranks,
+        [(&json!("e0"), &unknown), (&json!("e4"), &unknown), (&json!("e6"), &known)],
+        "a has been played and b has not more often: a comes first"
+    );
 }
 
 #[test]

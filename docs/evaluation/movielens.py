@@ -50,8 +50,8 @@ def peers():
     """Name, builder, first parameters, and the stages of tuning: each chooses some parameters, given those
     that the stages before it chose."""
     ease = grid(regularisation=[50, 100, 200, 300, 500, 800, 1_200, 2_000])
-    cosine = grid(neighbours=[20, 50, 100, 200, 400])
-    bm25 = [grid(neighbours=[20, 50, 100, 200, 400]), grid(k1=[0.1, 0.4, 1.2], b=[0.2, 0.5, 0.8])]
+    cosine = grid(neighbours=[20, 50, 100, 200, 400, 800, 1_600])
+    bm25 = [grid(neighbours=[20, 50, 100, 200, 400]), grid(k1=[0.4, 1.2], b=[0.2, 0.5, 0.8])]
     als = [grid(factors=[16, 32, 64, 128], alpha=[0.3, 1.0, 5.0]), grid(regularisation=[1.0, 3.0, 10.0, 30.0, 100.0])]
     first_bm25, first_als = {"k1": 0.4, "b": 0.5}, {"regularisation": 10.0}
     ten = {"refits": models.REFITS}
@@ -103,7 +103,14 @@ def run(path, only=None):
             file=sys.stderr,
             flush=True,
         )
-    return {"events": len(events), "train_events": test, "test_events": len(events) - test, "peers": results}
+    asked = [(events.members[member], events.titles[title]) for member, title in zip(events.member[test:], events.title[test:])]
+    return {
+        "events": len(events),
+        "train_events": test,
+        "test_events": len(events) - test,
+        "asked": asked,
+        "peers": results,
+    }
 
 
 def tune(validation, build, parameters, stages):

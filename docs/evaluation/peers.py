@@ -2,34 +2,36 @@
 
     peers.py movielens --events ml.ndjson --to peers-movielens.json
     peers.py mind --events mind.ndjson --to peers-mind.json
-    peers.py tables --nearline-movielens N.json --peers-movielens P.json
+    peers.py tables --nearline-movielens N.json --queries-movielens Q.ndjson --peers-movielens P.json
                     [--nearline-mind N.json --peers-mind P.json] [--into ../evaluation.md]
 
 `run.sh` beside this file does all of it.
 """
 
 import argparse
+import collections
 import json
+import math
 import re
 import sys
 import warnings
 from pathlib import Path
 
 
-def movielens_table(nearline, peers):
+def movielens_table(nearline, queries, peers):
     """The comparison on MovieLens, the best nDCG first."""
     rows = [(nearline["label"], nearline, "none")] + [
         (peer["name"], peer, parameters_in_words(peer)) for peer in peers["peers"]
     ]
     lines = [
-        "| | hit rate@10 | ± 95 % | MRR@10 | nDCG@10 | nDCG@10, < 5 titles | coverage@10 | tuned on validation |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| | hit rate@10 | ± 95 % | MRR@10 | nDCG@10 | nearline's nDCG@10 − this | nDCG@10, < 5 titles | coverage@10 | tuned on validation |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for name, report, tuned in sorted(rows, key=lambda row: -row[1]["ndcg_at_10"]):
         lines.append(
             f"| {name} | {percent(report['hit_rate_at_10'])} | "
             f"{percent(1.96 * report['hit_rate_at_10_standard_error'])} | {report['mrr_at_10']:.4f} | "
-            f"{report['ndcg_at_10']:.4f} | {report['cold']['ndcg_at_10']:.4f} | "
+            f"{report['ndcg_at_10']:.4f} | {difference(queries, report)} | {report['cold']['ndcg_at_10']:.4f} | "
             f"{percent(report['coverage_at_10'])} | {tuned} |"
         )
     timing = nearline["timing"]
@@ -41,6 +43,25 @@ def movielens_table(nearline, peers):
         f"{timing['event_p50_us']:.0f} µs p50, {timing['event_p99_us']:.0f} µs p99.",
     ]
     return lines
+
+
+def gain(rank):
+    """nDCG of one query: its only relevant title at `rank`, or nowhere."""
+    return 1.0 / math.log2(1.0 + rank) if rank else 0.0
+
+
+def difference(queries, peer):
+    """Mean difference of the nDCG, query by query, with 1.96 standard errors; the queries of one member are
+    taken as one draw."""
+    if "ranks" not in peer:
+        return "–"
+    differences = [gain(query["rank"]) - gain(rank) for query, rank in zip(queries, peer["ranks"])]
+    mean = sum(differences) / len(differences)
+    members = collections.defaultdict(float)
+    for query, value in zip(queries, differences):
+        members[query["member"]] += value - mean
+    error = math.sqrt(sum(residual**2 for residual in members.values())) / len(differences)
+    return f"{mean:+.4f} ± {1.96 * error:.4f}"
 
 
 def mind_table(nearline, peers):
@@ -83,11 +104,28 @@ def check_same_protocol(nearline, peers):
                 sys.exit(f"peers.py: {peer['name']} has {peer[name]} {name}, nearline {nearline[name]}")
 
 
+def check_metrics(nearline, queries):
+    """nearline's own means must be those of its ranks, worked out here once more."""
+    means = {
+        "hit_rate_at_10": [1.0 if query["rank"] else 0.0 for query in queries],
+        "mrr_at_10": [1.0 / query["rank"] if query["rank"] else 0.0 for query in queries],
+        "ndcg_at_10": [gain(query["rank"]) for query in queries],
+    }
+    for name, values in means.items():
+        if abs(sum(values) / len(values) - nearline[name]) > 1e-6:
+            sys.exit(f"peers.py: nearline reports {name} {nearline[name]}, its ranks give {sum(values) / len(values)}")
+
+
 def tables(arguments):
     nearline, peers = load(arguments.nearline_movielens), load(arguments.peers_movielens)
     nearline["label"] = f"**{f'nearline {arguments.label}'.strip()}**"
     check_same_protocol(nearline, peers)
-    lines = ["### MovieLens 100K", "", *movielens_table(nearline, peers)]
+    with open(arguments.queries_movielens, encoding="utf-8") as file:
+        queries = [json.loads(line) for line in file]
+    if [[query["member"], query["title"]] for query in queries] != peers["asked"]:
+        sys.exit("peers.py: nearline was asked about other events than the peers")
+    check_metrics(nearline, queries)
+    lines = ["### MovieLens 100K", "", *movielens_table(nearline, queries, peers)]
     if arguments.nearline_mind:
         nearline, peers = load(arguments.nearline_mind), load(arguments.peers_mind)
         nearline["label"] = f"**{f'nearline {arguments.label}'.strip()}**"
@@ -110,7 +148,7 @@ def load(path):
 
 
 def save(report, path):
-    Path(path).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    Path(path).write_text(json.dumps(report) + "\n", encoding="utf-8")
 
 
 def main():
@@ -125,6 +163,7 @@ def main():
     commands.choices["mind"].add_argument("--train-fraction", type=float, default=0.5)
     command = commands.add_parser("tables")
     command.add_argument("--nearline-movielens", required=True)
+    command.add_argument("--queries-movielens", required=True)
     command.add_argument("--peers-movielens", required=True)
     command.add_argument("--nearline-mind")
     command.add_argument("--peers-mind")

@@ -23,6 +23,7 @@ class Events:
 
     member: np.ndarray
     title: np.ndarray
+    members: list  # Ids by number.
     titles: list  # Ids by number, sorted: the lower number is the lower id.
 
     def __len__(self):
@@ -45,12 +46,14 @@ def read_events(path):
             raise SystemExit(f"{path}: {pair} stands twice; this protocol expects each pair once")
         seen.add(pair)
         kept.append(pair)
-    members = {member: at for at, member in enumerate(sorted({member for member, _ in kept}))}
+    members = sorted({member for member, _ in kept})
     titles = sorted({title for _, title in kept})
-    numbers = {title: at for at, title in enumerate(titles)}
+    member_numbers = {member: at for at, member in enumerate(members)}
+    title_numbers = {title: at for at, title in enumerate(titles)}
     return Events(
-        np.array([members[member] for member, _ in kept]),
-        np.array([numbers[title] for _, title in kept]),
+        np.array([member_numbers[member] for member, _ in kept]),
+        np.array([title_numbers[title] for _, title in kept]),
+        members,
         titles,
     )
 
@@ -168,4 +171,6 @@ class Ranks:
         report["coverage_at_10"] = float(self.coverage)
         report["cold"] = self.metrics(self.cold)
         report["warm"] = self.metrics(~self.cold)
+        # Of every query, 0 where the title was not among the first: to compare query by query.
+        report["ranks"] = np.where(self.ranks <= K, self.ranks, 0).tolist()
         return report

@@ -51,17 +51,18 @@ if ! cmp -s "$here/requirements.txt" "$root/.tools/evaluation/.installed"; then
     "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$root/.tools/evaluation/.installed"
 fi
-export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 say "MovieLens: nearline"
 "$nearline" import movielens "$movielens" --to "$to/movielens.ndjson" >&2
 "$nearline" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" \
-    --html "$to/movielens.html" --json >"$to/nearline-movielens.json"
+    --html "$to/movielens.html" --queries "$to/queries-movielens.ndjson" --json >"$to/nearline-movielens.json"
 if [ "$peers" = yes ] || [ ! -f "$to/peers-movielens.json" ]; then
     say "MovieLens: the peers"
     "$python" "$here/peers.py" movielens --events "$to/movielens.ndjson" --to "$to/peers-movielens.json"
 fi
-tables=(--nearline-movielens "$to/nearline-movielens.json" --peers-movielens "$to/peers-movielens.json")
+tables=(--nearline-movielens "$to/nearline-movielens.json" --queries-movielens "$to/queries-movielens.ndjson"
+    --peers-movielens "$to/peers-movielens.json")
 
 if [ -n "$mind" ]; then
     say "MIND: nearline"

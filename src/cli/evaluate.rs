@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::evaluate::event_file::{EventFile, read_titles};
 use crate::evaluate::html::{decimal, page, percent};
 use crate::evaluate::impressions::{self, Impressions, ListMetrics};
+use crate::evaluate::outcome_file;
 use crate::evaluate::prequential::{self, Options, Prequential};
 use crate::evaluate::summary::{Scores, Timing};
 use anyhow::Context;
@@ -62,6 +63,9 @@ struct PrequentialArgs {
     /// Write a report with charts to FILE, too.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write one JSON object for each query to FILE, too: what was played, and at which rank it stood.
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +100,9 @@ fn run_prequential(args: PrequentialArgs, config: &Config) -> anyhow::Result<()>
     if let Some(path) = &args.html {
         std::fs::write(path, page(&report, &args.input.source(), file.bad.count))
             .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if let Some(path) = &args.queries {
+        outcome_file::write(path, &report, &file.events)?;
     }
     if args.input.json {
         super::print_all(&format!("{}\n", report.json(file.bad.count)))

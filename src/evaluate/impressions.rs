@@ -113,7 +113,7 @@ pub fn run(
     options: Options,
     mut progress: impl FnMut(usize),
 ) -> anyhow::Result<Impressions> {
-    let (requests, members) = requests_of(events, &options)?;
+    let Requests { requests, members } = requests_of(events, &options)?;
     let train_events = options.boundary(events.len());
     let by_first: HashMap<usize, Request> = requests
         .into_values()
@@ -154,11 +154,14 @@ pub fn run(
     Ok(report)
 }
 
-/// What each request of a member showed and what of it was played, and the number of members.
-fn requests_of(
-    events: &[TimedEvent],
-    options: &Options,
-) -> anyhow::Result<(HashMap<(String, String), Request>, usize)> {
+/// All requests, by member and id, and the number of members.
+struct Requests {
+    requests: HashMap<(String, String), Request>,
+    members: usize,
+}
+
+/// What each request of a member showed and what of it was played.
+fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Requests> {
     let mut requests: HashMap<(String, String), Request> = HashMap::new();
     let mut members = HashSet::new();
     for (at, timed) in events.iter().enumerate() {
@@ -179,7 +182,7 @@ fn requests_of(
             request.shown.push(title);
         }
     }
-    Ok((requests, members.len()))
+    Ok(Requests { requests, members: members.len() })
 }
 
 impl Impressions {

@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Where the title that was played stood in the list recommended just before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
+    /// Number of the event, from 0, in the order of time.
+    pub event: usize,
     /// Event time, Unix milliseconds.
     pub at_ms: i64,
     /// Number of the member.
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     fn outcome(member: u32, rank: Option<usize>) -> Outcome {
-        Outcome { at_ms: 0, member, seen: 0, rank, popular: None }
+        Outcome { event: 0, at_ms: 0, member, seen: 0, rank, popular: None }
     }
 
     #[test]
