@@ -173,8 +173,9 @@ def run(path, train_fraction):
     test = round(len(events.rows) * train_fraction)
     tuning = round(test * 0.8)
     half_lives = [{"half_life": events} for events in (300, 1_000, 3_000, 10_000, 30_000)]
-    priors = [{"prior": impressions} for impressions in (1, 3, 10, 30, 100)]
-    neighbourhoods = [{"shrink": plays, "window": titles} for plays in (1, 5, 20, 50) for titles in (10, 50, 1_000)]
+    priors = [{"prior": impressions} for impressions in (0.3, 1, 3, 10, 30, 100)]
+    shrinks, windows = (5, 20, 50, 100, 200, 500), (10, 50, 1_000)
+    neighbourhoods = [{"shrink": shrink, "window": window} for shrink in shrinks for window in windows]
     knn = lambda **choice: ItemKnn(events.shown, **choice)
     peers = [
         ("popularity, running plays", Popularity, [{}]),

@@ -13,22 +13,8 @@ def popularity(stream):
 
 def recent_popularity(stream, half_life):
     """Plays so far, halved with every `half_life` events."""
-    events, first = stream.events, stream.first
-    ages = first - np.arange(first)
-    weights = np.power(0.5, ages / half_life)
-    before = np.bincount(events.title[:first], weights=weights, minlength=len(events.titles))
-
-    def score(start, end):
-        nonlocal before
-        scores = np.empty((end - start, len(before)))
-        fade = 0.5 ** (1 / half_life)
-        for row, title in enumerate(stream.targets[start:end]):
-            scores[row] = before
-            before = before * fade
-            before[title] += fade
-        return scores
-
-    return score
+    scores = stream.popularity(half_life)
+    return lambda start, end: scores[start:end]
 
 
 def ease(matrix, regularisation):

@@ -62,7 +62,12 @@ def peers():
         ("popularity, running, recency-decayed", models.recent_popularity, {}, [half_lives]),
         ("item-kNN, cosine", item_model(models.knn_cosine), {}, [cosine]),
         ("item-kNN, cosine; decayed fold-in", item_model(models.knn_cosine), DECAYED, [cosine, DECAYS]),
-        ("item-kNN, cosine; refitted 10×, decayed fold-in", item_model(models.knn_cosine, **ten), DECAYED, [cosine, DECAYS]),
+        (
+            "item-kNN, cosine; refitted 10×, decayed fold-in",
+            item_model(models.knn_cosine, **ten),
+            DECAYED,
+            [cosine, DECAYS],
+        ),
         ("item-kNN, BM25", item_model(models.knn_bm25), first_bm25, bm25),
         ("item-kNN, BM25; decayed fold-in", item_model(models.knn_bm25), {**first_bm25, **DECAYED}, [*bm25, DECAYS]),
         ("ALS", als_model(), first_als, als),
@@ -103,7 +108,8 @@ def run(path, only=None):
             file=sys.stderr,
             flush=True,
         )
-    asked = [(events.members[member], events.titles[title]) for member, title in zip(events.member[test:], events.title[test:])]
+    pairs = zip(events.member[test:], events.title[test:])
+    asked = [(events.members[member], events.titles[title]) for member, title in pairs]
     return {
         "events": len(events),
         "train_events": test,

@@ -24,7 +24,8 @@ def movielens_table(nearline, queries, peers):
         (peer["name"], peer, parameters_in_words(peer)) for peer in peers["peers"]
     ]
     lines = [
-        "| | hit rate@10 | ± 95 % | MRR@10 | nDCG@10 | nearline's nDCG@10 − this | nDCG@10, < 5 titles | coverage@10 | tuned on validation |",
+        "| | hit rate@10 | ± 95 % | MRR@10 | nDCG@10 | nearline's nDCG@10 − this | nDCG@10, < 5 titles | coverage@10 "
+        "| tuned on validation |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for name, report, tuned in sorted(rows, key=lambda row: -row[1]["ndcg_at_10"]):
@@ -37,8 +38,8 @@ def movielens_table(nearline, queries, peers):
     timing = nearline["timing"]
     lines += [
         "",
-        f"{nearline['queries']:,} queries, {nearline['cold']['queries']:,} of them of members who had seen fewer than 5 "
-        f"titles; {nearline['members']:,} members, {nearline['titles']:,} titles. nearline, one thread: a query "
+        f"{nearline['queries']:,} queries, {nearline['cold']['queries']:,} of them of members who had seen fewer than "
+        f"5 titles; {nearline['members']:,} members, {nearline['titles']:,} titles. nearline, one thread: a query "
         f"{timing['query_p50_us']:.0f} µs p50, {timing['query_p99_us']:.0f} µs p99; an event, learned, "
         f"{timing['event_p50_us']:.0f} µs p50, {timing['event_p99_us']:.0f} µs p99.",
     ]
@@ -61,7 +62,7 @@ def difference(queries, peer):
     for query, value in zip(queries, differences):
         members[query["member"]] += value - mean
     error = math.sqrt(sum(residual**2 for residual in members.values())) / len(differences)
-    return f"{mean:+.4f} ± {1.96 * error:.4f}"
+    return f"{mean:+.4f} ± {1.96 * error:.4f}".replace("-", "−")
 
 
 def mind_table(nearline, peers):
@@ -78,8 +79,8 @@ def mind_table(nearline, peers):
     timing = nearline["timing"]
     lines += [
         "",
-        f"{nearline['requests_ranked']:,} requests of {nearline['titles_shown_mean']:.0f} titles on average. nearline, one "
-        f"thread: ranking a request {timing['query_p50_us']:.0f} µs p50, {timing['query_p99_us']:.0f} µs p99.",
+        f"{nearline['requests_ranked']:,} requests of {nearline['titles_shown_mean']:.0f} titles on average. nearline, "
+        f"one thread: ranking a request {timing['query_p50_us']:.0f} µs p50, {timing['query_p99_us']:.0f} µs p99.",
     ]
     return lines
 

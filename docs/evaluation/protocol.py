@@ -3,7 +3,7 @@
 The same as `nearline evaluate prequential`: events in the order of their time; before each play or first
 rating of a title that its member had not seen, the title's rank among all titles that the member had not
 seen; then the event is learned. A model may know everything before the event: members' histories grow with
-every event, titles seen are never candidates, and equal scores are ordered by plays so far, then by id.
+every event, titles seen are never candidates, and equal scores are ordered by recent popularity, then by id.
 """
 
 import json
@@ -15,6 +15,8 @@ import scipy.sparse as sparse
 K = 10
 WARM_TITLES = 5
 BATCH = 1_000
+# Events in which recent popularity halves: what tuning popularity itself on the validation stream chooses.
+RECENT_EVENTS = 5_000
 
 
 @dataclass
@@ -77,20 +79,21 @@ class Stream:
         self.indices = np.array(indices, dtype=np.int32)
         # How many titles back in the history: 0 is the latest.
         self.steps = np.array(steps, dtype=np.int32)
-        self.plays = self._plays()
+        self.plays = self.popularity(np.inf).astype(np.int32)
+        self.recent = self.popularity(RECENT_EVENTS).astype(np.float32)
 
     def __len__(self):
         return self.last - self.first
 
-    def _plays(self):
-        """Plays of every title before each event asked about."""
+    def popularity(self, half_life):
+        """Plays of every title before each event asked about, halved with every `half_life` events (in a unit
+        that grows from row to row: to be compared within a row)."""
         count = len(self.events.titles)
-        before = np.bincount(self.events.title[: self.first], minlength=count)
-        grown = np.zeros((len(self), count), dtype=np.int32)
-        grown[0] = before
-        rows = np.arange(1, len(self))
-        grown[rows, self.targets[:-1]] = 1
-        return np.cumsum(grown, axis=0, dtype=np.int32)
+        weights = np.exp2((np.arange(self.last) - self.first) / half_life)
+        grown = np.zeros((len(self), count))
+        grown[0] = np.bincount(self.events.title[: self.first], weights=weights[: self.first], minlength=count)
+        grown[np.arange(1, len(self)), self.targets[:-1]] = weights[self.first : self.last - 1]
+        return np.cumsum(grown, axis=0, out=grown)
 
     def history_lengths(self):
         return np.diff(self.starts)
@@ -135,12 +138,12 @@ class Stream:
 
     def _ranks(self, scores, start, end):
         rows, targets = np.arange(end - start), self.targets[start:end]
-        plays = self.plays[start:end]
+        recents = self.recent[start:end]
         score = scores[rows, targets][:, None]
-        play = plays[rows, targets][:, None]
+        recent = recents[rows, targets][:, None]
         lower_id = np.arange(scores.shape[1])[None, :] < targets[:, None]
         tied = scores == score
-        above = (scores > score) | (tied & ((plays > play) | ((plays == play) & lower_id)))
+        above = (scores > score) | (tied & ((recents > recent) | ((recents == recent) & lower_id)))
         return above.sum(axis=1) + 1
 
 

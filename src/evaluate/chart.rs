@@ -8,8 +8,9 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
-/// Labels along the x axis at most.
-const MAX_LABELS: usize = 10;
+/// Width that a character of a label takes at most, and the room between two labels.
+const CHARACTER: f64 = 6.6;
+const BETWEEN: f64 = 10.0;
 
 /// One series of values, drawn in the colour of its style class.
 pub struct Series<'a> {
@@ -92,7 +93,8 @@ impl Chart<'_> {
             )?;
             line += step;
         }
-        let every = self.labels.len().div_ceil(MAX_LABELS).max(1);
+        let longest = self.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let every = ((longest as f64 * CHARACTER + BETWEEN) / slot).ceil().max(1.0) as usize;
         for (at, label) in self.labels.iter().enumerate().step_by(every) {
             let (x, y) = (middle(at), HEIGHT - BOTTOM + 16.0);
             writeln!(
