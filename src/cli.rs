@@ -57,7 +57,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Evaluate on logs of the past.
+    /// Measure what recommendations would have been worth, on events of the past.
     Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
@@ -127,7 +127,7 @@ fn now_ms() -> i64 {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -83,21 +83,7 @@ pub fn rank(
 ) -> Vec<Ranked> {
     let popularity = Popularity::of(aggregates, query);
     let sources = sources(aggregates, member);
-    let mut scores = vec![0.0_f64; aggregates.title_count() + 1];
-    for (_, weight, followers) in &sources {
-        for (title, share) in followers.shares() {
-            scores[title as usize] += weight * share;
-        }
-    }
-    for (title, score) in scores.iter_mut().enumerate() {
-        if *score > 0.0 {
-            *score *= damping(aggregates, title as Symbol);
-        }
-        *score += popularity.weight(title);
-    }
-    for title in excluded(aggregates, member, query) {
-        scores[title as usize] = 0.0;
-    }
+    let scores = scores(aggregates, &sources, &popularity, &excluded(aggregates, member, query));
     let available = |id: &str| catalogue.is_available(id, query.country);
     let mut ranked = best(aggregates, &scores, query.limit, available);
     if query.explain {
@@ -106,6 +92,24 @@ pub fn rank(
         }
     }
     ranked
+}
+
+/// The score that each of `titles` has in [`rank`], in their order; 0 for what it leaves out.
+pub fn score_titles(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    member: Option<&MemberSnapshot>,
+    query: &Query<'_>,
+    titles: &[&str],
+) -> Vec<f64> {
+    let popularity = Popularity::of(aggregates, query);
+    let sources = sources(aggregates, member);
+    let scores = scores(aggregates, &sources, &popularity, &excluded(aggregates, member, query));
+    let score = |id: &&str| match aggregates.title(id) {
+        Some(title) if catalogue.is_available(id, query.country) => scores[title as usize],
+        _ => 0.0,
+    };
+    titles.iter().map(score).collect()
 }
 
 /// Titles that follow `title` most, damped by how often they are played anyway.
@@ -141,6 +145,31 @@ fn sources<'a>(aggregates: &'a Aggregates, member: Option<&MemberSnapshot>) -> V
         weight *= STEP_WEIGHT;
     }
     sources
+}
+
+/// Scores of all titles by their number; those of `excluded` are 0.
+fn scores(
+    aggregates: &Aggregates,
+    sources: &[Source<'_>],
+    popularity: &Popularity<'_>,
+    excluded: &[Symbol],
+) -> Vec<f64> {
+    let mut scores = vec![0.0_f64; aggregates.title_count() + 1];
+    for (_, weight, followers) in sources {
+        for (title, share) in followers.shares() {
+            scores[title as usize] += weight * share;
+        }
+    }
+    for (title, score) in scores.iter_mut().enumerate() {
+        if *score > 0.0 {
+            *score *= damping(aggregates, title as Symbol);
+        }
+        *score += popularity.weight(title);
+    }
+    for title in excluded {
+        scores[*title as usize] = 0.0;
+    }
+    scores
 }
 
 fn damping(aggregates: &Aggregates, title: Symbol) -> f64 {

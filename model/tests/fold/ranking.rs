@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
-use nearline_model::ranking::{Query, Ranked, Reason, rank, similar};
+use nearline_model::ranking::{Query, Ranked, Reason, rank, score_titles, similar};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
 use proptest::prelude::*;
@@ -60,6 +60,29 @@ fn seen_disliked_excluded_and_unavailable_titles_are_left_out() {
     assert!(ids(&rank(&aggregates, &catalogue, Some(&member), &anywhere)).contains(&"elsewhere"));
     let one = Query { limit: 1, ..query };
     assert_eq!(ids(&rank(&aggregates, &catalogue, Some(&member), &one)), ["c"]);
+}
+
+#[test]
+fn given_titles_have_the_scores_that_they_are_ranked_by() {
+    let (mut harness, aggregates) = audience(LISTS);
+    let member = harness.snapshot("m0");
+    let mut catalogue = Catalogue::default();
+    catalogue.put(Title { id: "y".into(), countries: vec!["JP".into()], ..Title::default() });
+    let query = Query {
+        limit: 10,
+        country: Some("BR"),
+        exclude: vec!["elsewhere", "unheard-of"],
+        ..Query::default()
+    };
+    let ranked = rank(&aggregates, &catalogue, Some(&member), &query);
+    assert_eq!(ids(&ranked), ["c", "d", "x"]);
+    let titles = ["unheard-of", "x", "a", "d", "y", "c", "elsewhere", "disliked"];
+    let scores = score_titles(&aggregates, &catalogue, Some(&member), &query, &titles);
+    let expected = titles
+        .map(|title| ranked.iter().find(|ranked| &*ranked.title == title).map_or(0.0, |ranked| ranked.score));
+    assert_eq!(scores, expected);
+    let of_nobody = score_titles(&aggregates, &catalogue, None, &query, &["a", "x"]);
+    assert!(of_nobody[0] > of_nobody[1] && of_nobody[1] > 0.0, "{of_nobody:?}");
 }
 
 #[test]
