@@ -28,7 +28,7 @@ const POPULARITY_WEIGHT: f64 = 0.002;
 const MAX_REASONS: usize = 3;
 
 /// What is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Query<'a> {
     /// Titles wanted at most.
     pub limit: usize,
@@ -40,6 +40,10 @@ pub struct Query<'a> {
     pub exclude: Vec<&'a str>,
     /// Whether reasons are wanted.
     pub explain: bool,
+    /// Which titles may be offered, beside availability; `None`: all.
+    pub admit: Option<&'a dyn Fn(&str) -> bool>,
+    /// What a title's score is multiplied by; `None`: 1 for all.
+    pub boost: Option<&'a dyn Fn(&str) -> f64>,
 }
 
 /// Why a title was ranked where it is.
@@ -95,10 +99,13 @@ pub fn rank(
         }
         *score += popularity.weight(title);
     }
+    boost_scores(aggregates, &mut scores, query);
     for title in excluded(aggregates, member, query) {
         scores[title as usize] = 0.0;
     }
-    let available = |id: &str| catalogue.is_available(id, query.country);
+    let available = |id: &str| {
+        catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id))
+    };
     let mut ranked = best(aggregates, &scores, query.limit, available);
     if query.explain {
         for ranked in &mut ranked {
@@ -106,6 +113,14 @@ pub fn rank(
         }
     }
     ranked
+}
+
+/// Multiplies each score by its boost, if one is asked for.
+fn boost_scores(aggregates: &Aggregates, scores: &mut [f64], query: &Query<'_>) {
+    let Some(boost) = query.boost else { return };
+    for (title, score) in scores.iter_mut().enumerate().filter(|(_, score)| **score > 0.0) {
+        *score *= boost(aggregates.title_id(title as Symbol));
+    }
 }
 
 /// Titles ranked by their plays, decayed by the short half-life, in a dimension such as `all` or
