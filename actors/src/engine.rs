@@ -1,6 +1,7 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::member_watch::MemberWatch;
 use crate::partition_actor::{CommitNow, Stop};
 use crate::ports::{PortError, Ports};
 use crate::retry::Backoff;
@@ -10,6 +11,7 @@ use crate::status::{PartitionShared, PartitionState, PartitionStatus};
 use crate::supervisor::Supervisor;
 use actix::prelude::*;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::identifier::partition_of;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -125,6 +127,12 @@ impl Engine {
         let source = answer.as_ref().map_or("not_reached", |answer| answer.source.name());
         metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
         answer
+    }
+
+    /// Tells whenever an event of `member` has been folded on this node.
+    pub fn watch_member(&self, member: &str) -> MemberWatch {
+        let partition = partition_of(member, self.partition_count());
+        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
     }
 
     /// The aggregates. Hold the lock shortly.

@@ -7,6 +7,8 @@
 //! available in the country are left out. Equal scores are ordered by title id, so that the answer
 //! depends on state alone.
 
+pub mod settings;
+
 use crate::aggregates::transitions::STEP_WEIGHT;
 use crate::aggregates::{ALL, Aggregates};
 use crate::catalogue::Catalogue;
@@ -44,6 +46,8 @@ pub struct Query<'a> {
     pub admit: Option<&'a dyn Fn(&str) -> bool>,
     /// What a title's score is multiplied by; `None`: 1 for all.
     pub boost: Option<&'a dyn Fn(&str) -> f64>,
+    /// Settings of the ranking; `None`: the defaults.
+    pub settings: Option<&'a settings::RankingSettings>,
 }
 
 /// Why a title was ranked where it is.

@@ -201,6 +201,14 @@ pub struct HttpSection {
     pub keep_alive_seconds: u64,
     /// Seconds for open requests to end when the program stops.
     pub shutdown_seconds: u64,
+    /// Titles that one paging session gives at most.
+    pub session_titles: usize,
+    /// Seconds after which a paging session's cursors are refused.
+    pub session_seconds: u64,
+    /// Evaluation steps that the filter and the boost of one request may take together.
+    pub expression_steps: u64,
+    /// Compiled filters and boosts that are kept.
+    pub compiled_expressions: usize,
 }
 
 impl Default for HttpSection {
@@ -217,6 +225,10 @@ impl Default for HttpSection {
             body_timeout_ms: 15_000,
             keep_alive_seconds: 60,
             shutdown_seconds: 10,
+            session_titles: 1_000,
+            session_seconds: 3_600,
+            expression_steps: 2_000_000,
+            compiled_expressions: 256,
         }
     }
 }

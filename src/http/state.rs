@@ -1,7 +1,10 @@
 //! What all handlers share.
 
+use super::filter::Programs;
+use super::live::LiveHub;
 use super::problem::Problem;
 use crate::config::Config;
+use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
 use serde::Serialize;
@@ -42,6 +45,12 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
+    /// Compiled filters and boosts.
+    pub programs: Arc<Programs>,
+    /// Experiments that run.
+    pub experiments: Arc<Experiments>,
+    /// What live rows share.
+    pub live: Arc<LiveHub>,
 }
 
 /// The state as handlers get it.
