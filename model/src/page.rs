@@ -1,9 +1,11 @@
 //! The page: rows of titles for a member, no title twice.
 //!
 //! Rows are ordered by the rate at which members take what is in them, where that is known, and by
-//! [`RowKind::prior_take`] where it is not. They are then filled from the top, so that a title that
-//! several rows would show stands in the one that is seen first. A row that finds fewer than
-//! [`RowKind::least_titles`] is dropped, and what it would have shown is free for the rows below.
+//! [`RowKind::prior_take`] where it is not. What the member began and the member's own list are looked
+//! for by name, so those rows take their titles first, as far as the page reaches. The others are
+//! filled from the top, so that a title that several would show stands in the one that is seen first.
+//! A row that finds fewer than [`RowKind::least_titles`] is dropped, and what it would have shown is
+//! free for the rows below.
 //!
 //! Country, `exclude`, `admit` and everything the caller filters by hold for every row. `boost` moves
 //! titles within rows that are ranked by a score; what the member left off and the member's own list
@@ -71,12 +73,14 @@ impl RowKind {
         }
     }
 
+    /// Whether the member filled it, title by title.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::ContinueWatching | Self::MyList)
+    }
+
     /// Titles below which the row is not shown.
     pub fn least_titles(self) -> usize {
-        match self {
-            Self::ContinueWatching | Self::MyList => 1,
-            _ => 3,
-        }
+        if self.is_own() { 1 } else { 3 }
     }
 }
 
@@ -153,16 +157,29 @@ pub struct PageSources<'a> {
 
 /// Assembles at most `rows` rows of at most `query.limit` titles each.
 pub fn assemble(sources: &PageSources<'_>, query: &Query<'_>, rows: usize) -> Vec<Row> {
+    let ordered = in_order(sources, query);
     let mut page = Vec::with_capacity(rows.min(MAX_ROWS));
     let mut shown: HashSet<Arc<str>> = HashSet::new();
-    for mut row in in_order(sources, query) {
+    let fill = |row: &mut Row, shown: &HashSet<Arc<str>>| {
+        let spare = query.limit.saturating_add(shown.len());
+        let candidates = candidates::of(sources, query, row, spare).into_iter();
+        row.titles = candidates.filter(|title| !shown.contains(&title.title)).take(query.limit).collect();
+    };
+    // The member's own rows take their titles first, wherever they stand.
+    let mut own: Vec<Row> = ordered.iter().take(rows).filter(|row| row.kind.is_own()).cloned().collect();
+    own.sort_by_key(|row| row.kind != RowKind::ContinueWatching);
+    for row in &mut own {
+        fill(row, &shown);
+        shown.extend(row.titles.iter().map(|title| title.title.clone()));
+    }
+    for mut row in ordered {
         if page.len() >= rows || query.limit == 0 {
             break;
         }
-        let spare = query.limit.saturating_add(shown.len());
-        let candidates = candidates::of(sources, query, &row, spare);
-        row.titles =
-            candidates.into_iter().filter(|title| !shown.contains(&title.title)).take(query.limit).collect();
+        match own.iter().position(|own| own.kind == row.kind) {
+            Some(at) => row = own.swap_remove(at),
+            None => fill(&mut row, &shown),
+        }
         if row.titles.len() >= row.kind.least_titles().min(query.limit) {
             shown.extend(row.titles.iter().map(|title| title.title.clone()));
             page.push(row);

@@ -68,9 +68,12 @@ pub struct ChiSquare {
     pub p_value: f64,
 }
 
-/// Pearson's test of `counts` against the proportions of `expected`; `None` if nothing was counted, or
-/// too little for the test (fewer than 5 expected somewhere).
+/// Pearson's test of `counts` against the proportions of `expected`; `None` if too little was
+/// counted for the test (fewer than 5 expected somewhere), or there are not two counts to compare.
 pub fn chi_square(counts: &[u64], expected: &[f64]) -> Option<ChiSquare> {
+    if counts.len() < 2 || counts.len() != expected.len() {
+        return None;
+    }
     let (total, weight) = (counts.iter().sum::<u64>() as f64, expected.iter().sum::<f64>());
     let mut statistic = 0.0;
     for (count, expected) in counts.iter().zip(expected) {
