@@ -92,6 +92,14 @@ impl Check<'_> {
                 ("open_impressions", fold.open_impressions as u64, 1, 65_536),
                 ("attribution_seconds", fold.attribution_seconds.into(), 1, 2_592_000),
                 ("lateness_seconds", fold.lateness_seconds.into(), 0, 2_592_000),
+                ("quality_seconds", fold.quality_seconds.into(), 1, 10_000_000),
+                (
+                    "quality_window_seconds",
+                    fold.quality_window_seconds.into(),
+                    fold.lateness_seconds.into(),
+                    2_592_000,
+                ),
+                ("open_plays", fold.open_plays as u64, 1, 65_536),
                 ("symbols_per_partition", fold.symbols_per_partition as u64, 1, 100_000_000),
                 ("transition_window", fold.transition_window as u64, 1, 64),
                 ("event_bytes", fold.event_bytes as u64, 256, 1_048_576),
@@ -106,6 +114,10 @@ impl Check<'_> {
                 ("titles", aggregates.titles as u64, 1, 100_000_000),
                 ("dimensions", aggregates.dimensions as u64, 1, 65_536),
                 ("transitions", aggregates.transitions as u64, 1, 1_000_000_000),
+                ("rows", aggregates.rows as u64, 1, 4_096),
+                ("place_epochs", aggregates.place_epochs.into(), 1, 17_520),
+                ("variants", aggregates.variants as u64, 1, 65_536),
+                ("variant_epochs", aggregates.variant_epochs.into(), 1, 17_520),
             ],
         )
     }

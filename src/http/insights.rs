@@ -18,7 +18,9 @@ pub struct CountsDocument {
     pub impressions: u64,
     /// How many of those impressions were played.
     pub attributed_plays: u64,
-    /// Plays and first ratings, attributed or not.
+    /// How many of those plays were watched for long enough (`fold.quality_seconds`).
+    pub quality_plays: u64,
+    /// Plays and first ratings, attributed or not; of a row or a position, its attributed plays.
     pub plays: u64,
     /// Attributed plays per impression; absent without impressions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +29,7 @@ pub struct CountsDocument {
 
 impl CountsDocument {
     fn add(&mut self, counts: Counts) {
+        self.quality_plays += u64::from(counts.quality);
         self.impressions += u64::from(counts.impressions);
         self.attributed_plays += u64::from(counts.attributed);
         self.plays += u64::from(counts.plays);

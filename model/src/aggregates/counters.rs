@@ -90,10 +90,7 @@ impl CounterTable {
             if counters.epochs.get(at).is_none_or(|(e, _)| *e != epoch) {
                 counters.epochs.insert(at, (epoch, Counts::default()));
             }
-            let cell = &mut counters.epochs[at].1;
-            cell.impressions = cell.impressions.saturating_add(counts.impressions);
-            cell.attributed = cell.attributed.saturating_add(counts.attributed);
-            cell.plays = cell.plays.saturating_add(counts.plays);
+            counters.epochs[at].1 += counts;
         }
         if counts.plays > 0 {
             let plays = u64::from(counts.plays);
@@ -126,6 +123,11 @@ impl CounterTable {
     /// Plays by title number, decayed by the short half-life, in a unit common to this table.
     pub fn trend(&self) -> &[f64] {
         &self.trend
+    }
+
+    /// Numbers of all titles counted, in no order.
+    pub fn titles(&self) -> impl Iterator<Item = (Symbol, &TitleCounters)> {
+        self.titles.iter().map(|(title, counters)| (*title, counters))
     }
 
     /// Counters of one title.

@@ -18,6 +18,8 @@ fn fading() -> AggregateSettings {
         epochs: 48,
         popularity_half_life_epochs: 3,
         trend_half_life_epochs: 1,
+        place_epochs: 9,
+        variant_epochs: 20,
         ..AggregateSettings::default()
     }
 }
@@ -151,4 +153,30 @@ fn titles_are_counted_by_country_device_and_altogether() {
     }
     assert_eq!(counts(ALL, "b"), Some(vec![(0, 1)]));
     assert_eq!(counts("country:BR", "b"), None);
+}
+
+#[test]
+fn impressions_and_their_plays_are_counted_by_row_position_and_variant() {
+    let shown = json!({"request": "r1-x-home-b", "row": "top10", "position": 12});
+    let played = json!({"request": "r1-x-home-b"});
+    let watched = json!({"watched_s": 300});
+    let events = [
+        ("impression", "a", shown.clone()),
+        ("impression", "b", shown),
+        ("play", "a", played),
+        ("progress", "a", watched.clone()),
+        ("progress", "a", watched),
+    ];
+    let mut aggregates = Aggregates::new(1, AggregateSettings::default());
+    fold_events(FoldSettings::default(), &events).add_to(&mut aggregates);
+    let title = aggregates.title("a").expect("counted");
+    for dimension in [ALL, "row:top10", "position:10-14"] {
+        let counters = aggregates.counters(dimension).and_then(|table| table.title(title));
+        let (_, counts) = counters.expect(dimension).epochs[0];
+        assert_eq!((counts.impressions, counts.attributed, counts.quality), (1, 1, 1), "{dimension}");
+    }
+    assert_eq!(aggregates.variants().collect::<Vec<_>>(), [("home", "b")]);
+    let variant = aggregates.variant_counts("home", "b").expect("counted").totals();
+    assert_eq!((variant.impressions, variant.attributed, variant.quality), (2, 1, 1));
+    assert_eq!(aggregates.variant_counts("home", "a"), None);
 }
