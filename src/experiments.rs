@@ -6,7 +6,6 @@
 //! it back as `request`, which is how a variant's take rate is counted.
 
 pub mod exposure;
-pub mod measured;
 pub mod statistics;
 
 use nearline_model::ranking::settings::RankingSettings;

@@ -20,6 +20,7 @@ pub mod problem;
 mod query;
 mod recommendations;
 pub mod routes;
+mod row_takes;
 mod state;
 mod titles;
 mod trending;
@@ -83,6 +84,7 @@ pub async fn serve(
         programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
         experiments: Arc::new(experiments),
         live: live.clone(),
+        row_takes: Arc::default(),
     };
     let data = web::Data::new(state.clone());
     let public = data.clone();

@@ -91,8 +91,16 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ),
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
-    ("nearline_expression_evictions_total", Unit::Count, "Compiled filters and boosts that made room for others"),
-    ("nearline_expression_limit_hits_total", Unit::Count, "Requests whose filter and boost took too many steps"),
+    (
+        "nearline_expression_evictions_total",
+        Unit::Count,
+        "Compiled filters and boosts that made room for others",
+    ),
+    (
+        "nearline_expression_limit_hits_total",
+        Unit::Count,
+        "Requests whose filter and boost took too many steps",
+    ),
     ("nearline_live_rankings_total", Unit::Count, "Times a live row was ranked"),
     ("nearline_live_events_total", Unit::Count, "Rows sent to live subscribers"),
     ("nearline_live_limit_hits_total", Unit::Count, "Live rows refused because as many were open as may be"),

@@ -89,7 +89,10 @@ fn a_position_that_the_log_does_not_have_is_said_so_at_once_with_its_end() {
         assert!(asked.elapsed().as_secs() < 10, "waiting does not help");
         assert_eq!((reply.status, reply.header("retry-after")), (400, ""));
         let problem = reply.json();
-        assert_eq!((&problem["type"], &problem["log_end"]), (&json!("/problems/position-unknown"), &json!(position)));
+        assert_eq!(
+            (&problem["type"], &problem["log_end"]),
+            (&json!("/problems/position-unknown"), &json!(position))
+        );
         assert_eq!((&problem["position"], &problem["wanted"]), (&json!(position), &json!(position + 1_000)));
         assert_eq!(problem["instance"], path);
     }
@@ -165,7 +168,8 @@ fn titles_are_put_read_and_shown_where_they_may_be() {
     assert!(titles(&service.get("/v1/titles/heist/similar?country=BR").json()).is_empty());
 
     let insights = service.get("/v1/titles/heist/insights").json();
-    let totals = json!({"impressions": 10, "attributed_plays": 10, "quality_plays": 0, "plays": 10, "take_rate": 1.0});
+    let totals =
+        json!({"impressions": 10, "attributed_plays": 10, "quality_plays": 0, "plays": 10, "take_rate": 1.0});
     assert_eq!((&insights["totals"], &insights["name"]), (&totals, &json!("Heist")));
     let names: Vec<_> =
         insights["dimensions"].as_array().expect("dimensions").iter().map(|d| &d["dimension"]).collect();

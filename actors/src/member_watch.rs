@@ -42,8 +42,7 @@ impl MemberWatches {
         if self.count.load(Relaxed) == 0 {
             return None;
         }
-        let mut watched: Vec<_> =
-            self.members.lock().keys().map(|member| (member.clone(), false)).collect();
+        let mut watched: Vec<_> = self.members.lock().keys().map(|member| (member.clone(), false)).collect();
         watched.sort_unstable();
         Some(WatchedBatch { watched })
     }

@@ -62,7 +62,9 @@ impl std::fmt::Display for NotReached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { position, wanted, log_end } = self;
         match log_end {
-            None => write!(f, "state is at position {position}, asked for was {wanted}; ask again in a moment"),
+            None => {
+                write!(f, "state is at position {position}, asked for was {wanted}; ask again in a moment")
+            }
             Some(end) => write!(
                 f,
                 "the log of the member's partition ends at position {end}, asked for was {wanted}; give a \
@@ -111,8 +113,7 @@ impl Router {
         let wanted = after.unwrap_or(0);
         // A caller that insists on a position gets the whole time for it; others leave the store half.
         let live_until = start + if wanted > 0 { self.deadline } else { self.deadline / 2 };
-        let not_reached =
-            |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
+        let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
         let live = tokio::select! {
             biased;
             live = timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)) => live,

@@ -47,6 +47,16 @@ pub enum RowKind {
 }
 
 impl RowKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::ContinueWatching,
+        Self::TopPicks,
+        Self::BecauseYouWatched,
+        Self::TrendingNow,
+        Self::MyList,
+        Self::NewForYou,
+    ];
+
     /// Name in answers, and in the `row` of impressions.
     pub fn name(self) -> &'static str {
         match self {

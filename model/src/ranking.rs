@@ -107,9 +107,8 @@ pub fn rank(
     for title in excluded(aggregates, member, query) {
         scores[title as usize] = 0.0;
     }
-    let available = |id: &str| {
-        catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id))
-    };
+    let available =
+        |id: &str| catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id));
     let mut ranked = best(aggregates, &scores, query.limit, available);
     if query.explain {
         for ranked in &mut ranked {

@@ -118,7 +118,10 @@ fn mistakes_are_told_with_their_place() {
         assert_eq!(error.position, position, "{text}: {error}");
         assert!(error.detail.contains(part), "{text}: {error}");
     }
-    assert_eq!(Program::boost("true").expect_err("no number").detail, "the boost is of type bool; it must be a double");
+    assert_eq!(
+        Program::boost("true").expect_err("no number").detail,
+        "the boost is of type bool; it must be a double"
+    );
     assert_eq!(Program::read("title.genres").expect("a list").kind(), Type::Texts);
 }
 
@@ -201,7 +204,8 @@ fn condition() -> BoxedStrategy<String> {
 
 /// What `caper` is in the other implementation's terms.
 fn other_context() -> CelContext<'static, 'static> {
-    let texts = |texts: &[&str]| CelValue::from(texts.iter().map(|text| CelValue::from(*text)).collect::<Vec<_>>());
+    let texts =
+        |texts: &[&str]| CelValue::from(texts.iter().map(|text| CelValue::from(*text)).collect::<Vec<_>>());
     let title: HashMap<&str, CelValue> = HashMap::from([
         ("id", "caper".into()),
         ("name", "The Caper".into()),
@@ -209,8 +213,7 @@ fn other_context() -> CelContext<'static, 'static> {
         ("year", 2015_i64.into()),
         ("countries", texts(&["BR"])),
     ]);
-    let context: HashMap<&str, CelValue> =
-        HashMap::from([("country", "BR".into()), ("hour", 9_i64.into())]);
+    let context: HashMap<&str, CelValue> = HashMap::from([("country", "BR".into()), ("hour", 9_i64.into())]);
     let member: HashMap<&str, CelValue> = HashMap::from([("list", texts(&["caper", "heist"]))]);
     let mut variables = CelContext::default();
     variables.add_variable_from_value("title", title);

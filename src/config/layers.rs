@@ -125,7 +125,9 @@ impl Layers {
         let name = format!("{section}.{key}");
         let values = match self.table.get_mut(section).and_then(Value::as_table_mut) {
             Some(values) => values,
-            None => return Err(unknown(&name, origin, "experiments in a file, written [[experiments]]".into())),
+            None => {
+                return Err(unknown(&name, origin, "experiments in a file, written [[experiments]]".into()));
+            }
         };
         if !values.contains_key(key) {
             let known: Vec<&str> = values.keys().map(String::as_str).collect();

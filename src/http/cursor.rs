@@ -74,7 +74,8 @@ impl Session {
             }
             _ => return Err(damaged()),
         }
-        let Some(body_bytes) = bytes.len().checked_sub(CHECK_BYTES).filter(|bytes| *bytes >= HEAD_BYTES) else {
+        let Some(body_bytes) = bytes.len().checked_sub(CHECK_BYTES).filter(|bytes| *bytes >= HEAD_BYTES)
+        else {
             return Err(damaged());
         };
         let (body, sum) = bytes.split_at(body_bytes);
@@ -94,8 +95,10 @@ impl Session {
         }
         let age_s = now_s.saturating_sub(started_s);
         if age_s > limits.session_seconds {
-            let problem =
-                format!("is of a session that began {age_s} s ago; sessions last {} s", limits.session_seconds);
+            let problem = format!(
+                "is of a session that began {age_s} s ago; sessions last {} s",
+                limits.session_seconds
+            );
             return Err(invalid(&problem));
         }
         Ok(session)

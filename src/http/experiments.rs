@@ -3,10 +3,10 @@
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, ApiState, State, ok};
-use crate::experiments::measured::{VariantCounts, variant_counts};
 use crate::experiments::statistics::{Interval, chi_square, difference, wilson};
 use crate::experiments::{Experiment, Running};
 use actix_web::HttpRequest;
+use nearline_model::aggregates::variants::TakeTotals;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,6 +53,8 @@ pub struct VariantResult {
     pub impressions: u64,
     /// How many of them were played.
     pub attributed_plays: u64,
+    /// How many of those plays were watched for long enough to count as a good choice.
+    pub quality_plays: u64,
     /// Attributed plays per impression; absent without impressions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub take_rate: Option<f64>,
@@ -136,19 +138,20 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
 
 fn document(state: &ApiState, running: &Running) -> ExperimentDocument {
     let experiment = &running.experiment;
-    let counts: Vec<VariantCounts> = {
+    let counts: Vec<TakeTotals> = {
         let aggregates = state.engine.aggregates().read();
         let variants = experiment.variants.iter();
-        variants.map(|variant| variant_counts(&aggregates, &experiment.name, &variant.name)).collect()
+        let counts = variants.map(|variant| aggregates.variant_counts(&experiment.name, &variant.name));
+        counts.map(|counts| counts.map(|counts| counts.totals()).unwrap_or_default()).collect()
     };
     results(experiment, &counts, &running.exposed())
 }
 
 /// What is counted, with its statistics.
-fn results(experiment: &Experiment, counts: &[VariantCounts], exposed: &[u64]) -> ExperimentDocument {
+fn results(experiment: &Experiment, counts: &[TakeTotals], exposed: &[u64]) -> ExperimentDocument {
     let weights: Vec<f64> = experiment.variants.iter().map(|variant| f64::from(variant.weight)).collect();
     let total: f64 = weights.iter().sum();
-    let pair = |counts: &VariantCounts| (counts.attributed, counts.impressions);
+    let pair = |counts: &TakeTotals| (counts.attributed, counts.impressions);
     let control = counts.first().map(pair).unwrap_or_default();
     let variants = experiment.variants.iter().enumerate().map(|(number, variant)| {
         let counted = counts.get(number).copied().unwrap_or_default();
@@ -160,6 +163,7 @@ fn results(experiment: &Experiment, counts: &[VariantCounts], exposed: &[u64]) -
             ranking: serde_json::to_value(&variant.ranking).unwrap_or_default(),
             impressions,
             attributed_plays: attributed,
+            quality_plays: counted.quality,
             take_rate: (impressions > 0).then(|| attributed as f64 / impressions as f64),
             interval: wilson(attributed, impressions).map(IntervalDocument::from),
             difference: beside.map(|beside| DifferenceDocument {
@@ -195,8 +199,8 @@ mod tests {
     #[test]
     fn a_variant_that_is_better_is_shown_so_with_its_certainty() {
         let counts = [
-            VariantCounts { impressions: 10_000, attributed: 500 },
-            VariantCounts { impressions: 10_000, attributed: 600 },
+            TakeTotals { impressions: 10_000, attributed: 500, quality: 400 },
+            TakeTotals { impressions: 10_000, attributed: 600, quality: 450 },
         ];
         let document = results(&experiment(), &counts, &[300, 100]);
         let bold = &document.variants[1];
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_mismatched_ratio_is_told_and_nothing_is_made_up_from_nothing() {
-        let document = results(&experiment(), &[VariantCounts::default(); 2], &[500, 500]);
+        let document = results(&experiment(), &[TakeTotals::default(); 2], &[500, 500]);
         assert!(document.sample_ratio.expect("enough members").mismatch, "3 : 1 was asked for");
         assert!(document.variants.iter().all(|variant| {
             variant.take_rate.is_none() && variant.interval.is_none() && variant.difference.is_none()

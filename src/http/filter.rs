@@ -101,9 +101,8 @@ impl Expressions {
     /// # Errors
     /// Where an expression is wrong, with an example of a right one.
     pub fn read(parameters: &Parameters, programs: &Programs) -> Result<Self, Problem> {
-        let program = |kind: Kind| {
-            parameters.raw(kind.parts().0).map(|text| programs.get(kind, text)).transpose()
-        };
+        let program =
+            |kind: Kind| parameters.raw(kind.parts().0).map(|text| programs.get(kind, text)).transpose();
         Ok(Self {
             filter: program(Kind::Filter)?,
             boost: program(Kind::Boost)?,
@@ -190,7 +189,8 @@ pub fn sifted(gate: &Gate<'_>, ranked: Vec<Ranked>, limit: usize) -> Vec<Ranked>
     if !gate.expressions.has_boost() {
         return admitted.take(limit).collect();
     }
-    let boosted = admitted.map(|ranked| Ranked { score: ranked.score * gate.factor(&ranked.title), ..ranked });
+    let boosted =
+        admitted.map(|ranked| Ranked { score: ranked.score * gate.factor(&ranked.title), ..ranked });
     let mut boosted: Vec<Ranked> = boosted.filter(|ranked| ranked.score > 0.0).collect();
     // The sort is stable: equal scores stay ordered by id.
     boosted.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::query::{Parameters, path_id};
 use super::recommendations::{RankedTitle, VariantDocument, issued_id, not_reached};
 use super::state::{Answer, ApiState, State, ok};
-use crate::experiments::{Allocation, measured};
+use crate::experiments::Allocation;
 use actix_web::HttpRequest;
 use nearline_model::MemberSnapshot;
 use nearline_model::catalogue::Catalogue;
@@ -143,11 +143,12 @@ fn rows(
 ) -> Result<Vec<RowDocument>, Problem> {
     let aggregates = state.engine.aggregates().read();
     let catalogue = state.engine.catalogue().read();
+    let takes = state.row_takes.current(&aggregates);
     let sources = PageSources {
         aggregates: &aggregates,
         catalogue: &catalogue,
         member: snapshot,
-        expected_take: &|row| measured::expected_take(&aggregates, row),
+        expected_take: &|row| takes.get(row).copied(),
     };
     asked.with_query(state, &catalogue, member, snapshot, allocation, |query| {
         let page = assemble(&sources, query, most_rows);

@@ -15,7 +15,9 @@ use super::asked::{Asked, SHARED};
 use super::cursor::Route;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
-use super::recommendations::{RankedTitle, RecommendationsAnswer, VariantDocument, issued_id, not_reached, row};
+use super::recommendations::{
+    RankedTitle, RecommendationsAnswer, VariantDocument, issued_id, not_reached, row,
+};
 use super::state::{Answer, State};
 use crate::config::LiveSection;
 use actix_web::http::Method;

@@ -257,9 +257,8 @@ pub(super) fn not_reached(error: NotReached) -> Problem {
         Some(_) => ProblemKind::PositionUnknown,
         None => ProblemKind::PositionNotReached,
     };
-    let problem = Problem::new(kind, error.to_string())
-        .with("position", error.position)
-        .with("wanted", error.wanted);
+    let problem =
+        Problem::new(kind, error.to_string()).with("position", error.position).with("wanted", error.wanted);
     match error.log_end {
         Some(end) => problem.with("log_end", end),
         None => problem,

@@ -3,6 +3,7 @@
 use super::filter::Programs;
 use super::live::LiveHub;
 use super::problem::Problem;
+use super::row_takes::RowTakes;
 use crate::config::Config;
 use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
@@ -51,6 +52,8 @@ pub struct ApiState {
     pub experiments: Arc<Experiments>,
     /// What live rows share.
     pub live: Arc<LiveHub>,
+    /// Take rates of rows.
+    pub row_takes: Arc<RowTakes>,
 }
 
 /// The state as handlers get it.

@@ -11,7 +11,7 @@ fn with_experiment(config: &mut Config) {
 }
 
 #[test]
-fn members_are_dealt_and_their_recommendations_say_to_which_variant() {
+fn members_are_dealt_to_variants_whose_takes_are_counted_by_their_recommendation_ids() {
     let service = Service::start_with(with_experiment, |ports| ports);
     let mut dealt = [0_u64; 2];
     for member in 0..60 {
@@ -25,18 +25,31 @@ fn members_are_dealt_and_their_recommendations_say_to_which_variant() {
             assert!(id.ends_with(&format!("-x-rows-{name}")) && id.len() <= 64, "{id}");
         }
         dealt[usize::from(name == "bold")] += 1;
-        // The id can be sent back.
-        let mut shown = event(&format!("e-{member}"), "impression", &format!("m{member}"), "t1", 1);
-        shown["request"] = answers[0]["recommendation_id"].clone();
-        publish(&service, &[shown]);
+        // The id is sent back: everybody was shown a title, and who got `bold` played it.
+        let mut events = vec![event(&format!("i-{member}"), "impression", &format!("m{member}"), "t1", 1)];
+        if name == "bold" {
+            events.push(event(&format!("p-{member}"), "play", &format!("m{member}"), "t1", 2));
+        }
+        for event in &mut events {
+            event["request"] = answers[0]["recommendation_id"].clone();
+        }
+        publish(&service, &events);
     }
-    let experiment = service.get("/v1/experiments/rows").json();
+    let experiment = service.until("everything is counted", || {
+        let experiment = service.get("/v1/experiments/rows").json();
+        let count =
+            |what: &str| -> u64 { (0..2).filter_map(|n| experiment["variants"][n][what].as_u64()).sum() };
+        (count("impressions") == 60 && count("attributed_plays") == dealt[1]).then_some(experiment)
+    });
     let variants = experiment["variants"].as_array().expect("variants");
     assert_eq!((&variants[0]["name"], &variants[1]["name"]), (&json!("control"), &json!("bold")));
     assert_eq!(variants[1]["share"], 0.5);
     for (variant, dealt) in variants.iter().zip(dealt) {
         assert_eq!(variant["sampled_members"], dealt, "each member counts once");
     }
+    assert_eq!((&variants[0]["take_rate"], &variants[1]["take_rate"]), (&json!(0.0), &json!(1.0)));
+    assert_eq!(variants[1]["difference"]["take_rate"], 1.0);
+    assert!(variants[1]["difference"]["p_value"].as_f64().expect("a p-value") < 1e-6, "{experiment}");
     assert_eq!(experiment["sample_ratio"]["mismatch"], false, "{experiment}");
     assert_eq!(service.get("/v1/experiments").json()["experiments"], json!([experiment]));
 }

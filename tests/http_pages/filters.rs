@@ -6,7 +6,10 @@ use serde_json::json;
 fn filters_boosts_and_maturity_hold_on_every_route() {
     let service = Service::start();
     audience(&service);
-    let position = publish(&service, &[event("ana-1", "play", "ana", "t00", 60), event("ana-2", "list_add", "ana", "t06", 61)]);
+    let position = publish(
+        &service,
+        &[event("ana-1", "play", "ana", "t00", 60), event("ana-2", "list_add", "ana", "t06", 61)],
+    );
     let filter = encoded("'comedy' in title.genres && title.year >= 2010 || title.id in member.list");
     let path = format!("/v1/members/ana/recommendations?after={position}&filter={filter}");
     let mut found = titles(&service.get(&path).json());
@@ -49,7 +52,8 @@ fn mistakes_are_problems_with_their_place_and_an_example() {
     let detail = problem["detail"].as_str().expect("a detail");
     assert!(detail.contains("character 19") && detail.contains("near `genre`"), "{detail}");
     assert!(detail.contains(problem["example"].as_str().expect("an example")), "{detail}");
-    let reply = service.get(&format!("/v1/trending?filter={}", encoded(problem["example"].as_str().expect("text"))));
+    let reply =
+        service.get(&format!("/v1/trending?filter={}", encoded(problem["example"].as_str().expect("text"))));
     assert_eq!(reply.status, 200, "the example can be taken: {}", reply.text);
 
     let nested = encoded(&format!("{}true{}", "(".repeat(400), ")".repeat(400)));
@@ -63,9 +67,8 @@ fn expressions_that_cost_too_much_are_refused_instead_of_half_answered() {
     audience(&service);
     let cheap = service.get(&format!("/v1/trending?filter={}", encoded("title.year > 2000")));
     assert_eq!(cheap.status, 200, "{}", cheap.text);
-    let plays: Vec<_> = (0..12)
-        .map(|n| event(&format!("ana-{n}"), "play", "ana", &format!("t{n:02}"), 60 + n))
-        .collect();
+    let plays: Vec<_> =
+        (0..12).map(|n| event(&format!("ana-{n}"), "play", "ana", &format!("t{n:02}"), 60 + n)).collect();
     let position = publish(&service, &plays);
     let walk = encoded("member.history.all(x, member.history.exists(y, x == y)) && title.year == 1900");
     for path in ["recommendations", "home"] {

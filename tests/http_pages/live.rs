@@ -86,7 +86,10 @@ fn a_row_is_sent_again_within_a_second_of_what_changes_it_and_not_otherwise() {
     let watched = titles(&first.data)[0].clone();
 
     // Another member's event and an impression of ana's change nothing for her.
-    publish(&service, &[event("zoe-1", "list_add", "zoe", "t01", 60), event("ana-0", "impression", "ana", "t01", 60)]);
+    publish(
+        &service,
+        &[event("zoe-1", "list_add", "zoe", "t01", 60), event("ana-0", "impression", "ana", "t01", 60)],
+    );
     let published = Instant::now();
     let position = publish(&service, &[event("ana-1", "play", "ana", &watched, 61)]);
     let second = stream.next();
@@ -113,7 +116,11 @@ fn a_client_that_comes_back_gets_the_row_only_if_it_is_another_one() {
     let first = Stream::open(&service, path, None).next();
     let again = Stream::open(&service, path, Some(&first.id));
     let comment = again.events.recv_timeout(DEADLINE).expect("a comment keeps the connection open");
-    assert_eq!((comment.id.as_str(), &comment.data), ("", &Value::from("still here")), "nothing is sent at once");
+    assert_eq!(
+        (comment.id.as_str(), &comment.data),
+        ("", &Value::from("still here")),
+        "nothing is sent at once"
+    );
     publish(&service, &[event("ana-1", "play", "ana", &titles(&first.data)[0], 60)]);
     assert_ne!(again.next().id, first.id);
     let behind = Stream::open(&service, path, Some(&first.id)).next();
@@ -140,7 +147,10 @@ fn live_rows_are_bounded_and_end_with_the_service() {
     let stream = Stream::open(&service, path, None);
     stream.next();
     let refused = service.get("/v1/members/bob/recommendations/live");
-    assert_eq!((refused.status, &refused.json()["type"]), (503, &Value::from("/problems/too-many-subscribers")));
+    assert_eq!(
+        (refused.status, &refused.json()["type"]),
+        (503, &Value::from("/problems/too-many-subscribers"))
+    );
     assert_eq!(service.send("HEAD", path, "", None).status, 200, "HEAD takes no seat");
     let stopping = Instant::now();
     drop(service);

@@ -17,8 +17,10 @@ fn pages_never_repeat_a_title_though_the_state_changes_between_them() {
         let Some(next) = answer["next"].as_str() else { break };
         assert_eq!(given.len(), 4, "a page that is not full is the last");
         // What ana watches next turns the ranking over.
-        let position =
-            publish(&service, &[event(&format!("ana-{page}"), "play", "ana", &format!("t{:02}", 15 - page), 60 + page)]);
+        let position = publish(
+            &service,
+            &[event(&format!("ana-{page}"), "play", "ana", &format!("t{:02}", 15 - page), 60 + page)],
+        );
         path = format!("/v1/members/ana/recommendations?limit=4&after={position}&cursor={next}");
         assert!(page < 10, "the session ends");
     }

@@ -132,7 +132,8 @@ impl<'t> Parser<'t> {
                 } else {
                     ""
                 };
-                let detail = format!("both sides of : must be of one type; they are {left} and {right}{hint}");
+                let detail =
+                    format!("both sides of : must be of one type; they are {left} and {right}{hint}");
                 return Err(ExpressionError::at(place, detail));
             }
             Ok((Node::Conditional(Box::new((condition.0, then.0, otherwise.0))), then.1))
@@ -417,9 +418,7 @@ fn combine(
             (kinds.0.is_number() && kinds.1.is_number())
                 || (kinds.0 == kinds.1 && matches!(kinds.0, Type::Text | Type::Bool))
         }
-        Binary::In => {
-            kinds == (Type::Text, Type::Texts) || (kinds.0.is_number() && kinds.1 == Type::Ints)
-        }
+        Binary::In => kinds == (Type::Text, Type::Texts) || (kinds.0.is_number() && kinds.1 == Type::Ints),
         Binary::Compute(Arithmetic::Remainder) => kinds == (Type::Int, Type::Int),
         Binary::Compute(_) => kinds.0 == kinds.1 && kinds.0.is_number(),
     };

@@ -46,7 +46,9 @@ impl<'a> GenreAffinity<'a> {
             add(title, LISTED_WEIGHT);
         }
         let top = genres.values().copied().fold(0.0, f64::max);
-        genres.values_mut().for_each(|weight| *weight = if top > 0.0 { (*weight / top).max(0.0) } else { 0.0 });
+        genres
+            .values_mut()
+            .for_each(|weight| *weight = if top > 0.0 { (*weight / top).max(0.0) } else { 0.0 });
         Self { genres }
     }
 

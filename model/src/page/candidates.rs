@@ -17,12 +17,7 @@ const TELLING_TITLES: usize = 2;
 const TELLING_WINDOW: usize = 10;
 
 /// Candidates of a row: at least `spare` of them, if there are as many.
-pub(super) fn of(
-    sources: &PageSources<'_>,
-    query: &Query<'_>,
-    row: &Row,
-    spare: usize,
-) -> Vec<RowTitle> {
+pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare: usize) -> Vec<RowTitle> {
     match row.kind {
         RowKind::ContinueWatching => begun(sources, query),
         RowKind::TopPicks => top_picks(sources, query, spare),
@@ -117,8 +112,7 @@ fn top_picks(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<
 fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>) -> Vec<RowTitle> {
     let followers = similar(sources.aggregates, sources.catalogue, title, query.country, usize::MAX);
     let known = known(sources);
-    let reason =
-        |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
+    let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
     scored(sources, query, followers, |id| !known.contains(id), reason)
 }
 
