@@ -226,7 +226,7 @@ impl Check<'_> {
             "live",
             &[
                 ("max_subscribers", live.max_subscribers as u64, 0, 1_000_000),
-                ("min_interval_ms", live.min_interval_ms, 10, 60_000),
+                ("min_interval_ms", live.min_interval_ms, 10, 5_000),
                 ("trend_interval_ms", live.trend_interval_ms, 50, 3_600_000),
                 ("keep_alive_seconds", live.keep_alive_seconds, 1, 3_600),
                 ("max_seconds", live.max_seconds, 1, 86_400),

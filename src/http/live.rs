@@ -144,15 +144,17 @@ impl Subscriber {
         let LiveSection { keep_alive_seconds, min_interval_ms, .. } = self.state.config.live;
         let stopped = self.state.live.stopped();
         tokio::pin!(stopped);
+        // From the last thing sent, not from the last look: rows that stay the same are silent.
+        let silent_until = Instant::now() + Duration::from_secs(keep_alive_seconds);
         loop {
-            let silent_until = Instant::now() + Duration::from_secs(keep_alive_seconds);
             let is_of_member = tokio::select! {
                 biased;
                 () = &mut stopped => return None,
                 () = tokio::time::sleep_until(self.ends) => return None,
+                // Before what may be ready at every look, or its turn would never come.
+                () = tokio::time::sleep_until(silent_until) => return Some(Bytes::from_static(b": still here\n\n")),
                 _ = self.watch.changed() => true,
                 changed = self.trend.changed() => changed.map(|()| false).ok()?,
-                () = tokio::time::sleep_until(silent_until) => return Some(Bytes::from_static(b": still here\n\n")),
             };
             tokio::time::sleep_until(self.quiet_until).await;
             self.quiet_until = Instant::now() + Duration::from_millis(min_interval_ms);
