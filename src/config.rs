@@ -4,11 +4,13 @@
 //! values are refused with the key's full name, what was found and what is expected.
 
 mod layers;
+mod live_section;
 mod ports;
 mod secret_url;
 mod sections;
 mod validation;
 
+pub use live_section::LiveSection;
 pub use ports::open_ports;
 pub use secret_url::SecretUrl;
 pub use sections::{
@@ -17,6 +19,8 @@ pub use sections::{
 };
 
 use nearline_model::artwork::ArtworkSettings;
+use crate::experiments::Experiment;
+use nearline_model::ranking::settings::RankingSettings;
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -43,10 +47,17 @@ pub struct Config {
     pub redis: RedisSection,
     /// The public listener.
     pub http: HttpSection,
+    /// Rows that are sent again when they change.
+    pub live: LiveSection,
+    /// Settings of the ranking.
+    pub ranking: RankingSettings,
     /// The operators' listener.
     pub admin: AdminSection,
     /// Logs.
     pub log: LogSection,
+    /// Experiments that run: `[[experiments]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
 }
 
 /// Why a configuration was refused.

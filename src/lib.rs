@@ -7,6 +7,7 @@ pub mod audience;
 pub mod cli;
 pub mod config;
 pub mod evaluate;
+pub mod experiments;
 pub mod http;
 pub mod import;
 pub mod telemetry;

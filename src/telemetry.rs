@@ -91,6 +91,19 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ),
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
+    (
+        "nearline_expression_evictions_total",
+        Unit::Count,
+        "Compiled filters and boosts that made room for others",
+    ),
+    (
+        "nearline_expression_limit_hits_total",
+        Unit::Count,
+        "Requests whose filter and boost took too many steps",
+    ),
+    ("nearline_live_rankings_total", Unit::Count, "Times a live row was ranked"),
+    ("nearline_live_events_total", Unit::Count, "Rows sent to live subscribers"),
+    ("nearline_live_limit_hits_total", Unit::Count, "Live rows refused because as many were open as may be"),
 ];
 
 const GAUGES: &[(&str, Unit, &str)] = &[
@@ -101,6 +114,7 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
     ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
     ("nearline_partition_cached_members", Unit::Count, "Members in memory"),
+    ("nearline_live_subscribers", Unit::Count, "Live rows open"),
     ("nearline_catalogue_titles", Unit::Count, "Titles of the catalogue"),
     ("nearline_aggregates_titles", Unit::Count, "Titles counted"),
     ("nearline_aggregates_transitions", Unit::Count, "Title-to-title transitions kept"),

@@ -1,6 +1,8 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::learner::Learner;
+use crate::member_watch::MemberWatch;
 use crate::partition_actor::{CommitNow, Stop};
 use crate::ports::{PortError, Ports};
 use crate::retry::Backoff;
@@ -10,6 +12,8 @@ use crate::status::{PartitionShared, PartitionState, PartitionStatus};
 use crate::supervisor::Supervisor;
 use actix::prelude::*;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::ranking::Learned;
+use nearline_model::identifier::partition_of;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -35,6 +39,7 @@ struct Inner {
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
+    learned: Arc<RwLock<Arc<Learned>>>,
     arbiters: Vec<Arbiter>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
@@ -76,6 +81,15 @@ impl Engine {
             };
             arbiters[at % settings.workers.max(1)].spawn_fn(move || drop(actix_rt::spawn(supervisor.run())));
         }
+        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
+        let learner = Learner {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            solved_titles: settings.solved_titles,
+            stopping: stopping.clone(),
+        };
+        learning.spawn_fn(move || drop(actix_rt::spawn(learner.run())));
         arbiters.push(learning);
         let router = Router::new(
             partitions.clone(),
@@ -90,6 +104,7 @@ impl Engine {
             aggregates,
             aggregates_actor,
             catalogue,
+            learned,
             arbiters,
             stopping,
             ready: AtomicBool::new(false),
@@ -127,6 +142,12 @@ impl Engine {
         answer
     }
 
+    /// Tells whenever an event of `member` has been folded on this node.
+    pub fn watch_member(&self, member: &str) -> MemberWatch {
+        let partition = partition_of(member, self.partition_count());
+        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
+    }
+
     /// The aggregates. Hold the lock shortly.
     pub fn aggregates(&self) -> &Arc<RwLock<Aggregates>> {
         &self.inner.aggregates
@@ -135,6 +156,11 @@ impl Engine {
     /// The catalogue. Hold the lock shortly.
     pub fn catalogue(&self) -> &Arc<RwLock<Catalogue>> {
         &self.inner.catalogue
+    }
+
+    /// What the ranking worked out of the sums a while ago.
+    pub fn learned(&self) -> Arc<Learned> {
+        self.inner.learned.read().clone()
     }
 
     /// Every partition's status.

@@ -8,6 +8,8 @@
 
 pub mod aggregates_actor;
 pub mod engine;
+pub mod learner;
+mod member_watch;
 pub mod partition_actor;
 pub mod ports;
 pub mod reader;
@@ -18,6 +20,7 @@ pub mod status;
 pub mod supervisor;
 
 pub use engine::Engine;
+pub use member_watch::MemberWatch;
 pub use router::{MemberAnswer, NotReached, Source};
 pub use settings::{EngineSettings, FaultProbe};
 pub use status::PartitionStatus;

@@ -168,6 +168,7 @@ impl PartitionActor {
         let records = batch.admitted.batch.len() as u64;
         let partition_id = self.partition.id();
         let probe = self.settings.fault_probe.clone();
+        let mut watched = self.shared.watches.watched();
         let mut folding = self.partition.folded();
         let partition = &mut self.partition;
         // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
@@ -177,11 +178,17 @@ impl PartitionActor {
                 if let Some(probe) = &probe {
                     probe(partition_id, position, event);
                 }
+                if let (Some(watched), Some(event)) = (&mut watched, event) {
+                    watched.note(&event.member);
+                }
             })
         }));
         match outcome {
             Ok(folded) => {
                 self.shared.folded.store(self.partition.folded(), Relaxed);
+                if let Some(watched) = watched {
+                    self.shared.watches.tell(watched, self.partition.folded());
+                }
                 self.shared.events.fetch_add(records, Relaxed);
                 for (outcome, count) in [
                     ("changed", folded.changed),

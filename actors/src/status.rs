@@ -1,5 +1,6 @@
 //! What a partition is doing: written by its actor and supervisor, read by queries and operators.
 
+use crate::member_watch::MemberWatches;
 use crate::partition_actor::PartitionActor;
 use actix::Addr;
 use nearline_model::{PartitionId, Position};
@@ -86,6 +87,7 @@ pub struct PartitionShared {
     pub(crate) events: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
     pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
+    pub(crate) watches: MemberWatches,
 }
 
 impl PartitionShared {
@@ -103,6 +105,7 @@ impl PartitionShared {
             events: AtomicU64::new(0),
             last_failure: Mutex::new(None),
             address: watch::Sender::new(None),
+            watches: MemberWatches::default(),
         }
     }
 

@@ -161,6 +161,11 @@ impl Aggregates {
         self.dimensions.since(1).iter().map(|name| &**name)
     }
 
+    /// Which title follows which.
+    pub fn transitions(&self) -> &Transitions {
+        &self.transitions
+    }
+
     /// What is known of artworks.
     pub fn arms(&self) -> &Arms {
         &self.arms

@@ -9,16 +9,19 @@
 //! Time arrives as an argument (the event's own and the log's), so that folding the same log
 //! twice gives the same bytes.
 
+pub mod affinity;
 pub mod aggregates;
 pub mod artwork;
 pub mod catalogue;
 pub mod decay;
 pub mod delta;
 pub mod event;
+pub mod expression;
 pub mod identifier;
 pub mod invariant;
 pub mod member;
 pub mod off_policy;
+pub mod page;
 pub mod partition;
 pub mod position_bias;
 pub mod ranking;

@@ -53,7 +53,7 @@ impl Default for FoldSettings {
             quality_window_seconds: 14_400,
             open_plays: 64,
             symbols_per_partition: 1_000_000,
-            transition_window: 20,
+            transition_window: 50,
             event_bytes: 65_536,
         }
     }
@@ -97,7 +97,7 @@ impl Default for AggregateSettings {
             trend_half_life_epochs: 6,
             titles: 200_000,
             dimensions: 1_024,
-            transitions: 20_000_000,
+            transitions: 25_000_000,
             rows: 64,
             place_epochs: 48,
             variants: 256,

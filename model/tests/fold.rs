@@ -9,6 +9,8 @@ mod arms;
 mod attribution;
 #[path = "fold/harness.rs"]
 mod harness;
+#[path = "fold/page.rs"]
+mod page;
 #[path = "fold/ranking.rs"]
 mod ranking;
 #[path = "fold/replay.rs"]

@@ -8,6 +8,7 @@ use crate::evaluate::html::{decimal, page, percent};
 use crate::evaluate::impressions::{self, Impressions, ListMetrics};
 use crate::evaluate::outcome_file;
 use crate::evaluate::prequential::{self, Options, Prequential};
+use crate::evaluate::replay::ReplaySettings;
 use crate::evaluate::summary::{Scores, Timing};
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -152,7 +153,13 @@ impl InputArgs {
 }
 
 fn options(config: &Config, train_fraction: f64, k: usize) -> Options {
-    Options { train_fraction, k, fold: config.fold.clone(), aggregates: config.aggregates.clone() }
+    let settings = ReplaySettings {
+        fold: config.fold.clone(),
+        aggregates: config.aggregates.clone(),
+        ranking: config.ranking,
+        solved_titles: config.engine.solved_titles,
+    };
+    Options { train_fraction, k, settings }
 }
 
 fn progress_bar(events: usize) -> ProgressBar {

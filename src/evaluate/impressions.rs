@@ -120,7 +120,7 @@ pub fn run(
         .filter(|request| !request.shown.is_empty() && request.first >= train_events)
         .map(|request| (request.first, request))
         .collect();
-    let mut replay = Replay::new(&options.fold, &options.aggregates, titles);
+    let mut replay = Replay::new(&options.settings, titles);
     let mut report = Impressions {
         events: events.len(),
         train_events,
@@ -138,7 +138,7 @@ pub fn run(
             progress(at);
         }
         if let Some(request) = by_first.get(&at) {
-            let event = Event::parse(&timed.payload, report.options.fold.event_bytes)?;
+            let event = Event::parse(&timed.payload, report.options.settings.fold.event_bytes)?;
             report.measure(&mut replay, &event, request)?;
         }
         let started = Instant::now();
@@ -165,7 +165,7 @@ fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Reque
     let mut requests: HashMap<(String, String), Request> = HashMap::new();
     let mut members = HashSet::new();
     for (at, timed) in events.iter().enumerate() {
-        let event = Event::parse(&timed.payload, options.fold.event_bytes)?;
+        let event = Event::parse(&timed.payload, options.settings.fold.event_bytes)?;
         members.get_or_insert_with(&*event.member, |member| (*member).to_owned());
         if event.request.is_empty() || !matches!(event.kind, EventKind::Impression | EventKind::Play) {
             continue;
@@ -200,6 +200,7 @@ impl Impressions {
             device: given(&event.device),
             ..Query::default()
         };
+        replay.recommender.refresh();
         let started = Instant::now();
         let state = replay.member(&event.member)?;
         let own = replay.recommender.score(Some(&state), &query, &shown);

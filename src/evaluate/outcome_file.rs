@@ -30,7 +30,7 @@ pub fn write(path: &Path, report: &Prequential, events: &[TimedEvent]) -> anyhow
     let what = || format!("{} cannot be written", path.display());
     let mut file = BufWriter::new(std::fs::File::create(path).with_context(what)?);
     for outcome in &report.outcomes {
-        let event = Event::parse(&events[outcome.event].payload, report.options.fold.event_bytes)?;
+        let event = Event::parse(&events[outcome.event].payload, report.options.settings.fold.event_bytes)?;
         let line = Line {
             event: &event.id,
             member: &event.member,

@@ -12,12 +12,11 @@ pub use breakdown::{Part, SeenClass};
 
 use super::event_file::TimedEvent;
 use super::metrics;
-use super::replay::{Learned, Replay};
+use super::replay::{Learned, Replay, ReplaySettings};
 use super::summary::{Outcome, Timing};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::ranking::{Query, Ranked};
-use nearline_model::settings::AggregateSettings;
-use nearline_model::{Event, EventKind, FoldSettings, MemberSnapshot, Title};
+use nearline_model::{Event, EventKind, MemberSnapshot, Title};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,10 +32,8 @@ pub struct Options {
     pub train_fraction: f64,
     /// Titles recommended.
     pub k: usize,
-    /// Settings of the fold.
-    pub fold: FoldSettings,
-    /// Settings of the aggregates.
-    pub aggregates: AggregateSettings,
+    /// The settings of a node.
+    pub settings: ReplaySettings,
 }
 
 impl Options {
@@ -87,7 +84,7 @@ pub fn run(
     options: Options,
     mut progress: impl FnMut(usize),
 ) -> anyhow::Result<Prequential> {
-    let mut replay = Replay::new(&options.fold, &options.aggregates, titles);
+    let mut replay = Replay::new(&options.settings, titles);
     let train_events = options.boundary(events.len());
     let mut members: HashMap<String, u32> = HashMap::new();
     let mut recommended: HashSet<Arc<str>> = HashSet::new();
@@ -111,11 +108,12 @@ pub fn run(
         if at % PROGRESS_EVENTS == 0 {
             progress(at);
         }
-        let event = Event::parse(&timed.payload, report.options.fold.event_bytes)?;
+        let event = Event::parse(&timed.payload, report.options.settings.fold.event_bytes)?;
         let known = members.len() as u32;
         let member = *members.entry_ref(&*event.member).or_insert(known);
         let mut asked = None;
         if at >= train_events && matches!(event.kind, EventKind::Play | EventKind::Rating) {
+            replay.recommender.refresh();
             let started = Instant::now();
             let state = replay.member(&event.member)?;
             if !has_seen(&state, &event.title) {

@@ -3,11 +3,25 @@
 use super::event_file::TimedEvent;
 use super::recommender::Recommender;
 use nearline_model::partition::{Batch, Lookup};
+use nearline_model::ranking::settings::RankingSettings;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::versioned::DecodeError;
 use nearline_model::{
     FoldSettings, LogRecord, MemberSnapshot, Partition, PartitionId, Position, Reject, Title,
 };
+
+/// What is evaluated: the settings that a node would serve with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplaySettings {
+    /// Settings of the fold.
+    pub fold: FoldSettings,
+    /// Settings of the aggregates.
+    pub aggregates: AggregateSettings,
+    /// Settings of the ranking.
+    pub ranking: RankingSettings,
+    /// Titles between which weights are solved.
+    pub solved_titles: usize,
+}
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +45,15 @@ pub struct Replay {
 
 impl Replay {
     /// One that has learned nothing yet.
-    pub fn new(fold: &FoldSettings, aggregates: &AggregateSettings, titles: Vec<Title>) -> Self {
+    pub fn new(settings: &ReplaySettings, titles: Vec<Title>) -> Self {
+        let fold = &settings.fold;
         Self {
-            recommender: Recommender::new(aggregates.clone(), titles),
+            recommender: Recommender::new(
+                settings.aggregates.clone(),
+                settings.ranking,
+                settings.solved_titles,
+                titles,
+            ),
             partition: Partition::new(PartitionId(0), 1, fold.clone()),
             event_bytes: fold.event_bytes,
             position: 0,

@@ -1,7 +1,11 @@
 //! What all handlers share.
 
+use super::filter::Programs;
+use super::live::LiveHub;
 use super::problem::Problem;
+use super::row_takes::RowTakes;
 use crate::config::Config;
+use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
 use nearline_model::artwork::Chooser;
@@ -46,6 +50,14 @@ pub struct ApiState {
     pub queries: Arc<QueryCounts>,
     /// Chooses artworks.
     pub artworks: Arc<Mutex<Chooser>>,
+    /// Compiled filters and boosts.
+    pub programs: Arc<Programs>,
+    /// Experiments that run.
+    pub experiments: Arc<Experiments>,
+    /// What live rows share.
+    pub live: Arc<LiveHub>,
+    /// Take rates of rows.
+    pub row_takes: Arc<RowTakes>,
 }
 
 /// The state as handlers get it.

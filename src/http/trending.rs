@@ -1,12 +1,16 @@
 //! `GET /v1/trending`: what is taken and played most right now.
 
+use super::asked::hour_now;
+use super::filter::{Expressions, Gate};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::recommendations::RankedTitle;
 use super::state::{Answer, ApiState, State, ok};
 use actix_web::HttpRequest;
+use nearline_model::Aggregates;
 use nearline_model::aggregates::ALL;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::expression::Context;
 use nearline_model::ranking::Ranked;
 use nearline_model::trending::{Trend, TrendQuery, known_dimensions, trending};
 use serde::Serialize;
@@ -58,6 +62,9 @@ pub struct TrendingAnswer {
         ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2"),
         ("device" = Option<String>, Query, description = "Device"),
         ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
+        ("filter" = Option<String>, Query, description = "CEL: only titles that it is true for"),
+        ("boost" = Option<String>, Query, description = "CEL: what a title's score is multiplied by"),
+        ("max_maturity" = Option<u8>, Query, description = "Only titles known to be meant for this age, in years, or younger"),
     ),
     responses(
         (status = 200, description = "Titles, best first, with the parts of their scores", body = TrendingAnswer),
@@ -65,10 +72,30 @@ pub struct TrendingAnswer {
     )
 )]
 pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
-    let parameters = Parameters::read(&request, &["country", "device", "limit"])?;
+    let known = ["country", "device", "limit", "filter", "boost", "max_maturity"];
+    let parameters = Parameters::read(&request, &known)?;
     let limits = &state.config.http;
     let limit = parameters.limit(limits.default_limit, limits.max_limit)?;
-    ok(&top(&state, parameters.country()?, parameters.device()?, limit))
+    let expressions = Expressions::read(&parameters, &state.programs)?;
+    let (country, device) = (parameters.country()?, parameters.device()?);
+    if expressions.is_empty() {
+        return ok(&top(&state, country, device, limit));
+    }
+    let aggregates = state.engine.aggregates().read();
+    let catalogue = state.engine.catalogue().read();
+    let context = Context::new(country, device, hour_now(), "", None);
+    let gate = Gate::new(&expressions, &catalogue, context, limits.expression_steps);
+    let (dimension, mut trends) = trends(&aggregates, &catalogue, country, device, usize::MAX);
+    trends.retain(|trend| gate.admits(&trend.title));
+    if expressions.has_boost() {
+        trends.iter_mut().for_each(|trend| trend.score *= gate.factor(&trend.title));
+        trends.retain(|trend| trend.score > 0.0);
+        // The sort is stable: equal scores stay ordered by id.
+        trends.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    trends.truncate(limit);
+    gate.finish()?;
+    ok(&TrendingAnswer { dimension, titles: documents(trends, &catalogue) })
 }
 
 /// The `limit` titles that trend in a country, on a device, or anywhere.
@@ -80,16 +107,29 @@ pub(super) fn top(
 ) -> TrendingAnswer {
     let aggregates = state.engine.aggregates().read();
     let catalogue = state.engine.catalogue().read();
+    let (dimension, trends) = trends(&aggregates, &catalogue, country, device, limit);
+    TrendingAnswer { dimension, titles: documents(trends, &catalogue) }
+}
+
+/// The dimension that is answered for, and what trends there.
+fn trends(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    country: Option<&str>,
+    device: Option<&str>,
+    limit: usize,
+) -> (String, Vec<Trend>) {
     let asked = [
         country.map(|country| format!("country:{country}")),
         device.map(|device| format!("device:{device}")),
     ];
     let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
-    let known = known_dimensions(&aggregates, &asked);
+    let known = known_dimensions(aggregates, &asked);
+    let dimension = if known.is_empty() { ALL.to_owned() } else { known.join(" and ") };
     let query = TrendQuery { dimensions: &known, country, limit };
-    let trends = trending(&aggregates, &catalogue, &query);
-    TrendingAnswer {
-        dimension: if known.is_empty() { ALL.to_owned() } else { known.join(" and ") },
-        titles: trends.into_iter().map(|trend| TrendingTitle::new(trend, &catalogue)).collect(),
-    }
+    (dimension, trending(aggregates, catalogue, &query))
+}
+
+fn documents(trends: Vec<Trend>, catalogue: &Catalogue) -> Vec<TrendingTitle> {
+    trends.into_iter().map(|trend| TrendingTitle::new(trend, catalogue)).collect()
 }

@@ -6,6 +6,7 @@ mod version_1;
 use super::Aggregates;
 use super::arms::ArmsForm;
 use super::places::PlaceSum;
+use super::transitions::Pair;
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand};
@@ -15,7 +16,7 @@ use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use version_1::{ContentsV1, CountersV1, SnapshotV1};
+use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
 pub const SNAPSHOT_VERSION: u8 = 2;
@@ -31,8 +32,8 @@ struct ContentsV2 {
     titles: Vec<(Arc<str>, u64)>,
     /// Dimensions in ascending order of their names.
     dimensions: Vec<(Arc<str>, Vec<CountersV2>)>,
-    /// By source: title, total, followers in ascending order.
-    transitions: Vec<FollowersV1>,
+    /// By source: title, followers in ascending order.
+    transitions: Vec<FollowersV2>,
     places: PlacesV2,
     /// Variants in ascending order of their names.
     variants: Vec<(Arc<str>, VariantEpochs)>,
@@ -40,8 +41,8 @@ struct ContentsV2 {
     arms: Option<ArmsForm>,
 }
 
-/// Source, total, followers with their weights.
-pub(super) type FollowersV1 = (u32, u64, Vec<(u32, u64)>);
+/// Source, followers with their sums of what was played next and near.
+type FollowersV2 = (u32, Vec<(u32, u32, u32)>);
 
 #[derive(Serialize, Deserialize)]
 struct CountersV2 {
@@ -85,12 +86,22 @@ impl ContentsV2 {
                 .into_iter()
                 .map(|(name, titles)| (name, titles.into_iter().map(counters).collect()))
                 .collect(),
-            transitions: before.transitions,
+            transitions: before.transitions.into_iter().map(followers_from_v1).collect(),
             places: PlacesV2::default(),
             variants: Vec::new(),
             arms: None,
         }
     }
+}
+
+/// Version 1 knew in 16-bit fixed point what was played next, and nothing of what was played near: that is
+/// at least as much.
+fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
+    let sums = |(to, weight): (u32, u64)| {
+        let next = u32::try_from(weight >> 6).unwrap_or(u32::MAX);
+        (to, next, next)
+    };
+    (from, followers.into_iter().map(sums).collect())
 }
 
 impl Aggregates {
@@ -153,12 +164,11 @@ impl Aggregates {
             }
             table.rescale(&aggregates.decays);
         }
-        for (from, total, followers) in contents.transitions {
+        for (from, followers) in contents.transitions {
             let from = number(from)?;
-            for (to, weight) in followers {
-                aggregates.transitions.add_weight(from, number(to)?, weight);
+            for (to, next, near) in followers {
+                aggregates.transitions.add_pair(from, number(to)?, Pair::from_parts(next, near));
             }
-            aggregates.transitions.restore_total(from, total);
         }
         aggregates.places.advance(contents.newest_epoch);
         let mut rows = vec![NONE];
@@ -221,15 +231,18 @@ impl Aggregates {
             .from
             .iter()
             .enumerate()
-            .filter(|(_, followers)| followers.total > 0)
+            .filter(|(_, followers)| !followers.pairs.is_empty())
             .map(|(from, followers)| {
-                let mut weights: Vec<(u32, u64)> =
-                    followers.weights.iter().map(|(to, weight)| (places[*to as usize], *weight)).collect();
-                weights.sort_unstable();
-                (places[from], followers.total, weights)
+                let stored = |(to, pair): (Symbol, Pair)| {
+                    let (next, near) = pair.parts();
+                    (places[to as usize], next, near)
+                };
+                let mut stored: Vec<(u32, u32, u32)> = followers.iter().map(stored).collect();
+                stored.sort_unstable();
+                (places[from], stored)
             })
             .collect();
-        transitions.sort_unstable_by_key(|(from, _, _)| *from);
+        transitions.sort_unstable_by_key(|(from, _)| *from);
         ContentsV2 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,

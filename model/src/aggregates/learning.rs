@@ -29,6 +29,7 @@ impl Aggregates {
                 self.transitions.add(to, sources.into_iter());
             }
         }
+        self.transitions.bound(&self.titles);
         self.add_places(delta, &mut titles);
         for cell in &delta.arms {
             if let Some(title) = titles.number(self, cell.title) {

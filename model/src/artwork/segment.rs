@@ -1,11 +1,13 @@
 //! The affinity segment of a member: the genre that the recent history leans to.
 
-use crate::aggregates::transitions::STEP_WEIGHT;
+use crate::aggregates::transitions::NEXT_STEP;
 use crate::catalogue::Catalogue;
 use crate::identifier::{fingerprint, is_id};
 use crate::member::MemberSnapshot;
-use crate::ranking::HISTORY_WINDOW;
 use std::sync::Arc;
+
+/// Titles back in the history that a member's segment is told from.
+const HISTORY_WINDOW: usize = 20;
 
 /// The genre with the most weight in the last titles of the history: 0.85 per step back, and a title's
 /// genres count 1, 1/2, 1/3 …, since the catalogue names the most telling first. Titles thumbed down do
@@ -27,7 +29,7 @@ pub fn affinity_segment(catalogue: &Catalogue, member: Option<&MemberSnapshot>) 
                 }
             }
         }
-        step *= STEP_WEIGHT;
+        step *= NEXT_STEP;
     }
     // Of equal weights the name that comes first, so that the answer depends on state alone.
     let best = weights.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(a.0)));

@@ -1,6 +1,5 @@
 //! Version 1 of the stored aggregates: neither quality plays nor places nor variants.
 
-use super::FollowersV1;
 use crate::decay::DecayedSum;
 use crate::delta::CountsV1;
 use crate::identifier::Position;
@@ -22,6 +21,9 @@ pub(super) struct ContentsV1 {
     pub dimensions: Vec<(Arc<str>, Vec<CountersV1>)>,
     pub transitions: Vec<FollowersV1>,
 }
+
+/// Source, total, followers with their weights.
+pub(super) type FollowersV1 = (u32, u64, Vec<(u32, u64)>);
 
 #[derive(Deserialize)]
 pub(super) struct CountersV1 {
