@@ -16,7 +16,8 @@ fn event(id: &str, kind: &str, member: &str, title: &str, second: usize, more: &
 }
 
 fn publish(service: &Service, events: &[Value]) {
-    let reply = service.send("POST", "/v1/events", "application/json", Some(json!(events).to_string().as_bytes()));
+    let reply =
+        service.send("POST", "/v1/events", "application/json", Some(json!(events).to_string().as_bytes()));
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(reply.json()["accepted"], events.len(), "{}", reply.text);
 }
@@ -64,7 +65,9 @@ fn titles_with_artworks_say_which_to_show_and_with_what_probability() {
     service.until("ana's history counts", || {
         (caper(&service, "ana")["artwork"]["segment"] == "drama").then_some(())
     });
-    let answer = service.get("/v1/members/ana/recommendations").json();
+    let reply = service.get("/v1/members/ana/recommendations");
+    assert_eq!(reply.header("content-type"), "application/json");
+    let answer = reply.json();
     let jest = answer["titles"].as_array().expect("titles").iter().find(|title| title["title"] == "jest");
     assert_eq!(jest.expect("offered")["artwork"], Value::Null, "it has no artworks");
 }
@@ -73,16 +76,24 @@ fn titles_with_artworks_say_which_to_show_and_with_what_probability() {
 fn what_a_segment_takes_is_what_its_members_are_shown() {
     let service = start();
     let mut events = Vec::new();
-    for n in 0..400 {
+    for n in 0..1_600 {
         let (artwork, segment) = (["caper-a", "caper-b"][n % 2], ["drama", "comedy"][n / 2 % 2]);
         let (member, request) = (format!("viewer-{n}"), json!(format!("r-{n}")));
         let shown = json!({"request": request, "artwork": artwork, "propensity": 0.5, "segment": segment});
         events.push(event(&format!("i-{n}"), "impression", &member, "caper", n, &shown));
         if (artwork == "caper-a") == (segment == "drama") && n % 3 == 0 {
-            events.push(event(&format!("p-{n}"), "play", &member, "caper", n + 5, &json!({"request": request})));
+            events.push(event(
+                &format!("p-{n}"),
+                "play",
+                &member,
+                "caper",
+                n + 5,
+                &json!({"request": request}),
+            ));
         }
     }
     publish(&service, &events);
+    // Four hundred impressions each outweigh what the other segment, which is opposed, taught.
     for (title, segment, best) in [("heist", "drama", "caper-a"), ("jest", "comedy", "caper-b")] {
         let member = format!("fan-of-{title}");
         publish(&service, &[event(&format!("{member}-1"), "play", &member, title, 900, &json!({}))]);
@@ -102,7 +113,8 @@ fn an_artwork_stays_while_its_window_lasts() {
     assert_eq!(reply.json()["stored"], 1, "{}", reply.text);
     publish(&service, &[event("first", "play", "first", "caper", 0, &json!({}))]);
     let before: Vec<Value> = (0..20).map(|n| caper(&service, &format!("m{n}"))["artwork"].clone()).collect();
-    let shown = |n: usize| event(&format!("i-{n}"), "impression", "other", "caper", n, &json!({"artwork": "a"}));
+    let shown =
+        |n: usize| event(&format!("i-{n}"), "impression", "other", "caper", n, &json!({"artwork": "a"}));
     publish(&service, &(0..200).map(shown).collect::<Vec<_>>());
     service.until("the impressions are learned", || {
         let insights = service.get("/v1/titles/caper/insights").json();
@@ -110,6 +122,19 @@ fn an_artwork_stays_while_its_window_lasts() {
     });
     let after: Vec<Value> = (0..20).map(|n| caper(&service, &format!("m{n}"))["artwork"].clone()).collect();
     assert_eq!(before, after);
-    let distinct: std::collections::BTreeSet<_> = before.iter().map(|artwork| artwork["id"].to_string()).collect();
+    let distinct: std::collections::BTreeSet<_> =
+        before.iter().map(|artwork| artwork["id"].to_string()).collect();
     assert!(distinct.len() > 1, "members are drawn for one by one: {distinct:?}");
+}
+
+#[test]
+fn a_title_without_artworks_is_offered_without() {
+    let service = Service::start();
+    publish(&service, &[event("first", "play", "first", "heist", 0, &json!({}))]);
+    service.until("heist is offered", || {
+        let answer = service.get("/v1/members/ana/recommendations").json();
+        let heist = answer["titles"].as_array()?.first().cloned()?;
+        assert_eq!(heist["artwork"], Value::Null);
+        (heist["title"] == "heist").then_some(())
+    });
 }

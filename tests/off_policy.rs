@@ -147,8 +147,8 @@ fn the_log_of_the_engine_is_evaluated_where_it_is() {
     let from_file = json(&log, &["--resamples", "10"]);
     // Rounds come in another order, partition by partition: sums differ in their last digits.
     for policy in ["uniform", "best", "segment", "thompson"] {
-        let [engine, file] =
-            [&report, &from_file].map(|report| estimate(report, policy, "ips")["value"].as_f64().expect("a number"));
+        let [engine, file] = [&report, &from_file]
+            .map(|report| estimate(report, policy, "ips")["value"].as_f64().expect("a number"));
         assert!((engine - file).abs() < 1e-9, "{policy}: {engine}, not {file}");
     }
 }

@@ -52,16 +52,19 @@ impl Rule {
             rule.weights[k] = 2.0 / ((1.0 - x * x) * slope * slope);
         }
         let at_nodes = rule.nodes.map(legendre);
-        for k in 0..NODES {
-            let p = at_nodes[k];
-            for m in 0..NODES {
-                // The m-th Lagrange polynomial in Legendre polynomials, integrated term by term.
-                let terms = (0..NODES).map(|n| {
-                    let integral =
-                        if n == 0 { rule.nodes[k] + 1.0 } else { (p[n + 1] - p[n - 1]) / (2 * n + 1) as f64 };
-                    at_nodes[m][n] * (2 * n + 1) as f64 / 2.0 * integral
-                });
-                rule.running[k][m] = rule.weights[m] * terms.sum::<f64>();
+        for (k, p) in at_nodes.iter().enumerate() {
+            // From −1 to node k, the integral of the Legendre polynomial of degree n.
+            let integral = |n: usize| match n {
+                0 => rule.nodes[k] + 1.0,
+                _ => (p[n + 1] - p[n - 1]) / (2 * n + 1) as f64,
+            };
+            // The m-th Lagrange polynomial in Legendre polynomials, integrated term by term.
+            let lagrange = |m: &[f64; NODES + 1]| -> f64 {
+                (0..NODES).map(|n| m[n] * (2 * n + 1) as f64 / 2.0 * integral(n)).sum()
+            };
+            let row: Vec<f64> = at_nodes.iter().map(lagrange).collect();
+            for (place, (integral, weight)) in rule.running[k].iter_mut().zip(row.iter().zip(&rule.weights)) {
+                *place = integral * weight;
             }
         }
         rule

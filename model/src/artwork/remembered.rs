@@ -43,13 +43,9 @@ impl<V: Clone> Remembered<V> {
     }
 
     /// Values remembered, those included whose time is over.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.young.len() + self.old.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -270,13 +270,13 @@ mod tests {
     #[test]
     fn artworks_are_learned_by_segment_and_propensities_are_calibrated() {
         let args = BanditArgs {
-            impressions: 40_000,
+            impressions: 80_000,
             days: 1,
             members: 5_000,
-            titles: 2,
+            titles: 4,
             artworks: 3,
-            segments: 3,
-            seed: 3,
+            segments: 4,
+            seed: 1,
             log: None,
         };
         // What was learned counts late, so that fewer integrals are computed in a debug build.
@@ -284,7 +284,8 @@ mod tests {
         let outcome = simulate(&args, &settings).expect("valid events");
         let (all, last) = (outcome.all, outcome.last);
         assert!(all.nearline < 0.5 * all.random, "{all:?}");
-        assert!(last.nearline < 0.6 * last.best_single, "segments differ, and that is learned: {last:?}");
+        // A world whose segments differ enough to outweigh what the floor of exploration costs for good.
+        assert!(last.nearline < 0.5 * last.best_single, "segments differ, and that is learned: {last:?}");
         // Ten degrees of freedom: exceeded once in a thousand.
         assert!(outcome.chi_square < 29.6, "{}", outcome.chi_square);
     }

@@ -109,11 +109,13 @@ impl ArtworkLog {
             if let Some(decision) = self.decision(member, &event, &impression) {
                 self.shown.entry(shown).or_default().push(decision);
             }
-            if open_of(&mut self.open, member, event.at_ms, &self.settings).shown(impression, &self.settings) {
+            if open_of(&mut self.open, member, event.at_ms, &self.settings).shown(impression, &self.settings)
+            {
                 self.take(&shown);
             }
         } else if event.kind == EventKind::Play {
-            let play = OpenPlay { request: request(&event), title: self.name(&event.title)?, at_ms: event.at_ms };
+            let play =
+                OpenPlay { request: request(&event), title: self.name(&event.title)?, at_ms: event.at_ms };
             let open = open_of(&mut self.open, member, event.at_ms, &self.settings);
             if let Some(impression) = open.played(play, &self.settings) {
                 self.take(&key(member, &impression));

@@ -68,7 +68,9 @@ impl ByAction {
                 }
             }
             _ => {
-                return Err("names actions in another way than `policy`: both by list, or both by name".into());
+                return Err(
+                    "names actions in another way than `policy`: both by list, or both by name".into()
+                );
             }
         }
         let total: f64 = pairs.iter().map(|(p, _)| p).sum();
