@@ -22,9 +22,9 @@ pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare:
         RowKind::ContinueWatching => begun(sources, query),
         RowKind::TopPicks => top_picks(sources, query, spare),
         RowKind::BecauseYouWatched => {
-            row.because.as_ref().map(|title| following(sources, query, title)).unwrap_or_default()
+            row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
         }
-        RowKind::TrendingNow => trending_now(sources, query),
+        RowKind::TrendingNow => trending_now(sources, query, spare),
         RowKind::NewForYou => new_for_you(sources, query, spare),
         RowKind::MyList => my_list(sources, query),
     }
@@ -54,7 +54,7 @@ pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Ve
     let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
     let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
     latest
-        .filter(|title| !disliked(title) && following(sources, query, title).len() >= least)
+        .filter(|title| !disliked(title) && following(sources, query, title, least).len() >= least)
         .take(TELLING_TITLES)
         .cloned()
         .collect()
@@ -109,14 +109,24 @@ fn top_picks(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<
         .collect()
 }
 
-fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>) -> Vec<RowTitle> {
-    let followers = similar(sources.aggregates, sources.catalogue, title, query.country, usize::MAX);
+/// How many of the best titles must be looked at to find `spare` that may be shown: only `known` and
+/// excluded ones can be in between, unless the caller filters or boosts.
+fn looked_at(query: &Query<'_>, known: &HashSet<&str>, spare: usize) -> usize {
+    if query.admit.is_some() || query.boost.is_some() {
+        return usize::MAX;
+    }
+    spare.saturating_add(known.len()).saturating_add(query.exclude.len())
+}
+
+fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>, spare: usize) -> Vec<RowTitle> {
     let known = known(sources);
+    let most = looked_at(query, &known, spare);
+    let followers = similar(sources.aggregates, sources.catalogue, title, query.country, most);
     let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
     scored(sources, query, followers, |id| !known.contains(id), reason)
 }
 
-fn trending_now(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
+fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
     let dimension = [
         query.country.map(|country| format!("country:{country}")),
         query.device.map(|device| format!("device:{device}")),
@@ -125,8 +135,9 @@ fn trending_now(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
     .flatten()
     .find(|name| sources.aggregates.counters(name).is_some())
     .unwrap_or_else(|| ALL.to_owned());
-    let ranked = trending(sources.aggregates, sources.catalogue, &dimension, query.country, usize::MAX);
     let known = known(sources);
+    let most = looked_at(query, &known, spare);
+    let ranked = trending(sources.aggregates, sources.catalogue, &dimension, query.country, most);
     let reason = |weight: f64| RowReason::Trending { dimension: dimension.clone(), weight };
     scored(sources, query, ranked, |id| !known.contains(id), reason)
 }
