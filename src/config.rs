@@ -18,8 +18,8 @@ pub use sections::{
     LogSection, NatsSection, RedisSection, SyncPolicy,
 };
 
-use nearline_model::artwork::ArtworkSettings;
 use crate::experiments::Experiment;
+use nearline_model::artwork::ArtworkSettings;
 use nearline_model::ranking::settings::RankingSettings;
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use serde::{Deserialize, Serialize};

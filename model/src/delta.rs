@@ -13,9 +13,9 @@ pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};
 pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
 
-use arms::ArmBuilder;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
+use arms::ArmBuilder;
 use hashbrown::HashMap;
 use places::PlaceBuilder;
 use serde::{Deserialize, Serialize};

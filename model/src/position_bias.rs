@@ -51,7 +51,8 @@ pub struct Examination {
 /// Estimates examination from what titles made of their places. The order of the observations shows in
 /// the last digits.
 pub fn estimate(observations: &[Observation], prior_plays: f64) -> Examination {
-    let count = |number: fn(&Observation) -> usize| observations.iter().map(number).max().map_or(0, |n| n + 1);
+    let count =
+        |number: fn(&Observation) -> usize| observations.iter().map(number).max().map_or(0, |n| n + 1);
     let mut appeal = vec![0.0; count(|seen| seen.title)];
     let mut rows = vec![1.0; count(|seen| seen.row)];
     let mut positions = vec![1.0; count(|seen| seen.position)];
@@ -226,12 +227,8 @@ mod tests {
             cell.0 += 1.0;
             cell.1 += f64::from(u8::from((random(&mut state, 1_000_000) as f64) < chance * 1_000_000.0));
         }
-        let observations = seen.into_iter().map(|((title, row, position), (impressions, plays))| Observation {
-            title,
-            row,
-            position,
-            impressions,
-            plays,
+        let observations = seen.into_iter().map(|((title, row, position), (impressions, plays))| {
+            Observation { title, row, position, impressions, plays }
         });
         (appeal, observations.collect())
     }
@@ -270,7 +267,8 @@ mod tests {
             sums.into_iter().map(|(plays, shown)| plays / shown).collect()
         };
         let naive = wrong_pairs(&appeal, &rates(&|_| 1.0));
-        let corrected = wrong_pairs(&appeal, &rates(&|seen| found.rows[seen.row] * found.positions[seen.position]));
+        let corrected =
+            wrong_pairs(&appeal, &rates(&|seen| found.rows[seen.row] * found.positions[seen.position]));
         assert!(naive > 0.5, "the simulation misleads take rates: {naive}");
         assert!(corrected < 0.05, "{corrected} of the pairs are wrong");
     }

@@ -150,7 +150,8 @@ pub fn rank(
     if query.explain {
         for ranked in &mut ranked {
             let newcomer = newcomers.iter().find(|(id, ..)| *id == ranked.title);
-            ranked.reasons = scorer.reasons(&ranked.title, newcomer.map(|(_, score, affinity)| (*score, *affinity)));
+            ranked.reasons =
+                scorer.reasons(&ranked.title, newcomer.map(|(_, score, affinity)| (*score, *affinity)));
         }
     }
     ranked
@@ -186,7 +187,8 @@ pub fn similar(
     let Some(from) = aggregates.title(title) else { return Vec::new() };
     let sources = vec![Source::new(aggregates, query.learned, Arc::from(title), from, 1.0)];
     let settings = query.settings();
-    let scorer = Scorer { aggregates, query, settings, sources, popularity: Popularity::of(aggregates, query, 0.0) };
+    let scorer =
+        Scorer { aggregates, query, settings, sources, popularity: Popularity::of(aggregates, query, 0.0) };
     let scores = scorer.scores();
     let scored = scores
         .iter()
@@ -348,7 +350,8 @@ fn newcomers(
     top: f64,
 ) -> Vec<(Arc<str>, f64, f64)> {
     let freshness = query.settings().freshness;
-    let Some(learned) = query.learned.filter(|learned| freshness > 0.0 && !learned.newcomers.is_empty()) else {
+    let Some(learned) = query.learned.filter(|learned| freshness > 0.0 && !learned.newcomers.is_empty())
+    else {
         return Vec::new();
     };
     let affinity = GenreAffinity::of(member, catalogue);
@@ -360,10 +363,14 @@ fn newcomers(
                 let mut watched = member.history.iter().map(|watched| &*watched.title);
                 watched.any(|title| title == id)
                     || member.seen.iter().any(|title| **title == *id)
-                    || member.opinions.iter().any(|opinion| opinion.thumb == Some(-1) && *opinion.title == *id)
+                    || member
+                        .opinions
+                        .iter()
+                        .any(|opinion| opinion.thumb == Some(-1) && *opinion.title == *id)
             })
     };
-    let few = |id: &str| aggregates.title(id).is_none_or(|title| aggregates.plays(title) < newcomers::FEW_PLAYS);
+    let few =
+        |id: &str| aggregates.title(id).is_none_or(|title| aggregates.plays(title) < newcomers::FEW_PLAYS);
     learned
         .newcomers
         .iter()

@@ -207,7 +207,8 @@ impl Prior {
         let squares: f64 = shown().map(|title| title.examined().powi(2)).sum();
         let variance = rate * (1.0 - rate);
         let degrees = count.saturating_sub(1) as f64;
-        let correlation = (spread - variance * degrees) / (variance * (examined - squares / examined - degrees));
+        let correlation =
+            (spread - variance * degrees) / (variance * (examined - squares / examined - degrees));
         let strength = match 1.0 / correlation - 1.0 {
             _ if count < LEAST_TITLES => DEFAULT_STRENGTH,
             strength if strength.is_finite() && correlation > 0.0 => {
@@ -224,8 +225,7 @@ impl Prior {
         if self.rate <= 0.0 || title.impressions <= 0.0 {
             return 1.0;
         }
-        let posterior =
-            (self.rate * self.strength + title.attributed) / (self.strength + title.examined());
+        let posterior = (self.rate * self.strength + title.attributed) / (self.strength + title.examined());
         posterior / self.rate
     }
 }

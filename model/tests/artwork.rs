@@ -40,10 +40,10 @@ fn teach(aggregates: &mut Aggregates, after: u64, arms: &[(&str, &str, u32, u32)
             counts: ArmCounts { impressions: *impressions, takes: *takes },
         })
         .collect();
-    let counts = Counts { impressions: 1, attributed: 0, plays: 0 };
+    let counts = Counts { impressions: 1, attributed: 0, plays: 0, quality: 0 };
     let cells = vec![Cell { title: 1, epoch: EPOCH, country: 0, device: 0, counts }];
     let (partition, position) = (PartitionId(0), after + 1);
-    aggregates.add(&Delta { partition, after, position, strings, cells, transitions: Vec::new(), arms });
+    aggregates.add(&Delta { partition, after, position, strings, cells, arms, ..Delta::default() });
 }
 
 fn settings() -> ArtworkSettings {

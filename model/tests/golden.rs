@@ -5,7 +5,8 @@
 
 use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts, VariantCell,
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts,
+    VariantCell,
 };
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use nearline_model::member::recent_ids::RecentIds;
@@ -228,7 +229,9 @@ fn aggregates_version_2_are_read_and_written_as_ever() {
     let heat = read.title("heat").expect("counted");
     let counts = |dimension| {
         let counters = read.counters(dimension)?.title(heat)?;
-        Some(counters.epochs.iter().map(|(_, c)| (c.impressions, c.attributed, c.quality)).collect::<Vec<_>>())
+        Some(
+            counters.epochs.iter().map(|(_, c)| (c.impressions, c.attributed, c.quality)).collect::<Vec<_>>(),
+        )
     };
     assert_eq!(counts("country:BR"), Some(vec![(10, 4, 3)]));
     assert_eq!(counts("row:top10"), Some(vec![(8, 4, 3)]));

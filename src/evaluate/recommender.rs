@@ -4,8 +4,8 @@
 use nearline_model::catalogue::Catalogue;
 use nearline_model::delta::Delta;
 use nearline_model::ranking::associations::Associations;
-use nearline_model::ranking::{self, Learned, Newcomers, Query, Ranked};
 use nearline_model::ranking::settings::RankingSettings;
+use nearline_model::ranking::{self, Learned, Newcomers, Query, Ranked};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
 use std::sync::Arc;
@@ -27,10 +27,23 @@ const SOLVE_GROWTH: f64 = 1.01;
 
 impl Recommender {
     /// One that has learned nothing yet and knows `titles`.
-    pub fn new(settings: AggregateSettings, ranking: RankingSettings, solved_titles: usize, titles: Vec<Title>) -> Self {
+    pub fn new(
+        settings: AggregateSettings,
+        ranking: RankingSettings,
+        solved_titles: usize,
+        titles: Vec<Title>,
+    ) -> Self {
         let mut catalogue = Catalogue::default();
         titles.into_iter().for_each(|title| catalogue.put(title));
-        Self { aggregates: Aggregates::new(1, settings), catalogue, plays: 0, ranking, solved_titles, learned: Learned::default(), solve_at: 1 }
+        Self {
+            aggregates: Aggregates::new(1, settings),
+            catalogue,
+            plays: 0,
+            ranking,
+            solved_titles,
+            learned: Learned::default(),
+            solve_at: 1,
+        }
     }
 
     /// Learns a delta.

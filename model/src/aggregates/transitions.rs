@@ -90,7 +90,9 @@ impl Followers {
         }
         let mut pairs: Vec<(Symbol, Pair)> = self.pairs.drain().collect();
         pairs.sort_unstable_by(|a, b| {
-            (b.1.next, b.1.near).cmp(&(a.1.next, a.1.near)).then_with(|| titles.text(a.0).cmp(titles.text(b.0)))
+            (b.1.next, b.1.near)
+                .cmp(&(a.1.next, a.1.near))
+                .then_with(|| titles.text(a.0).cmp(titles.text(b.0)))
         });
         pairs.truncate(most);
         self.pairs = pairs.into_iter().collect();
@@ -209,7 +211,8 @@ mod tests {
         assert_eq!(transitions.len(), 51);
         transitions.bound(&titles);
         assert_eq!(transitions.len(), 40);
-        let mut kept: Vec<Symbol> = transitions.after(1).expect("followed").iter().map(|(to, _)| to).collect();
+        let mut kept: Vec<Symbol> =
+            transitions.after(1).expect("followed").iter().map(|(to, _)| to).collect();
         kept.sort_unstable();
         assert_eq!(kept, (13..=50).collect::<Vec<_>>());
         assert_eq!(transitions.after(2).expect("short lists are kept whole").iter().count(), 2);

@@ -65,6 +65,7 @@ impl<'a> Payload<'a> {
                     "request" => &mut self.request,
                     "row" => &mut self.row,
                     "artwork" => &mut self.artwork,
+                    "segment" => &mut self.segment,
                     "country" => &mut self.country,
                     "device" => &mut self.device,
                     "position" | "propensity" | "watched_s" | "duration_s" | "value" => return None,
@@ -85,8 +86,8 @@ impl<'a> Payload<'a> {
                     "duration_s" => &mut self.duration_s,
                     "value" => &mut self.value,
                     "position" | "propensity" => return None,
-                    "id" | "type" | "member" | "title" | "at" | "request" | "row" | "artwork" | "country"
-                    | "device" => return None,
+                    "id" | "type" | "member" | "title" | "at" | "request" | "row" | "artwork" | "segment"
+                    | "country" | "device" => return None,
                     _ => return Some(()),
                 };
                 if field.is_some() {

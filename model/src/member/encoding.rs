@@ -146,17 +146,24 @@ impl Member {
                 .map(|difference| difference as i32)
                 .collect(),
         };
-        versioned::encode(MEMBER_VERSION, &MemberV2 { before: wire, quality: self.quality(), segments: self.segments() })
+        versioned::encode(
+            MEMBER_VERSION,
+            &MemberV2 { before: wire, quality: self.quality(), segments: self.segments() },
+        )
     }
 
     fn segments(&self) -> Vec<(u32, Symbol)> {
         let shown = self.open.impressions.iter().enumerate();
-        shown.filter(|(_, shown)| shown.segment != NONE).map(|(at, shown)| (at as u32, shown.segment)).collect()
+        shown
+            .filter(|(_, shown)| shown.segment != NONE)
+            .map(|(at, shown)| (at as u32, shown.segment))
+            .collect()
     }
 
     fn quality(&self) -> QualityV2 {
         let newest_ms = self.newest_ms;
-        let with_variant = self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
+        let with_variant =
+            self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
         let taken = |play: &TakenPlay| {
             let Showing { title, epoch, country, device, row, band, variant } = play.showing;
             TakenV2 { at_ms: newest_ms - play.at_ms, title, epoch, country, device, row, band, variant }

@@ -1,8 +1,8 @@
 //! Titles that a row may show, best first.
 
-use crate::affinity::GenreAffinity;
 use super::newness::newest;
 use super::{PageSources, Row, RowKind, RowReason, RowTitle};
+use crate::affinity::GenreAffinity;
 use crate::member::snapshot::WatchedTitle;
 use crate::ranking::{Query, Ranked, Reason, rank, similar};
 use crate::trending::{TrendQuery, known_dimensions, trending};
@@ -22,9 +22,9 @@ pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare:
         RowKind::ContinueWatching => begun(sources, query),
         RowKind::TopPicks => top_picks(sources, query, spare),
         RowKind::BecauseYouWatched => {
-            row.because.as_ref().map(|title| following(sources, query, title)).unwrap_or_default()
+            row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
         }
-        RowKind::TrendingNow => trending_now(sources, query),
+        RowKind::TrendingNow => trending_now(sources, query, spare),
         RowKind::NewForYou => new_for_you(sources, query, spare),
         RowKind::MyList => my_list(sources, query),
     }
@@ -54,7 +54,7 @@ pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Ve
     let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
     let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
     latest
-        .filter(|title| !disliked(title) && following(sources, query, title).len() >= least)
+        .filter(|title| !disliked(title) && following(sources, query, title, least).len() >= least)
         .take(TELLING_TITLES)
         .cloned()
         .collect()
@@ -109,33 +109,55 @@ fn top_picks(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<
         .collect()
 }
 
-fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>) -> Vec<RowTitle> {
-    let all = Query { limit: usize::MAX, ..query.clone() };
-    let followers = similar(sources.aggregates, sources.catalogue, title, &all);
+/// How many of the best titles must be looked at to find `spare` that may be shown: only `known` and
+/// excluded ones can be in between, unless the caller filters or boosts.
+fn looked_at(query: &Query<'_>, known: &HashSet<&str>, spare: usize) -> usize {
+    if query.admit.is_some() || query.boost.is_some() {
+        return usize::MAX;
+    }
+    spare.saturating_add(known.len()).saturating_add(query.exclude.len())
+}
+
+fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>, spare: usize) -> Vec<RowTitle> {
     let known = known(sources);
+    let wanted = Query { limit: looked_at(query, &known, spare), ..query.clone() };
+    let followers = similar(sources.aggregates, sources.catalogue, title, &wanted);
     let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
     scored(sources, query, followers, |id| !known.contains(id), reason)
 }
 
-fn trending_now(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
+fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
+    let known = known(sources);
     let asked = [
         query.country.map(|country| format!("country:{country}")),
         query.device.map(|device| format!("device:{device}")),
     ];
     let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
     let dimensions = known_dimensions(sources.aggregates, &asked);
-    let wanted = TrendQuery { dimensions: &dimensions, country: query.country, limit: usize::MAX };
+    let wanted = TrendQuery {
+        dimensions: &dimensions,
+        country: query.country,
+        limit: looked_at(query, &known, spare),
+    };
     let trends = trending(sources.aggregates, sources.catalogue, &wanted);
     let where_of: HashMap<Arc<str>, String> =
         trends.iter().map(|trend| (trend.title.clone(), trend.dimension.clone())).collect();
-    let ranked = trends.into_iter().map(|trend| Ranked { title: trend.title, score: trend.score, reasons: Vec::new() });
-    let known = known(sources);
-    let mut titles = scored(sources, query, ranked.collect(), |id| !known.contains(id), |weight| {
-        RowReason::Trending { dimension: String::new(), weight }
+    let ranked = trends.into_iter().map(|trend| Ranked {
+        title: trend.title,
+        score: trend.score,
+        reasons: Vec::new(),
     });
+    let mut titles = scored(
+        sources,
+        query,
+        ranked.collect(),
+        |id| !known.contains(id),
+        |weight| RowReason::Trending { dimension: String::new(), weight },
+    );
     for title in &mut titles {
         for reason in &mut title.reasons {
-            if let (RowReason::Trending { dimension, .. }, Some(known)) = (reason, where_of.get(&title.title)) {
+            if let (RowReason::Trending { dimension, .. }, Some(known)) = (reason, where_of.get(&title.title))
+            {
                 dimension.clone_from(known);
             }
         }

@@ -92,7 +92,8 @@ impl Problem {
         let size = titles.len();
         let (mut overlap, mut target) = (Mat::<f32>::zeros(size, size), Mat::<f32>::zeros(size, size));
         for (row, from) in titles.iter().enumerate() {
-            for (to, forth) in aggregates.transitions.after(*from).into_iter().flat_map(|after| after.iter()) {
+            for (to, forth) in aggregates.transitions.after(*from).into_iter().flat_map(|after| after.iter())
+            {
                 let column = places[to as usize];
                 if column != UNSOLVED {
                     let column = column as usize;

@@ -57,7 +57,12 @@ pub(super) fn candidates(limit: usize, diversity: f64) -> usize {
 
 /// Picks `limit` of `ranked` one after the other, each by its score and by how unlike those picked
 /// before it is in its genres: maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998).
-pub(super) fn diverse(mut ranked: Vec<Ranked>, catalogue: &Catalogue, limit: usize, diversity: f64) -> Vec<Ranked> {
+pub(super) fn diverse(
+    mut ranked: Vec<Ranked>,
+    catalogue: &Catalogue,
+    limit: usize,
+    diversity: f64,
+) -> Vec<Ranked> {
     if diversity <= 0.0 {
         return ranked;
     }

@@ -87,9 +87,12 @@ fn answers(aggregates: &Aggregates) -> Vec<String> {
         let query = TrendQuery { dimensions, limit: 100, ..TrendQuery::default() };
         answers.push(format!("{:?}", trending(aggregates, &catalogue, &query)));
     }
-    answers.extend(
-        (0..9).map(|title| format!("{:?}", similar(aggregates, &catalogue, &format!("t{title}"), None, 100))),
-    );
+    answers.extend((0..9).map(|title| {
+        format!(
+            "{:?}",
+            similar(aggregates, &catalogue, &format!("t{title}"), &Query { limit: 100, ..Query::default() })
+        )
+    }));
     answers
 }
 

@@ -111,13 +111,13 @@ fn an_engine_that_knows_nothing_answers_with_nothing() {
     let catalogue = Catalogue::default();
     let query = Query { limit: 10, explain: true, country: Some("BR"), ..Query::default() };
     assert!(rank(&aggregates, &catalogue, None, &query).is_empty());
-    assert!(similar(&aggregates, &catalogue, "a", None, 10).is_empty());
+    assert!(similar(&aggregates, &catalogue, "a", &Query { limit: 10, ..Query::default() }).is_empty());
 }
 
 #[test]
 fn similar_titles_are_those_that_follow() {
     let (_, aggregates) = audience(LISTS);
-    let ranked = similar(&aggregates, &Catalogue::default(), "b", None, 10);
+    let ranked = similar(&aggregates, &Catalogue::default(), "b", &Query { limit: 10, ..Query::default() });
     assert_eq!(ids(&ranked)[0], "c");
     assert!(!ids(&ranked).contains(&"x"));
     assert!(!ids(&ranked).contains(&"b"));
@@ -125,7 +125,9 @@ fn similar_titles_are_those_that_follow() {
 
 fn weight(reason: &Reason) -> f64 {
     match reason {
-        Reason::BecauseYouWatched { weight, .. } | Reason::Popular { weight, .. } => *weight,
+        Reason::BecauseYouWatched { weight, .. }
+        | Reason::Popular { weight, .. }
+        | Reason::Newcomer { weight, .. } => *weight,
     }
 }
 

@@ -109,7 +109,9 @@ impl ArtworkLog {
             if let Some(decision) = self.decision(member, &event, &impression) {
                 self.shown.entry(shown).or_default().push(decision);
             }
-            if open_of(&mut self.open, member, event.at_ms, &self.settings).shown(impression, &self.settings)
+            if open_of(&mut self.open, member, event.at_ms, &self.settings)
+                .shown(impression, &self.settings)
+                .is_some()
             {
                 self.take(&shown);
             }
@@ -148,6 +150,7 @@ impl ArtworkLog {
             segment: self.name(&event.segment)?,
             position: event.position,
             propensity: event.propensity,
+            variant: NONE,
         })
     }
 
@@ -263,8 +266,8 @@ impl ArtworkLog {
             position: 1,
             strings: self.names.since(0).to_vec(),
             cells: titles.into_iter().map(cell).collect(),
-            transitions: Vec::new(),
             arms: arms.collect(),
+            ..Delta::default()
         });
         aggregates
     }
