@@ -27,8 +27,15 @@ async fn answers(engine: &Engine) -> Vec<String> {
         answers.push(serde_json::to_string(&snapshot).expect("JSON"));
     }
     let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+    // What the sums give rise to is worked out anew: when a running engine last did so differs.
+    let learned = Learned {
+        associations: Associations::of(&aggregates, settings.solved_titles),
+        newcomers: Newcomers::of(&aggregates, &catalogue),
+    };
+    let query = Query { learned: Some(&learned), ..Query::default() };
     for number in 0..50 {
-        let ranked = similar(&aggregates, &catalogue, &format!("t{number}"), None, 20);
+        let query = Query { limit: 20, ..query.clone() };
+        let ranked = similar(&aggregates, &catalogue, &format!("t{number}"), &query);
         answers.push(serde_json::to_string(&ranked).expect("JSON"));
     }
     for dimension in ["all", "country:US", "device:tv"] {

@@ -97,7 +97,7 @@ impl Default for AggregateSettings {
             trend_half_life_epochs: 6,
             titles: 200_000,
             dimensions: 1_024,
-            transitions: 25_000_000,
+            transitions: 20_000_000,
             rows: 64,
             place_epochs: 48,
             variants: 256,

@@ -138,10 +138,10 @@ proptest! {
 fn beyond_the_limit_of_transitions_they_are_stored_and_read_all_the_same() {
     let plays = ["a", "b", "c", "d", "e"].map(|title| ("play", title, json!({})));
     let harness = fold_events(FoldSettings::default(), &plays);
-    let settings = AggregateSettings { transitions: 1, titles: 4, dimensions: 1, arms: 1, ..fading() };
+    let settings = AggregateSettings { transitions: 5, titles: 4, dimensions: 1, arms: 1, ..fading() };
     let mut aggregates = Aggregates::new(1, settings.clone());
     harness.add_to(&mut aggregates);
-    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (1, 4));
+    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (3, 4));
     let stored = aggregates.encode();
     let read = Aggregates::decode(&stored, 1, &settings).expect("just written");
     assert_eq!(read.encode(), stored);
