@@ -162,7 +162,8 @@ fn titles_are_put_read_and_shown_where_they_may_be() {
     assert!(titles(&service.get("/v1/titles/heist/similar?country=BR").json()).is_empty());
 
     let insights = service.get("/v1/titles/heist/insights").json();
-    let totals = json!({"impressions": 10, "attributed_plays": 10, "quality_plays": 0, "plays": 10, "take_rate": 1.0});
+    let totals =
+        json!({"impressions": 10, "attributed_plays": 10, "quality_plays": 0, "plays": 10, "take_rate": 1.0});
     assert_eq!((&insights["totals"], &insights["name"]), (&totals, &json!("Heist")));
     let names: Vec<_> =
         insights["dimensions"].as_array().expect("dimensions").iter().map(|d| &d["dimension"]).collect();

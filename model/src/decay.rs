@@ -33,8 +33,7 @@ impl DecayWeights {
     /// Weights for a half-life of `half_life_epochs` epochs (at least 1).
     pub fn new(half_life_epochs: u32) -> Self {
         let half_life = half_life_epochs.max(1);
-        let weight =
-            |i: u32| (f64::from(i) / f64::from(half_life)).exp2() * UNIT;
+        let weight = |i: u32| (f64::from(i) / f64::from(half_life)).exp2() * UNIT;
         Self { weights: (0..half_life).map(|i| weight(i).round() as u64).collect() }
     }
 

@@ -263,9 +263,8 @@ impl<'a> Event<'a> {
 
 fn read_payload(payload: &[u8]) -> Result<Payload<'_>, Reject> {
     // Checked once here, so that the parser does not check every string again.
-    let text = std::str::from_utf8(payload).map_err(|error| {
-        Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}"))
-    })?;
+    let text = std::str::from_utf8(payload)
+        .map_err(|error| Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}")))?;
     flat::read(text).map_or_else(|| json_payload(text), Ok)
 }
 

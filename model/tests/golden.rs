@@ -210,7 +210,9 @@ fn aggregates_version_2_are_read_and_written_as_ever() {
     let heat = read.title("heat").expect("counted");
     let counts = |dimension| {
         let counters = read.counters(dimension)?.title(heat)?;
-        Some(counters.epochs.iter().map(|(_, c)| (c.impressions, c.attributed, c.quality)).collect::<Vec<_>>())
+        Some(
+            counters.epochs.iter().map(|(_, c)| (c.impressions, c.attributed, c.quality)).collect::<Vec<_>>(),
+        )
     };
     assert_eq!(counts("country:BR"), Some(vec![(10, 4, 3)]));
     assert_eq!(counts("row:top10"), Some(vec![(8, 4, 3)]));

@@ -106,7 +106,8 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         // A play without an impression came from no place of the page: what is known are attributed ones.
         let is_place = matches!(kind_of(name), "position" | "row");
         for (epoch, counts) in kept.iter().filter(|(epoch, _)| *epoch >= oldest) {
-            let counts = &Counts { plays: if is_place { counts.attributed } else { counts.plays }, ..*counts };
+            let counts =
+                &Counts { plays: if is_place { counts.attributed } else { counts.plays }, ..*counts };
             totals.add(*counts);
             let mut document = CountsDocument::default();
             document.add(*counts);

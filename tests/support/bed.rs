@@ -49,8 +49,7 @@ impl Bed {
 
     pub async fn cluster_with(partitions: u16) -> Self {
         let (nats, redis) = (NatsServer::start(None).expect("nats"), RedisServer::start().expect("redis"));
-        let nats_settings =
-            NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
+        let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
         Self { ports, servers: Some((nats, redis)), directory: None }

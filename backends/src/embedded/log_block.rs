@@ -62,7 +62,8 @@ impl BlockBuilder {
 
     /// The position to store the records under, and their stored form; starts anew.
     pub fn take(&mut self) -> (Position, Bytes) {
-        let mut value = Vec::with_capacity(BLOCK_HEADER + self.entries.len() * ENTRY_BYTES + self.payloads.len());
+        let mut value =
+            Vec::with_capacity(BLOCK_HEADER + self.entries.len() * ENTRY_BYTES + self.payloads.len());
         if let [(_, id, _)] = self.entries.as_slice() {
             value.extend_from_slice(&self.log_ms.to_be_bytes());
             value.extend_from_slice(&id.to_be_bytes());
@@ -127,7 +128,11 @@ impl StoredRecords {
     }
 
     fn payload_start(&self) -> usize {
-        if self.is_block { BLOCK_HEADER.saturating_add(self.count.saturating_mul(ENTRY_BYTES)) } else { RECORD_HEADER }
+        if self.is_block {
+            BLOCK_HEADER.saturating_add(self.count.saturating_mul(ENTRY_BYTES))
+        } else {
+            RECORD_HEADER
+        }
     }
 
     /// Position, id and end of the payload of a record.

@@ -54,7 +54,8 @@ impl LogFiles {
         let what = format!("the log in {}", path.display());
         let fail = |error| storage(&what, error);
         // Blocks are compressed when they leave the journal; doing it twice costs more than it saves.
-        let builder = Database::builder(&path).cache_size(32 << 20).journal_compression(CompressionType::None);
+        let builder =
+            Database::builder(&path).cache_size(32 << 20).journal_compression(CompressionType::None);
         let database = builder.open().map_err(fail)?;
         let options = || {
             KeyspaceCreateOptions::default()

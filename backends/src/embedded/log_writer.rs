@@ -80,8 +80,9 @@ impl LogWriter {
         let first = self.next;
         self.last_ms = self.last_ms.max(now_ms());
         self.window.expire(self.last_ms);
-        let mut batch = OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
-            .durability(Some(self.persist));
+        let mut batch =
+            OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
+                .durability(Some(self.persist));
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let outcome = request.events.into_iter().map(|event| self.place(event, &mut batch)).collect();

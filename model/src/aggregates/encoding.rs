@@ -163,7 +163,9 @@ impl Aggregates {
         for (title, sums) in contents.places.titles {
             let title = number(title)?;
             for (row, band, period, impressions, attributed) in sums {
-                let row = *rows.get(row as usize).ok_or_else(|| damaged(format!("row {row} is not in its list")))?;
+                let row = *rows
+                    .get(row as usize)
+                    .ok_or_else(|| damaged(format!("row {row} is not in its list")))?;
                 aggregates.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
             }
         }

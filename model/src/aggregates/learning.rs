@@ -23,7 +23,8 @@ impl Aggregates {
         for (to, sources) in delta.transition_runs() {
             // Interned in the order of the run, whether there is room for all or not.
             let to = titles.number(self, to);
-            let sources: Vec<Option<Symbol>> = sources.iter().map(|from| titles.number(self, *from)).collect();
+            let sources: Vec<Option<Symbol>> =
+                sources.iter().map(|from| titles.number(self, *from)).collect();
             if let Some(to) = to {
                 self.transitions.add(to, sources.into_iter());
             }

@@ -139,9 +139,8 @@ impl OpenEvents {
             Some((_, latest_ms)) => *latest_ms = at_ms.max(*latest_ms),
             None => push_open(&mut self.watched, (title, at_ms), settings.open_plays, "open_plays"),
         }
-        let now_quality = |play: &mut TakenPlay| {
-            play.showing.title == title && is_watched(play, at_ms, settings)
-        };
+        let now_quality =
+            |play: &mut TakenPlay| play.showing.title == title && is_watched(play, at_ms, settings);
         self.taken.extract_if(.., now_quality).collect()
     }
 
@@ -232,7 +231,11 @@ mod tests {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
         assert_eq!(open.played(play(7, 1, 60_000), &settings), None);
-        assert_eq!(open.shown(shown(7, 1, 61_000), &settings), None, "an impression after its play does not count");
+        assert_eq!(
+            open.shown(shown(7, 1, 61_000), &settings),
+            None,
+            "an impression after its play does not count"
+        );
         assert_eq!(open.shown(shown(7, 1, 59_000), &settings), Some(60_000));
         assert_eq!(open.shown(shown(7, 1, 59_000), &settings), None, "a play counts once");
     }

@@ -149,7 +149,8 @@ impl Member {
 
     fn quality(&self) -> QualityV2 {
         let newest_ms = self.newest_ms;
-        let with_variant = self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
+        let with_variant =
+            self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
         let taken = |play: &TakenPlay| {
             let Showing { title, epoch, country, device, row, band, variant } = play.showing;
             TakenV2 { at_ms: newest_ms - play.at_ms, title, epoch, country, device, row, band, variant }

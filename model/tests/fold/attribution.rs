@@ -43,9 +43,11 @@ fn showings() -> impl Strategy<Value = Vec<Showing>> {
         ([0..60_000_i64, 0..60_000_i64, 0..60_000_i64], [again(), again(), again()]),
     );
     let showing =
-        showing.prop_map(|((member, title, country, gap_ms), (play_ms, is_lost), watched_ms, (late_ms, again_ms))| {
-            Showing { member, title, country, gap_ms, play_ms, is_lost, watched_ms, late_ms, again_ms }
-        });
+        showing.prop_map(
+            |((member, title, country, gap_ms), (play_ms, is_lost), watched_ms, (late_ms, again_ms))| {
+                Showing { member, title, country, gap_ms, play_ms, is_lost, watched_ms, late_ms, again_ms }
+            },
+        );
     prop::collection::vec(showing, 1..80)
 }
 

@@ -73,10 +73,8 @@ fn what_is_taken_more_often_trends_above_what_is_shown_more_often() {
 #[test]
 fn what_was_taken_long_ago_trends_less_than_what_is_taken_now() {
     let half_life = AggregateSettings::default().trend_half_life_epochs;
-    let rows = [
-        ("before", "US", EPOCH - 4 * half_life, 1_000, 300, 300),
-        ("now", "US", EPOCH, 1_000, 300, 300),
-    ];
+    let rows =
+        [("before", "US", EPOCH - 4 * half_life, 1_000, 300, 300), ("now", "US", EPOCH, 1_000, 300, 300)];
     let found = trends(&sums(&delta(&rows)), &[]);
     assert_eq!(ids(&found), ["now", "before"]);
     assert!((found[1].plays - 300.0 / 16.0).abs() < 1e-6 && (found[0].plays - 300.0).abs() < 1e-6);
@@ -85,7 +83,8 @@ fn what_was_taken_long_ago_trends_less_than_what_is_taken_now() {
 
 #[test]
 fn without_any_impression_titles_trend_by_their_plays() {
-    let rows = [("b", "US", EPOCH, 0, 0, 30), ("a", "US", EPOCH, 0, 0, 20), ("c", "US", EPOCH - 600, 0, 0, 900)];
+    let rows =
+        [("b", "US", EPOCH, 0, 0, 30), ("a", "US", EPOCH, 0, 0, 20), ("c", "US", EPOCH - 600, 0, 0, 900)];
     let found = trends(&sums(&delta(&rows)), &[]);
     assert_eq!(ids(&found)[..2], ["b", "a"]);
     assert!(found.iter().all(|trend| trend.lift == 1.0 && trend.take_rate.is_none()), "{found:?}");
@@ -95,7 +94,8 @@ fn without_any_impression_titles_trend_by_their_plays() {
 fn a_title_at_a_bad_place_is_not_held_to_the_take_rate_of_a_good_one() {
     // Both are shown at both places, which tells the places apart: the first is seen four times as much.
     // `deep` is mostly at the bad place and is twice as good.
-    let mut delta = delta(&[("front", "US", EPOCH, 11_000, 2_050, 2_050), ("deep", "US", EPOCH, 11_000, 1_400, 1_400)]);
+    let mut delta =
+        delta(&[("front", "US", EPOCH, 11_000, 2_050, 2_050), ("deep", "US", EPOCH, 11_000, 1_400, 1_400)]);
     let places = [(1, 0, 10_000, 2_000), (1, 20, 1_000, 50), (3, 0, 1_000, 400), (3, 20, 10_000, 1_000)];
     delta.places = places
         .iter()
@@ -107,6 +107,12 @@ fn a_title_at_a_bad_place_is_not_held_to_the_take_rate_of_a_good_one() {
             counts: TakeCounts { impressions: *impressions, attributed: *attributed, quality: 0 },
         })
         .collect();
+    let half_life = AggregateSettings::default().trend_half_life_epochs;
+    // A period later: the one before the newest is what bias is estimated from.
+    let later = AggregateSettings::default().place_epochs;
+    delta.cells.push(Cell { epoch: EPOCH + later, ..delta.cells[0] });
+    delta.cells[2].counts = Counts { impressions: 1, ..Counts::default() };
+    assert!(later <= 2 * half_life, "counts are still to be seen");
     let found = trends(&sums(&delta), &[]);
     assert!(found[0].take_rate < found[1].take_rate, "the plain rate misleads: {found:?}");
     assert_eq!(ids(&found), ["deep", "front"]);

@@ -29,6 +29,7 @@ pub fn peak_rss_mib() -> f64 {
 
 fn status_mib(field: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
     kib.unwrap_or(0.0) / 1_024.0
 }

@@ -71,7 +71,8 @@ pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
     let (mut events, mut duplicates) = (0_u64, 0_u64);
     {
         let log = &bed.ports.log;
-        let appends = futures_util::stream::iter(std::iter::from_fn(|| source.next(APPEND_EVENTS).transpose()));
+        let appends =
+            futures_util::stream::iter(std::iter::from_fn(|| source.next(APPEND_EVENTS).transpose()));
         let under_way = if args.backend == Backend::Embedded { 8 } else { 2 };
         let mut appends = appends
             .map(|batch| async { Ok::<_, anyhow::Error>(log.append(batch?).await) })

@@ -56,7 +56,8 @@ pub fn of(aggregates: &Aggregates) -> Vec<Cell> {
             }
         }
     }
-    cells.sort_unstable_by(|a, b| (&a.title, a.epoch_ms, &a.country).cmp(&(&b.title, b.epoch_ms, &b.country)));
+    cells
+        .sort_unstable_by(|a, b| (&a.title, a.epoch_ms, &a.country).cmp(&(&b.title, b.epoch_ms, &b.country)));
     cells
 }
 

@@ -12,8 +12,8 @@ const START_MS: i64 = 1_528_286_400_000;
 const SPAN_MS: i64 = 6 * 3_600_000;
 const TITLES: usize = 4_000;
 const COUNTRIES: [&str; 20] = [
-    "US", "BR", "MX", "GB", "FR", "DE", "IN", "JP", "KR", "CA", "AU", "ES", "IT", "AR", "CO", "NL", "SE", "PL",
-    "TR", "ZA",
+    "US", "BR", "MX", "GB", "FR", "DE", "IN", "JP", "KR", "CA", "AU", "ES", "IT", "AR", "CO", "NL", "SE",
+    "PL", "TR", "ZA",
 ];
 const DEVICES: [&str; 4] = ["tv", "phone", "tablet", "web"];
 const ROWS: [&str; 8] =
@@ -74,7 +74,16 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
         let at_ms = shown.at_ms + delay_ms;
         if at_ms < SPAN_MS && happenings.len() < distinct {
             let Happening { member, title, request, device, .. } = *shown;
-            happenings.push(Happening { at_ms, is_play: true, member, title, request, row: 0, position: 0, device });
+            happenings.push(Happening {
+                at_ms,
+                is_play: true,
+                member,
+                title,
+                request,
+                row: 0,
+                position: 0,
+                device,
+            });
         }
     }
     while happenings.len() < distinct {
@@ -102,7 +111,12 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
     arrivals.sort_unstable();
     let mut lines = Vec::with_capacity(events * 190);
     for (_, at) in arrivals {
-        write_line(&mut lines, at, &happenings[at], COUNTRIES[usize::from(country_of[happenings[at].member as usize])]);
+        write_line(
+            &mut lines,
+            at,
+            &happenings[at],
+            COUNTRIES[usize::from(country_of[happenings[at].member as usize])],
+        );
     }
     lines.into()
 }
