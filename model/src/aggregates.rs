@@ -70,7 +70,6 @@ impl Aggregates {
             epochs: settings.epochs,
             newest_epoch: 0,
             popularity_landmark: 0,
-            trend_landmark: 0,
         };
         Self {
             titles: Symbols::new(settings.titles),

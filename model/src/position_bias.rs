@@ -120,52 +120,48 @@ fn band_number(band: Option<PositionBand>) -> usize {
 }
 
 impl PositionBias {
-    /// The estimate from the titles shown most.
-    pub fn of(aggregates: &Aggregates) -> Self {
+    /// The estimate from the titles shown most in the period before the newest: as long as that stands,
+    /// so does the estimate. Before the first period is over all places are the same.
+    pub fn of(aggregates: &Aggregates) -> &Self {
+        aggregates.places().bias(|| Self::estimated(aggregates))
+    }
+
+    fn estimated(aggregates: &Aggregates) -> Self {
         let places = aggregates.places();
-        let mut titles: Vec<(u64, &str, &[PlaceSum])> = places
+        let Some(closed) = places.closed_period() else { return Self::default() };
+        let in_period = |sums: &'_ [PlaceSum]| -> Vec<PlaceSum> {
+            sums.iter().copied().filter(|sum| sum.period == closed).collect()
+        };
+        let mut titles: Vec<(u64, &str, Vec<PlaceSum>)> = places
             .titles()
-            .map(|(title, sums)| {
-                (sums.iter().map(|sum| sum.impressions).sum(), &**aggregates.title_id(title), sums)
-            })
+            .map(|(title, sums)| (&**aggregates.title_id(title), in_period(sums)))
+            .map(|(id, sums)| (sums.iter().map(|sum| sum.impressions).sum::<u64>(), id, sums))
+            .filter(|(impressions, _, _)| *impressions > 0)
             .collect();
         // By names, never by numbers: those depend on the order in which titles arrived.
         titles.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         titles.truncate(MOST_TITLES);
         let rows: BTreeMap<&str, Symbol> = titles
             .iter()
-            .flat_map(|(_, _, sums)| *sums)
+            .flat_map(|(_, _, sums)| sums)
             .map(|sum| (places.row_name(sum.row), sum.row))
             .collect();
         let count = rows.values().map(|row| *row as usize + 1).max().unwrap_or(0);
         let mut order = vec![0; count];
         rows.values().enumerate().for_each(|(at, row)| order[*row as usize] = at);
-        let mut observations = Vec::new();
-        for (title, (_, _, sums)) in titles.iter().enumerate() {
-            let start = observations.len();
-            observations.extend(sums.iter().map(|sum| Observation {
+        let mut observations: Vec<Observation> = titles
+            .iter()
+            .enumerate()
+            .flat_map(|(title, (_, _, sums))| sums.iter().map(move |sum| (title, sum)))
+            .map(|(title, sum)| Observation {
                 title,
                 row: order[sum.row as usize],
                 position: band_number(sum.band),
                 impressions: sum.impressions as f64,
                 plays: sum.attributed as f64,
-            }));
-            // Periods are added up whatever their order: whole numbers.
-            observations[start..].sort_unstable_by_key(|seen| (seen.row, seen.position));
-            let mut merged = start;
-            for at in start + 1..observations.len() {
-                let seen = observations[at];
-                let into = &mut observations[merged];
-                if (into.row, into.position) == (seen.row, seen.position) {
-                    into.impressions += seen.impressions;
-                    into.plays += seen.plays;
-                } else {
-                    merged += 1;
-                    observations[merged] = seen;
-                }
-            }
-            observations.truncate((merged + 1).min(observations.len()));
-        }
+            })
+            .collect();
+        observations.sort_unstable_by_key(|seen| (seen.title, seen.row, seen.position));
         let found = estimate(&observations, PRIOR_PLAYS);
         let mut by_row = vec![1.0; count];
         rows.values().enumerate().for_each(|(at, row)| by_row[*row as usize] = found.rows[at]);

@@ -77,7 +77,8 @@ pub struct AggregateSettings {
     pub transitions: usize,
     /// Distinct rows counted.
     pub rows: usize,
-    /// 30-minute epochs from which position bias is estimated: this many at least, twice as many at most.
+    /// 30-minute epochs of a period of counts by place. The newest period and the one before are kept;
+    /// position bias is estimated from the latter.
     pub place_epochs: u32,
     /// Distinct variants of experiments counted.
     pub variants: usize,
@@ -99,7 +100,7 @@ impl Default for AggregateSettings {
             dimensions: 1_024,
             transitions: 20_000_000,
             rows: 64,
-            place_epochs: 48,
+            place_epochs: 12,
             variants: 256,
             variant_epochs: 30 * 48,
             arms: 2_000_000,

@@ -86,14 +86,14 @@ pub fn trending(aggregates: &Aggregates, catalogue: &Catalogue, query: &TrendQue
     let known = known_dimensions(aggregates, query.dimensions);
     let everywhere = |within: &[Trend]| {
         let known = |trend: &Trend| within.iter().any(|before| before.title == trend.title);
-        let mut trends = in_dimension(aggregates, &bias, ALL);
+        let mut trends = in_dimension(aggregates, bias, ALL);
         trends.retain(|trend| !known(trend));
         trends
     };
     let mut trends = match known.as_slice() {
         [] => everywhere(&[]),
-        [one] => in_dimension(aggregates, &bias, one),
-        several => averaged(several.iter().map(|name| in_dimension(aggregates, &bias, name)).collect()),
+        [one] => in_dimension(aggregates, bias, one),
+        several => averaged(several.iter().map(|name| in_dimension(aggregates, bias, name)).collect()),
     };
     trends.retain(|trend| catalogue.is_available(&trend.title, query.country));
     if !known.is_empty() && trends.len() < query.limit {
@@ -156,14 +156,14 @@ fn sort(trends: &mut [Trend]) {
     trends.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title)));
 }
 
-/// Figures of all titles of a table, ordered by id, so that sums over them do not depend on numbers.
+/// Figures of all titles of a table, in no order.
 fn faded(aggregates: &Aggregates, bias: &PositionBias, table: &CounterTable) -> Vec<Faded> {
     let newest = aggregates.newest_epoch();
     let half_life = f64::from(aggregates.settings.trend_half_life_epochs.max(1));
     // Epochs past their time are swept out now and then: they must not count until then.
     let kept = ((half_life * KEPT_HALF_LIVES) as u32).min(aggregates.settings.epochs.saturating_sub(1));
     let weights: Vec<f64> = (0..=kept).map(|age| (-f64::from(age) / half_life).exp2()).collect();
-    let mut titles: Vec<Faded> = table
+    table
         .titles()
         .map(|(title, counters)| {
             let (mut impressions, mut attributed) = (0.0, 0.0);
@@ -177,9 +177,13 @@ fn faded(aggregates: &Aggregates, bias: &PositionBias, table: &CounterTable) -> 
             Faded { title, plays, impressions, attributed, examination }
         })
         .filter(|title| title.plays > 0.0 || title.impressions > 0.0)
-        .collect();
-    titles.sort_unstable_by(|a, b| aggregates.title_id(a.title).cmp(aggregates.title_id(b.title)));
-    titles
+        .collect()
+}
+
+/// A sum that does not depend on the order of its terms: each is rounded to 2⁻³² first.
+fn exact_sum(terms: impl Iterator<Item = f64>) -> f64 {
+    const UNIT: f64 = (1_u64 << 32) as f64;
+    terms.map(|term| (term * UNIT).round() as i128).sum::<i128>() as f64 / UNIT
 }
 
 /// The beta prior of take rates: overall rate and the impressions that it counts for.
@@ -191,20 +195,18 @@ struct Prior {
 impl Prior {
     fn of(titles: &[Faded]) -> Self {
         let shown = || titles.iter().filter(|title| title.impressions > 0.0);
-        let sum = |value: fn(&Faded) -> f64| shown().map(value).sum::<f64>();
+        let sum = |value: fn(&Faded) -> f64| exact_sum(shown().map(value));
         let (attributed, examined) = (sum(|title| title.attributed), sum(Faded::examined));
         if attributed <= 0.0 || examined <= 0.0 {
             return Self { rate: 0.0, strength: DEFAULT_STRENGTH };
         }
         let rate = (attributed / examined).min(1.0);
         let count = shown().count();
-        let spread: f64 = shown()
-            .map(|title| {
-                let own = (title.attributed / title.examined()).min(1.0);
-                title.examined() * (own - rate).powi(2)
-            })
-            .sum();
-        let squares: f64 = shown().map(|title| title.examined().powi(2)).sum();
+        let spread = exact_sum(shown().map(|title| {
+            let own = (title.attributed / title.examined()).min(1.0);
+            title.examined() * (own - rate).powi(2)
+        }));
+        let squares = exact_sum(shown().map(|title| title.examined().powi(2)));
         let variance = rate * (1.0 - rate);
         let degrees = count.saturating_sub(1) as f64;
         let correlation =

@@ -17,7 +17,6 @@ pub struct Decays {
     pub(crate) epochs: u32,
     pub(crate) newest_epoch: u32,
     pub(crate) popularity_landmark: u32,
-    pub(crate) trend_landmark: u32,
 }
 
 impl Decays {
@@ -33,10 +32,9 @@ impl Decays {
         // once, or scores would depend on how the log was cut into deltas.
         let swept = self.newest_epoch / sweep != epoch / sweep || before != (popularity, trend);
         self.newest_epoch = epoch;
-        let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES
-            || trend > self.trend_landmark + RESCALE_HALF_LIVES;
+        let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES;
         if rescale {
-            (self.popularity_landmark, self.trend_landmark) = (popularity, trend);
+            self.popularity_landmark = popularity;
         }
         rescale || swept
     }
@@ -82,7 +80,6 @@ impl TitleCounters {
 pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
     popularity: Vec<f64>,
-    trend: Vec<f64>,
 }
 
 impl CounterTable {
@@ -103,32 +100,24 @@ impl CounterTable {
             counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
             counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
             put(&mut self.popularity, title, counters.popularity.value(decays.popularity_landmark));
-            put(&mut self.trend, title, counters.trend.value(decays.trend_landmark));
         }
     }
 
     /// Sweeps out what is too old, and recomputes all scores.
     pub(crate) fn rescale(&mut self, decays: &Decays) {
         self.popularity.fill(0.0);
-        self.trend.fill(0.0);
         self.titles.retain(|_, counters| {
             counters.expire(decays);
             !counters.is_empty()
         });
         for (title, counters) in &self.titles {
             put(&mut self.popularity, *title, counters.popularity.value(decays.popularity_landmark));
-            put(&mut self.trend, *title, counters.trend.value(decays.trend_landmark));
         }
     }
 
     /// Decayed plays by title number, in a unit common to this table.
     pub fn popularity(&self) -> &[f64] {
         &self.popularity
-    }
-
-    /// Plays by title number, decayed by the short half-life, in a unit common to this table.
-    pub fn trend(&self) -> &[f64] {
-        &self.trend
     }
 
     /// Numbers of all titles counted, in no order.

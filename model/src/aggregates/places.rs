@@ -4,9 +4,11 @@
 //! enough to hold the cross product that an estimate within titles needs.
 
 use crate::delta::{PlaceCell, PositionBand, TakeCounts};
+use crate::position_bias::PositionBias;
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
 use hashbrown::HashMap;
+use std::sync::OnceLock;
 
 /// Counts of one row, band and period of a title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Places {
     pub(crate) titles: HashMap<Symbol, Vec<PlaceSum>>,
     period_epochs: u32,
     newest_period: u32,
+    /// What was estimated from the period before the newest, until that changes.
+    bias: OnceLock<PositionBias>,
 }
 
 impl Places {
@@ -45,6 +49,7 @@ impl Places {
             titles: HashMap::new(),
             period_epochs: settings.place_epochs.max(1),
             newest_period: 0,
+            bias: OnceLock::new(),
         }
     }
 
@@ -53,12 +58,23 @@ impl Places {
         let period = newest_epoch / self.period_epochs;
         if period > self.newest_period {
             self.newest_period = period;
+            self.bias = OnceLock::new();
             let oldest = self.oldest();
             self.titles.retain(|_, sums| {
                 sums.retain(|sum| sum.period >= oldest);
                 !sums.is_empty()
             });
         }
+    }
+
+    /// The period before the newest: late events aside, its sums stand.
+    pub(crate) fn closed_period(&self) -> Option<u32> {
+        self.newest_period.checked_sub(1)
+    }
+
+    /// What `estimate` made of the closed period; it is asked again when that has changed.
+    pub(crate) fn bias(&self, estimate: impl FnOnce() -> PositionBias) -> &PositionBias {
+        self.bias.get_or_init(estimate)
     }
 
     fn oldest(&self) -> u32 {
@@ -92,6 +108,9 @@ impl Places {
         // Whatever the order of arrival: what is too old is dropped now, or was with the newest.
         if sum.period < self.oldest() {
             return;
+        }
+        if Some(sum.period) == self.closed_period() {
+            self.bias = OnceLock::new();
         }
         let sums = self.titles.entry(title).or_default();
         match sums.binary_search_by_key(&sum.key(), PlaceSum::key) {

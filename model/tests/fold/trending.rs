@@ -107,6 +107,12 @@ fn a_title_at_a_bad_place_is_not_held_to_the_take_rate_of_a_good_one() {
             counts: TakeCounts { impressions: *impressions, attributed: *attributed, quality: 0 },
         })
         .collect();
+    let half_life = AggregateSettings::default().trend_half_life_epochs;
+    // A period later: the one before the newest is what bias is estimated from.
+    let later = AggregateSettings::default().place_epochs;
+    delta.cells.push(Cell { epoch: EPOCH + later, ..delta.cells[0] });
+    delta.cells[2].counts = Counts { impressions: 1, ..Counts::default() };
+    assert!(later <= 2 * half_life, "counts are still to be seen");
     let found = trends(&sums(&delta), &[]);
     assert!(found[0].take_rate < found[1].take_rate, "the plain rate misleads: {found:?}");
     assert_eq!(ids(&found), ["deep", "front"]);
