@@ -33,18 +33,26 @@ pub struct Batch(Parsed);
 impl Batch {
     /// Parses `records`; payloads above `max_event_bytes` are rejects.
     pub fn parse(records: Vec<LogRecord>, max_event_bytes: usize) -> Self {
-        Self::parse_except(records, max_event_bytes, &Quarantine::default())
+        Self::parse_except(records, max_event_bytes, &Quarantine::default(), |_| {})
     }
 
     /// Parses `records` except those in `quarantine`, which are rejects without being looked at: an
-    /// event may be poison for the parser, too.
-    pub fn parse_except(records: Vec<LogRecord>, max_event_bytes: usize, quarantine: &Quarantine) -> Self {
+    /// event may be poison for the parser, too. `observe` hears of each position before it is parsed.
+    pub fn parse_except(
+        records: Vec<LogRecord>,
+        max_event_bytes: usize,
+        quarantine: &Quarantine,
+        mut observe: impl FnMut(Position),
+    ) -> Self {
         Self(Parsed::new(records, |records| {
-            let parse = records.iter().map(|record| match quarantine.get(record.position) {
+            let parsed = records.iter().map(|record| match quarantine.get(record.position) {
                 Some(entry) => Err(entry.reject()),
-                None => Event::parse(&record.payload, max_event_bytes),
+                None => {
+                    observe(record.position);
+                    Event::parse(&record.payload, max_event_bytes)
+                }
             });
-            parse.collect()
+            parsed.collect()
         }))
     }
 
