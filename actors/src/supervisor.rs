@@ -135,6 +135,8 @@ struct Memory {
     condemned: Option<Quarantined>,
     /// The remediation that is under way.
     ticket: Option<Ticket>,
+    /// Whether it is a hold, for this fault: each attempt to end it belongs to it.
+    holding_for: Option<&'static str>,
 }
 
 impl Supervisor {
@@ -168,7 +170,14 @@ impl Supervisor {
     }
 
     fn record(&self, memory: &mut Memory, death: &Death, action: Action, before: Standing) {
+        *self.shared.last_failure.lock() = Some(death.detail.clone());
+        let holding_for = matches!(action, Action::Hold { .. }).then(|| death.fault.code());
+        if holding_for.is_some() && memory.holding_for == holding_for {
+            tracing::debug!(partition = %self.shared.partition, detail = death.detail, "held still");
+            return;
+        }
         self.finish(memory);
+        memory.holding_for = holding_for;
         let position = match death.fault {
             Fault::Poisoned { position, .. } => Some(position),
             _ => None,
@@ -182,11 +191,11 @@ impl Supervisor {
             before,
         };
         memory.ticket = Some(self.node.remediations.begin(begun));
-        *self.shared.last_failure.lock() = Some(death.detail.clone());
     }
 
     /// The remediation under way has come to its end, or to its next step.
     fn finish(&self, memory: &mut Memory) {
+        memory.holding_for = None;
         if let Some(ticket) = memory.ticket.take() {
             self.node.remediations.finish(ticket, self.shared.standing());
         }
