@@ -64,7 +64,9 @@ impl Supervisor {
                 let told = why.lock().take();
                 let ended = match (joined, told) {
                     (_, Some(told)) => told,
-                    (Ok(()), None) => Ended::Stopped,
+                    (Ok(()), None) => {
+                        Ended::Panicked { position: None, message: "it ended unasked".to_owned() }
+                    }
                     (Err(join), None) => Ended::Panicked {
                         position: None,
                         message: join
