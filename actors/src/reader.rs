@@ -68,7 +68,7 @@ impl Reader {
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
                 let next = tokio::select! {
-                    never = self.injected_stall() => match never {},
+                    () = self.injected_stall() => std::future::pending().await,
                     next = reader.next_batch(self.settings.batch_events.max(1)) => next,
                 };
                 let records = match next {
@@ -88,17 +88,13 @@ impl Reader {
         }
     }
 
-    /// Never returns: without faults at once, with a stall that was injected from then on.
-    async fn injected_stall(&self) -> std::convert::Infallible {
-        while let Some(faults) = &self.faults
-            && !faults.take_stall(self.shared.partition)
-        {
+    /// Returns once a stall is injected: never, where faults are not allowed.
+    async fn injected_stall(&self) {
+        let Some(faults) = &self.faults else { return std::future::pending().await };
+        while !faults.take_stall(self.shared.partition) {
             tokio::time::sleep(STALL_INTERVAL).await;
         }
-        if self.faults.is_some() {
-            tracing::warn!(partition = %self.shared.partition, "injected: the reader stalls");
-        }
-        std::future::pending().await
+        tracing::warn!(partition = %self.shared.partition, "injected: the reader stalls");
     }
 
     async fn wait(&self, error: &crate::ports::PortError, backoff: &mut Backoff, what: &str) {

@@ -169,9 +169,9 @@ mod tests {
                 Some((800, ActorHung)),
             ),
             (
-                "an actor that waits for its turn on a busy thread",
+                "on a busy thread, an actor is given as many of its rounds as on an idle one",
                 |look| Sample { actor_turns: 7, thread_ticks: look / 4, ..healthy(look) },
-                None,
+                Some((3_200, ActorHung)),
             ),
             (
                 "batches wait and nothing is folded",
