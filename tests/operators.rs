@@ -5,6 +5,7 @@
 mod running;
 
 use nearline::config::Config;
+use nearline_backends::embedded::{self, EmbeddedSettings};
 use running::{Reply, Service};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -182,4 +183,10 @@ fn a_node_that_cannot_help_itself_exits_with_a_failure_and_says_why() {
     std::io::Read::read_to_string(&mut program.stderr.take().expect("piped"), &mut said).expect("UTF-8");
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("error: this node cannot help itself any more"), "{said}");
+    // What led to it is kept.
+    let settings =
+        EmbeddedSettings { partitions: 2, ..EmbeddedSettings::in_directory(directory.path().join("data")) };
+    let ports = embedded::open(settings).expect("the directory is free");
+    let kept = actix_rt::System::new().block_on(ports.remediations.list(10)).expect("listed");
+    assert!(kept.iter().any(|kept| (&*kept.fault, &*kept.action) == ("blocked", "exit")), "{kept:?}");
 }

@@ -293,6 +293,7 @@ impl Engine {
             Ok(_) => {}
             Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
         }
+        inner.node.remediations.flush().await;
         for arbiter in &inner.arbiters {
             arbiter.stop();
         }

@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Remediations in memory, for when the journal is away.
 const RECENT: usize = 256;
 /// Remediations that wait to be kept; with more, the newest are only logged and counted.
 const WAITING: usize = 1_024;
+/// Longest time that stopping waits for the journal.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(2);
 /// Longest time that a look into the journal may take.
 const LIST_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -47,6 +49,8 @@ pub struct Begun {
 pub struct Remediations {
     recent: Mutex<VecDeque<Remediation>>,
     to_keep: mpsc::Sender<Remediation>,
+    /// How many wait to be kept.
+    waiting: watch::Sender<usize>,
     journal: Arc<dyn RemediationJournal>,
     /// Part of the ids: tells processes apart.
     process: u32,
@@ -62,11 +66,13 @@ impl std::fmt::Debug for Remediations {
 impl Remediations {
     /// Starts; what keeps them runs on the current arbiter.
     pub fn start(journal: Arc<dyn RemediationJournal>) -> Arc<Self> {
-        let (to_keep, waiting) = mpsc::channel(WAITING);
-        actix_rt::spawn(keep(journal.clone(), waiting));
+        let (to_keep, queue) = mpsc::channel(WAITING);
+        let waiting = watch::Sender::new(0);
+        actix_rt::spawn(keep(journal.clone(), queue, waiting.clone()));
         Arc::new(Self {
             recent: Mutex::default(),
             to_keep,
+            waiting,
             journal,
             process: rand::random(),
             sequence: AtomicU64::new(0),
@@ -135,8 +141,19 @@ impl Remediations {
     }
 
     fn keep(&self, remediation: Remediation) {
+        self.waiting.send_modify(|count| *count += 1);
         if self.to_keep.try_send(remediation).is_err() {
+            self.waiting.send_modify(|count| *count -= 1);
             metrics::counter!("nearline_remediations_not_kept_total").increment(1);
+        }
+    }
+
+    /// Waits until all are kept, for a moment at most.
+    pub async fn flush(&self) {
+        let mut waiting = self.waiting.subscribe();
+        let kept = tokio::time::timeout(FLUSH_DEADLINE, waiting.wait_for(|count| *count == 0)).await;
+        if kept.is_err() {
+            tracing::warn!("the last remediations were not kept: the journal is away");
         }
     }
 
@@ -158,12 +175,17 @@ impl Remediations {
     }
 }
 
-async fn keep(journal: Arc<dyn RemediationJournal>, mut waiting: mpsc::Receiver<Remediation>) {
-    while let Some(remediation) = waiting.recv().await {
+async fn keep(
+    journal: Arc<dyn RemediationJournal>,
+    mut queue: mpsc::Receiver<Remediation>,
+    waiting: watch::Sender<usize>,
+) {
+    while let Some(remediation) = queue.recv().await {
         let hold = |error: &PortError| tracing::debug!(%error, "a remediation waits to be kept");
         if let Err(error) = until_done(|| journal.put(&remediation), hold).await {
             tracing::error!(%error, "a remediation cannot be kept");
         }
+        waiting.send_modify(|count| *count -= 1);
     }
 }
 

@@ -107,7 +107,9 @@ impl PartitionActor {
                 if !self.report(context) {
                     return;
                 }
-                self.shared.events.fetch_add(records, Relaxed);
+                self.shared.write(self.incarnation, |shared| {
+                    shared.events.fetch_add(records, Relaxed);
+                });
                 for (outcome, count) in [
                     ("changed", folded.changed),
                     ("duplicate", folded.duplicates),
