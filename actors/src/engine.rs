@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// Time between looks at the log's end, for lag and readiness.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Rebuilds that a node may always make per partition within the window of its budget.
+const REBUILDS_PER_PARTITION: usize = 4;
 /// Time between looks at threads that were left behind.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time that stopping waits for commits.
@@ -54,9 +56,12 @@ impl Engine {
     ///
     /// # Errors
     /// The ports', where what is stored cannot be read or does not fit the settings.
-    pub async fn start(ports: Ports, settings: EngineSettings) -> Result<Self, PortError> {
-        let settings = Arc::new(settings);
+    pub async fn start(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
         let count = ports.log.partitions();
+        // One stuck thread is one fault, however many partitions have to leave it.
+        let budget = &mut settings.remediation.node_rebuilds;
+        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
+        let settings = Arc::new(settings);
         let aggregates = Arc::new(RwLock::new(aggregates_actor::load(&ports, &settings.aggregates).await?));
         let catalogue: Arc<RwLock<Catalogue>> = Arc::default();
         let mut log_at_start = Vec::with_capacity(usize::from(count));

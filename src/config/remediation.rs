@@ -17,7 +17,7 @@ pub struct RemediationSection {
     pub reader_stall_ms: u64,
     /// Threads that may be left behind in blocked actors before the process ends.
     pub leaked_threads: usize,
-    /// Rebuilds of all partitions within the window before the process ends.
+    /// Rebuilds of all partitions within the window before the process ends; at least four each.
     pub node_rebuilds: usize,
     /// Seconds of that window.
     pub node_window_seconds: u64,
