@@ -92,7 +92,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
     ("nearline_remediations_total", Unit::Count, "Remediations, by fault and action"),
-    ("nearline_remediations_not_kept_total", Unit::Count, "Remediations that found no room on the way to the journal"),
+    (
+        "nearline_remediations_not_kept_total",
+        Unit::Count,
+        "Remediations that found no room on the way to the journal",
+    ),
     ("nearline_quarantined_events_total", Unit::Count, "Events put into quarantine"),
     ("nearline_dead_letters_redriven_total", Unit::Count, "Dead letters' events published again"),
     ("nearline_threads_left_behind_total", Unit::Count, "Threads left behind in blocked actors"),

@@ -155,12 +155,8 @@ impl Refold {
 
     fn fold(&mut self, records: Vec<nearline_model::LogRecord>) -> anyhow::Result<()> {
         self.events += records.len() as u64;
-        let (admitted, missing) = self.partition.admit(Batch::parse_except(
-            records,
-            self.event_bytes,
-            &self.quarantine,
-            |_| {},
-        ));
+        let (admitted, missing) =
+            self.partition.admit(Batch::parse_except(records, self.event_bytes, &self.quarantine, |_| {}));
         for slot in missing {
             self.partition.loaded(slot, None)?;
         }

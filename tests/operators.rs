@@ -17,7 +17,8 @@ fn chaos() -> Service {
 }
 
 fn publish(service: &Service, id: &str, member: &str, title: &str) {
-    let body = json!({"id": id, "type": "play", "member": member, "title": title, "at": "2026-03-01T20:15:00Z"});
+    let body =
+        json!({"id": id, "type": "play", "member": member, "title": title, "at": "2026-03-01T20:15:00Z"});
     let reply = service.send("POST", "/v1/events", "application/json", Some(body.to_string().as_bytes()));
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
@@ -58,9 +59,14 @@ fn a_panic_is_remedied_and_shown_with_before_and_after() {
     assert_eq!((&shown[0]["fault"], &shown[0]["action"]), (&json!("panicked"), &json!("restart")), "{shown}");
     assert_eq!((&shown[0]["partition"], &after["state"]), (&json!(2), &json!("live")), "{shown}");
     assert!(after["epoch"].as_u64() > before["epoch"].as_u64(), "{shown}");
-    assert!(shown[0]["took_ms"].is_u64() && shown[0]["detail"].as_str().is_some_and(|d| d.contains("injected")));
+    assert!(
+        shown[0]["took_ms"].is_u64() && shown[0]["detail"].as_str().is_some_and(|d| d.contains("injected"))
+    );
     let metrics = service.ask(service.admin, "/metrics").text;
-    assert!(metrics.contains(r#"nearline_remediations_total{fault="panicked",action="restart"}"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"nearline_remediations_total{fault="panicked",action="restart"}"#),
+        "{metrics}"
+    );
     assert!(service.ask(service.admin, "/").text.contains("/admin/remediations"), "the console shows them");
 }
 

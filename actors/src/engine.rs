@@ -1,14 +1,14 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
 use crate::partition_actor::{CommitNow, Inject, Stop};
 use crate::ports::{PortError, Ports};
+use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState, PartitionStatus};
-use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
-use crate::remediations::Remediations;
 use crate::supervisor::{Node, Supervisor};
 use crate::workers::Workers;
 use actix::prelude::*;

@@ -32,7 +32,9 @@ pub enum RedriveError {
     #[error("there is no dead letter of position {0}; `nearline dead-letters list` shows those there are")]
     NoLetter(Position),
     /// The event has no readable id or member: nobody knows where it belongs.
-    #[error("the event at position {position} cannot be published again: {detail}; publish a corrected event")]
+    #[error(
+        "the event at position {position} cannot be published again: {detail}; publish a corrected event"
+    )]
     Unpublishable {
         /// The letter.
         position: Position,
@@ -49,7 +51,11 @@ pub enum RedriveError {
 ///
 /// # Errors
 /// [`RedriveError`]; after [`RedriveError::Port`], call again.
-pub async fn redrive(ports: &Ports, position: Position, event_bytes: usize) -> Result<Redriven, RedriveError> {
+pub async fn redrive(
+    ports: &Ports,
+    position: Position,
+    event_bytes: usize,
+) -> Result<Redriven, RedriveError> {
     let letter = ports.dead_letters.get(position).await?.ok_or(RedriveError::NoLetter(position))?;
     let (member, partition) = addressee(&letter, ports.log.partitions(), event_bytes)?;
     let noted = ports.dead_letters.redrive(position).await?;

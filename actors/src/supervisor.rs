@@ -215,7 +215,10 @@ impl Supervisor {
             }
             Action::Exit { .. } => {
                 let detail = format!("partition {}: {}", self.shared.partition, death.detail);
-                tracing::error!(reason = detail, "this node cannot help itself any more; the process is to end");
+                tracing::error!(
+                    reason = detail,
+                    "this node cannot help itself any more; the process is to end"
+                );
                 self.node.exit.send_replace(Some(detail));
                 true
             }

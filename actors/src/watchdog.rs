@@ -155,7 +155,13 @@ mod tests {
             ("idle and caught up", healthy, None),
             (
                 "busy: something waits, and is folded",
-                |look| Sample { pending_batches: 2, folded: look, read: look, log_last: 900, ..healthy(look) },
+                |look| Sample {
+                    pending_batches: 2,
+                    folded: look,
+                    read: look,
+                    log_last: 900,
+                    ..healthy(look)
+                },
                 None,
             ),
             (

@@ -137,7 +137,9 @@ async fn list(
 
 async fn show(ports: &Ports, position: u64) -> anyhow::Result<()> {
     let Some(letter) = ports.dead_letters.get(position).await? else {
-        bail!("there is no dead letter of position {position}; `nearline dead-letters list` shows those there are");
+        bail!(
+            "there is no dead letter of position {position}; `nearline dead-letters list` shows those there are"
+        );
     };
     let redrive = ports.dead_letters.redrive(position).await?;
     super::print_all(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))

@@ -92,7 +92,14 @@ impl Service {
     }
 
     /// Sends a request to one of the listeners.
-    pub fn send_to(&self, to: SocketAddr, method: &str, path: &str, kind: &str, body: Option<&[u8]>) -> Reply {
+    pub fn send_to(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<&[u8]>,
+    ) -> Reply {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{to}{path}"));
         if !kind.is_empty() {
             request = request.header("content-type", kind);

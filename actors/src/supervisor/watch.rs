@@ -91,8 +91,7 @@ impl Supervisor {
                 Death::new(Fault::Hung, format!("batches wait, and none was folded for {for_ms} ms"))
             }
             Symptom::ReaderStalled => {
-                let (read, last) =
-                    (self.shared.read.load(Relaxed), self.shared.log_last.load(Relaxed));
+                let (read, last) = (self.shared.read.load(Relaxed), self.shared.log_last.load(Relaxed));
                 let detail = format!("the log goes up to position {last}, the reader stands at {read}");
                 let action = self.judge(memory, &Fault::ReaderStalled);
                 if action == Action::RecreateReader {

@@ -56,8 +56,8 @@ impl QuarantineStore for RedisStore {
         let mut troubles = Troubles::default();
         for (field, bytes) in fields {
             if field == SUSPECTS {
-                troubles.suspects =
-                    Suspects::decode(&bytes).map_err(|error| self.damaged(&key, format!("{field}: {error}")))?;
+                troubles.suspects = Suspects::decode(&bytes)
+                    .map_err(|error| self.damaged(&key, format!("{field}: {error}")))?;
             } else {
                 let entry = Quarantined::decode(&bytes);
                 let entry = entry.map_err(|error| self.damaged(&key, format!("{field}: {error}")))?;
