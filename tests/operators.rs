@@ -196,3 +196,69 @@ fn a_node_that_cannot_help_itself_exits_with_a_failure_and_says_why() {
     let kept = actix_rt::System::new().block_on(ports.remediations.list(10)).expect("listed");
     assert!(kept.iter().any(|kept| (&*kept.fault, &*kept.action) == ("blocked", "exit")), "{kept:?}");
 }
+
+#[test]
+fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_folded() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let settings = || EmbeddedSettings { partitions: 2, ..EmbeddedSettings::in_directory(&data) };
+    let fold = |wanted: Option<u64>| {
+        actix_rt::System::new().block_on(async {
+            let ports = embedded::open(settings()).expect("the directory is free");
+            let engine = nearline_actors::Engine::start(ports, nearline_actors::EngineSettings::default());
+            let engine = engine.await.expect("started");
+            engine.caught_up().await.expect("caught up");
+            let answer = engine.member("m1", false, wanted).await.expect("answered");
+            engine.stop().await;
+            answer.snapshot.map_or(0, |snapshot| snapshot.history.len())
+        })
+    };
+    let append = |id: &str| {
+        let payload =
+            json!({"id": id, "type": "play", "member": "m1", "title": id, "at": "2026-03-01T20:15:00Z"});
+        let event = nearline_actors::ports::NewEvent {
+            member: "m1".into(),
+            id: id.into(),
+            payload: payload.to_string().into(),
+        };
+        actix_rt::System::new().block_on(async {
+            let ports = embedded::open(settings()).expect("the directory is free");
+            ports.log.append(vec![event]).await.remove(0).expect("appended")
+        })
+    };
+    let first = append("e1");
+    assert_eq!(fold(None), 1);
+    let killer = append("e2");
+    append("e3");
+    let quarantine = |position: u64, partition: u16| {
+        let output = Command::new(env!("CARGO_BIN_EXE_nearline"))
+            .env("NEARLINE__EMBEDDED__DIRECTORY", &data)
+            .env("NEARLINE__ENGINE__PARTITIONS", "2")
+            .args(["dead-letters", "quarantine", &partition.to_string(), &position.to_string()])
+            .args(["--message", "kills the process"])
+            .output()
+            .expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let partition = first.partition.0;
+    for (position, partition, expected) in [
+        (first.position, partition, "is folded up to position"),
+        (killer.position, 1 - partition, "is not there"),
+        (killer.position, 2, "from 0 to 1"),
+        (99, partition, "is not there"),
+    ] {
+        let (code, said) = quarantine(position, partition);
+        assert!(code == Some(1) && said.contains(expected), "{position} of {partition}: {code:?} {said}");
+    }
+    assert_eq!(quarantine(killer.position, partition), (Some(0), String::new()));
+    assert_eq!(fold(None), 2, "the neighbour is folded, the event is not");
+    actix_rt::System::new().block_on(async {
+        let ports = embedded::open(settings()).expect("the directory is free");
+        let letters = ports.dead_letters.list(0, 10).await.expect("listed");
+        assert_eq!((letters.len(), letters[0].position), (1, killer.position));
+        assert!(letters[0].detail.ends_with("was stepped over by hand: kills the process"));
+        let fold = nearline_model::FoldSettings::default();
+        let report = nearline::verify::verify_partition(&ports, first.partition, &fold).await;
+        assert!(report.expect("verified").is_equal(), "I3");
+    });
+}

@@ -6,6 +6,8 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use nearline_actors::ports::{DeadLetter, Ports};
 use nearline_actors::redrive::redrive;
+use nearline_model::PartitionId;
+use nearline_model::remediation::Quarantined;
 use nearline_model::timestamp::format_rfc3339;
 use std::fmt::Write;
 
@@ -56,6 +58,23 @@ Example:
         #[arg(required = true)]
         positions: Vec<u64>,
     },
+    /// Step over an event that kills the whole process, which nothing inside it can notice.
+    #[command(
+        after_help = "Stop every program that owns the partition first: this takes it over. What is folded already is refused.
+The event goes to the dead letters when the fold comes to it, and can be published again from there.
+
+Example:
+  nearline dead-letters quarantine 3 1700042 --message \"stack overflow, ticket 17\""
+    )]
+    Quarantine {
+        /// The partition.
+        partition: u16,
+        /// The event's position in the log.
+        position: u64,
+        /// Why, for the dead letter.
+        #[arg(long)]
+        message: String,
+    },
     /// Drop the letters of refused events for good. The log still has the events, unfolded.
     Drop {
         /// Their positions, as listed.
@@ -79,6 +98,9 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
             }
             Ok(())
         }
+        DeadLettersCommand::Quarantine { partition, position, message } => {
+            quarantine(&ports, config, PartitionId(partition), position, &message).await
+        }
         DeadLettersCommand::Drop { positions } => {
             for position in positions {
                 if ports.dead_letters.get(position).await?.is_none() {
@@ -90,6 +112,42 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
             Ok(())
         }
     }
+}
+
+/// Puts one event into quarantine by hand, under an epoch of its own.
+async fn quarantine(
+    ports: &Ports,
+    config: &Config,
+    partition: PartitionId,
+    position: u64,
+    message: &str,
+) -> anyhow::Result<()> {
+    let partitions = ports.log.partitions();
+    if partition.0 >= partitions {
+        bail!("there is no partition {}; there are {partitions}, from 0 to {}", partition.0, partitions - 1);
+    }
+    let (committed, _) = ports.store.peek(partition).await?;
+    if position <= committed {
+        bail!(
+            "partition {partition} is folded up to position {committed}: {position} cannot be stepped over"
+        );
+    }
+    let bounds = ports.log.bounds(partition).await?;
+    if position > bounds.last {
+        bail!("the log of partition {partition} ends at position {}: {position} is not there", bounds.last);
+    }
+    let mut reader = ports.log.open_reader(partition, position - 1).await?;
+    let found = reader.next_batch(1).await?;
+    if let Some(record) = found.first()
+        && record.position != position
+    {
+        bail!("position {position} is not one of partition {partition}; its next is {}", record.position);
+    }
+    let settings = serde_json::to_string(&config.fold)?;
+    let acquired = ports.store.acquire(partition, &settings).await?;
+    let entry = Quarantined::new(position, 0, message, super::now_ms());
+    ports.quarantine.quarantine(partition, acquired.epoch, &entry).await?;
+    super::print_all(&format!("position {position} of partition {partition} will be stepped over\n"))
 }
 
 async fn list(

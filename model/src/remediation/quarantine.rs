@@ -15,7 +15,7 @@ pub const QUARANTINED_VERSION: u8 = 1;
 pub struct Quarantined {
     /// Its place in the log.
     pub position: Position,
-    /// Crashes it caused.
+    /// Crashes it caused; 0: an operator put it there.
     pub attempts: u32,
     /// Message of the last panic.
     pub message: String,
@@ -32,13 +32,14 @@ impl Quarantined {
     /// Why the event is refused. Made of what is stored alone: every fold gives the same.
     pub fn reject(&self) -> Reject {
         let Self { position, attempts, message, .. } = self;
-        Reject::new(
-            RejectReason::Poison,
-            format!(
+        let detail = match attempts {
+            0 => format!("the event at position {position} was stepped over by hand: {message}"),
+            _ => format!(
                 "the event at position {position} crashed the fold {attempts} times and was stepped over: \
                  {message}"
             ),
-        )
+        };
+        Reject::new(RejectReason::Poison, detail)
     }
 
     /// The stored form.
