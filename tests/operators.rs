@@ -202,9 +202,20 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
     let settings = || EmbeddedSettings { partitions: 2, ..EmbeddedSettings::in_directory(&data) };
+    // An engine's threads let go of the directory a moment after it has stopped.
+    let open = || {
+        let started = Instant::now();
+        loop {
+            match embedded::open(settings()) {
+                Ok(ports) => return ports,
+                Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
     let fold = |wanted: Option<u64>| {
         actix_rt::System::new().block_on(async {
-            let ports = embedded::open(settings()).expect("the directory is free");
+            let ports = open();
             let engine = nearline_actors::Engine::start(ports, nearline_actors::EngineSettings::default());
             let engine = engine.await.expect("started");
             engine.caught_up().await.expect("caught up");
@@ -222,7 +233,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
             payload: payload.to_string().into(),
         };
         actix_rt::System::new().block_on(async {
-            let ports = embedded::open(settings()).expect("the directory is free");
+            let ports = open();
             ports.log.append(vec![event]).await.remove(0).expect("appended")
         })
     };
@@ -253,7 +264,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
     assert_eq!(quarantine(killer.position, partition), (Some(0), String::new()));
     assert_eq!(fold(None), 2, "the neighbour is folded, the event is not");
     actix_rt::System::new().block_on(async {
-        let ports = embedded::open(settings()).expect("the directory is free");
+        let ports = open();
         let letters = ports.dead_letters.list(0, 10).await.expect("listed");
         assert_eq!((letters.len(), letters[0].position), (1, killer.position));
         assert!(letters[0].detail.ends_with("was stepped over by hand: kills the process"));
