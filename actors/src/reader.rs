@@ -51,6 +51,7 @@ impl Reader {
         let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
         let mut backoff = Backoff::new(10, 1_000);
         'open: loop {
+            self.set_open(false);
             let mut reader = match self.log.open_reader(partition, after).await {
                 Ok(reader) => reader,
                 Err(error) if !error.is_transient() => {
@@ -64,6 +65,7 @@ impl Reader {
                     continue;
                 }
             };
+            self.set_open(true);
             self.shared.resume(self.incarnation, Hold::Log);
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
@@ -86,6 +88,10 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn set_open(&self, open: bool) {
+        self.shared.write(self.incarnation, |shared| shared.reader_open.store(open, Relaxed));
     }
 
     /// Returns once a stall is injected: never, where faults are not allowed.

@@ -9,7 +9,7 @@ use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use tokio::sync::watch;
 
 /// State of a partition.
@@ -108,6 +108,7 @@ pub struct PartitionShared {
     pub(crate) folded: AtomicU64,
     pub(crate) committed: AtomicU64,
     pub(crate) read: AtomicU64,
+    pub(crate) reader_open: AtomicBool,
     pub(crate) log_last: AtomicU64,
     pub(crate) cached_members: AtomicU64,
     pub(crate) restarts: AtomicU64,
@@ -133,6 +134,7 @@ impl PartitionShared {
             folded: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             read: AtomicU64::new(0),
+            reader_open: AtomicBool::new(false),
             log_last: AtomicU64::new(0),
             cached_members: AtomicU64::new(0),
             restarts: AtomicU64::new(0),

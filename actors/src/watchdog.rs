@@ -37,6 +37,8 @@ pub struct Sample {
     pub waiting_for_store: bool,
     /// Position of the last record folded.
     pub folded: Position,
+    /// Whether the reader is open; opening has a time-out of its own.
+    pub reader_open: bool,
     /// Position of the last record that the reader brought.
     pub read: Position,
     /// Position of the last record in the log, as of the last look.
@@ -106,10 +108,11 @@ impl Watchdog {
             return Some(Symptom::ThreadBlocked);
         }
         let idle = sample.pending_batches == 0;
-        let caught_up = sample.log_last <= sample.read;
+        let nothing_to_read = sample.log_last <= sample.read || !sample.reader_open;
         self.turn.look(sample.actor_turns, false, sample, now);
         self.fold.look(sample.folded, idle || sample.waiting_for_store, sample, now);
-        self.read.look(sample.read, caught_up || !idle || sample.waiting_for_store, sample, now);
+        let excused = nothing_to_read || !idle || sample.waiting_for_store;
+        self.read.look(sample.read, excused, sample, now);
         if self.turn.has_lasted(self.hang, sample, now) {
             return Some(Symptom::ActorHung);
         }
@@ -144,14 +147,14 @@ mod tests {
 
     /// A partition where everything moves.
     fn healthy(look: u64) -> Sample {
-        Sample { thread_ticks: 2 * look, actor_turns: look, ..Sample::default() }
+        Sample { thread_ticks: 2 * look, actor_turns: look, reader_open: true, ..Sample::default() }
     }
 
     #[test]
     fn what_is_seen_and_what_is_wrong() {
         use Symptom::*;
         type Seen = fn(u64) -> Sample;
-        let table: [(&str, Seen, Option<(u64, Symptom)>); 10] = [
+        let table: [(&str, Seen, Option<(u64, Symptom)>); 11] = [
             ("idle and caught up", healthy, None),
             (
                 "busy: something waits, and is folded",
@@ -193,6 +196,11 @@ mod tests {
                 "the log has more and the reader brings nothing",
                 |look| Sample { read: 5, folded: 5, log_last: 9, ..healthy(look) },
                 Some((2_000, ReaderStalled)),
+            ),
+            (
+                "the log has more, and the reader is still being opened",
+                |look| Sample { read: 5, folded: 5, log_last: 9, reader_open: false, ..healthy(look) },
+                None,
             ),
             (
                 "the log grows and the reader keeps up behind it",

@@ -162,6 +162,7 @@ fn sample(shared: &PartitionShared, worker: &Worker) -> Sample {
         pending_batches: shared.pending_batches.load(Relaxed),
         waiting_for_store: shared.store_requests.load(Relaxed) > 0,
         folded: shared.folded.load(Relaxed),
+        reader_open: shared.reader_open.load(Relaxed),
         read: shared.read.load(Relaxed),
         log_last: shared.log_last.load(Relaxed),
     }
