@@ -210,6 +210,42 @@ fn an_actor_that_blocks_its_thread_is_replaced_within_a_second_and_its_zombie_ch
     });
 }
 
+/// A zombie that holds folded but uncommitted events, and whose commit is due when it wakes up.
+async fn a_zombie_commits_nothing(bed: Bed) {
+    let settings = EngineSettings { commit_interval_ms: 400, ..chaos() };
+    let engine = bed.engine(settings.clone()).await;
+    bed.append(audience_events(500, 50, 1)).await;
+    engine.caught_up().await.expect("caught up");
+    let before = status(&engine);
+    let position = bed.append(plays("uncommitted-", 5)).await;
+    eventually("it is folded", || status(&engine).folded >= position).await;
+    engine.inject_hang(hit(), Duration::from_millis(2_500)).expect("injected");
+    eventually("another actor has taken over", || {
+        let now = status(&engine);
+        now.epoch > before.epoch && now.state == "live" && now.folded >= position
+    })
+    .await;
+    assert_eq!(engine.leaked_threads(), 1);
+    let taken_over = status(&engine).epoch;
+    eventually("the zombie wakes up and its thread is let go", || engine.leaked_threads() == 0).await;
+    bed.append(plays("later-", 5)).await;
+    bed.assert_state_is_fold_of_log(&engine, &settings).await;
+    let end = status(&engine);
+    assert_eq!((end.epoch, end.state, end.restarts), (taken_over, "live", 1), "{:?}", end.last_failure);
+    assert_eq!(history(&engine).await.len(), 10);
+    engine.stop().await;
+}
+
+#[test]
+fn a_zombie_that_wakes_up_with_uncommitted_events_commits_nothing_embedded() {
+    run(async { a_zombie_commits_nothing(Bed::embedded()).await });
+}
+
+#[test]
+fn a_zombie_that_wakes_up_with_uncommitted_events_commits_nothing_nats_and_redis() {
+    run(async { a_zombie_commits_nothing(Bed::cluster().await).await });
+}
+
 #[test]
 fn a_node_with_too_many_stuck_threads_asks_to_be_started_anew_and_goes_on_until_then() {
     run(async {

@@ -180,6 +180,11 @@ impl Engine {
         &self.inner.node.remediations
     }
 
+    /// Threads that were left behind in blocked actors and are still stuck.
+    pub fn leaked_threads(&self) -> usize {
+        self.inner.node.workers.sweep()
+    }
+
     /// Faults to arm, where they are allowed.
     ///
     /// # Errors
