@@ -233,10 +233,12 @@ impl Supervisor {
         } else {
             self.shared.set_state(PartitionState::Holding);
         }
+        let waiting = tokio::time::sleep(Duration::from_millis(action.wait_ms().unwrap_or(0)));
         if let Fault::Poisoned { .. } = death.fault {
-            self.remember_suspects(memory).await;
+            tokio::join!(waiting, self.remember_suspects(memory));
+        } else {
+            waiting.await;
         }
-        tokio::time::sleep(Duration::from_millis(action.wait_ms().unwrap_or(0))).await;
         true
     }
 

@@ -4,6 +4,7 @@ use super::failure::{blocking, damaged};
 use super::partition_row::PartitionRow;
 use super::state_files::StateFiles;
 use async_trait::async_trait;
+use fjall::PersistMode;
 use nearline_actors::ports::{PortError, QuarantineStore, Troubles};
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::remediation::{Quarantined, Suspects};
@@ -62,7 +63,8 @@ impl QuarantineStore for EmbeddedQuarantine {
         blocking(&self.files.what, move || {
             let row = files.row(partition)?.lock();
             fenced(&row, partition, epoch)?;
-            let mut batch = files.batch(1, files.persist);
+            // A count that outlives the process, not a power cut: a restart does not wait for the disk.
+            let mut batch = files.batch(1, PersistMode::Buffer);
             batch.insert(&files.quarantine, partition.0.to_be_bytes(), bytes);
             batch.commit().map_err(|error| files.failure(error))
         })
