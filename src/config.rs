@@ -6,12 +6,14 @@
 mod layers;
 mod live_section;
 mod ports;
+mod remediation;
 mod secret_url;
 mod sections;
 mod validation;
 
 pub use live_section::LiveSection;
 pub use ports::open_ports;
+pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
@@ -53,6 +55,10 @@ pub struct Config {
     pub ranking: RankingSettings,
     /// The operators' listener.
     pub admin: AdminSection,
+    /// What is done about faults.
+    pub remediation: RemediationSection,
+    /// Faults on purpose.
+    pub chaos: ChaosSection,
     /// Logs.
     pub log: LogSection,
     /// Experiments that run: `[[experiments]]`.

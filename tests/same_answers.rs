@@ -6,18 +6,26 @@ mod bed;
 use bed::{Bed, audience_events, run};
 use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
-use nearline_model::ranking::{Query, rank, similar};
+use nearline_model::ranking::associations::Associations;
+use nearline_model::ranking::{Learned, Newcomers, Query, rank, similar};
 use nearline_model::trending::{TrendQuery, trending};
 
 /// What is asked of both, as JSON.
 async fn answers(engine: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
+    // What the sums give rise to is worked out anew: when a running engine last did so differs.
+    let learned = {
+        let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+        let associations = Associations::of(&aggregates, 200);
+        Learned { associations, newcomers: Newcomers::of(&aggregates, &catalogue) }
+    };
     for member in (0..120).map(|number| format!("m{number}")) {
         let answer = engine.member(&member, true, None).await.expect("no position was asked for");
         let aggregates = engine.aggregates().read();
         let catalogue = engine.catalogue().read();
         for country in [None, Some("US"), Some("BR")] {
-            let query = Query { limit: 20, country, explain: true, ..Query::default() };
+            let query =
+                Query { limit: 20, country, explain: true, learned: Some(&learned), ..Query::default() };
             let ranked = rank(&aggregates, &catalogue, answer.snapshot.as_ref(), &query);
             answers.push(format!("{member} {country:?} {}", serde_json::to_string(&ranked).expect("JSON")));
         }
@@ -27,11 +35,6 @@ async fn answers(engine: &Engine) -> Vec<String> {
         answers.push(serde_json::to_string(&snapshot).expect("JSON"));
     }
     let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-    // What the sums give rise to is worked out anew: when a running engine last did so differs.
-    let learned = Learned {
-        associations: Associations::of(&aggregates, settings.solved_titles),
-        newcomers: Newcomers::of(&aggregates, &catalogue),
-    };
     let query = Query { learned: Some(&learned), ..Query::default() };
     for number in 0..50 {
         let query = Query { limit: 20, ..query.clone() };

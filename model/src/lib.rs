@@ -26,6 +26,7 @@ pub mod partition;
 pub mod position_bias;
 pub mod ranking;
 pub mod reject;
+pub mod remediation;
 pub mod settings;
 pub mod symbols;
 pub mod timestamp;

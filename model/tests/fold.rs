@@ -11,6 +11,8 @@ mod attribution;
 mod harness;
 #[path = "fold/page.rs"]
 mod page;
+#[path = "fold/quarantine.rs"]
+mod quarantine;
 #[path = "fold/ranking.rs"]
 mod ranking;
 #[path = "fold/replay.rs"]
