@@ -81,12 +81,12 @@ impl Bed {
             .expect("the log answers");
         for partition in 0..PARTITIONS {
             // A server that was away just now may still break the connection that nobody used meanwhile.
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let report = loop {
                 match verify_partition(&self.ports, PartitionId(partition), &settings.fold).await {
                     Ok(report) => break report,
                     Err(error) if is_transient(&error) && started.elapsed() < DEADLINE => {
-                        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                     Err(error) => panic!("not verified: {error}"),
                 }
