@@ -1,0 +1,9 @@
+//! Breaks Nearline on purpose and proves that nothing was lost, doubled or unavailable.
+//!
+//! [`simulate`] runs the real actors on adapters in memory that fail in every way their ports allow,
+//! in virtual time, from a seed: a failing seed fails again.
+//!
+//! What is deliberately absent: product code. Nothing but the command line depends on this crate.
+
+pub mod dice;
+pub mod simulate;
