@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
 
 pub mod bench;
+mod chaos;
 mod dead_letters;
 mod demo;
 mod import;
@@ -58,6 +59,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
+    /// Break the engine on purpose, simulated from seeds or live, and judge what is left.
+    Chaos(chaos::ChaosArgs),
     /// Print shell completions.
     #[command(
         after_help = "Example:\n  nearline completions bash > ~/.local/share/bash-completion/completions/nearline"
@@ -100,6 +103,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Chaos(args) => chaos::run(args).await,
             Command::Completions { .. } => Ok(()),
         }
     })

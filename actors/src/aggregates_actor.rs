@@ -55,7 +55,7 @@ impl AggregatesActor {
     }
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
-        let (aggregates, store) = (self.aggregates.clone(), self.ports.store.clone());
+        let (aggregates, ports) = (self.aggregates.clone(), self.ports.clone());
         let (writing, saved) = (self.writing.clone(), self.saved.clone());
         async move {
             let started = Instant::now();
@@ -76,8 +76,10 @@ impl AggregatesActor {
             if let Ok(Some((snapshot, saved))) = encoding.await {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
-                store.save_aggregates(snapshot).await?;
-                *saved.lock() = positions;
+                let before = saved.lock().clone();
+                if store_snapshot(&ports, snapshot, &before).await? {
+                    *saved.lock() = positions;
+                }
                 metrics::histogram!("nearline_aggregates_snapshot_duration_seconds")
                     .record(started.elapsed());
             }
@@ -121,33 +123,83 @@ impl Handler<CatchUp> for AggregatesActor {
 
     fn handle(&mut self, CatchUp(partition): CatchUp, _: &mut Self::Context) -> Self::Result {
         let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
-        let store = self.ports.store.clone();
+        let ports = self.ports.clone();
         Box::pin(async move {
             let _writing = writing.lock().await;
-            loop {
-                let after = aggregates.read().position(partition);
-                let entries = store.outbox(partition, after, OUTBOX_PAGE).await?;
-                if entries.is_empty() {
-                    return Ok(());
-                }
-                for entry in entries {
-                    let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-                        what: format!("outbox of {partition} at position {}", entry.position),
-                        detail: error.to_string(),
-                    })?;
-                    if let Added::Gap { after } = aggregates.write().add(&delta) {
-                        return Err(PortError::Damaged {
-                            what: format!("outbox of {partition}"),
-                            detail: format!(
-                                "deltas between positions {after} and {} are missing; rebuild the aggregates",
-                                delta.after
-                            ),
-                        });
-                    }
-                }
+            let add = |delta: &Delta| aggregates.write().add(delta);
+            let after = aggregates.read().position(partition);
+            match follow_outbox(&ports, partition, after, add).await {
+                Err(PortError::Damaged { .. }) => {}
+                outcome => return outcome,
             }
+            // Another node's snapshot has trimmed what is missing here, or the store was rolled back
+            // behind what was learned: the store alone says what the sums are.
+            metrics::counter!("nearline_aggregates_relearned_total").increment(1);
+            let settings = aggregates.read().settings().clone();
+            let mut again = load(&ports, &settings).await?;
+            for partition in (0..ports.log.partitions()).map(PartitionId) {
+                let after = again.position(partition);
+                follow_outbox(&ports, partition, after, |delta| again.add(delta)).await?;
+            }
+            *aggregates.write() = again;
+            Ok(())
         })
     }
+}
+
+/// Adds what a partition has in the outbox after `after`, in order.
+async fn follow_outbox(
+    ports: &Ports,
+    partition: PartitionId,
+    mut after: Position,
+    mut add: impl FnMut(&Delta) -> Added,
+) -> Result<(), PortError> {
+    loop {
+        let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in entries {
+            let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
+                what: format!("outbox of {partition} at position {}", entry.position),
+                detail: error.to_string(),
+            })?;
+            if let Added::Gap { after } = add(&delta) {
+                return Err(PortError::Damaged {
+                    what: format!("outbox of {partition}"),
+                    detail: format!(
+                        "a delta begins at position {}, the aggregates end at {after}; rebuild them",
+                        delta.after
+                    ),
+                });
+            }
+            after = delta.position;
+        }
+    }
+}
+
+/// Stores a snapshot, unless it ends where no commit does: then the store was rolled back behind it,
+/// and nothing could be added to it ever again. `saved` are the positions stored last.
+///
+/// # Errors
+/// The store's.
+pub async fn store_snapshot(
+    ports: &Ports,
+    snapshot: AggregatesSnapshot,
+    saved: &[Position],
+) -> Result<bool, PortError> {
+    for (number, position) in (0..).zip(&snapshot.positions) {
+        if *position == 0 || saved.get(usize::from(number)) == Some(position) {
+            continue;
+        }
+        let newest = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
+        if newest.first().is_none_or(|entry| entry.position != *position) {
+            tracing::info!(partition = number, position, "no commit ends here; no snapshot is stored");
+            return Ok(false);
+        }
+    }
+    ports.store.save_aggregates(snapshot).await?;
+    Ok(true)
 }
 
 impl Handler<SaveSnapshot> for AggregatesActor {

@@ -31,6 +31,11 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.0.port())
     }
 
+    /// Id of the server's process; `None` while it is stopped.
+    pub fn process_id(&self) -> Option<u32> {
+        self.0.process_id()
+    }
+
     /// Kills the server (as SIGKILL does); its data stay.
     pub fn stop(&mut self) {
         self.0.stop();
@@ -61,6 +66,11 @@ impl RedisServer {
     /// Where clients connect to, such as `redis://127.0.0.1:6379`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.0.port())
+    }
+
+    /// Id of the server's process; `None` while it is stopped.
+    pub fn process_id(&self) -> Option<u32> {
+        self.0.process_id()
     }
 
     /// Kills the server (as SIGKILL does); its data stay.

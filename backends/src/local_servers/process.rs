@@ -121,6 +121,10 @@ impl ServerProcess {
         self.port
     }
 
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(super) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Both fail only where the process has ended already, which is what is wanted.

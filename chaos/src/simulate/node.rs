@@ -225,13 +225,18 @@ async fn live(
 
 /// What the aggregates actor does on its interval, less the thread.
 async fn save_snapshots(ports: Ports, aggregates: Arc<RwLock<Aggregates>>, interval_ms: u64) {
+    let mut saved = aggregates.read().positions().to_vec();
     loop {
         sleep(Duration::from_millis(interval_ms)).await;
-        let snapshot = {
-            let aggregates = aggregates.read();
-            AggregatesSnapshot { positions: aggregates.positions().to_vec(), bytes: aggregates.encode().into() }
-        };
-        let _tried_again_later = ports.store.save_aggregates(snapshot).await;
+        let positions = aggregates.read().positions().to_vec();
+        if positions == saved {
+            continue;
+        }
+        let bytes = aggregates.read().encode().into();
+        let snapshot = AggregatesSnapshot { positions: positions.clone(), bytes };
+        if let Ok(true) = aggregates_actor::store_snapshot(&ports, snapshot, &saved).await {
+            saved = positions;
+        }
     }
 }
 
