@@ -21,10 +21,11 @@ const OUTBOX_PAGE: usize = 64;
 #[rtype(result = "Added")]
 pub struct Learn(pub Arc<Delta>);
 
-/// Add what a partition has in the outbox beyond what is known here.
+/// Add what a partition has in the outbox beyond what is known here, at least up to a position that is
+/// known to be committed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
-pub struct CatchUp(pub PartitionId);
+pub struct CatchUp(pub PartitionId, pub Position);
 
 /// Store a snapshot now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -76,8 +77,7 @@ impl AggregatesActor {
             if let Ok(Some((snapshot, saved))) = encoding.await {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
-                let before = saved.lock().clone();
-                if store_snapshot(&ports, snapshot, &before).await? {
+                if store_snapshot(&ports, snapshot).await? {
                     *saved.lock() = positions;
                 }
                 metrics::histogram!("nearline_aggregates_snapshot_duration_seconds")
@@ -121,7 +121,7 @@ impl Handler<Learn> for AggregatesActor {
 impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
-    fn handle(&mut self, CatchUp(partition): CatchUp, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, CatchUp(partition, committed): CatchUp, _: &mut Self::Context) -> Self::Result {
         let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
         let ports = self.ports.clone();
         Box::pin(async move {
@@ -129,6 +129,8 @@ impl Handler<CatchUp> for AggregatesActor {
             let add = |delta: &Delta| aggregates.write().add(delta);
             let after = aggregates.read().position(partition);
             match follow_outbox(&ports, partition, after, add).await {
+                // Nothing in the outbox, and yet not there: it was trimmed.
+                Ok(()) if aggregates.read().position(partition) < committed => {}
                 Err(PortError::Damaged { .. }) => {}
                 outcome => return outcome,
             }
@@ -179,21 +181,17 @@ async fn follow_outbox(
 }
 
 /// Stores a snapshot, unless it ends where no commit does: then the store was rolled back behind it,
-/// and nothing could be added to it ever again. `saved` are the positions stored last.
+/// and nothing could be added to it ever again.
 ///
 /// # Errors
 /// The store's.
-pub async fn store_snapshot(
-    ports: &Ports,
-    snapshot: AggregatesSnapshot,
-    saved: &[Position],
-) -> Result<bool, PortError> {
+pub async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
     for (number, position) in (0..).zip(&snapshot.positions) {
-        if *position == 0 || saved.get(usize::from(number)) == Some(position) {
+        if *position == 0 {
             continue;
         }
-        let newest = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
-        if newest.first().is_none_or(|entry| entry.position != *position) {
+        let last = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
+        if last.first().is_none_or(|entry| entry.position != *position) {
             tracing::info!(partition = number, position, "no commit ends here; no snapshot is stored");
             return Ok(false);
         }

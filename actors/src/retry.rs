@@ -36,7 +36,8 @@ impl Backoff {
         let bound = self.next_ms;
         self.next_ms = (bound * 2).min(self.max_ms);
         let range = bound * 500..=bound * 1_000;
-        let seeded = SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(|rng| rng.random_range(range.clone())));
+        let seeded =
+            SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(|rng| rng.random_range(range.clone())));
         Duration::from_micros(seeded.unwrap_or_else(|| rand::rng().random_range(range)))
     }
 

@@ -141,7 +141,13 @@ fn print_seeds(args: &SimulateArgs, report: &SeedsReport) -> anyhow::Result<()> 
     }
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header([
-        "seeds", "failed", "violations", "seeds/s", "acknowledged", "commits checked", "queries checked",
+        "seeds",
+        "failed",
+        "violations",
+        "seeds/s",
+        "acknowledged",
+        "commits checked",
+        "queries checked",
     ]);
     let numbers = [
         report.seeds,

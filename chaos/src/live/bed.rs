@@ -144,7 +144,8 @@ impl Bed {
         for number in 0..plan.nodes {
             let (http, admin) = (free_address()?, free_address()?);
             let listeners = format!("[http]\naddress = \"{http}\"\n[admin]\naddress = \"{admin}\"\n");
-            let mut engine = Engine { http: format!("http://{http}"), admin: format!("http://{admin}"), process: None };
+            let mut engine =
+                Engine { http: format!("http://{http}"), admin: format!("http://{admin}"), process: None };
             // An engine without faults on purpose refuses the section: it is asked once.
             for chaos in [true, false] {
                 let text = config(plan, &nats, &redis, &listeners, chaos);

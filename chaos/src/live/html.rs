@@ -27,8 +27,10 @@ pub fn page(course: &Course) -> String {
     let mut page = String::from(HEAD);
     let _ = write!(page, "<h1>Chaos run <em>{}</em>: {verdict}</h1>", escaped(&report.plan));
     let _ = write!(page, "<pre>{}</pre>", escaped(&report.table()));
-    page.push_str("<h2>Timeline</h2><p>Grey bands: faults, from the injection to the recovery. Above: p99 of \
-                   queries, milliseconds from when they were due. Below: where answers came from.</p>");
+    page.push_str(
+        "<h2>Timeline</h2><p>Grey bands: faults, from the injection to the recovery. Above: p99 of \
+                   queries, milliseconds from when they were due. Below: where answers came from.</p>",
+    );
     page.push_str(&plot(course));
     page.push_str("<p>");
     for (name, _, colour) in COLOURS {
@@ -111,10 +113,16 @@ fn plot(course: &Course) -> String {
             }
         }
     }
-    let _ = write!(svg, "<polyline points=\"{line}\" fill=\"none\" stroke=\"#264653\" stroke-width=\"1.4\"/>");
+    let _ =
+        write!(svg, "<polyline points=\"{line}\" fill=\"none\" stroke=\"#264653\" stroke-width=\"1.4\"/>");
     for tenth in 0..=10 {
         let seconds = total_s * f64::from(tenth) / 10.0;
-        let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{seconds:.0} s</text>", x(seconds) - 12.0, HEIGHT - 4.0);
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\">{seconds:.0} s</text>",
+            x(seconds) - 12.0,
+            HEIGHT - 4.0
+        );
     }
     svg.push_str("</svg>");
     svg

@@ -61,7 +61,8 @@ struct Begun {
 impl Injector<'_> {
     /// Why this fault cannot be injected here; `None`: it can.
     pub fn obstacle(&self, fault: &FaultPlan) -> Option<String> {
-        let by_command = self.plan.target.as_ref().is_some_and(|target| target.commands.contains_key(&fault.kind));
+        let by_command =
+            self.plan.target.as_ref().is_some_and(|target| target.commands.contains_key(&fault.kind));
         (fault.kind.needs_chaos_routes() && !by_command && !self.bed.chaos_routes).then(|| {
             format!(
                 "{}: the engine has no routes for faults on purpose (404 at /admin/chaos/...); it needs `chaos.enabled = true`",
@@ -110,7 +111,9 @@ impl Injector<'_> {
                 let seconds = for_time.as_secs_f64();
                 self.ask_any("hang", &format!(r#"{{"partition":{partition},"seconds":{seconds}}}"#))?;
             }
-            FaultKind::ReaderStall => self.ask_any("reader-stall", &format!(r#"{{"partition":{partition}}}"#))?,
+            FaultKind::ReaderStall => {
+                self.ask_any("reader-stall", &format!(r#"{{"partition":{partition}}}"#))?
+            }
             FaultKind::Poison => {
                 self.poison(partition)?;
                 return Ok(Begun { partition: Some(partition), over: None });
@@ -209,7 +212,8 @@ impl Injector<'_> {
 
     fn ask(&self, engine: &Engine, fault: &str, body: &str) -> Result<(), String> {
         let url = format!("{}/admin/chaos/{fault}", engine.admin);
-        let sent = agent(PROBE_TIMEOUT).post(&url).header("content-type", "application/json").send(body.as_bytes());
+        let sent =
+            agent(PROBE_TIMEOUT).post(&url).header("content-type", "application/json").send(body.as_bytes());
         match sent {
             Ok(answer) if answer.status() == 202 => Ok(()),
             Ok(mut answer) => {
@@ -228,9 +232,15 @@ impl Injector<'_> {
             None => 0..self.plan.partitions.min(PROBED),
         };
         std::thread::scope(|scope| {
-            let probes: Vec<_> =
-                partitions.map(|partition| scope.spawn(move || self.probe_one(partition, deadline))).collect();
-            probes.into_iter().map(|probe| probe.join().ok().flatten()).collect::<Option<Vec<_>>>()?.into_iter().max()
+            let probes: Vec<_> = partitions
+                .map(|partition| scope.spawn(move || self.probe_one(partition, deadline)))
+                .collect();
+            probes
+                .into_iter()
+                .map(|probe| probe.join().ok().flatten())
+                .collect::<Option<Vec<_>>>()?
+                .into_iter()
+                .max()
         })
     }
 
@@ -282,7 +292,8 @@ fn not_ours(fault: &FaultPlan) -> ChaosError {
 }
 
 fn paused(process: Option<u32>, for_time: Duration) -> Result<Begun, ChaosError> {
-    let process = process.ok_or_else(|| ChaosError::Engine("the process to pause was not started here".to_owned()))?;
+    let process =
+        process.ok_or_else(|| ChaosError::Engine("the process to pause was not started here".to_owned()))?;
     signal(process, "STOP")?;
     std::thread::sleep(for_time);
     signal(process, "CONT")?;

@@ -159,7 +159,9 @@ async fn compare(
         verdict.doubled += counted.saturating_sub(published).max(0) as u64;
         verdict.uncounted += published.saturating_sub(counted).max(0) as u64;
         if counted != published && verdict.findings.len() < 20 {
-            verdict.findings.push(format!("I2: {} of {}: counted {counted}, published {published}", key.1, key.0));
+            verdict
+                .findings
+                .push(format!("I2: {} of {}: counted {counted}, published {published}", key.1, key.0));
         }
     }
     Ok(())
@@ -216,9 +218,12 @@ async fn read_partition(
 /// The aggregates as a node that starts now learns them.
 async fn learn(ports: &Ports) -> Result<Aggregates, ChaosError> {
     let (partitions, settings) = (ports.log.partitions(), AggregateSettings::default());
-    let unreadable = |error: &dyn std::fmt::Display| ChaosError::Engine(format!("reading the aggregates: {error}"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| ChaosError::Engine(format!("reading the aggregates: {error}"));
     let mut aggregates = match ports.store.load_aggregates().await? {
-        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, &settings).map_err(|e| unreadable(&e))?,
+        Some(snapshot) => {
+            Aggregates::decode(&snapshot.bytes, partitions, &settings).map_err(|e| unreadable(&e))?
+        }
         None => Aggregates::new(partitions, settings),
     };
     for partition in (0..partitions).map(PartitionId) {
@@ -230,7 +235,9 @@ async fn learn(ports: &Ports) -> Result<Aggregates, ChaosError> {
             for entry in entries {
                 let delta = Delta::decode(&entry.delta).map_err(|e| unreadable(&e))?;
                 if let Added::Gap { after } = aggregates.add(&delta) {
-                    return Err(unreadable(&format!("a delta of {partition} does not follow position {after}")));
+                    return Err(unreadable(&format!(
+                        "a delta of {partition} does not follow position {after}"
+                    )));
                 }
             }
         }

@@ -280,7 +280,8 @@ impl Plan {
         if self.partitions == 0 || self.partitions > 64 {
             return wrong(format!("has partitions = {}; expected 1 to 64", self.partitions));
         }
-        let Load { http_publishers, nats_publishers, query_clients, events_per_s, queries_per_s, .. } = self.load;
+        let Load { http_publishers, nats_publishers, query_clients, events_per_s, queries_per_s, .. } =
+            self.load;
         if http_publishers + nats_publishers == 0 || events_per_s == 0 {
             return wrong("publishes nothing: set load.http_publishers and load.events_per_s".to_owned());
         }
@@ -296,7 +297,10 @@ impl Plan {
         for fault in &self.faults {
             if fault.kind.needs_server() != fault.on.is_some() {
                 let expected = if fault.kind.needs_server() { "needs" } else { "takes no" };
-                return wrong(format!("has a fault {} that {expected} `on = \"nats\" or \"redis\"`", fault.kind.name()));
+                return wrong(format!(
+                    "has a fault {} that {expected} `on = \"nats\" or \"redis\"`",
+                    fault.kind.name()
+                ));
             }
             if let Some(target) = &self.target
                 && !target.may_break.contains(&fault.kind)

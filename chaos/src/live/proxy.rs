@@ -111,11 +111,7 @@ async fn connect(client: TcpStream, upstream: SocketAddr, toxics: Arc<Toxics>) {
     }
 }
 
-async fn pump(
-    mut from: impl AsyncReadExt + Unpin,
-    mut to: impl AsyncWriteExt + Unpin,
-    toxics: &Toxics,
-) {
+async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, toxics: &Toxics) {
     let (pieces, mut on_their_way) = mpsc::channel::<(Instant, Vec<u8>)>(PIECES);
     let reading = async {
         let mut buffer = vec![0; PIECE_BYTES];

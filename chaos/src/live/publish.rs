@@ -50,7 +50,13 @@ pub fn agent(timeout: Duration) -> ureq::Agent {
 }
 
 /// Publishes over HTTP until asked to end, at `events_per_s`, to the nodes in turn.
-pub fn publish_http(nodes: &[String], workload: &Workload, events_per_s: f64, mut dice: Dice, ending: &Ending) {
+pub fn publish_http(
+    nodes: &[String],
+    workload: &Workload,
+    events_per_s: f64,
+    mut dice: Dice,
+    ending: &Ending,
+) {
     let agent = agent(ATTEMPT);
     let pause = Duration::from_secs_f64(TOGETHER as f64 / events_per_s.max(0.1));
     let mut next = Instant::now();
@@ -71,7 +77,12 @@ pub fn publish_http(nodes: &[String], workload: &Workload, events_per_s: f64, mu
 }
 
 /// Sends events once; gives those that were not acknowledged.
-pub fn attempt(agent: &ureq::Agent, node: &str, workload: &Workload, events: Vec<Published>) -> Vec<Published> {
+pub fn attempt(
+    agent: &ureq::Agent,
+    node: &str,
+    workload: &Workload,
+    events: Vec<Published>,
+) -> Vec<Published> {
     let body: String = events.iter().flat_map(|event| [event.json.as_str(), "\n"]).collect();
     let sent = agent
         .post(format!("{node}/v1/events"))
@@ -109,8 +120,11 @@ pub async fn publish_nats(
     let stream = jetstream::new(client);
     let pause = Duration::from_secs_f64(1.0 / events_per_s.max(0.1));
     while !ending.stop.load(Relaxed) {
-        let event =
-            if dice.chance(bad_per_mille) { workload.bad_event(&mut dice) } else { workload.event(&mut dice) };
+        let event = if dice.chance(bad_per_mille) {
+            workload.bad_event(&mut dice)
+        } else {
+            workload.event(&mut dice)
+        };
         while !publish_once(&stream, &event).await {
             if ending.is_over() {
                 workload.give_up(1);

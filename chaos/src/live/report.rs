@@ -134,7 +134,9 @@ impl Report {
                 && verdict.uncounted == 0
                 && verdict.partitions_differing == 0
         });
-        verdict && self.unacknowledged == 0 && self.faults.iter().all(|fault| fault.recovered == fault.injections)
+        verdict
+            && self.unacknowledged == 0
+            && self.faults.iter().all(|fault| fault.recovered == fault.injections)
     }
 
     /// For people.
@@ -147,7 +149,9 @@ impl Report {
                 verdict.partitions_equal, verdict.partitions_equal + verdict.partitions_differing
             ));
         } else {
-            text.push_str("not judged: the plan names neither log nor store (target.nats_url, target.redis_url)\n");
+            text.push_str(
+                "not judged: the plan names neither log nor store (target.nats_url, target.redis_url)\n",
+            );
         }
         text.push_str(&format!(
             "queries {}  answered within {} ms {:.3} %  p50 {} ms  p99 {} ms  {:?}\n",
@@ -160,7 +164,13 @@ impl Report {
         ));
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED).set_header([
-            "fault", "injections", "recovered", "detect p50 ms", "detect p99 ms", "recover p50 ms", "recover p99 ms",
+            "fault",
+            "injections",
+            "recovered",
+            "detect p50 ms",
+            "detect p99 ms",
+            "recover p50 ms",
+            "recover p99 ms",
             "queries in time",
         ]);
         for fault in &self.faults {

@@ -53,7 +53,8 @@ pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(&str) + Sync)) -> Resu
     let mut over_nats = Vec::new();
     if let Some(url) = &bed.nats_url {
         for publisher in 0..plan.load.nats_publishers {
-            let (workload, ending, dice) = (workload.clone(), ending.clone(), dice.fork(100 + publisher as u64));
+            let (workload, ending, dice) =
+                (workload.clone(), ending.clone(), dice.fork(100 + publisher as u64));
             let publishing =
                 publish_nats(url.clone(), workload, events_per_s, plan.load.bad_per_mille, dice, ending);
             over_nats.push(runtime.spawn(publishing));
@@ -92,8 +93,7 @@ pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(&str) + Sync)) -> Resu
     tell("judging");
     let verdict = judge(plan, &bed, program, &workload, runtime.handle())?;
     let samples = queries.take();
-    let report =
-        Report::new(plan, duration, verdict, workload.given_up(), &samples, &injections, skipped);
+    let report = Report::new(plan, duration, verdict, workload.given_up(), &samples, &injections, skipped);
     Ok(Course { report, samples, injections })
 }
 

@@ -86,7 +86,9 @@ impl Workload {
 
     /// A member of `partition`.
     pub fn member_of(partition: u16, partitions: u16) -> String {
-        (0..).map(|at| format!("probe{at}")).find(|member| partition_of(member, partitions).0 == partition)
+        (0..)
+            .map(|at| format!("probe{at}"))
+            .find(|member| partition_of(member, partitions).0 == partition)
             .expect("every partition has members")
     }
 

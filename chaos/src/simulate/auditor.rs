@@ -6,6 +6,8 @@ use nearline_model::{Commit, FoldSettings, LogRecord, Partition, PartitionId, Po
 
 /// What the auditor knows of one partition.
 struct Book {
+    /// Owners up to this epoch may have read what was rolled back since.
+    rolled_back: u64,
     /// Epoch given out last, as far as the store remembers.
     epoch: u64,
     position: Position,
@@ -31,6 +33,7 @@ impl Auditor {
     /// Empty books.
     pub fn new(partitions: u16, fold: FoldSettings) -> Self {
         let book = |partition| Book {
+            rolled_back: 0,
             epoch: 0,
             position: 0,
             folded: Partition::new(PartitionId(partition), partitions, fold.clone()),
@@ -60,6 +63,13 @@ impl Auditor {
         self.books[usize::from(partition.0)].epoch = epoch;
     }
 
+    /// Whether `epoch` owns the partition, on a store that was not rolled back since. What others read
+    /// from the store may be newer or older than what they folded: they will never commit it.
+    pub fn owns(&self, partition: PartitionId, epoch: u64) -> bool {
+        let book = &self.books[usize::from(partition.0)];
+        book.epoch == epoch && epoch > book.rolled_back
+    }
+
     /// The store was copied.
     pub fn backed_up(&mut self) {
         self.copy = Some(self.books.iter().map(|book| (book.epoch, book.position)).collect());
@@ -68,7 +78,7 @@ impl Auditor {
     /// The copy was restored: offsets and owners are those of then.
     pub fn rolled_back(&mut self) {
         for (book, (epoch, position)) in self.books.iter_mut().zip(self.copy.take().unwrap_or_default()) {
-            (book.epoch, book.position) = (epoch, position);
+            (book.epoch, book.position, book.rolled_back) = (epoch, position, self.highest_epoch);
         }
     }
 
@@ -114,7 +124,8 @@ impl Auditor {
             .collect();
         if !differing.is_empty() {
             let (partition, position) = (commit.partition, commit.position);
-            let what = format!("{partition} at {position}: members {differing:?} differ from the fold of the log");
+            let what =
+                format!("{partition} at {position}: members {differing:?} differ from the fold of the log");
             self.violated("I3", what);
         }
     }

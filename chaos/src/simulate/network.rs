@@ -44,11 +44,28 @@ pub enum Caller {
     Publisher,
 }
 
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(number) => write!(f, "node {number}"),
+            Self::Publisher => write!(f, "publisher"),
+        }
+    }
+}
+
 /// A call on its way.
 pub struct Envelope {
     caller: Caller,
     server: Server,
     call: Box<dyn Call>,
+}
+
+impl Envelope {
+    fn apply(&mut self, servers: &RefCell<Servers>) {
+        let mut servers = servers.borrow_mut();
+        servers.caller = self.caller;
+        self.call.apply(&mut servers);
+    }
 }
 
 trait Call: Send {
@@ -111,7 +128,10 @@ impl Link {
     }
 
     fn unavailable(&self, detail: &str) -> PortError {
-        PortError::Unavailable { what: format!("simulated {}", self.server.name()), detail: detail.to_owned() }
+        PortError::Unavailable {
+            what: format!("simulated {}", self.server.name()),
+            detail: detail.to_owned(),
+        }
     }
 }
 
@@ -208,7 +228,7 @@ async fn deliver(
     sleep(fate.there).await;
     let arrives = fate.arrives && reaches(&envelope);
     if arrives {
-        envelope.call.apply(&mut servers.borrow_mut());
+        envelope.apply(&servers);
         sleep(fate.back).await;
     }
     let answered = arrives && fate.answered && reaches(&envelope);
@@ -217,7 +237,7 @@ async fn deliver(
     }
     if let Some(after) = fate.repeated_after.filter(|_| arrives) {
         sleep(after).await;
-        envelope.call.apply(&mut servers.borrow_mut());
+        envelope.apply(&servers);
     }
     if !answered && !fate.reset {
         sleep(CALL_TIMEOUT).await;

@@ -78,6 +78,8 @@ pub struct Asked {
     pub after: Position,
     /// How long it took, unless the node was paused meanwhile.
     pub took_ms: Option<u64>,
+    /// Whether the node was the partition's owner, on a store that was not rolled back since.
+    pub owned: bool,
     /// Source and state; `None`: the position was not reached.
     pub answer: Option<(Source, Option<MemberSnapshot>)>,
 }
@@ -206,7 +208,7 @@ async fn live(
         settings.fold.symbols_per_partition,
     );
     spawn_local(save_snapshots(ports.clone(), aggregates, world.scenario.snapshot_interval_ms));
-    spawn_local(ask(world.clone(), router, state.clone(), dice.fork(3)));
+    spawn_local(ask(world.clone(), router, partitions.clone(), state.clone(), dice.fork(3)));
     while let Some(partition) = orders.recv().await {
         let supervisor = Supervisor {
             ports: ports.clone(),
@@ -234,14 +236,20 @@ async fn save_snapshots(ports: Ports, aggregates: Arc<RwLock<Aggregates>>, inter
         }
         let bytes = aggregates.read().encode().into();
         let snapshot = AggregatesSnapshot { positions: positions.clone(), bytes };
-        if let Ok(true) = aggregates_actor::store_snapshot(&ports, snapshot, &saved).await {
+        if let Ok(true) = aggregates_actor::store_snapshot(&ports, snapshot).await {
             saved = positions;
         }
     }
 }
 
 /// Asks for members, one query at a time, often insisting on a position that was acknowledged.
-async fn ask(world: Rc<World>, router: Router, state: Rc<NodeState>, mut dice: Dice) {
+async fn ask(
+    world: Rc<World>,
+    router: Router,
+    partitions: Arc<[Arc<PartitionShared>]>,
+    state: Rc<NodeState>,
+    mut dice: Dice,
+) {
     loop {
         sleep(Duration::from_millis(dice.within(5, 120))).await;
         let (member, position) = {
@@ -254,8 +262,11 @@ async fn ask(world: Rc<World>, router: Router, state: Rc<NodeState>, mut dice: D
         let (started, pauses) = (Instant::now(), state.pauses.get());
         let answer = router.member(&member, true, (after > 0).then_some(after)).await;
         let undisturbed = state.pauses.get() == pauses;
+        let partition = partition_of(&member, world.scenario.partitions);
+        let epoch = partitions[usize::from(partition.0)].status().epoch;
         let asked = Asked {
-            partition: partition_of(&member, world.scenario.partitions),
+            partition,
+            owned: world.servers.borrow().auditor.owns(partition, epoch),
             member,
             after,
             took_ms: undisturbed.then(|| started.elapsed().as_millis() as u64),
@@ -265,14 +276,21 @@ async fn ask(world: Rc<World>, router: Router, state: Rc<NodeState>, mut dice: D
             "query of {} after {after}: {:?} at {:?}",
             asked.member,
             asked.answer.as_ref().map(|(source, _)| source.name()),
-            asked.answer.as_ref().and_then(|(_, snapshot)| snapshot.as_ref()).map(|snapshot| snapshot.position)
+            asked
+                .answer
+                .as_ref()
+                .and_then(|(_, snapshot)| snapshot.as_ref())
+                .map(|snapshot| snapshot.position)
         ));
         world.asked.borrow_mut().push(asked);
     }
 }
 
 /// An aggregates actor over what the store has, for the end of a world.
-pub fn aggregates_of(ports: &Ports, aggregates: Aggregates) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
+pub fn aggregates_of(
+    ports: &Ports,
+    aggregates: Aggregates,
+) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
     let aggregates = Arc::new(RwLock::new(aggregates));
     (AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER).start(), aggregates)
 }

@@ -109,7 +109,7 @@ async fn learned_from_store(world: &World, ends: &[Position]) -> Option<Aggregat
     let (actor, learned) = aggregates_of(&ports, loaded);
     for (number, end) in (0..).zip(ends) {
         let partition = PartitionId(number);
-        if let Ok(Err(error)) = actor.send(CatchUp(partition)).await {
+        if let Ok(Err(error)) = actor.send(CatchUp(partition, *end)).await {
             world.violated("I2", format!("{partition}: what the outbox has cannot be learned: {error}"));
             return None;
         }
@@ -121,7 +121,11 @@ async fn learned_from_store(world: &World, ends: &[Position]) -> Option<Aggregat
         }
     }
     drop(actor);
-    let copy = Aggregates::decode(&learned.read().encode(), world.scenario.partitions, &AggregateSettings::default());
+    let copy = Aggregates::decode(
+        &learned.read().encode(),
+        world.scenario.partitions,
+        &AggregateSettings::default(),
+    );
     copy.map_err(|error| world.violated("I2", format!("aggregates cannot be read back: {error}"))).ok()
 }
 
@@ -133,8 +137,13 @@ fn aggregates_equal(world: &World, whose: &str, found: &Aggregates, expected: &A
 
 /// Against counts taken without the fold.
 fn counts_equal(world: &World, logs: &[Vec<LogRecord>], learned: &Aggregates) {
-    let planned: HashMap<_, _> =
-        world.scenario.publishers.iter().flatten().map(|planned| (&*planned.event.payload, planned)).collect();
+    let planned: HashMap<_, _> = world
+        .scenario
+        .publishers
+        .iter()
+        .flatten()
+        .map(|planned| (&*planned.event.payload, planned))
+        .collect();
     let mut expected = Recount::default();
     for log in logs {
         expected.add(log, &planned);
@@ -183,14 +192,17 @@ fn nodes_aggregates_are_sums(world: &World, logs: &[Vec<LogRecord>], ends: &[Pos
         for (partition, owner) in world.owners.borrow().iter().enumerate() {
             let (reached, end) = (aggregates.positions()[partition], ends[partition]);
             if *owner == number && reached != end {
-                world.violated("I2", format!("node {number} owns p{partition:02} and learned up to {reached} of {end}"));
+                world.violated(
+                    "I2",
+                    format!("node {number} owns p{partition:02} and learned up to {reached} of {end}"),
+                );
             }
         }
     }
 }
 
 fn answered_in_time(world: &World, asked: &Asked) {
-    let Asked { partition, member, after, took_ms, answer } = asked;
+    let Asked { partition, member, after, took_ms, answer, .. } = asked;
     if took_ms.is_some_and(|took_ms| took_ms > QUERY_DEADLINE_MS + TIMER_MS) {
         world.violated("I7", format!("a query of {member} took {took_ms:?} ms"));
     }
@@ -212,14 +224,14 @@ fn answered_in_time(world: &World, asked: &Asked) {
     }
 }
 
-/// Live answers equal the fold of the log up to the position that they name.
+/// Live answers of owners equal the fold of the log up to the position that they name.
 fn answers_equal_folded(world: &World, logs: &[Vec<LogRecord>]) {
     let asked = world.asked.borrow();
     for (number, log) in (0..).zip(logs) {
         let id = PartitionId(number);
         let mut answers: Vec<_> = asked
             .iter()
-            .filter(|asked| asked.partition == id)
+            .filter(|asked| asked.partition == id && asked.owned)
             .filter_map(|asked| match &asked.answer {
                 Some((Source::Live, Some(snapshot))) => Some(snapshot),
                 _ => None,
@@ -240,7 +252,10 @@ fn answers_equal_folded(world: &World, logs: &[Vec<LogRecord>]) {
                 Lookup::Ready(expected) if *expected == *answer => {}
                 _ => {
                     let (member, position) = (&answer.member, answer.position);
-                    world.violated("I3", format!("{id}: the answer for {member} as of {position} is not the fold"));
+                    world.violated(
+                        "I3",
+                        format!("{id}: the answer for {member} as of {position} is not the fold"),
+                    );
                 }
             }
         }

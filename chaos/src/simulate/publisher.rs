@@ -35,7 +35,8 @@ pub async fn publish(world: Rc<World>, publisher: usize, mut dice: Dice) {
 async fn deliver(world: Rc<World>, log: Arc<dyn EventLog>, mut batch: Vec<PlannedAt>, mut dice: Dice) {
     let mut again = JoinSet::new();
     for attempt in 0.. {
-        let events: Vec<NewEvent> = batch.iter().map(|planned| world.planned(*planned).event.clone()).collect();
+        let events: Vec<NewEvent> =
+            batch.iter().map(|planned| world.planned(*planned).event.clone()).collect();
         let outcomes = log.append(events).await;
         let mut left = Vec::new();
         for (planned, outcome) in batch.iter().zip(outcomes) {

@@ -1,8 +1,6 @@
 //! Panics of a simulation are part of it: counted and caught, not printed.
 
-use metrics::{
-    Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-};
+use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::sync::{Arc, Once};

@@ -6,6 +6,7 @@ use crate::dice::Dice;
 use bytes::Bytes;
 use nearline_actors::ports::NewEvent;
 use nearline_model::FoldSettings;
+use nearline_model::identifier::partition_of;
 use nearline_model::timestamp::format_rfc3339;
 
 /// Faults happen, and events are published, before this virtual time.
@@ -129,11 +130,12 @@ impl Scenario {
         let dice = Dice::new(seed);
         let mut shape = dice.fork(1);
         let (partitions, nodes) = (shape.within(2, 4) as u16, shape.within(1, 3) as usize);
-        let sometimes = |dice: &mut Dice, low, high| if dice.chance(500) { dice.within(low, high) } else { 0 };
+        let sometimes =
+            |dice: &mut Dice, low, high| if dice.chance(500) { dice.within(low, high) } else { 0 };
         Self {
             partitions,
             nodes,
-            publishers: draw_events(&mut dice.fork(2)),
+            publishers: draw_events(&mut dice.fork(2), partitions),
             faults: draw_faults(&mut dice.fork(3), partitions, nodes),
             duplicate_window_ms: shape.within(5, 2_000) as i64,
             server_fault_per_mille: sometimes(&mut shape, 1, 60),
@@ -163,18 +165,39 @@ impl Scenario {
     }
 }
 
-fn draw_events(dice: &mut Dice) -> Vec<Vec<Planned>> {
+fn draw_events(dice: &mut Dice, partitions: u16) -> Vec<Vec<Planned>> {
     let (publishers, total, members) = (dice.within(1, 3), dice.within(50, 200), dice.within(2, 14));
     let again = if dice.chance(500) { 60 } else { 0 };
-    (0..publishers)
+    let mut publishers: Vec<Vec<Planned>> = (0..publishers)
         .map(|publisher| {
             let count = total / publishers;
-            let mut events: Vec<Planned> =
-                (0..count).map(|at| draw_event(dice, &format!("e{publisher}-{at}"), members, again)).collect();
+            let mut events: Vec<Planned> = (0..count)
+                .map(|at| draw_event(dice, &format!("e{publisher}-{at}"), members, again))
+                .collect();
             events.sort_by_key(|planned| planned.publish_ms);
             events
         })
-        .collect()
+        .collect();
+    publishers.push((0..partitions).map(|partition| closing_event(partition, partitions)).collect());
+    publishers
+}
+
+/// One more event for a partition, after all faults: an owner whose store was rolled back notices it with
+/// its next commit.
+fn closing_event(partition: u16, partitions: u16) -> Planned {
+    let member =
+        (0..).map(|at| format!("closing{at}")).find(|member| partition_of(member, partitions).0 == partition);
+    let member = member.expect("every partition has members");
+    let (id, at_ms) = (format!("closing-{partition}"), START_MS + CALM_MS as i64);
+    let at = format_rfc3339(at_ms);
+    let payload = format!(r#"{{"id":"{id}","type":"play","member":"{member}","title":"t0","at":"{at}"}}"#);
+    Planned {
+        event: NewEvent { member, id, payload: Bytes::from(payload) },
+        at_ms,
+        counted: Counted::Play(0),
+        publish_ms: CALM_MS + 300,
+        again_after_ms: None,
+    }
 }
 
 fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> Planned {

@@ -4,6 +4,7 @@ use super::auditor::Auditor;
 use super::letters::LetterServer;
 use super::log::LogServer;
 use super::mutation::Mutation;
+use super::network::Caller;
 use super::scenario::Scenario;
 use super::store::StoreServer;
 use super::trace::Trace;
@@ -28,6 +29,8 @@ pub struct Servers {
     pub mutation: Option<Mutation>,
     /// Chance of the servers' own faults, in a thousand.
     pub fault_per_mille: u64,
+    /// Whose call is being carried out.
+    pub caller: Caller,
     /// What decides on them.
     pub dice: Dice,
     trace: Arc<Mutex<Trace>>,
@@ -35,7 +38,12 @@ pub struct Servers {
 
 impl Servers {
     /// Empty servers.
-    pub fn new(scenario: &Scenario, mutation: Option<Mutation>, trace: Arc<Mutex<Trace>>, dice: Dice) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        mutation: Option<Mutation>,
+        trace: Arc<Mutex<Trace>>,
+        dice: Dice,
+    ) -> Self {
         Self {
             log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
             store: StoreServer::new(scenario.partitions),
@@ -43,6 +51,7 @@ impl Servers {
             auditor: Auditor::new(scenario.partitions, scenario.fold()),
             mutation,
             fault_per_mille: scenario.server_fault_per_mille,
+            caller: Caller::Publisher,
             dice,
             trace,
         }
@@ -58,8 +67,8 @@ impl Servers {
         START_MS + self.trace.lock().now_ms() as i64
     }
 
-    /// Notes a step.
+    /// Notes a step of the caller's.
     pub fn note(&self, step: std::fmt::Arguments<'_>) {
-        self.trace.lock().note(step);
+        self.trace.lock().note(format_args!("{}: {step}", self.caller));
     }
 }

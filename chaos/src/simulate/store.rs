@@ -97,7 +97,7 @@ impl StoreServer {
             return false;
         }
         for (row, covered) in self.contents.rows.iter_mut().zip(&snapshot.positions) {
-            row.outbox = row.outbox.split_off(&covered.saturating_add(1));
+            row.outbox = row.outbox.split_off(covered);
         }
         self.contents.snapshot = Some(snapshot);
         true
@@ -252,7 +252,9 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
 
 /// The delta of a commit that was repeated, counted a second time.
 fn repeat_delta(row: &mut Row, position: Position) {
-    let Some(mut delta) = row.outbox.get(&position).and_then(|bytes| Delta::decode(bytes).ok()) else { return };
+    let Some(mut delta) = row.outbox.get(&position).and_then(|bytes| Delta::decode(bytes).ok()) else {
+        return;
+    };
     for cell in &mut delta.cells {
         cell.counts.plays *= 2;
         cell.counts.impressions *= 2;

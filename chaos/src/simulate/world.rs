@@ -88,7 +88,8 @@ pub fn simulate(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> Seed
         SeedOutcome { seed, violations: vec![Violation { invariant: "I5", what }], ..SeedOutcome::default() }
     });
     for invariant in counter.counted() {
-        let invariant = ["I1", "I2", "I3", "I4", "I5", "I6", "I7"].into_iter().find(|name| *name == invariant);
+        let invariant =
+            ["I1", "I2", "I3", "I4", "I5", "I6", "I7"].into_iter().find(|name| *name == invariant);
         let what = "the product's own check did not hold".to_owned();
         outcome.violations.push(Violation { invariant: invariant.unwrap_or("I8"), what });
     }
@@ -264,7 +265,8 @@ impl World {
             };
             let Some(partition) = behind else { break };
             if Instant::now() > deadline {
-                let what = format!("{partition} is not committed to its end {RECOVERY:?} after the last fault");
+                let what =
+                    format!("{partition} is not committed to its end {RECOVERY:?} after the last fault");
                 self.violated("I5", what);
                 return false;
             }
