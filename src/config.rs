@@ -5,11 +5,13 @@
 
 mod layers;
 mod ports;
+mod remediation;
 mod secret_url;
 mod sections;
 mod validation;
 
 pub use ports::open_ports;
+pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
@@ -42,6 +44,10 @@ pub struct Config {
     pub http: HttpSection,
     /// The operators' listener.
     pub admin: AdminSection,
+    /// What is done about faults.
+    pub remediation: RemediationSection,
+    /// Faults on purpose.
+    pub chaos: ChaosSection,
     /// Logs.
     pub log: LogSection,
 }

@@ -4,6 +4,8 @@
 
 mod access;
 mod admin;
+mod admin_chaos;
+mod admin_dead_letters;
 mod body;
 mod events;
 mod insights;
@@ -92,12 +94,20 @@ pub async fn serve(
     if config.admin.enabled {
         let (data, shared, prometheus) =
             (data.clone(), web::Data::from(rates.clone()), web::Data::new(prometheus.clone()));
+        let chaos = config.chaos.enabled;
         let admin = HttpServer::new(move || {
+            let faults = |config: &mut web::ServiceConfig| {
+                if chaos {
+                    admin_chaos::register(config);
+                }
+            };
             App::new()
                 .app_data(data.clone())
                 .app_data(shared.clone())
                 .app_data(prometheus.clone())
                 .wrap(from_fn(access::observe))
+                .configure(faults)
+                .configure(admin_dead_letters::register)
                 .configure(admin::register)
         });
         let server = admin

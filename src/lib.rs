@@ -6,6 +6,7 @@
 pub mod audience;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
 pub mod http;
 pub mod import;
 pub mod telemetry;

@@ -1,14 +1,18 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
-use crate::partition_actor::{CommitNow, Stop};
+use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
+use crate::partition_actor::{CommitNow, Inject, Stop};
 use crate::ports::{PortError, Ports};
+use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState, PartitionStatus};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Node, Supervisor};
+use crate::workers::Workers;
 use actix::prelude::*;
+use futures_util::FutureExt;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
@@ -19,6 +23,10 @@ use tokio::sync::oneshot;
 
 /// Time between looks at the log's end, for lag and readiness.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Rebuilds that a node may always make per partition within the window of its budget.
+const REBUILDS_PER_PARTITION: usize = 4;
+/// Time between looks at threads that were left behind.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time that stopping waits for commits.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -36,6 +44,7 @@ struct Inner {
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
     arbiters: Vec<Arbiter>,
+    node: Arc<Node>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
     log_at_start: Vec<Position>,
@@ -47,9 +56,12 @@ impl Engine {
     ///
     /// # Errors
     /// The ports', where what is stored cannot be read or does not fit the settings.
-    pub async fn start(ports: Ports, settings: EngineSettings) -> Result<Self, PortError> {
-        let settings = Arc::new(settings);
+    pub async fn start(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
         let count = ports.log.partitions();
+        // One stuck thread is one fault, however many partitions have to leave it.
+        let budget = &mut settings.remediation.node_rebuilds;
+        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
+        let settings = Arc::new(settings);
         let aggregates = Arc::new(RwLock::new(aggregates_actor::load(&ports, &settings.aggregates).await?));
         let catalogue: Arc<RwLock<Catalogue>> = Arc::default();
         let mut log_at_start = Vec::with_capacity(usize::from(count));
@@ -59,24 +71,31 @@ impl Engine {
         let stopping = Arc::new(AtomicBool::new(false));
         follow_catalogue(&ports, catalogue.clone(), stopping.clone()).await?;
 
-        let mut arbiters: Vec<Arbiter> = (0..settings.workers.max(1)).map(|_| Arbiter::new()).collect();
         let learning = Arbiter::new();
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval);
         let aggregates_actor = Actor::start_in_arbiter(&learning.handle(), |_| actor);
-        let partitions: Arc<[Arc<PartitionShared>]> =
-            (0..count).map(|partition| Arc::new(PartitionShared::new(PartitionId(partition)))).collect();
-        for (at, shared) in partitions.iter().enumerate() {
+        let remediations = Remediations::start(ports.remediations.clone());
+        let faults = settings.chaos.then(Arc::<Faults>::default);
+        let workers = Workers::start(settings.workers);
+        let node = Arc::new(Node::new(workers, remediations.clone(), faults, stopping.clone()));
+        let partitions: Arc<[Arc<PartitionShared>]> = (0..count)
+            .map(|partition| Arc::new(PartitionShared::new(PartitionId(partition), remediations.clone())))
+            .collect();
+        // On a thread of their own: an actor that blocks its thread does not block who watches it.
+        let supervision = Arbiter::new();
+        for shared in partitions.iter() {
             let supervisor = Supervisor {
                 ports: ports.clone(),
                 settings: settings.clone(),
                 shared: shared.clone(),
                 aggregates: aggregates_actor.clone(),
-                stopping: stopping.clone(),
+                node: node.clone(),
             };
-            arbiters[at % settings.workers.max(1)].spawn_fn(move || drop(actix_rt::spawn(supervisor.run())));
+            supervision.spawn(supervise(supervisor));
         }
-        arbiters.push(learning);
+        supervision.spawn(sweep(node.clone()));
+        let arbiters = vec![supervision, learning];
         let router = Router::new(
             partitions.clone(),
             ports.clone(),
@@ -91,6 +110,7 @@ impl Engine {
             aggregates_actor,
             catalogue,
             arbiters,
+            node,
             stopping,
             ready: AtomicBool::new(false),
             log_at_start,
@@ -140,6 +160,80 @@ impl Engine {
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
         self.inner.partitions.iter().map(|shared| shared.status()).collect()
+    }
+
+    /// Why the process is to end with a failure, once the remediation policy says so.
+    pub async fn exit_demanded(&self) -> String {
+        let mut exit = self.inner.node.exit();
+        loop {
+            if let Some(reason) = exit.borrow_and_update().clone() {
+                return reason;
+            }
+            if exit.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Remediations of this and earlier processes.
+    pub fn remediations(&self) -> &Remediations {
+        &self.inner.node.remediations
+    }
+
+    /// Threads that were left behind in blocked actors and are still stuck.
+    pub fn leaked_threads(&self) -> usize {
+        self.inner.node.workers.sweep()
+    }
+
+    /// Faults to arm, where they are allowed.
+    ///
+    /// # Errors
+    /// [`NotInjected::Disabled`].
+    pub fn faults(&self) -> Result<&Faults, NotInjected> {
+        self.inner.node.faults.as_deref().ok_or(NotInjected::Disabled)
+    }
+
+    /// Lets the actor of a partition panic, at no event.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_panic(&self, partition: PartitionId) -> Result<(), NotInjected> {
+        self.inject(partition, InjectedFault::Panic)
+    }
+
+    /// Lets the actor of a partition block its thread, for ten minutes at most. All partitions on
+    /// that thread stand still with it.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_hang(&self, partition: PartitionId, time: Duration) -> Result<(), NotInjected> {
+        self.inject(partition, InjectedFault::Hang(time.min(LONGEST_HANG)))
+    }
+
+    /// Lets the reader of a partition bring nothing any more, until it is recreated.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
+        let faults = self.faults()?;
+        self.shared(partition)?;
+        faults.stall_reader(partition);
+        Ok(())
+    }
+
+    fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
+        self.faults()?;
+        let shared = self.shared(partition)?;
+        let address = shared.address.borrow().clone();
+        address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
+        Ok(())
+    }
+
+    fn shared(&self, partition: PartitionId) -> Result<&PartitionShared, NotInjected> {
+        let partitions = &self.inner.partitions;
+        let shared = partitions.get(usize::from(partition.0));
+        let last = partitions.len().saturating_sub(1) as u16;
+        shared.map(|shared| &**shared).ok_or(NotInjected::NoPartition(partition.0, last))
     }
 
     /// Whether every partition has been live and as far as the log was at the start.
@@ -209,9 +303,11 @@ impl Engine {
             Ok(_) => {}
             Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
         }
+        inner.node.remediations.flush().await;
         for arbiter in &inner.arbiters {
             arbiter.stop();
         }
+        inner.node.workers.stop();
     }
 
     /// Looks at the log's end now and then.
@@ -230,6 +326,25 @@ impl Engine {
             drop(inner);
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
+    }
+}
+
+/// Runs a supervisor, again if it panics itself: no partition is forgotten over a mistake in here.
+async fn supervise(supervisor: Supervisor) {
+    let mut backoff = Backoff::new(100, 5_000);
+    while std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await.is_err() {
+        let partition = supervisor.shared.partition;
+        tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
+        metrics::counter!("nearline_supervisor_panics_total").increment(1);
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// Lets threads go that were left behind and have come back.
+async fn sweep(node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        node.workers.sweep();
     }
 }
 

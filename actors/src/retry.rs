@@ -17,6 +17,12 @@ pub fn seed_jitter(seed: Option<u64>) {
     SEEDED.set(seed.map(StdRng::seed_from_u64));
 }
 
+/// Random bits for jitter, from this thread's seed if it has one.
+pub(crate) fn random() -> u64 {
+    let seeded = SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(|rng| rng.random()));
+    seeded.unwrap_or_else(rand::random)
+}
+
 /// Waiting times between attempts.
 #[derive(Debug, Clone)]
 pub struct Backoff {

@@ -120,8 +120,15 @@ impl Router {
             let address = addresses.borrow_and_update().clone();
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
-                if let Ok(Some(snapshot)) = address.send(question).await {
-                    return Some(snapshot);
+                tokio::select! {
+                    answer = address.send(question) => if let Ok(Some(snapshot)) = answer {
+                        return Some(snapshot);
+                    },
+                    // It was replaced before it answered: whoever is there now is asked.
+                    changed = addresses.changed() => {
+                        changed.ok()?;
+                        continue;
+                    }
                 }
             }
             addresses.changed().await.ok()?;

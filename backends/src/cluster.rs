@@ -12,12 +12,14 @@ use std::sync::Arc;
 /// there does not fit the settings.
 pub async fn connect_cluster(nats: NatsSettings, redis: RedisSettings) -> Result<Ports, PortError> {
     let partitions = nats.partitions;
-    let (log, dead_letters, catalogue) = crate::nats::connect(nats).await?;
-    let store = crate::redis::connect(redis, partitions).await?;
+    let nats = crate::nats::connect(nats).await?;
+    let store = Arc::new(crate::redis::connect(redis, partitions).await?);
     Ok(Ports {
-        log: Arc::new(log),
-        store: Arc::new(store),
-        dead_letters: Arc::new(dead_letters),
-        catalogue: Arc::new(catalogue),
+        log: Arc::new(nats.log),
+        store: store.clone(),
+        dead_letters: Arc::new(nats.dead_letters),
+        catalogue: Arc::new(nats.catalogue),
+        quarantine: store,
+        remediations: Arc::new(nats.remediations),
     })
 }

@@ -19,12 +19,16 @@ mod log_retention;
 mod log_tail;
 mod log_writer;
 mod partition_row;
+mod quarantine;
+mod remediation_journal;
 mod state_files;
 mod store;
 
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
 pub use log::EmbeddedLog;
+pub use quarantine::EmbeddedQuarantine;
+pub use remediation_journal::EmbeddedJournal;
 pub use store::EmbeddedStore;
 
 use directory::Directory;
@@ -98,6 +102,8 @@ pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
         log: Arc::new(log),
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
-        catalogue: Arc::new(EmbeddedCatalogue::new(state)),
+        catalogue: Arc::new(EmbeddedCatalogue::new(state.clone())),
+        quarantine: Arc::new(EmbeddedQuarantine::new(state.clone())),
+        remediations: Arc::new(EmbeddedJournal::new(state)),
     })
 }

@@ -78,11 +78,30 @@ impl RedisServer {
         self.0.stop();
     }
 
+    /// Stops the server's clock (SIGSTOP) until the guard is dropped: it is there, but does not answer.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it does not run, or cannot be sent a signal.
+    pub fn pause(&self) -> Result<Pause, ServerError> {
+        self.0.pause().map(Pause)
+    }
+
     /// Starts it again on the same port with the same data, killing it first if it runs.
     ///
     /// # Errors
     /// [`ServerError`] if it does not come up.
     pub fn restart(&mut self) -> Result<(), ServerError> {
         self.0.restart()
+    }
+}
+
+/// A server that stands still until this is dropped.
+#[derive(Debug)]
+pub struct Pause(u32);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        // It fails only where the server has ended, which is no concern of whoever paused it.
+        let _ = process::signal(self.0, "CONT");
     }
 }

@@ -18,6 +18,7 @@ pub mod node;
 pub mod oracle;
 mod owners;
 mod publisher;
+pub mod quarantine;
 mod quiet;
 mod recount;
 pub mod scenario;

@@ -19,6 +19,7 @@ pub mod member;
 pub mod partition;
 pub mod ranking;
 pub mod reject;
+pub mod remediation;
 pub mod settings;
 pub mod symbols;
 pub mod timestamp;

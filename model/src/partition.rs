@@ -215,7 +215,8 @@ impl Partition {
         admitted.slots.iter().flatten().all(|slot| self.cache.is_ready(*slot))
     }
 
-    /// Folds a batch whose members are loaded. `observe` sees each record before it is applied.
+    /// Folds a batch whose members are loaded. `observe` sees each record before it is applied, but
+    /// those in quarantine.
     pub fn fold(
         &mut self,
         admitted: Admitted,
@@ -225,7 +226,9 @@ impl Partition {
         for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
             let fresh = record.position > self.folded;
             if fresh {
-                observe(record.position, event.as_ref().ok());
+                if !batch::is_quarantined(event) {
+                    observe(record.position, event.as_ref().ok());
+                }
                 self.fold_event(record, event, *slot, &mut folded);
                 check_invariant!(
                     I4,

@@ -7,6 +7,8 @@ mod aggregates;
 mod attribution;
 #[path = "fold/harness.rs"]
 mod harness;
+#[path = "fold/quarantine.rs"]
+mod quarantine;
 #[path = "fold/ranking.rs"]
 mod ranking;
 #[path = "fold/replay.rs"]

@@ -177,3 +177,16 @@ fn aggregates_of_other_partitions_or_settings_are_refused() {
     let other = AggregateSettings { trend_half_life_epochs: 7, ..settings };
     assert!(Aggregates::decode(&stored, PARTITIONS, &other).is_err());
 }
+
+#[test]
+fn suspects_and_quarantined_events_are_read_for_good() {
+    use nearline_model::remediation::{QUARANTINED_VERSION, Quarantined, SUSPECTS_VERSION, Suspects};
+    assert_eq!((QUARANTINED_VERSION, SUSPECTS_VERSION), (1, 1), "a new version needs a new file");
+    let entry = Quarantined::new(9_000_000_007, 3, "index out of bounds: the len is 3", NOW_MS);
+    assert_eq!(Quarantined::decode(&golden("quarantined-v1.bin", &entry.encode())), Ok(entry));
+    let mut suspects = Suspects::default();
+    suspects.crashed(9_000_000_007, "first");
+    suspects.crashed(17, "other");
+    suspects.crashed(9_000_000_007, "again");
+    assert_eq!(Suspects::decode(&golden("suspects-v1.bin", &suspects.encode())), Ok(suspects));
+}

@@ -122,6 +122,8 @@ pub struct NatsSection {
     pub dead_letter_stream: String,
     /// The key-value bucket of the catalogue.
     pub catalogue_bucket: String,
+    /// Stream of the remediations.
+    pub remediation_stream: String,
     /// Connections that readers share.
     pub connections: usize,
     /// Replicas of a stream that is created.
@@ -146,6 +148,7 @@ impl Default for NatsSection {
             subject_prefix: "nearline".to_owned(),
             dead_letter_stream: "DEADLETTERS".to_owned(),
             catalogue_bucket: "nearline-titles".to_owned(),
+            remediation_stream: "REMEDIATIONS".to_owned(),
             connections: 2,
             replicas: 1,
             duplicate_window_seconds: 120,

@@ -13,6 +13,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.fold(config)?;
     check.backends(config)?;
     check.listeners(config)?;
+    check.remediation(config)?;
     if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
         let expected = "a level (error, warn, info, debug, trace) or directives such as info,nearline=debug";
         return Err(check.impossible("log.level", format!("{:?} ({error})", config.log.level), expected));
@@ -124,6 +125,7 @@ impl Check<'_> {
             ("nats.stream", nats.stream.as_str()),
             ("nats.dead_letter_stream", &nats.dead_letter_stream),
             ("nats.catalogue_bucket", &nats.catalogue_bucket),
+            ("nats.remediation_stream", &nats.remediation_stream),
             ("redis.key_prefix", &redis.key_prefix),
         ];
         let tokens = nats.subject_prefix.split('.').map(|token| ("nats.subject_prefix", token));
@@ -199,6 +201,31 @@ impl Check<'_> {
                 ("shutdown_seconds", http.shutdown_seconds, 0, 600),
             ],
         )
+    }
+
+    fn remediation(&self, config: &Config) -> Result<(), ConfigError> {
+        let remediation = &config.remediation;
+        self.ranges(
+            "remediation",
+            &[
+                ("poison_attempts", remediation.poison_attempts.into(), 1, 100),
+                ("quarantine_max", remediation.quarantine_max as u64, 0, 100_000),
+                ("hang_ms", remediation.hang_ms, 200, 600_000),
+                ("reader_stall_ms", remediation.reader_stall_ms, 200, 600_000),
+                ("leaked_threads", remediation.leaked_threads as u64, 0, 1_024),
+                ("node_rebuilds", remediation.node_rebuilds as u64, 1, 1_000_000),
+                ("node_window_seconds", remediation.node_window_seconds, 1, 86_400),
+            ],
+        )?;
+        let address = self.address("admin.address", &config.admin.address)?;
+        if config.chaos.enabled && !(config.admin.enabled && address.ip().is_loopback()) {
+            let expected = format!(
+                "false, or an operators' listener on loopback; `admin.enabled` is {}, `admin.address` {address}",
+                config.admin.enabled
+            );
+            return Err(self.impossible("chaos.enabled", true, expected));
+        }
+        Ok(())
     }
 
     fn address(&self, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

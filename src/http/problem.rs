@@ -42,6 +42,10 @@ pub enum ProblemKind {
     CatalogueUnavailable,
     /// The member's state cannot be read right now.
     StateUnavailable,
+    /// There is no such dead letter.
+    LetterNotFound,
+    /// A dead letter's event has no readable id or member.
+    LetterUnpublishable,
     /// A mistake of ours.
     Internal,
 }
@@ -77,6 +81,10 @@ impl ProblemKind {
             }
             Self::StateUnavailable => {
                 ("/problems/state-unavailable", "The member's state cannot be read right now", 503)
+            }
+            Self::LetterNotFound => ("/problems/letter-not-found", "There is no such dead letter", 404),
+            Self::LetterUnpublishable => {
+                ("/problems/letter-unpublishable", "The event cannot be published again", 409)
             }
             Self::Internal => ("/problems/internal", "Something went wrong", 500),
         }

@@ -2,6 +2,7 @@
 
 use super::Violation;
 use nearline_model::partition::Batch;
+use nearline_model::remediation::Quarantine;
 use nearline_model::{Commit, FoldSettings, LogRecord, Partition, PartitionId, Position};
 
 /// What the auditor knows of one partition.
@@ -84,7 +85,13 @@ impl Auditor {
 
     /// A commit was carried out: by the owner, at the right place, with members that equal the fold of
     /// the log up to it.
-    pub fn committed(&mut self, commit: &Commit, log_last: Position, log: &[LogRecord]) {
+    pub fn committed(
+        &mut self,
+        commit: &Commit,
+        log_last: Position,
+        log: &[LogRecord],
+        quarantine: &Quarantine,
+    ) {
         self.commits += 1;
         let Commit { partition, epoch, expected, position, .. } = *commit;
         let book = &self.books[usize::from(partition.0)];
@@ -101,17 +108,17 @@ impl Auditor {
             self.violated("I3", what);
         }
         self.books[usize::from(partition.0)].position = position;
-        self.compare_members(commit, log);
+        self.compare_members(commit, log, quarantine);
     }
 
-    fn compare_members(&mut self, commit: &Commit, log: &[LogRecord]) {
+    fn compare_members(&mut self, commit: &Commit, log: &[LogRecord], quarantine: &Quarantine) {
         let book = &mut self.books[usize::from(commit.partition.0)];
         if book.folded.folded() >= commit.position {
             // A replay after a rollback: compared at the end.
             return;
         }
         let upto = log.partition_point(|record| record.position <= commit.position);
-        fold(&mut book.folded, &log[book.records..upto], self.event_bytes);
+        fold(&mut book.folded, &log[book.records..upto], self.event_bytes, quarantine);
         book.records = upto;
         let differing: Vec<String> = commit
             .members
@@ -132,11 +139,11 @@ impl Auditor {
 }
 
 /// Folds records of a partition's own log; members not seen before are new.
-pub fn fold(partition: &mut Partition, records: &[LogRecord], event_bytes: usize) {
+pub fn fold(partition: &mut Partition, records: &[LogRecord], event_bytes: usize, quarantine: &Quarantine) {
     if records.is_empty() {
         return;
     }
-    let (admitted, missing) = partition.admit(Batch::parse(records.to_vec(), event_bytes));
+    let (admitted, missing) = partition.admit(Batch::parse_except(records.to_vec(), event_bytes, quarantine, |_| {}));
     for slot in missing {
         partition.loaded(slot, None).expect("a member without stored form needs no reading");
     }

@@ -6,7 +6,8 @@
 use super::letters::{EmptyCatalogue, SimulatedLetters};
 use super::log::SimulatedLog;
 use super::network::{Caller, Link, Server};
-use super::scenario::Scenario;
+use super::quarantine::{NoJournal, SimulatedQuarantine};
+use super::scenario::{POISON, Scenario};
 use super::store::SimulatedStore;
 use super::world::World;
 use crate::dice::Dice;
@@ -15,9 +16,12 @@ use nearline_actors::aggregates_actor::{self, AggregatesActor};
 use nearline_actors::ports::{AggregatesSnapshot, Ports};
 use nearline_actors::router::{Router, Source};
 use nearline_actors::status::PartitionShared;
-use nearline_actors::supervisor::Supervisor;
+use nearline_actors::supervisor::{self, Supervisor};
+use nearline_actors::remediations::Remediations;
+use nearline_actors::workers::Workers;
 use nearline_actors::{EngineSettings, FaultProbe};
 use nearline_model::identifier::partition_of;
+use nearline_model::remediation::RemediationSettings;
 use nearline_model::{Aggregates, MemberSnapshot, PartitionId, Position};
 use parking_lot::{Mutex, RwLock};
 use std::cell::{Cell, RefCell};
@@ -92,6 +96,8 @@ pub fn ports(world: &World, caller: Caller) -> Ports {
         store: Arc::new(SimulatedStore { link: link(Server::Store) }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
         catalogue: Arc::new(EmptyCatalogue),
+        quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
+        remediations: Arc::new(NoJournal),
     }
 }
 
@@ -104,7 +110,12 @@ pub fn settings(scenario: &Scenario, fault_probe: Option<FaultProbe>) -> EngineS
         cached_members: scenario.cached_members,
         batch_events: scenario.batch_events,
         query_deadline_ms: QUERY_DEADLINE_MS,
-        restart_backoff_max_ms: 200,
+        remediation: RemediationSettings {
+            restart_backoff_max_ms: 200,
+            // Nodes that give up are killed and started by faults, not by themselves.
+            node_rebuilds: usize::MAX,
+            ..RemediationSettings::default()
+        },
         fault_probe,
         ..EngineSettings::default()
     }
@@ -112,10 +123,12 @@ pub fn settings(scenario: &Scenario, fault_probe: Option<FaultProbe>) -> EngineS
 
 /// Panics in some records, while the world's faults last.
 fn panicking_probe(world: &World, dice: Dice) -> FaultProbe {
-    let (chance, dice) = (world.panic_per_mille.clone(), Mutex::new(dice));
-    Arc::new(move |partition, position, _| {
+    let (chance, panics, dice) = (world.panic_per_mille.clone(), world.panics.clone(), Mutex::new(dice));
+    Arc::new(move |partition, position, event| {
         let per_mille = chance.load(std::sync::atomic::Ordering::Relaxed);
-        if dice.lock().chance(per_mille) {
+        let poisonous = event.is_some_and(|event| event.id.starts_with(POISON));
+        if poisonous || dice.lock().chance(per_mille) {
+            *panics.lock().entry(position).or_default() += 1;
             panic!("planted in {partition} at {position}");
         }
     })
@@ -199,8 +212,13 @@ async fn live(
     };
     state.aggregates.replace(Some(aggregates.clone()));
     let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER).start();
+    let remediations = Remediations::start(ports.remediations.clone());
+    let stopping = Arc::new(AtomicBool::new(false));
+    let node = Arc::new(supervisor::Node::new(Workers::here(), remediations.clone(), None, stopping));
     let partitions: Arc<[Arc<PartitionShared>]> =
-        (0..world.scenario.partitions).map(|p| Arc::new(PartitionShared::new(PartitionId(p)))).collect();
+        (0..world.scenario.partitions)
+            .map(|number| Arc::new(PartitionShared::new(PartitionId(number), remediations.clone())))
+            .collect();
     let router = Router::new(
         partitions.clone(),
         ports.clone(),
@@ -215,7 +233,7 @@ async fn live(
             settings: settings.clone(),
             shared: partitions[usize::from(partition.0)].clone(),
             aggregates: actor.clone(),
-            stopping: Arc::new(AtomicBool::new(false)),
+            node: node.clone(),
         };
         let state = state.clone();
         spawn_local(async move {

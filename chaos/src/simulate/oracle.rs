@@ -9,9 +9,10 @@ use super::world::World;
 use nearline_actors::aggregates_actor::{self, CatchUp};
 use nearline_actors::router::Source;
 use nearline_model::partition::Lookup;
+use nearline_model::remediation::{Quarantine, RemediationSettings};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, LogRecord, Member, Partition, PartitionId, Position};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Milliseconds that an answer may be late: timers have this resolution.
 const TIMER_MS: u64 = 2;
@@ -42,8 +43,30 @@ fn fold_all(world: &World, id: PartitionId, log: &[LogRecord]) -> Partition {
     let settings = world.scenario.fold();
     let event_bytes = settings.event_bytes;
     let mut partition = Partition::new(id, world.scenario.partitions, settings);
-    fold(&mut partition, log, event_bytes);
+    fold(&mut partition, log, event_bytes, &quarantine_of(world, id));
     partition
+}
+
+fn quarantine_of(world: &World, id: PartitionId) -> Quarantine {
+    world.servers.borrow().store.row(id).troubles.quarantine.clone()
+}
+
+/// Every event that is stepped over has crashed its owner often enough; gives their positions (I6).
+fn stepped_over(world: &World) -> BTreeSet<Position> {
+    let least = RemediationSettings::default().poison_attempts;
+    let panics = world.panics.lock();
+    let mut positions = BTreeSet::new();
+    for id in (0..world.scenario.partitions).map(PartitionId) {
+        for entry in quarantine_of(world, id).iter() {
+            positions.insert(entry.position);
+            let crashes = panics.get(&entry.position).copied().unwrap_or_default();
+            if crashes < least {
+                let what = format!("{id}: {} is stepped over after {crashes} crashes", entry.position);
+                world.violated("I6", what);
+            }
+        }
+    }
+    positions
 }
 
 fn acknowledged_events_are_in_the_log(world: &World, logs: &[Vec<LogRecord>]) {
@@ -144,12 +167,15 @@ fn counts_equal(world: &World, logs: &[Vec<LogRecord>], learned: &Aggregates) {
         .flatten()
         .map(|planned| (&*planned.event.payload, planned))
         .collect();
-    let mut expected = Recount::default();
+    let mut expected = Recount { refused: stepped_over(world), ..Recount::default() };
     for log in logs {
         expected.add(log, &planned);
     }
+    // An event may have been stepped over before the store was rolled back, and folded after that.
+    let letters: Vec<_> = world.servers.borrow().letters.letters.values().cloned().collect();
+    let kept = letters.iter().filter(|letter| letter.reason != "poison" || expected.refused.contains(&letter.position));
     let mut found = Recount {
-        refused: world.servers.borrow().letters.letters.keys().copied().collect(),
+        refused: kept.map(|letter| letter.position).collect(),
         ..Recount::default()
     };
     for number in 1..=learned.title_count() as u32 {
@@ -241,10 +267,11 @@ fn answers_equal_folded(world: &World, logs: &[Vec<LogRecord>]) {
         let settings = world.scenario.fold();
         let event_bytes = settings.event_bytes;
         let mut partition = Partition::new(id, world.scenario.partitions, settings);
+        let quarantine = quarantine_of(world, id);
         for answer in answers {
             let from = log.partition_point(|record| record.position <= partition.folded());
             let upto = log.partition_point(|record| record.position <= answer.position);
-            fold(&mut partition, &log[from..upto], event_bytes);
+            fold(&mut partition, &log[from..upto], event_bytes, &quarantine);
             if let Lookup::Missing(slot) = partition.lookup(&answer.member, true) {
                 partition.loaded(slot, None).expect("a member without stored form needs no reading");
             }

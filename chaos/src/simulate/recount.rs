@@ -22,7 +22,7 @@ impl Recount {
         let mut erased_ms: HashMap<&str, i64> = HashMap::new();
         for record in log {
             let Some(planned) = planned.get(&*record.payload) else { continue };
-            if planned.counted == Counted::Bad {
+            if matches!(planned.counted, Counted::Bad | Counted::Poison) || self.refused.contains(&record.position) {
                 self.refused.insert(record.position);
                 continue;
             }
@@ -37,7 +37,7 @@ impl Recount {
                 Counted::Impression(title) => count(&mut self.impressions, title),
                 Counted::Play(title) => count(&mut self.plays, title),
                 Counted::Forget => *erased = planned.at_ms,
-                Counted::Other | Counted::Bad => {}
+                Counted::Other | Counted::Bad | Counted::Poison => {}
             }
         }
     }

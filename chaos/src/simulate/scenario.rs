@@ -12,6 +12,9 @@ use nearline_model::timestamp::format_rfc3339;
 /// Faults happen, and events are published, before this virtual time.
 pub const CALM_MS: u64 = 1_500;
 
+/// How ids of poisonous events begin.
+pub const POISON: &str = "poison";
+
 /// Something that breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -71,6 +74,8 @@ pub enum Counted {
     Other,
     /// Refused: to be found in the dead letters.
     Bad,
+    /// Folding it panics each time: stepped over, and to be found in the dead letters.
+    Poison,
 }
 
 /// An event to publish.
@@ -167,6 +172,7 @@ impl Scenario {
 
 fn draw_events(dice: &mut Dice, partitions: u16) -> Vec<Vec<Planned>> {
     let (publishers, total, members) = (dice.within(1, 3), dice.within(50, 200), dice.within(2, 14));
+    let poison = if dice.chance(300) { 8 } else { 0 };
     let again = if dice.chance(500) { 60 } else { 0 };
     let mut publishers: Vec<Vec<Planned>> = (0..publishers)
         .map(|publisher| {
@@ -224,6 +230,11 @@ fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> 
         92..=93 => ("forget", String::new(), Counted::Forget),
         94..=96 => ("yawn", String::new(), Counted::Bad),
         _ => ("rating", r#","value":9"#.to_owned(), Counted::Bad),
+    };
+    let counted = if id.starts_with(POISON) { Counted::Poison } else { counted };
+    let (kind, fields) = match counted {
+        Counted::Poison => ("play", String::new()),
+        _ => (kind, fields),
     };
     let payload = format!(
         r#"{{"id":"{id}","type":"{kind}","member":"{member}","title":"t{title}","at":"{at}"{fields}}}"#

@@ -5,7 +5,7 @@ use super::network::Link;
 use super::servers::Servers;
 use async_trait::async_trait;
 use bytes::Bytes;
-use nearline_actors::ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
+use nearline_actors::ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore, Troubles};
 use nearline_model::{Commit, Delta, PartitionId, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Row {
     pub members: BTreeMap<Box<str>, Bytes>,
     /// From number 1 on.
     pub symbols: Vec<Arc<str>>,
+    /// Events that are stepped over, and suspects.
+    pub troubles: Troubles,
     /// Encoded deltas by their position.
     pub outbox: BTreeMap<Position, Bytes>,
     committed_by: u64,
@@ -55,7 +57,8 @@ impl StoreServer {
         &self.contents.rows[usize::from(partition.0)]
     }
 
-    fn row_mut(&mut self, partition: PartitionId) -> &mut Row {
+    /// The same, to write to.
+    pub fn row_mut(&mut self, partition: PartitionId) -> &mut Row {
         &mut self.contents.rows[usize::from(partition.0)]
     }
 
@@ -244,8 +247,9 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
     };
     servers.note(format_args!("commit {partition} epoch {epoch} {expected}..={position}: {word}"));
     if matches!(outcome, Ok(true)) {
-        let Servers { auditor, log, .. } = servers;
-        auditor.committed(commit, last, &log.records[usize::from(partition.0)]);
+        let Servers { auditor, log, store, .. } = servers;
+        let quarantine = &store.row(partition).troubles.quarantine;
+        auditor.committed(commit, last, &log.records[usize::from(partition.0)], quarantine);
     }
     outcome.map(drop)
 }

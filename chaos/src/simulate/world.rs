@@ -13,6 +13,7 @@ use crate::dice::Dice;
 use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct World {
     pub owners: RefCell<Vec<usize>>,
     /// Panics while folding, in a thousand records.
     pub panic_per_mille: Arc<AtomicU64>,
+    /// Panics while folding, by position.
+    pub panics: Arc<Mutex<HashMap<Position, u32>>>,
     /// Events acknowledged, with their positions.
     pub acknowledged: RefCell<Vec<(PlannedAt, Position)>>,
     /// Queries and their answers.
@@ -131,6 +134,7 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
         network,
         weather,
         nodes: RefCell::default(),
+        panics: Arc::default(),
         acknowledged: RefCell::default(),
         asked: RefCell::default(),
         started: Instant::now(),
