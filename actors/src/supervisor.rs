@@ -86,7 +86,11 @@ impl Supervisor {
         self.shared.committed.store(position, Relaxed);
         // What was committed but not learned before is in the outbox.
         match self.aggregates.send(CatchUp(self.shared.partition, position)).await {
-            Ok(Err(error)) => return Ended::Failed(error),
+            Ok(Err(error)) if error.is_transient() => return Ended::Failed(error),
+            // Its members are whole: they are served and folded, whatever became of the sums.
+            Ok(Err(error)) => {
+                tracing::error!(partition = %self.shared.partition, %error, "its deltas cannot be learned");
+            }
             Ok(Ok(())) => {}
             Err(_closed) => return Ended::Stopped,
         }
