@@ -139,12 +139,18 @@ impl Handler<CatchUp> for AggregatesActor {
             metrics::counter!("nearline_aggregates_relearned_total").increment(1);
             let settings = aggregates.read().settings().clone();
             let mut again = load(&ports, &settings).await?;
-            for partition in (0..ports.log.partitions()).map(PartitionId) {
-                let after = again.position(partition);
-                follow_outbox(&ports, partition, after, |delta| again.add(delta)).await?;
+            let mut outcome = Ok(());
+            for other in (0..ports.log.partitions()).map(PartitionId) {
+                let after = again.position(other);
+                match follow_outbox(&ports, other, after, |delta| again.add(delta)).await {
+                    // One partition that cannot be learned keeps no other from it.
+                    Err(error @ PortError::Damaged { .. }) if other == partition => outcome = Err(error),
+                    Err(PortError::Damaged { .. }) | Ok(()) => {}
+                    Err(error) => return Err(error),
+                }
             }
             *aggregates.write() = again;
-            Ok(())
+            outcome
         })
     }
 }

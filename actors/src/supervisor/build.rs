@@ -20,7 +20,10 @@ impl Supervisor {
         let (epoch, position) = (acquired.epoch, acquired.position);
         // What was committed but not learned before is in the outbox.
         match self.aggregates.send(CatchUp(id, position)).await {
-            Ok(caught_up) => caught_up?,
+            Ok(Err(error)) if error.is_transient() => return Err(error),
+            // Its members are whole: they are served and folded, whatever became of the sums.
+            Ok(Err(error)) => tracing::error!(partition = %id, %error, "its deltas cannot be learned"),
+            Ok(Ok(())) => {}
             Err(_closed) => return Ok(None),
         }
         let partition = self.restore(acquired).await?;

@@ -65,7 +65,7 @@ impl Injector<'_> {
             self.plan.target.as_ref().is_some_and(|target| target.commands.contains_key(&fault.kind));
         (fault.kind.needs_chaos_routes() && !by_command && !self.bed.chaos_routes).then(|| {
             format!(
-                "{}: the engine has no routes for faults on purpose (404 at /admin/chaos/...); it needs `chaos.enabled = true`",
+                "{}: the engine does not take faults on purpose (no /admin/chaos/...; `chaos.enabled = true` and a version that has it)",
                 fault.label()
             )
         })

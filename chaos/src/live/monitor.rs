@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How often engines are looked at.
 const LOOK: Duration = Duration::from_millis(10);
 /// Longest time that a look may take.
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Something that an engine noticed, or that was noticed of it.
 #[derive(Debug, Clone)]
@@ -34,10 +34,11 @@ impl Monitor {
     /// Watches one engine until stopped.
     pub fn watch(&self, admin: &str) {
         let agent = agent(TIMEOUT);
+        // `None`: no answer; what is not there is `Null`.
         let fetch = |path: &str| -> Option<Value> {
             let mut answer = agent.get(format!("{admin}{path}")).call().ok()?;
             if answer.status() != 200 {
-                return None;
+                return Some(Value::Null);
             }
             serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()
         };
@@ -45,21 +46,17 @@ impl Monitor {
         let mut remediations = HashSet::new();
         let mut reached = true;
         while !self.stop.load(Relaxed) {
-            match fetch("/admin/partitions") {
-                None if reached => {
-                    reached = false;
-                    self.note(now_ms(), format!("{admin} does not answer"));
-                }
-                None => {}
-                Some(partitions) => {
-                    reached = true;
-                    for status in partitions.as_array().into_iter().flatten() {
-                        self.compare(&mut known, status);
-                    }
-                }
+            let (partitions, kept) = (fetch("/admin/partitions"), fetch("/admin/remediations?limit=20"));
+            let answers = partitions.is_some() && kept.is_some();
+            if reached && !answers {
+                self.note(now_ms(), format!("{admin} does not answer"));
+            }
+            reached = answers;
+            for status in partitions.iter().filter_map(Value::as_array).flatten() {
+                self.compare(&mut known, status);
             }
             // Absent from engines that keep no remediations.
-            for remediation in fetch("/admin/remediations?limit=20").iter().flat_map(entries) {
+            for remediation in kept.iter().flat_map(entries) {
                 let id = remediation["id"].as_str().unwrap_or_default().to_owned();
                 if remediations.insert(id) {
                     let what = format!("{}: {}", remediation["fault"], remediation["action"]);

@@ -143,7 +143,8 @@ pub fn fold(partition: &mut Partition, records: &[LogRecord], event_bytes: usize
     if records.is_empty() {
         return;
     }
-    let (admitted, missing) = partition.admit(Batch::parse_except(records.to_vec(), event_bytes, quarantine, |_| {}));
+    let (admitted, missing) =
+        partition.admit(Batch::parse_except(records.to_vec(), event_bytes, quarantine, |_| {}));
     for slot in missing {
         partition.loaded(slot, None).expect("a member without stored form needs no reading");
     }

@@ -14,10 +14,10 @@ use crate::dice::Dice;
 use actix::{Actor, Addr};
 use nearline_actors::aggregates_actor::{self, AggregatesActor};
 use nearline_actors::ports::{AggregatesSnapshot, Ports};
+use nearline_actors::remediations::Remediations;
 use nearline_actors::router::{Router, Source};
 use nearline_actors::status::PartitionShared;
 use nearline_actors::supervisor::{self, Supervisor};
-use nearline_actors::remediations::Remediations;
 use nearline_actors::workers::Workers;
 use nearline_actors::{EngineSettings, FaultProbe};
 use nearline_model::identifier::partition_of;
@@ -215,10 +215,9 @@ async fn live(
     let remediations = Remediations::start(ports.remediations.clone());
     let stopping = Arc::new(AtomicBool::new(false));
     let node = Arc::new(supervisor::Node::new(Workers::here(), remediations.clone(), None, stopping));
-    let partitions: Arc<[Arc<PartitionShared>]> =
-        (0..world.scenario.partitions)
-            .map(|number| Arc::new(PartitionShared::new(PartitionId(number), remediations.clone())))
-            .collect();
+    let partitions: Arc<[Arc<PartitionShared>]> = (0..world.scenario.partitions)
+        .map(|number| Arc::new(PartitionShared::new(PartitionId(number), remediations.clone())))
+        .collect();
     let router = Router::new(
         partitions.clone(),
         ports.clone(),

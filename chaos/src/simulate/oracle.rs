@@ -173,11 +173,10 @@ fn counts_equal(world: &World, logs: &[Vec<LogRecord>], learned: &Aggregates) {
     }
     // An event may have been stepped over before the store was rolled back, and folded after that.
     let letters: Vec<_> = world.servers.borrow().letters.letters.values().cloned().collect();
-    let kept = letters.iter().filter(|letter| letter.reason != "poison" || expected.refused.contains(&letter.position));
-    let mut found = Recount {
-        refused: kept.map(|letter| letter.position).collect(),
-        ..Recount::default()
-    };
+    let kept = letters
+        .iter()
+        .filter(|letter| letter.reason != "poison" || expected.refused.contains(&letter.position));
+    let mut found = Recount { refused: kept.map(|letter| letter.position).collect(), ..Recount::default() };
     for number in 1..=learned.title_count() as u32 {
         let title = learned.title_id(number).to_string();
         let epochs = learned.counters("all").and_then(|all| all.title(number)).map(|title| &title.epochs);

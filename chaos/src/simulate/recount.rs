@@ -22,7 +22,9 @@ impl Recount {
         let mut erased_ms: HashMap<&str, i64> = HashMap::new();
         for record in log {
             let Some(planned) = planned.get(&*record.payload) else { continue };
-            if matches!(planned.counted, Counted::Bad | Counted::Poison) || self.refused.contains(&record.position) {
+            if matches!(planned.counted, Counted::Bad | Counted::Poison)
+                || self.refused.contains(&record.position)
+            {
                 self.refused.insert(record.position);
                 continue;
             }
