@@ -178,7 +178,10 @@ fn draw_events(dice: &mut Dice, partitions: u16) -> Vec<Vec<Planned>> {
         .map(|publisher| {
             let count = total / publishers;
             let mut events: Vec<Planned> = (0..count)
-                .map(|at| draw_event(dice, &format!("e{publisher}-{at}"), members, again))
+                .map(|at| {
+                    let label = if dice.chance(poison) { POISON } else { "e" };
+                    draw_event(dice, &format!("{label}{publisher}-{at}"), members, again)
+                })
                 .collect();
             events.sort_by_key(|planned| planned.publish_ms);
             events
