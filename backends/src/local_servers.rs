@@ -31,7 +31,7 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.0.port())
     }
 
-    /// Id of the server's process; `None` while it is stopped.
+    /// Id of the server's process, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.0.process_id()
     }
@@ -68,7 +68,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.0.port())
     }
 
-    /// Id of the server's process; `None` while it is stopped.
+    /// Id of the server's process, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.0.process_id()
     }

@@ -27,9 +27,9 @@ fn a_kept_trace_tells_what_happened_and_changes_nothing() {
 
 #[test]
 fn invariants_hold_in_every_seed() {
-    let report = simulate_seeds(0, 300, threads(), None, |_| true);
+    let report = simulate_seeds(0, 200, threads(), None, |_| true);
     println!("{} seeds, {:.0} a second", report.seeds, report.seeds_per_s());
-    assert!(report.acknowledged > 10_000 && report.commits > 5_000 && report.queries > 3_000, "{report:?}");
+    assert!(report.acknowledged > 10_000 && report.commits > 3_000 && report.queries > 3_000, "{report:?}");
     let failed: Vec<_> = report.failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
     assert!(
         failed.is_empty(),
@@ -43,6 +43,8 @@ const SEEDS: u64 = 1_000;
 fn found(mutation: Mutation) -> (u64, &'static str) {
     let report = simulate_seeds(0, SEEDS, threads(), Some(mutation), |outcome| outcome.violations.is_empty());
     let first = report.failed.first().unwrap_or_else(|| panic!("{mutation:?} is not found in {SEEDS} seeds"));
+    let without = simulate(first.seed, None, false).violations;
+    assert_eq!(without, [], "what is found in seed {} is the planted bug", first.seed);
     println!("{mutation:?}: seed {}: {:?}", first.seed, first.violations[0]);
     (first.seed, first.violations[0].invariant)
 }

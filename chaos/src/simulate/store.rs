@@ -107,7 +107,7 @@ impl StoreServer {
             .iter()
             .zip(&snapshot.positions)
             .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
-        if stray && mutation.is_none() {
+        if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
             return false;
         }
         for (row, covered) in self.contents.rows.iter_mut().zip(&snapshot.positions) {
