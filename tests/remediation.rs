@@ -219,7 +219,7 @@ async fn a_zombie_commits_nothing(bed: Bed) {
     let before = status(&engine);
     let position = bed.append(plays("uncommitted-", 5)).await;
     eventually("it is folded", || status(&engine).folded >= position).await;
-    engine.inject_hang(hit(), Duration::from_millis(2_500)).expect("injected");
+    engine.inject_hang(hit(), Duration::from_secs(4)).expect("injected");
     eventually("another actor has taken over", || {
         let now = status(&engine);
         now.epoch > before.epoch && now.state == "live" && now.folded >= position

@@ -153,8 +153,9 @@ mod tests {
     #[test]
     fn what_is_seen_and_what_is_wrong() {
         use Symptom::*;
-        type Seen = fn(u64) -> Sample;
-        let table: [(&str, Seen, Option<(u64, Symptom)>); 11] = [
+        /// What it is, what is seen at each look, and the first symptom with its time in milliseconds.
+        type Row = (&'static str, fn(u64) -> Sample, Option<(u64, Symptom)>);
+        let table: [Row; 11] = [
             ("idle and caught up", healthy, None),
             (
                 "busy: something waits, and is folded",

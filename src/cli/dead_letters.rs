@@ -182,7 +182,8 @@ async fn list(
         }
     }
     if out.is_empty() && !json {
-        writeln!(out, "no such dead letters after position {after}")?;
+        let with = reason.map_or(String::new(), |reason| format!(" with the reason {reason}"));
+        writeln!(out, "no dead letters{with} after position {after}")?;
     }
     super::print_all(&out)?;
     if letters.len() == limit
