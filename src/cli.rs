@@ -6,6 +6,7 @@ pub mod bench;
 mod chaos;
 mod dead_letters;
 mod demo;
+mod evaluate;
 mod import;
 mod inspect;
 mod publish;
@@ -57,6 +58,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Measure what recommendations would have been worth, on events of the past.
+    Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
     /// Break the engine on purpose, simulated from seeds or live, and judge what is left.
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
+            Command::Evaluate(args) => evaluate::run(args, &config).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Chaos(args) => chaos::run(args).await,
             Command::Completions { .. } => Ok(()),
@@ -127,7 +131,7 @@ fn now_ms() -> i64 {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -4,12 +4,14 @@
 //! values are refused with the key's full name, what was found and what is expected.
 
 mod layers;
+mod live_section;
 mod ports;
 mod remediation;
 mod secret_url;
 mod sections;
 mod validation;
 
+pub use live_section::LiveSection;
 pub use ports::open_ports;
 pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
@@ -18,6 +20,9 @@ pub use sections::{
     LogSection, NatsSection, RedisSection, SyncPolicy,
 };
 
+use crate::experiments::Experiment;
+use nearline_model::artwork::ArtworkSettings;
+use nearline_model::ranking::settings::RankingSettings;
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -32,6 +37,8 @@ pub struct Config {
     pub fold: FoldSettings,
     /// What bounds and shapes the aggregates.
     pub aggregates: AggregateSettings,
+    /// How artworks are chosen.
+    pub artwork: ArtworkSettings,
     /// Which backend everything stands on.
     pub backend: BackendSection,
     /// The embedded backend.
@@ -42,6 +49,10 @@ pub struct Config {
     pub redis: RedisSection,
     /// The public listener.
     pub http: HttpSection,
+    /// Rows that are sent again when they change.
+    pub live: LiveSection,
+    /// Settings of the ranking.
+    pub ranking: RankingSettings,
     /// The operators' listener.
     pub admin: AdminSection,
     /// What is done about faults.
@@ -50,6 +61,9 @@ pub struct Config {
     pub chaos: ChaosSection,
     /// Logs.
     pub log: LogSection,
+    /// Experiments that run: `[[experiments]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
 }
 
 /// Why a configuration was refused.

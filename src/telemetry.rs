@@ -91,6 +91,19 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ),
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
+    (
+        "nearline_expression_evictions_total",
+        Unit::Count,
+        "Compiled filters and boosts that made room for others",
+    ),
+    (
+        "nearline_expression_limit_hits_total",
+        Unit::Count,
+        "Requests whose filter and boost took too many steps",
+    ),
+    ("nearline_live_rankings_total", Unit::Count, "Times a live row was ranked"),
+    ("nearline_live_events_total", Unit::Count, "Rows sent to live subscribers"),
+    ("nearline_live_limit_hits_total", Unit::Count, "Live rows refused because as many were open as may be"),
     ("nearline_remediations_total", Unit::Count, "Remediations, by fault and action"),
     (
         "nearline_remediations_not_kept_total",
@@ -112,6 +125,8 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
     ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
     ("nearline_partition_cached_members", Unit::Count, "Members in memory"),
+    ("nearline_ranking_solved_titles", Unit::Count, "Titles between which weights are solved"),
+    ("nearline_live_subscribers", Unit::Count, "Live rows open"),
     ("nearline_leaked_threads", Unit::Count, "Threads left behind that are still stuck"),
     ("nearline_catalogue_titles", Unit::Count, "Titles of the catalogue"),
     ("nearline_aggregates_titles", Unit::Count, "Titles counted"),
@@ -124,6 +139,7 @@ const HISTOGRAMS_SECONDS: &[(&str, &str)] = &[
     ("nearline_fold_batch_duration_seconds", "Time to fold one batch"),
     ("nearline_remediation_duration_seconds", "Time from a fault to its end, by action"),
     ("nearline_commit_duration_seconds", "Time of one commit"),
+    ("nearline_ranking_solve_duration_seconds", "Time to work out what the ranking needs beside the sums"),
     ("nearline_learn_duration_seconds", "Time to add one delta to the aggregates"),
     ("nearline_aggregates_snapshot_duration_seconds", "Time to store a snapshot of the aggregates"),
 ];

@@ -2,6 +2,8 @@
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
+use crate::learner::Learner;
+use crate::member_watch::MemberWatch;
 use crate::partition_actor::{CommitNow, Inject, Stop};
 use crate::ports::{PortError, Ports};
 use crate::remediations::Remediations;
@@ -14,6 +16,8 @@ use crate::workers::Workers;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::identifier::partition_of;
+use nearline_model::ranking::Learned;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -43,6 +47,7 @@ struct Inner {
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
+    learned: Arc<RwLock<Arc<Learned>>>,
     arbiters: Vec<Arbiter>,
     node: Arc<Node>,
     stopping: Arc<AtomicBool>,
@@ -94,6 +99,15 @@ impl Engine {
             };
             supervision.spawn(supervise(supervisor));
         }
+        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
+        let learner = Learner {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            solved_titles: settings.solved_titles,
+            stopping: stopping.clone(),
+        };
+        learning.spawn_fn(move || drop(actix_rt::spawn(learner.run())));
         supervision.spawn(sweep(node.clone()));
         let arbiters = vec![supervision, learning];
         let router = Router::new(
@@ -109,6 +123,7 @@ impl Engine {
             aggregates,
             aggregates_actor,
             catalogue,
+            learned,
             arbiters,
             node,
             stopping,
@@ -147,6 +162,12 @@ impl Engine {
         answer
     }
 
+    /// Tells whenever an event of `member` has been folded on this node.
+    pub fn watch_member(&self, member: &str) -> MemberWatch {
+        let partition = partition_of(member, self.partition_count());
+        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
+    }
+
     /// The aggregates. Hold the lock shortly.
     pub fn aggregates(&self) -> &Arc<RwLock<Aggregates>> {
         &self.inner.aggregates
@@ -155,6 +176,11 @@ impl Engine {
     /// The catalogue. Hold the lock shortly.
     pub fn catalogue(&self) -> &Arc<RwLock<Catalogue>> {
         &self.inner.catalogue
+    }
+
+    /// What the ranking worked out of the sums a while ago.
+    pub fn learned(&self) -> Arc<Learned> {
+        self.inner.learned.read().clone()
     }
 
     /// Every partition's status.

@@ -10,6 +10,8 @@
 pub mod aggregates_actor;
 pub mod engine;
 pub mod faults;
+pub mod learner;
+mod member_watch;
 pub mod partition_actor;
 pub mod ports;
 pub mod reader;
@@ -25,6 +27,7 @@ pub mod workers;
 
 pub use engine::Engine;
 pub use faults::{Faults, NotInjected};
+pub use member_watch::MemberWatch;
 pub use router::{MemberAnswer, NotReached, Source};
 pub use settings::{EngineSettings, FaultProbe};
 pub use status::PartitionStatus;

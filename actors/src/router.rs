@@ -46,15 +46,35 @@ pub struct MemberAnswer {
     pub position: Position,
 }
 
-/// The position asked for was not reached in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("state is at position {position}, asked for was {wanted}; ask again in a moment")]
+/// The position asked for was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotReached {
     /// Position of the state.
     pub position: Position,
     /// Position asked for.
     pub wanted: Position,
+    /// Position of the last record of the partition's log, if that is before the one asked for: it is
+    /// no position that publishing for this member gave, and waiting does not help.
+    pub log_end: Option<Position>,
 }
+
+impl std::fmt::Display for NotReached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { position, wanted, log_end } = self;
+        match log_end {
+            None => {
+                write!(f, "state is at position {position}, asked for was {wanted}; ask again in a moment")
+            }
+            Some(end) => write!(
+                f,
+                "the log of the member's partition ends at position {end}, asked for was {wanted}; give a \
+                 position that publishing an event of this member gave"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotReached {}
 
 /// Knows every partition's actor.
 #[derive(Clone)]
@@ -79,7 +99,8 @@ impl Router {
     /// The member's state at a position of at least `after`, within the deadline.
     ///
     /// # Errors
-    /// [`NotReached`] if `after` was asked for and no source is there yet.
+    /// [`NotReached`] if `after` was asked for and no source is there yet; at once if the partition's log
+    /// has no such position.
     pub async fn member(
         &self,
         member: &str,
@@ -92,19 +113,33 @@ impl Router {
         let wanted = after.unwrap_or(0);
         // A caller that insists on a position gets the whole time for it; others leave the store half.
         let live_until = start + if wanted > 0 { self.deadline } else { self.deadline / 2 };
-        if let Ok(Some(snapshot)) =
-            timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)).await
-        {
+        let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
+        let live = tokio::select! {
+            biased;
+            live = timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)) => live,
+            Some(end) = self.log_end_before(shared, wanted) => return Err(not_reached(Some(end))),
+        };
+        if let Ok(Some(snapshot)) = live {
             return Ok(answer(Source::Live, Some(snapshot)));
         }
         if wanted > 0 {
-            return Err(NotReached { position: shared.folded.load(Relaxed), wanted });
+            return Err(not_reached(None));
         }
         let stored = timeout_at(start + self.deadline, self.ask_store(shared, member, complete)).await;
         if let Ok(Some(snapshot)) = stored {
             return Ok(answer(Source::Store, Some(snapshot)));
         }
         Ok(answer(Source::Popular, None))
+    }
+
+    /// The end of the partition's log, if it is before `wanted`. What was acknowledged is in the log, so
+    /// a position beyond its end was not given for this partition.
+    async fn log_end_before(&self, shared: &PartitionShared, wanted: Position) -> Option<Position> {
+        if shared.folded.load(Relaxed) >= wanted {
+            return None;
+        }
+        let end = self.ports.log.bounds(shared.partition).await.ok()?.last;
+        (end < wanted && shared.folded.load(Relaxed) < wanted).then_some(end)
     }
 
     /// Asks the actor; while there is none (it is being rebuilt), waits for the next one.

@@ -1,5 +1,6 @@
 //! What a partition is doing: written by its actor and supervisor, read by queries and operators.
 
+use crate::member_watch::MemberWatches;
 use crate::partition_actor::PartitionActor;
 use crate::ports::PortError;
 use crate::remediations::{Begun, Remediations, Ticket};
@@ -118,6 +119,7 @@ pub struct PartitionShared {
     pub(crate) store_requests: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
     pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
+    pub(crate) watches: MemberWatches,
     incarnation: Mutex<Incarnation>,
     hold: Mutex<Option<Ticket>>,
     remediations: Arc<Remediations>,
@@ -144,6 +146,7 @@ impl PartitionShared {
             store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
             address: watch::Sender::new(None),
+            watches: MemberWatches::default(),
             incarnation: Mutex::new(0),
             hold: Mutex::new(None),
             remediations,

@@ -13,6 +13,7 @@ mod directory;
 mod duplicate_window;
 mod failure;
 mod log;
+mod log_block;
 mod log_files;
 mod log_reader;
 mod log_retention;

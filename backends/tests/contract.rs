@@ -88,14 +88,7 @@ pub fn commit(
     position: u64,
     members: &[(&str, &str)],
 ) -> Arc<Commit> {
-    let delta = Delta {
-        partition,
-        after: expected,
-        position,
-        strings: Vec::new(),
-        cells: Vec::new(),
-        transitions: Vec::new(),
-    };
+    let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,
         epoch,

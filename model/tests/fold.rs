@@ -3,10 +3,14 @@
 
 #[path = "fold/aggregates.rs"]
 mod aggregates;
+#[path = "fold/arms.rs"]
+mod arms;
 #[path = "fold/attribution.rs"]
 mod attribution;
 #[path = "fold/harness.rs"]
 mod harness;
+#[path = "fold/page.rs"]
+mod page;
 #[path = "fold/quarantine.rs"]
 mod quarantine;
 #[path = "fold/ranking.rs"]
@@ -15,3 +19,5 @@ mod ranking;
 mod replay;
 #[path = "fold/rules.rs"]
 mod rules;
+#[path = "fold/trending.rs"]
+mod trending;

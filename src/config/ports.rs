@@ -21,6 +21,7 @@ impl Config {
             commit_interval_ms: engine.commit_interval_ms,
             commit_members: engine.commit_members,
             cached_members: engine.cached_members,
+            solved_titles: engine.solved_titles,
             batch_events: engine.batch_events,
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,

@@ -20,6 +20,8 @@ pub struct EngineSection {
     pub commit_members: usize,
     /// Members kept in memory, all partitions together.
     pub cached_members: usize,
+    /// Titles between which the ranking solves weights: those played most.
+    pub solved_titles: usize,
     /// Events folded in one go at most.
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
@@ -41,6 +43,7 @@ impl Default for EngineSection {
             commit_interval_ms: 500,
             commit_members: 10_000,
             cached_members: 200_000,
+            solved_titles: 2_048,
             batch_events: 1_024,
             snapshot_interval_ms: 30_000,
             query_deadline_ms: 500,
@@ -204,6 +207,14 @@ pub struct HttpSection {
     pub keep_alive_seconds: u64,
     /// Seconds for open requests to end when the program stops.
     pub shutdown_seconds: u64,
+    /// Titles that one paging session gives at most.
+    pub session_titles: usize,
+    /// Seconds after which a paging session's cursors are refused.
+    pub session_seconds: u64,
+    /// Evaluation steps that the filter and the boost of one request may take together.
+    pub expression_steps: u64,
+    /// Compiled filters and boosts that are kept.
+    pub compiled_expressions: usize,
 }
 
 impl Default for HttpSection {
@@ -220,6 +231,10 @@ impl Default for HttpSection {
             body_timeout_ms: 15_000,
             keep_alive_seconds: 60,
             shutdown_seconds: 10,
+            session_titles: 1_000,
+            session_seconds: 3_600,
+            expression_steps: 2_000_000,
+            compiled_expressions: 256,
         }
     }
 }

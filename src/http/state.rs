@@ -1,9 +1,15 @@
 //! What all handlers share.
 
+use super::filter::Programs;
+use super::live::LiveHub;
 use super::problem::Problem;
+use super::row_takes::RowTakes;
 use crate::config::Config;
+use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
+use nearline_model::artwork::Chooser;
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -42,6 +48,16 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
+    /// Chooses artworks.
+    pub artworks: Arc<Mutex<Chooser>>,
+    /// Compiled filters and boosts.
+    pub programs: Arc<Programs>,
+    /// Experiments that run.
+    pub experiments: Arc<Experiments>,
+    /// What live rows share.
+    pub live: Arc<LiveHub>,
+    /// Take rates of rows.
+    pub row_takes: Arc<RowTakes>,
 }
 
 /// The state as handlers get it.

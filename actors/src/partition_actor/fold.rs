@@ -86,6 +86,7 @@ impl PartitionActor {
         let records = batch.admitted.batch.len() as u64;
         let partition_id = self.partition.id();
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
+        let mut watched = self.shared.watches.watched();
         let mut folding = None;
         let partition = &mut self.partition;
         // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
@@ -98,6 +99,9 @@ impl PartitionActor {
                 if let Some(probe) = &probe {
                     probe(partition_id, position, event);
                 }
+                if let (Some(watched), Some(event)) = (&mut watched, event) {
+                    watched.note(&event.member);
+                }
             })
         }));
         self.worker.moved();
@@ -106,6 +110,9 @@ impl PartitionActor {
                 // Whoever was replaced while it folded leaves no trace.
                 if !self.report(context) {
                     return;
+                }
+                if let Some(watched) = watched {
+                    self.shared.watches.tell(watched, self.partition.folded());
                 }
                 self.shared.write(self.incarnation, |shared| {
                     shared.events.fetch_add(records, Relaxed);
