@@ -109,13 +109,31 @@ impl Drop for MemberWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::{PortError, RemediationJournal};
+    use crate::remediations::Remediations;
     use nearline_model::PartitionId;
+    use nearline_model::remediation::Remediation;
     use std::time::Duration;
+
+    /// A journal for what has no remediations.
+    struct NoJournal;
+
+    #[async_trait::async_trait]
+    impl RemediationJournal for NoJournal {
+        async fn put(&self, _: &Remediation) -> Result<(), PortError> {
+            Ok(())
+        }
+
+        async fn list(&self, _: usize) -> Result<Vec<Remediation>, PortError> {
+            Ok(Vec::new())
+        }
+    }
 
     #[test]
     fn only_watchers_of_a_noted_member_are_told_and_the_last_one_ends_the_watch() {
         actix_rt::System::new().block_on(async {
-            let shared = Arc::new(PartitionShared::new(PartitionId(0)));
+            let remediations = Remediations::start(Arc::new(NoJournal));
+            let shared = Arc::new(PartitionShared::new(PartitionId(0), remediations));
             assert!(shared.watches.watched().is_none(), "nobody watches: nothing is looked up");
             let (mut ana, mut again, mut bob) = (
                 MemberWatch::on(&shared, "ana"),

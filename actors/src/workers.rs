@@ -5,7 +5,8 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Time between two ticks of a worker.
 const TICK: Duration = Duration::from_millis(50);
@@ -78,11 +79,18 @@ impl Worker {
 
     /// How long the thread has done nothing, not even tick.
     pub fn still_for(&self) -> Duration {
+        if self.is_here() {
+            // Whoever asks runs on it.
+            return Duration::ZERO;
+        }
         self.origin.elapsed().saturating_sub(Duration::from_millis(self.moved_ms.load(Relaxed)))
     }
 
     /// Ticks since it started.
     pub fn ticks(&self) -> u64 {
+        if self.is_here() {
+            return (self.origin.elapsed().as_millis() / TICK.as_millis()) as u64;
+        }
         self.ticks.load(Relaxed)
     }
 }

@@ -3,7 +3,7 @@
 use super::mutation::Mutation;
 use super::network::Link;
 use async_trait::async_trait;
-use nearline_actors::ports::{CatalogueStore, DeadLetter, DeadLetters, PortError};
+use nearline_actors::ports::{CatalogueStore, DeadLetter, DeadLetters, PortError, Redrive};
 use nearline_model::{Position, Title};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 pub struct LetterServer {
     /// Letters by position.
     pub letters: BTreeMap<Position, DeadLetter>,
+    /// Those that were published again.
+    pub redrives: BTreeMap<Position, Redrive>,
 }
 
 /// The port.
@@ -45,6 +47,32 @@ impl DeadLetters for SimulatedLetters {
             .call(move |servers| {
                 let later = servers.letters.letters.range(after.saturating_add(1)..);
                 Ok(later.take(limit).map(|(_, letter)| letter.clone()).collect())
+            })
+            .await
+    }
+
+    async fn get(&self, position: Position) -> Result<Option<DeadLetter>, PortError> {
+        self.link.call(move |servers| Ok(servers.letters.letters.get(&position).cloned())).await
+    }
+
+    async fn remove(&self, position: Position) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.letters.letters.remove(&position);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn redrive(&self, position: Position) -> Result<Option<Redrive>, PortError> {
+        self.link.call(move |servers| Ok(servers.letters.redrives.get(&position).copied())).await
+    }
+
+    async fn put_redrive(&self, position: Position, redrive: Redrive) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.letters.redrives.insert(position, redrive);
+                Ok(())
             })
             .await
     }
