@@ -173,8 +173,9 @@ impl Injector<'_> {
         Ok(Begun { partition: None, over: Some(Instant::now()) })
     }
 
-    /// Publishes an event that cannot be folded, and waits until it is in the dead letters or the deadline
-    /// is over; then it is poisonous no more.
+    /// Publishes an event that cannot be folded, and sends it again until the log has acknowledged it. What
+    /// is probed afterwards stands behind it: the engine has to step over it. It stays poisonous, as real
+    /// ones do.
     fn poison(&self, partition: u16) -> Result<(), ChaosError> {
         let label = self.workload.id_start("bait");
         let body = format!(r#"{{"pattern":"{label}*"}}"#);

@@ -35,6 +35,8 @@ pub struct Verdict {
     pub uncounted: u64,
     /// Records in the dead letters.
     pub dead_lettered: u64,
+    /// Those of them that were stepped over, since folding them panicked each time.
+    pub stepped_over: u64,
     /// Partitions whose stored state equals the fold of the log, byte for byte.
     pub partitions_equal: u64,
     /// Partitions whose stored state does not, or could not be verified.
@@ -130,6 +132,7 @@ async fn compare(
     }
     verdict.in_log = held.records;
     verdict.dead_lettered = letters.len() as u64;
+    verdict.stepped_over = letters.values().filter(|reason| *reason == "poison").count() as u64;
     let missing: Vec<&String> = acknowledged.iter().filter(|id| !held.ids.contains(*id)).collect();
     let unlettered = held.refused.iter().filter(|position| !letters.contains_key(position)).count();
     verdict.lost = (missing.len() + unlettered) as u64;
