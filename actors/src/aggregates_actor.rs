@@ -21,10 +21,11 @@ const OUTBOX_PAGE: usize = 64;
 #[rtype(result = "Added")]
 pub struct Learn(pub Arc<Delta>);
 
-/// Add what a partition has in the outbox beyond what is known here.
+/// Add what a partition has in the outbox beyond what is known here, at least up to a position that is
+/// known to be committed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
-pub struct CatchUp(pub PartitionId);
+pub struct CatchUp(pub PartitionId, pub Position);
 
 /// Store a snapshot now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -55,7 +56,7 @@ impl AggregatesActor {
     }
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
-        let (aggregates, store) = (self.aggregates.clone(), self.ports.store.clone());
+        let (aggregates, ports) = (self.aggregates.clone(), self.ports.clone());
         let (writing, saved) = (self.writing.clone(), self.saved.clone());
         async move {
             let started = Instant::now();
@@ -76,8 +77,9 @@ impl AggregatesActor {
             if let Ok(Some((snapshot, saved))) = encoding.await {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
-                store.save_aggregates(snapshot).await?;
-                *saved.lock() = positions;
+                if store_snapshot(&ports, snapshot).await? {
+                    *saved.lock() = positions;
+                }
                 metrics::histogram!("nearline_aggregates_snapshot_duration_seconds")
                     .record(started.elapsed());
             }
@@ -119,35 +121,89 @@ impl Handler<Learn> for AggregatesActor {
 impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
-    fn handle(&mut self, CatchUp(partition): CatchUp, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, CatchUp(partition, committed): CatchUp, _: &mut Self::Context) -> Self::Result {
         let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
-        let store = self.ports.store.clone();
+        let ports = self.ports.clone();
         Box::pin(async move {
             let _writing = writing.lock().await;
-            loop {
-                let after = aggregates.read().position(partition);
-                let entries = store.outbox(partition, after, OUTBOX_PAGE).await?;
-                if entries.is_empty() {
-                    return Ok(());
-                }
-                for entry in entries {
-                    let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-                        what: format!("outbox of {partition} at position {}", entry.position),
-                        detail: error.to_string(),
-                    })?;
-                    if let Added::Gap { after } = aggregates.write().add(&delta) {
-                        return Err(PortError::Damaged {
-                            what: format!("outbox of {partition}"),
-                            detail: format!(
-                                "deltas between positions {after} and {} are missing; rebuild the aggregates",
-                                delta.after
-                            ),
-                        });
-                    }
+            let add = |delta: &Delta| aggregates.write().add(delta);
+            let after = aggregates.read().position(partition);
+            match follow_outbox(&ports, partition, after, add).await {
+                // Nothing in the outbox, and yet not there: it was trimmed.
+                Ok(()) if aggregates.read().position(partition) < committed => {}
+                Err(PortError::Damaged { .. }) => {}
+                outcome => return outcome,
+            }
+            // Another node's snapshot has trimmed what is missing here, or the store was rolled back
+            // behind what was learned: the store alone says what the sums are.
+            metrics::counter!("nearline_aggregates_relearned_total").increment(1);
+            let settings = aggregates.read().settings().clone();
+            let mut again = load(&ports, &settings).await?;
+            let mut outcome = Ok(());
+            for other in (0..ports.log.partitions()).map(PartitionId) {
+                let after = again.position(other);
+                match follow_outbox(&ports, other, after, |delta| again.add(delta)).await {
+                    // One partition that cannot be learned keeps no other from it.
+                    Err(error @ PortError::Damaged { .. }) if other == partition => outcome = Err(error),
+                    Err(PortError::Damaged { .. }) | Ok(()) => {}
+                    Err(error) => return Err(error),
                 }
             }
+            *aggregates.write() = again;
+            outcome
         })
     }
+}
+
+/// Adds what a partition has in the outbox after `after`, in order.
+async fn follow_outbox(
+    ports: &Ports,
+    partition: PartitionId,
+    mut after: Position,
+    mut add: impl FnMut(&Delta) -> Added,
+) -> Result<(), PortError> {
+    loop {
+        let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in entries {
+            let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
+                what: format!("outbox of {partition} at position {}", entry.position),
+                detail: error.to_string(),
+            })?;
+            if let Added::Gap { after } = add(&delta) {
+                return Err(PortError::Damaged {
+                    what: format!("outbox of {partition}"),
+                    detail: format!(
+                        "a delta begins at position {}, the aggregates end at {after}; rebuild them",
+                        delta.after
+                    ),
+                });
+            }
+            after = delta.position;
+        }
+    }
+}
+
+/// Stores a snapshot, unless it ends where no commit does: then the store was rolled back behind it,
+/// and nothing could be added to it ever again.
+///
+/// # Errors
+/// The store's.
+pub async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
+    for (number, position) in (0..).zip(&snapshot.positions) {
+        if *position == 0 {
+            continue;
+        }
+        let last = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
+        if last.first().is_none_or(|entry| entry.position != *position) {
+            tracing::info!(partition = number, position, "no commit ends here; no snapshot is stored");
+            return Ok(false);
+        }
+    }
+    ports.store.save_aggregates(snapshot).await?;
+    Ok(true)
 }
 
 impl Handler<SaveSnapshot> for AggregatesActor {

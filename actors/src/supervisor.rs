@@ -23,7 +23,7 @@ use nearline_model::remediation::{Action, FailureHistory, Fault, NodeHistory, Qu
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch as watched;
 
 /// What the supervisors of a node share.
@@ -37,7 +37,7 @@ pub struct Node {
     /// Set when the engine stops: an actor that ends is not built again.
     pub stopping: Arc<AtomicBool>,
     history: Mutex<NodeHistory>,
-    origin: Instant,
+    origin: tokio::time::Instant,
     exit: watched::Sender<Option<String>>,
 }
 
@@ -55,7 +55,7 @@ impl Node {
             faults,
             stopping,
             history: Mutex::default(),
-            origin: Instant::now(),
+            origin: tokio::time::Instant::now(),
             exit: watched::Sender::new(None),
         }
     }
@@ -166,7 +166,7 @@ impl Supervisor {
 
     fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
         let (mut node, now_ms) = (self.node.history.lock(), self.node.elapsed_ms());
-        memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, rand::random())
+        memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, crate::retry::random())
     }
 
     fn record(&self, memory: &mut Memory, death: &Death, action: Action, before: Standing) {
