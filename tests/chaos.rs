@@ -26,7 +26,11 @@ fn the_quick_plan_loses_nothing_and_doubles_nothing() {
     assert!(report["acknowledged"].as_u64().is_some_and(|count| count > 500), "{report:#}");
     assert_eq!(report["partitions_equal"], 4);
     let faults = report["faults"].as_array().expect("faults");
-    assert_eq!(report["skipped"], serde_json::json!([]), "every fault of the plan can be injected: {report:#}");
+    assert_eq!(
+        report["skipped"],
+        serde_json::json!([]),
+        "every fault of the plan can be injected: {report:#}"
+    );
     for label in ["panic", "hang", "poison", "reader-stall"] {
         let fault = faults.iter().find(|fault| fault["fault"] == label).expect(label);
         assert_eq!(fault["injections"], fault["detected"], "the engine notices it by itself: {fault}");
