@@ -59,7 +59,8 @@ impl Monitor {
             for remediation in kept.iter().flat_map(entries) {
                 let id = remediation["id"].as_str().unwrap_or_default().to_owned();
                 if remediations.insert(id) {
-                    let what = format!("{}: {}", remediation["fault"], remediation["action"]);
+                    let text = |field: &str| remediation[field].as_str().unwrap_or_default().to_owned();
+                    let what = format!("{}: {}", text("fault"), text("action"));
                     self.note(remediation["at_ms"].as_i64().unwrap_or_else(now_ms), what);
                 }
             }
