@@ -9,6 +9,7 @@
 //! twice gives the same bytes.
 
 pub mod aggregates;
+pub mod assignment;
 pub mod catalogue;
 pub mod decay;
 pub mod delta;
@@ -16,6 +17,7 @@ pub mod event;
 pub mod identifier;
 pub mod invariant;
 pub mod member;
+pub mod ownership;
 pub mod partition;
 pub mod ranking;
 pub mod reject;
