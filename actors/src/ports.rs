@@ -6,11 +6,13 @@
 pub mod catalogue_store;
 pub mod dead_letters;
 pub mod event_log;
+pub mod membership;
 pub mod state_store;
 
 pub use catalogue_store::CatalogueStore;
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
+pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
 pub use state_store::{Acquired, AggregatesSnapshot, OutboxEntry, StateStore};
 
 use std::sync::Arc;
@@ -77,4 +79,6 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// The catalogue of titles.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// The registry of nodes.
+    pub membership: Arc<dyn Membership>,
 }

@@ -1,4 +1,4 @@
-//! The clustered backend: the log, dead letters and catalogue in NATS JetStream, state in Redis.
+//! The clustered backend: the log, dead letters, catalogue and nodes in NATS JetStream, state in Redis.
 
 use crate::nats::NatsSettings;
 use crate::redis::RedisSettings;
@@ -12,12 +12,13 @@ use std::sync::Arc;
 /// there does not fit the settings.
 pub async fn connect_cluster(nats: NatsSettings, redis: RedisSettings) -> Result<Ports, PortError> {
     let partitions = nats.partitions;
-    let (log, dead_letters, catalogue) = crate::nats::connect(nats).await?;
+    let nats = crate::nats::connect(nats).await?;
     let store = crate::redis::connect(redis, partitions).await?;
     Ok(Ports {
-        log: Arc::new(log),
+        log: Arc::new(nats.log),
         store: Arc::new(store),
-        dead_letters: Arc::new(dead_letters),
-        catalogue: Arc::new(catalogue),
+        dead_letters: Arc::new(nats.dead_letters),
+        catalogue: Arc::new(nats.catalogue),
+        membership: Arc::new(nats.membership),
     })
 }

@@ -18,6 +18,7 @@ mod log_reader;
 mod log_retention;
 mod log_tail;
 mod log_writer;
+mod membership;
 mod partition_row;
 mod state_files;
 mod store;
@@ -25,6 +26,7 @@ mod store;
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
 pub use log::EmbeddedLog;
+pub use membership::EmbeddedMembership;
 pub use store::EmbeddedStore;
 
 use directory::Directory;
@@ -99,5 +101,6 @@ pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
         catalogue: Arc::new(EmbeddedCatalogue::new(state)),
+        membership: Arc::new(EmbeddedMembership::default()),
     })
 }

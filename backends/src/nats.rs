@@ -1,4 +1,4 @@
-//! The log, the dead letters and the catalogue in NATS JetStream.
+//! The log, the dead letters, the catalogue and the registry of nodes in NATS JetStream.
 //!
 //! The clients run on a small runtime of their own, so that no busy actor thread keeps the sockets
 //! waiting. One connection publishes and asks; the others only carry what readers read, since one
@@ -9,12 +9,14 @@ mod consumer;
 mod dead_letters;
 mod link;
 mod log;
+mod membership;
 mod publisher;
 mod stream;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
 pub use log::NatsLog;
+pub use membership::NatsMembership;
 
 use link::Links;
 use nearline_actors::ports::PortError;
@@ -36,6 +38,8 @@ pub struct NatsSettings {
     pub dead_letter_stream: String,
     /// Key-value bucket of the catalogue.
     pub catalogue_bucket: String,
+    /// Key-value bucket of the nodes.
+    pub nodes_bucket: String,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
     /// Replicas of each stream, when it is created.
@@ -62,6 +66,7 @@ impl Default for NatsSettings {
             subject_prefix: "nearline".into(),
             dead_letter_stream: "DEADLETTERS".into(),
             catalogue_bucket: "nearline-titles".into(),
+            nodes_bucket: "nearline-nodes".into(),
             partitions: 16,
             replicas: 1,
             duplicate_window_seconds: 120,
@@ -74,12 +79,24 @@ impl Default for NatsSettings {
     }
 }
 
+/// The ports that NATS provides, over the same connections.
+pub struct NatsPorts {
+    /// The log of events.
+    pub log: NatsLog,
+    /// Refused events.
+    pub dead_letters: NatsDeadLetters,
+    /// The catalogue.
+    pub catalogue: NatsCatalogue,
+    /// The registry of nodes.
+    pub membership: NatsMembership,
+}
+
 /// Connects, and creates the streams or checks those that are there.
 ///
 /// # Errors
 /// [`PortError::Unavailable`] if no server answers, [`PortError::Misconfigured`] if an existing
 /// stream does not fit the settings.
-pub async fn connect(settings: NatsSettings) -> Result<(NatsLog, NatsDeadLetters, NatsCatalogue), PortError> {
+pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
     if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
         return Err(PortError::Misconfigured(format!(
             "partitions is {}; expected 1 to {MAX_PARTITIONS}",
@@ -92,5 +109,10 @@ pub async fn connect(settings: NatsSettings) -> Result<(NatsLog, NatsDeadLetters
     // On the links' own runtime too: what the client library spawns stays there.
     let streams = links.runtime().spawn(async move { stream::prepare_all(&ready).await });
     streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
-    Ok((NatsLog::new(links.clone()), NatsDeadLetters::new(links.clone()), NatsCatalogue::new(links)))
+    Ok(NatsPorts {
+        log: NatsLog::new(links.clone()),
+        dead_letters: NatsDeadLetters::new(links.clone()),
+        catalogue: NatsCatalogue::new(links.clone()),
+        membership: NatsMembership::new(links),
+    })
 }

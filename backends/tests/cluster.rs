@@ -35,7 +35,7 @@ fn settings(nats: &NatsServer) -> NatsSettings {
 }
 
 async fn connect(nats: &NatsServer) -> NatsLog {
-    nearline_backends::nats::connect(settings(nats)).await.expect("connected").0
+    nearline_backends::nats::connect(settings(nats)).await.expect("connected").log
 }
 
 /// JetStream as a client that knows nothing of Nearline uses it.
