@@ -4,6 +4,7 @@
 //! values are refused with the key's full name, what was found and what is expected.
 
 mod layers;
+mod node_name;
 mod ports;
 mod secret_url;
 mod sections;
@@ -13,7 +14,7 @@ pub use ports::open_ports;
 pub use secret_url::SecretUrl;
 pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
-    LogSection, NatsSection, RedisSection, SyncPolicy,
+    LogSection, NatsSection, NodeSection, RedisSection, SyncPolicy,
 };
 
 use nearline_model::settings::{AggregateSettings, FoldSettings};
@@ -30,6 +31,8 @@ pub struct Config {
     pub fold: FoldSettings,
     /// What bounds and shapes the aggregates.
     pub aggregates: AggregateSettings,
+    /// This node among others.
+    pub node: NodeSection,
     /// Which backend everything stands on.
     pub backend: BackendSection,
     /// The embedded backend.

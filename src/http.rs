@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod admission;
 mod body;
 mod events;
 mod insights;
@@ -64,7 +65,12 @@ pub async fn serve(
     config: &Config,
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
-    let state = state::ApiState { engine, config: Arc::new(config.clone()), queries: Arc::default() };
+    let state = state::ApiState {
+        engine,
+        config: Arc::new(config.clone()),
+        queries: Arc::default(),
+        admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
+    };
     let data = web::Data::new(state.clone());
     let public = data.clone();
     let http = HttpServer::new(move || {

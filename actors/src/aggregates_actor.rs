@@ -3,6 +3,10 @@
 //! Queries read the sums beside it, under a read lock. It is the only writer; while a snapshot is
 //! encoded nothing is added, so that no writer waits at the lock and holds readers up.
 
+mod catch_up;
+
+pub use catch_up::catch_up;
+
 use crate::ports::{AggregatesSnapshot, PortError, Ports};
 use actix::prelude::*;
 use bytes::Bytes;
@@ -10,21 +14,25 @@ use nearline_model::aggregates::Added;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-
-/// Deltas read from the outbox at once.
-const OUTBOX_PAGE: usize = 64;
 
 /// Add a delta that was just committed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Added")]
 pub struct Learn(pub Arc<Delta>);
 
-/// Add what a partition has in the outbox beyond what is known here.
+/// Add what a partition has in the outbox beyond what is known here, at least up to a position that is
+/// known to be committed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
-pub struct CatchUp(pub PartitionId);
+pub struct CatchUp {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Position of a commit.
+    pub up_to: Position,
+}
 
 /// Store a snapshot now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -36,6 +44,8 @@ pub struct AggregatesActor {
     aggregates: Arc<RwLock<Aggregates>>,
     ports: Ports,
     snapshot_interval: Duration,
+    /// Whether this node stores the snapshots of the aggregates: one of all nodes does.
+    keeper: Arc<AtomicBool>,
     /// Held by whoever adds or takes a snapshot.
     writing: Arc<Mutex<()>>,
     saved: Arc<parking_lot::Mutex<Vec<Position>>>,
@@ -43,12 +53,18 @@ pub struct AggregatesActor {
 
 impl AggregatesActor {
     /// An actor over `aggregates`.
-    pub fn new(aggregates: Arc<RwLock<Aggregates>>, ports: Ports, snapshot_interval: Duration) -> Self {
+    pub fn new(
+        aggregates: Arc<RwLock<Aggregates>>,
+        ports: Ports,
+        snapshot_interval: Duration,
+        keeper: Arc<AtomicBool>,
+    ) -> Self {
         let saved = aggregates.read().positions().to_vec();
         Self {
             aggregates,
             ports,
             snapshot_interval,
+            keeper,
             writing: Arc::default(),
             saved: Arc::new(parking_lot::Mutex::new(saved)),
         }
@@ -91,6 +107,9 @@ impl Actor for AggregatesActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(self.snapshot_interval, |actor, context| {
+            if !actor.keeper.load(Relaxed) {
+                return;
+            }
             let saving = actor.save();
             context.spawn(saving.into_actor(actor).map(|saved, _, _| {
                 if let Err(error) = saved {
@@ -119,33 +138,12 @@ impl Handler<Learn> for AggregatesActor {
 impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
-    fn handle(&mut self, CatchUp(partition): CatchUp, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, CatchUp { partition, up_to }: CatchUp, _: &mut Self::Context) -> Self::Result {
         let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
-        let store = self.ports.store.clone();
+        let ports = self.ports.clone();
         Box::pin(async move {
             let _writing = writing.lock().await;
-            loop {
-                let after = aggregates.read().position(partition);
-                let entries = store.outbox(partition, after, OUTBOX_PAGE).await?;
-                if entries.is_empty() {
-                    return Ok(());
-                }
-                for entry in entries {
-                    let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-                        what: format!("outbox of {partition} at position {}", entry.position),
-                        detail: error.to_string(),
-                    })?;
-                    if let Added::Gap { after } = aggregates.write().add(&delta) {
-                        return Err(PortError::Damaged {
-                            what: format!("outbox of {partition}"),
-                            detail: format!(
-                                "deltas between positions {after} and {} are missing; rebuild the aggregates",
-                                delta.after
-                            ),
-                        });
-                    }
-                }
-            }
+            catch_up(&ports, &aggregates, partition, up_to).await
         })
     }
 }

@@ -1,14 +1,16 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
-use crate::partition_actor::{CommitNow, Stop};
+use crate::ownership::{Handle, NodeStatus, Shell};
+use crate::partition_actor::CommitNow;
+use crate::peers;
 use crate::ports::{PortError, Ports};
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState, PartitionStatus};
-use crate::supervisor::Supervisor;
 use actix::prelude::*;
+use nearline_model::assignment::NodeId;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
@@ -30,6 +32,8 @@ pub struct Engine {
 
 struct Inner {
     ports: Ports,
+    node: NodeId,
+    ownership: Handle,
     partitions: Arc<[Arc<PartitionShared>]>,
     router: Router,
     aggregates: Arc<RwLock<Aggregates>>,
@@ -62,29 +66,41 @@ impl Engine {
         let mut arbiters: Vec<Arbiter> = (0..settings.workers.max(1)).map(|_| Arbiter::new()).collect();
         let learning = Arbiter::new();
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
-        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval);
+        let keeper = Arc::new(AtomicBool::new(false));
+        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval, keeper.clone());
         let aggregates_actor = Actor::start_in_arbiter(&learning.handle(), |_| actor);
         let partitions: Arc<[Arc<PartitionShared>]> =
             (0..count).map(|partition| Arc::new(PartitionShared::new(PartitionId(partition)))).collect();
-        for (at, shared) in partitions.iter().enumerate() {
-            let supervisor = Supervisor {
-                ports: ports.clone(),
-                settings: settings.clone(),
-                shared: shared.clone(),
-                aggregates: aggregates_actor.clone(),
-                stopping: stopping.clone(),
-            };
-            arbiters[at % settings.workers.max(1)].spawn_fn(move || drop(actix_rt::spawn(supervisor.run())));
-        }
+        let node = match settings.node.as_str() {
+            "" => NodeId::new(format!("node-{:08x}", rand::random::<u32>())),
+            name => NodeId::new(name),
+        };
+        let shell = Shell {
+            ports: ports.clone(),
+            settings: settings.clone(),
+            node: node.clone(),
+            partitions: partitions.clone(),
+            aggregates: aggregates_actor.clone(),
+            sums: aggregates.clone(),
+            workers: arbiters.iter().map(Arbiter::handle).collect(),
+            keeper,
+        };
+        let owning = Arbiter::new();
+        let ownership = shell.start(&owning.handle());
+        arbiters.push(owning);
         arbiters.push(learning);
         let router = Router::new(
+            node.clone(),
             partitions.clone(),
             ports.clone(),
             Duration::from_millis(settings.query_deadline_ms.max(1)),
             settings.fold.symbols_per_partition,
         );
+        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let inner = Inner {
             ports,
+            node,
+            ownership,
             partitions,
             router,
             aggregates,
@@ -137,31 +153,52 @@ impl Engine {
         &self.inner.catalogue
     }
 
+    /// This node's name.
+    pub fn node(&self) -> &NodeId {
+        &self.inner.node
+    }
+
+    /// How this node stands among the others.
+    pub fn node_status(&self) -> NodeStatus {
+        self.inner.ownership.status.borrow().clone()
+    }
+
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
         self.inner.partitions.iter().map(|shared| shared.status()).collect()
     }
 
-    /// Whether every partition has been live and as far as the log was at the start.
+    /// Whether every partition that this node is to own has been live and as far as the log was at the
+    /// start.
     pub fn is_ready(&self) -> bool {
         let inner = &self.inner;
         if !inner.ready.load(Relaxed) {
-            let caught_up = inner.partitions.iter().zip(&inner.log_at_start).all(|(shared, last)| {
-                shared.state() == PartitionState::Live && shared.folded.load(Relaxed) >= *last
-            });
+            let settled = inner.ownership.status.borrow().settled;
+            let caught_up = settled
+                && inner.partitions.iter().zip(&inner.log_at_start).all(|(shared, last)| {
+                    let state = shared.state();
+                    state == PartitionState::Elsewhere
+                        || state == PartitionState::Live && shared.folded.load(Relaxed) >= *last
+                });
             inner.ready.store(caught_up, Relaxed);
         }
         inner.ready.load(Relaxed) && !inner.stopping.load(Relaxed)
     }
 
-    /// Waits until everything that is in the log now is folded, committed and learned.
+    /// Whether a partition is this node's to run.
+    fn is_here(&self, shared: &PartitionShared) -> bool {
+        shared.owner.borrow().as_ref().is_none_or(|owner| *owner == self.inner.node)
+    }
+
+    /// Waits until everything that is in the log now is folded, committed and learned here; what other
+    /// nodes own, as far as they committed it.
     ///
     /// # Errors
     /// The log's.
     pub async fn caught_up(&self) -> Result<(), PortError> {
         for shared in self.inner.partitions.iter() {
             let last = self.inner.ports.log.bounds(shared.partition).await?.last;
-            while shared.committed.load(Relaxed) < last
+            while (self.is_here(shared) && shared.committed.load(Relaxed) < last)
                 || self.inner.aggregates.read().position(shared.partition) < last
             {
                 if shared.folded.load(Relaxed) >= last
@@ -175,6 +212,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands every partition over: what is folded is committed, other nodes take over. Queries are
+    /// answered further on.
+    pub async fn hand_over(&self) {
+        let inner = &self.inner;
+        inner.ownership.leave();
+        let mut status = inner.ownership.status.clone();
+        // Closed: the shell has ended.
+        let handed_over = async { status.wait_for(|status| status.gone).await.map(drop) };
+        if tokio::time::timeout(STOP_DEADLINE, handed_over).await.is_err() {
+            tracing::warn!(
+                "some partitions did not commit in time; their last events are replayed at the next start"
+            );
+        }
+    }
+
     /// Stops in order: no further events are folded, what is folded is committed, the aggregates
     /// are stored.
     pub async fn stop(&self) {
@@ -182,25 +234,14 @@ impl Engine {
         if inner.stopping.swap(true, Relaxed) {
             return;
         }
-        for shared in inner.partitions.iter() {
-            if let Some(address) = shared.address.borrow().clone() {
-                address.do_send(Stop);
+        let is_last = self.node_status().others == 0;
+        self.hand_over().await;
+        if !is_last {
+            // Another node keeps the snapshots.
+            for arbiter in &inner.arbiters {
+                arbiter.stop();
             }
-        }
-        let stopped = async {
-            for shared in inner.partitions.iter() {
-                let mut addresses = shared.address.subscribe();
-                while addresses.borrow_and_update().is_some() {
-                    if addresses.changed().await.is_err() {
-                        break;
-                    }
-                }
-            }
-        };
-        if tokio::time::timeout(STOP_DEADLINE, stopped).await.is_err() {
-            tracing::warn!(
-                "some partitions did not commit in time; their last events are replayed at the next start"
-            );
+            return;
         }
         match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
             Ok(Ok(Err(error))) => {

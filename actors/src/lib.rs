@@ -8,7 +8,9 @@
 
 pub mod aggregates_actor;
 pub mod engine;
+pub mod ownership;
 pub mod partition_actor;
+mod peers;
 pub mod ports;
 pub mod reader;
 pub mod retry;

@@ -34,6 +34,12 @@ pub struct EngineSettings {
     pub restart_backoff_ms: u64,
     /// Longest time before a restart, in milliseconds.
     pub restart_backoff_max_ms: u64,
+    /// Name of this node, unique in its cluster (`[A-Za-z0-9_-]{1,64}`); empty: a random one.
+    pub node: String,
+    /// Where this node's API is reached, for operators of other nodes.
+    pub address: String,
+    /// Milliseconds of silence after which a node counts as dead.
+    pub lease_ms: u64,
     /// For fault harnesses: sees each record before it is folded.
     pub fault_probe: Option<FaultProbe>,
 }
@@ -53,6 +59,9 @@ impl Default for EngineSettings {
             query_deadline_ms: 500,
             restart_backoff_ms: 5,
             restart_backoff_max_ms: 5_000,
+            node: String::new(),
+            address: String::new(),
+            lease_ms: 2_000,
             fault_probe: None,
         }
     }

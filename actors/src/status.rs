@@ -2,6 +2,7 @@
 
 use crate::partition_actor::PartitionActor;
 use actix::Addr;
+use nearline_model::assignment::NodeId;
 use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub enum PartitionState {
     Restarting,
     /// Not running any more.
     Stopped,
+    /// Another node owns it.
+    Elsewhere,
 }
 
 impl PartitionState {
@@ -32,11 +35,12 @@ impl PartitionState {
             Self::Holding => "holding",
             Self::Restarting => "restarting",
             Self::Stopped => "stopped",
+            Self::Elsewhere => "elsewhere",
         }
     }
 
     fn from_number(number: u8) -> Self {
-        [Self::Starting, Self::Live, Self::Holding, Self::Restarting][..]
+        [Self::Starting, Self::Live, Self::Holding, Self::Restarting, Self::Stopped, Self::Elsewhere][..]
             .get(usize::from(number))
             .copied()
             .unwrap_or(Self::Stopped)
@@ -48,8 +52,10 @@ impl PartitionState {
 pub struct PartitionStatus {
     /// The partition.
     pub partition: PartitionId,
-    /// `starting`, `live`, `holding`, `restarting` or `stopped`.
+    /// `starting`, `live`, `holding`, `restarting`, `stopped`, or `elsewhere`: another node owns it.
     pub state: &'static str,
+    /// Node that owns it, as far as is known here.
+    pub owner: Option<NodeId>,
     /// Epoch of its owner.
     pub epoch: u64,
     /// Position of the last record folded.
@@ -86,6 +92,8 @@ pub struct PartitionShared {
     pub(crate) events: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
     pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
+    /// Node that holds it, or else is to.
+    pub(crate) owner: watch::Sender<Option<NodeId>>,
 }
 
 impl PartitionShared {
@@ -103,6 +111,7 @@ impl PartitionShared {
             events: AtomicU64::new(0),
             last_failure: Mutex::new(None),
             address: watch::Sender::new(None),
+            owner: watch::Sender::new(None),
         }
     }
 
@@ -122,11 +131,13 @@ impl PartitionShared {
         PartitionStatus {
             partition: self.partition,
             state: self.state().name(),
+            owner: self.owner.borrow().clone(),
             epoch: self.epoch.load(Relaxed),
             folded,
             committed: self.committed.load(Relaxed),
             log_last: log_last.max(folded),
-            lag: log_last.saturating_sub(folded),
+            // What another node has folded is not known here.
+            lag: if self.state() == PartitionState::Elsewhere { 0 } else { log_last.saturating_sub(folded) },
             cached_members: self.cached_members.load(Relaxed) as usize,
             restarts: self.restarts.load(Relaxed),
             last_failure: self.last_failure.lock().clone(),

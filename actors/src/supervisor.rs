@@ -85,7 +85,7 @@ impl Supervisor {
         self.shared.folded.store(position, Relaxed);
         self.shared.committed.store(position, Relaxed);
         // What was committed but not learned before is in the outbox.
-        match self.aggregates.send(CatchUp(self.shared.partition)).await {
+        match self.aggregates.send(CatchUp { partition: self.shared.partition, up_to: position }).await {
             Ok(Err(error)) => return Ended::Failed(error),
             Ok(Ok(())) => {}
             Err(_closed) => return Ended::Stopped,

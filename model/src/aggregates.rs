@@ -74,6 +74,11 @@ impl Aggregates {
         }
     }
 
+    /// What bounds and shapes them.
+    pub fn settings(&self) -> &AggregateSettings {
+        &self.settings
+    }
+
     /// Position of each partition that these aggregates reflect.
     pub fn positions(&self) -> &[Position] {
         &self.positions

@@ -188,6 +188,21 @@ impl Ownership {
         self.view.is_joined()
     }
 
+    /// The life of this node that beats are of.
+    pub fn incarnation(&self) -> u64 {
+        self.view.incarnation()
+    }
+
+    /// Whether another process goes by this node's name.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// Whether this node hands everything over, or has.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving || self.replaced
+    }
+
     /// Partitions held here.
     pub fn held(&self) -> impl Iterator<Item = PartitionId> {
         self.held.keys().copied()

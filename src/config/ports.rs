@@ -26,6 +26,15 @@ impl Config {
             query_deadline_ms: engine.query_deadline_ms,
             restart_backoff_ms: engine.restart_backoff_ms,
             restart_backoff_max_ms: engine.restart_backoff_max_ms,
+            node: match self.node.name.as_str() {
+                "" => super::node_name::of_this_host(&self.http.address),
+                name => name.to_owned(),
+            },
+            address: match self.node.advertise.as_str() {
+                "" => self.http.address.clone(),
+                advertised => advertised.to_owned(),
+            },
+            lease_ms: self.node.lease_ms,
             fault_probe: None,
         }
     }
@@ -72,6 +81,7 @@ fn nats_settings(config: &Config) -> NatsSettings {
         subject_prefix: section.subject_prefix.clone(),
         dead_letter_stream: section.dead_letter_stream.clone(),
         catalogue_bucket: section.catalogue_bucket.clone(),
+        nodes_bucket: section.nodes_bucket.clone(),
         partitions: config.engine.partitions,
         replicas: section.replicas,
         duplicate_window_seconds: section.duplicate_window_seconds,

@@ -111,6 +111,7 @@ pub struct RecommendationsAnswer {
     responses(
         (status = 200, description = "Titles, best first", body = RecommendationsAnswer),
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not as new as `after` yet", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -136,6 +137,7 @@ pub(super) async fn answer(
         explain: parameters.explain()?,
     };
     let after = parameters.after()?;
+    let _admitted = state.admission.admit()?;
     let found = state.engine.member(&member, false, after).await.map_err(not_reached)?;
     let titles = {
         let aggregates = state.engine.aggregates().read();

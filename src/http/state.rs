@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use super::admission::Admission;
 use super::problem::Problem;
 use crate::config::Config;
 use actix_web::{HttpResponse, web};
@@ -42,6 +43,8 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
+    /// Queries let in at once.
+    pub admission: Arc<Admission>,
 }
 
 /// The state as handlers get it.

@@ -110,7 +110,7 @@ async fn carry_out(
     let learned = aggregates.send(Learn(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
         // An earlier delta did not arrive here: all of them are in the outbox.
-        let _ended = aggregates.send(CatchUp(commit.partition)).await;
+        let _ended = aggregates.send(CatchUp { partition: commit.partition, up_to: commit.position }).await;
     }
     Ok(())
 }

@@ -54,6 +54,10 @@ impl View {
         &self.me
     }
 
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
     /// Whether a beat of this node has been in the registry and come back.
     pub(super) fn is_joined(&self) -> bool {
         self.confirmed.is_some()
