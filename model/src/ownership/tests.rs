@@ -53,6 +53,12 @@ impl Cluster {
                     self.registry.insert(to.clone(), beat.clone());
                     self.broadcast(&Input::Heard(beat));
                 }
+                Action::Bury(node, incarnation) => {
+                    if self.registry.get(&node).is_some_and(|beat| beat.incarnation == incarnation) {
+                        self.registry.remove(&node);
+                        self.broadcast(&Input::Withdrawn(node));
+                    }
+                }
                 Action::Withdraw => {
                     self.registry.remove(to);
                     node.withdrew = true;
@@ -160,6 +166,17 @@ fn a_dead_nodes_partitions_are_taken_after_a_lease_and_a_beat_at_most() {
     cluster.pass(LEASE - BEAT - 50);
     assert!(cluster.node("a").starting.is_empty(), "within the lease it may still live");
     cluster.pass(2 * BEAT + 50);
+    cluster.settle();
+    cluster.assert_owned();
+}
+
+#[test]
+fn a_node_that_joins_after_a_death_does_not_wait_for_the_dead() {
+    let mut cluster = Cluster::new(&["a", "b"]);
+    cluster.nodes.remove(&NodeId::new("b"));
+    cluster.pass(LEASE + BEAT);
+    cluster.settle();
+    cluster.join("c", 1);
     cluster.settle();
     cluster.assert_owned();
 }

@@ -1,6 +1,6 @@
 //! Who is alive, as one node knows it from the beats in the registry.
 
-use super::{Beat, Millis};
+use super::{Action, Beat, Millis};
 use crate::assignment::{NodeId, assign};
 use crate::identifier::{OwnerEpoch, PartitionId};
 use std::collections::{BTreeMap, VecDeque};
@@ -83,10 +83,10 @@ impl View {
         Beat { node: self.me.clone(), incarnation: self.incarnation, sequence: self.sequence, held, leaving }
     }
 
-    pub(super) fn heard(&mut self, now: Millis, beat: Beat) {
+    pub(super) fn heard(&mut self, now: Millis, beat: Beat, actions: &mut Vec<Action>) {
         if beat.node == self.me {
             if beat.incarnation == self.incarnation {
-                self.echoed(beat.sequence);
+                self.echoed(beat.sequence, actions);
             }
             return;
         }
@@ -107,7 +107,7 @@ impl View {
     }
 
     /// An own beat came back: everything announced before it has been delivered.
-    fn echoed(&mut self, sequence: u64) {
+    fn echoed(&mut self, sequence: u64, actions: &mut Vec<Action>) {
         while self.sent.front().is_some_and(|(sent, _)| *sent < sequence) {
             self.sent.pop_front();
         }
@@ -118,8 +118,9 @@ impl View {
         self.sent.pop_front();
         self.confirmed = Some(sent_at);
         for other in self.others.values_mut() {
-            if sent_at.saturating_sub(other.heard_at) >= self.lease_ms {
+            if other.alive && sent_at.saturating_sub(other.heard_at) >= self.lease_ms {
                 other.alive = false;
+                actions.push(Action::Bury(other.beat.node.clone(), other.beat.incarnation));
             }
         }
     }

@@ -285,12 +285,22 @@ impl World {
         for action in process.machine.step(now, input) {
             match action {
                 Action::Announce(beat) => self.registry.push(Entry::Beat(beat)),
+                Action::Bury(buried, incarnation) => self.bury(&buried, incarnation),
                 Action::Withdraw => self.registry.push(Entry::Withdrawn(name(node))),
                 Action::Start(partition) => {
                     self.requests.insert(Request::Acquire { node, life, partition });
                 }
                 Action::Stop(partition) => self.stop(node, partition),
             }
+        }
+    }
+
+    /// Takes a node out of the registry, if its last word is of that life.
+    fn bury(&mut self, node: &NodeId, incarnation: u64) {
+        let last = self.registry.iter().rev().find(|entry| entry.node() == node);
+        let last = last.or_else(|| self.last_words.get(node));
+        if matches!(last, Some(Entry::Beat(beat)) if beat.incarnation == incarnation) {
+            self.registry.push(Entry::Withdrawn(node.clone()));
         }
     }
 
