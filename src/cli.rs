@@ -5,6 +5,7 @@
 pub mod bench;
 mod dead_letters;
 mod demo;
+mod evaluate;
 mod import;
 mod inspect;
 mod publish;
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Measure what recommendations would have been worth, on events of the past.
+    Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
     /// Print shell completions.
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
+            Command::Evaluate(args) => evaluate::run(args, &config).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Completions { .. } => Ok(()),
         }
@@ -123,7 +127,7 @@ fn now_ms() -> i64 {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -4,19 +4,26 @@
 //! values are refused with the key's full name, what was found and what is expected.
 
 mod layers;
+mod live_section;
 mod node_name;
 mod ports;
+mod remediation;
 mod secret_url;
 mod sections;
 mod validation;
 
+pub use live_section::LiveSection;
 pub use ports::open_ports;
+pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
     LogSection, NatsSection, NodeSection, RedisSection, SyncPolicy,
 };
 
+use crate::experiments::Experiment;
+use nearline_model::artwork::ArtworkSettings;
+use nearline_model::ranking::settings::RankingSettings;
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -33,6 +40,8 @@ pub struct Config {
     pub aggregates: AggregateSettings,
     /// This node among others.
     pub node: NodeSection,
+    /// How artworks are chosen.
+    pub artwork: ArtworkSettings,
     /// Which backend everything stands on.
     pub backend: BackendSection,
     /// The embedded backend.
@@ -43,10 +52,21 @@ pub struct Config {
     pub redis: RedisSection,
     /// The public listener.
     pub http: HttpSection,
+    /// Rows that are sent again when they change.
+    pub live: LiveSection,
+    /// Settings of the ranking.
+    pub ranking: RankingSettings,
     /// The operators' listener.
     pub admin: AdminSection,
+    /// What is done about faults.
+    pub remediation: RemediationSection,
+    /// Faults on purpose.
+    pub chaos: ChaosSection,
     /// Logs.
     pub log: LogSection,
+    /// Experiments that run: `[[experiments]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
 }
 
 /// Why a configuration was refused.

@@ -4,10 +4,19 @@
 
 mod access;
 mod admin;
+mod admin_chaos;
+mod admin_dead_letters;
 mod admission;
+mod artwork;
+mod asked;
 mod body;
+mod cursor;
 mod events;
+mod experiments;
+mod filter;
+mod home;
 mod insights;
+mod live;
 mod members;
 pub mod openapi;
 mod overview;
@@ -15,17 +24,21 @@ pub mod problem;
 mod query;
 mod recommendations;
 pub mod routes;
+mod row_takes;
 mod state;
 mod titles;
 mod trending;
 
 use crate::config::Config;
+use crate::experiments::Experiments;
 use crate::telemetry::OperationalEvent;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
+use nearline_model::artwork::Chooser;
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +55,13 @@ pub struct Servers {
     pub admin: Option<SocketAddr>,
     handles: Vec<ServerHandle>,
     background: Vec<JoinHandle<()>>,
+    live: Arc<live::LiveHub>,
 }
 
 impl Servers {
     /// Stops listening. A graceful stop lets open requests end, for `http.shutdown_seconds` at most.
     pub async fn stop(self, graceful: bool) {
+        self.live.stop();
         for handle in self.handles {
             handle.stop(graceful).await;
         }
@@ -65,11 +80,19 @@ pub async fn serve(
     config: &Config,
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
+    let experiments = Experiments::new(&config.experiments, &config.ranking)
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let live = live::LiveHub::new(&config.live);
     let state = state::ApiState {
         engine,
         config: Arc::new(config.clone()),
         queries: Arc::default(),
         admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
+        programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
+        experiments: Arc::new(experiments),
+        live: live.clone(),
+        artworks: Arc::new(Mutex::new(Chooser::new(config.artwork.clone()))),
+        row_takes: Arc::default(),
     };
     let data = web::Data::new(state.clone());
     let public = data.clone();
@@ -98,12 +121,20 @@ pub async fn serve(
     if config.admin.enabled {
         let (data, shared, prometheus) =
             (data.clone(), web::Data::from(rates.clone()), web::Data::new(prometheus.clone()));
+        let chaos = config.chaos.enabled;
         let admin = HttpServer::new(move || {
+            let faults = |config: &mut web::ServiceConfig| {
+                if chaos {
+                    admin_chaos::register(config);
+                }
+            };
             App::new()
                 .app_data(data.clone())
                 .app_data(shared.clone())
                 .app_data(prometheus.clone())
                 .wrap(from_fn(access::observe))
+                .configure(faults)
+                .configure(admin_dead_letters::register)
                 .configure(admin::register)
         });
         let server = admin
@@ -126,9 +157,12 @@ pub async fn serve(
             prometheus.run_upkeep();
         }
     };
-    let background = vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep)];
+    let every = Duration::from_millis(config.live.trend_interval_ms);
+    let trend = live.clone().follow_trend(state.engine.clone(), every);
+    let background =
+        vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep), actix_rt::spawn(trend)];
     OperationalEvent::Listening { http, admin: admin_address }.emit();
-    Ok(Servers { http, admin: admin_address, handles, background })
+    Ok(Servers { http, admin: admin_address, handles, background, live })
 }
 
 fn unbound(key: &str, address: &str, error: &std::io::Error) -> std::io::Error {

@@ -6,6 +6,9 @@
 pub mod audience;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
+pub mod evaluate;
+pub mod experiments;
 pub mod http;
 pub mod import;
 pub mod telemetry;

@@ -82,7 +82,7 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_commit_retries_total", Unit::Count, "Commits tried again"),
     ("nearline_cache_evictions_total", Unit::Count, "Members that left the cache"),
     ("nearline_member_loads_total", Unit::Count, "Members loaded from the store"),
-    ("nearline_partition_restarts_total", Unit::Count, "Restarts of partition actors"),
+    ("nearline_partition_restarts_total", Unit::Count, "Rebuilds of partition actors, by fault"),
     ("nearline_reader_failures_total", Unit::Count, "Readers of the log that failed"),
     (
         "nearline_aggregates_limit_hits_total",
@@ -91,6 +91,30 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ),
     ("nearline_invariant_violations_total", Unit::Count, "Invariants found broken, by number: must stay 0"),
     ("nearline_operational_events_total", Unit::Count, "Operational events, by name"),
+    (
+        "nearline_expression_evictions_total",
+        Unit::Count,
+        "Compiled filters and boosts that made room for others",
+    ),
+    (
+        "nearline_expression_limit_hits_total",
+        Unit::Count,
+        "Requests whose filter and boost took too many steps",
+    ),
+    ("nearline_live_rankings_total", Unit::Count, "Times a live row was ranked"),
+    ("nearline_live_events_total", Unit::Count, "Rows sent to live subscribers"),
+    ("nearline_live_limit_hits_total", Unit::Count, "Live rows refused because as many were open as may be"),
+    ("nearline_remediations_total", Unit::Count, "Remediations, by fault and action"),
+    (
+        "nearline_remediations_not_kept_total",
+        Unit::Count,
+        "Remediations that found no room on the way to the journal",
+    ),
+    ("nearline_quarantined_events_total", Unit::Count, "Events put into quarantine"),
+    ("nearline_dead_letters_redriven_total", Unit::Count, "Dead letters' events published again"),
+    ("nearline_threads_left_behind_total", Unit::Count, "Threads left behind in blocked actors"),
+    ("nearline_zombies_retired_total", Unit::Count, "Replaced actors that woke up and ended without a trace"),
+    ("nearline_supervisor_panics_total", Unit::Count, "Panics of supervisors themselves: must stay 0"),
 ];
 
 const GAUGES: &[(&str, Unit, &str)] = &[
@@ -101,6 +125,9 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
     ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
     ("nearline_partition_cached_members", Unit::Count, "Members in memory"),
+    ("nearline_ranking_solved_titles", Unit::Count, "Titles between which weights are solved"),
+    ("nearline_live_subscribers", Unit::Count, "Live rows open"),
+    ("nearline_leaked_threads", Unit::Count, "Threads left behind that are still stuck"),
     ("nearline_catalogue_titles", Unit::Count, "Titles of the catalogue"),
     ("nearline_aggregates_titles", Unit::Count, "Titles counted"),
     ("nearline_aggregates_transitions", Unit::Count, "Title-to-title transitions kept"),
@@ -110,7 +137,9 @@ const GAUGES: &[(&str, Unit, &str)] = &[
 const HISTOGRAMS_SECONDS: &[(&str, &str)] = &[
     ("nearline_query_duration_seconds", "Time to answer a query, by route and source"),
     ("nearline_fold_batch_duration_seconds", "Time to fold one batch"),
+    ("nearline_remediation_duration_seconds", "Time from a fault to its end, by action"),
     ("nearline_commit_duration_seconds", "Time of one commit"),
+    ("nearline_ranking_solve_duration_seconds", "Time to work out what the ranking needs beside the sums"),
     ("nearline_learn_duration_seconds", "Time to add one delta to the aggregates"),
     ("nearline_aggregates_snapshot_duration_seconds", "Time to store a snapshot of the aggregates"),
 ];

@@ -6,17 +6,26 @@ mod bed;
 use bed::{Bed, audience_events, run};
 use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
-use nearline_model::ranking::{Query, rank, similar, trending};
+use nearline_model::ranking::associations::Associations;
+use nearline_model::ranking::{Learned, Newcomers, Query, rank, similar};
+use nearline_model::trending::{TrendQuery, trending};
 
 /// What is asked of both, as JSON.
 async fn answers(engine: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
+    // What the sums give rise to is worked out anew: when a running engine last did so differs.
+    let learned = {
+        let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+        let associations = Associations::of(&aggregates, 200);
+        Learned { associations, newcomers: Newcomers::of(&aggregates, &catalogue) }
+    };
     for member in (0..120).map(|number| format!("m{number}")) {
         let answer = engine.member(&member, true, None).await.expect("no position was asked for");
         let aggregates = engine.aggregates().read();
         let catalogue = engine.catalogue().read();
         for country in [None, Some("US"), Some("BR")] {
-            let query = Query { limit: 20, country, explain: true, ..Query::default() };
+            let query =
+                Query { limit: 20, country, explain: true, learned: Some(&learned), ..Query::default() };
             let ranked = rank(&aggregates, &catalogue, answer.snapshot.as_ref(), &query);
             answers.push(format!("{member} {country:?} {}", serde_json::to_string(&ranked).expect("JSON")));
         }
@@ -26,12 +35,15 @@ async fn answers(engine: &Engine) -> Vec<String> {
         answers.push(serde_json::to_string(&snapshot).expect("JSON"));
     }
     let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+    let query = Query { learned: Some(&learned), ..Query::default() };
     for number in 0..50 {
-        let ranked = similar(&aggregates, &catalogue, &format!("t{number}"), None, 20);
+        let query = Query { limit: 20, ..query.clone() };
+        let ranked = similar(&aggregates, &catalogue, &format!("t{number}"), &query);
         answers.push(serde_json::to_string(&ranked).expect("JSON"));
     }
     for dimension in ["all", "country:US", "device:tv"] {
-        let ranked = trending(&aggregates, &catalogue, dimension, None, 20);
+        let query = TrendQuery { dimensions: &[dimension], limit: 20, ..TrendQuery::default() };
+        let ranked = trending(&aggregates, &catalogue, &query);
         answers.push(serde_json::to_string(&ranked).expect("JSON"));
     }
     answers

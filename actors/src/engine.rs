@@ -1,17 +1,25 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
+use crate::learner::Learner;
+use crate::member_watch::MemberWatch;
 use crate::ownership::{Handle, NodeStatus, Shell};
-use crate::partition_actor::CommitNow;
+use crate::partition_actor::{CommitNow, Inject};
 use crate::peers;
 use crate::ports::{PortError, Ports};
+use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState, PartitionStatus};
+use crate::supervisor::Node as Supervised;
+use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::assignment::NodeId;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::identifier::partition_of;
+use nearline_model::ranking::Learned;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
@@ -21,6 +29,10 @@ use tokio::sync::oneshot;
 
 /// Time between looks at the log's end, for lag and readiness.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Rebuilds that a node may always make per partition within the window of its budget.
+const REBUILDS_PER_PARTITION: usize = 4;
+/// Time between looks at threads that were left behind.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time that stopping waits for commits.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -39,7 +51,9 @@ struct Inner {
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
+    learned: Arc<RwLock<Arc<Learned>>>,
     arbiters: Vec<Arbiter>,
+    supervised: Arc<Supervised>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
     log_at_start: Vec<Position>,
@@ -51,9 +65,12 @@ impl Engine {
     ///
     /// # Errors
     /// The ports', where what is stored cannot be read or does not fit the settings.
-    pub async fn start(ports: Ports, settings: EngineSettings) -> Result<Self, PortError> {
-        let settings = Arc::new(settings);
+    pub async fn start(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
         let count = ports.log.partitions();
+        // One stuck thread is one fault, however many partitions have to leave it.
+        let budget = &mut settings.remediation.node_rebuilds;
+        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
+        let settings = Arc::new(settings);
         let aggregates = Arc::new(RwLock::new(aggregates_actor::load(&ports, &settings.aggregates).await?));
         let catalogue: Arc<RwLock<Catalogue>> = Arc::default();
         let mut log_at_start = Vec::with_capacity(usize::from(count));
@@ -63,18 +80,24 @@ impl Engine {
         let stopping = Arc::new(AtomicBool::new(false));
         follow_catalogue(&ports, catalogue.clone(), stopping.clone()).await?;
 
-        let mut arbiters: Vec<Arbiter> = (0..settings.workers.max(1)).map(|_| Arbiter::new()).collect();
         let learning = Arbiter::new();
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let keeper = Arc::new(AtomicBool::new(false));
         let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval, keeper.clone());
         let aggregates_actor = Actor::start_in_arbiter(&learning.handle(), |_| actor);
-        let partitions: Arc<[Arc<PartitionShared>]> =
-            (0..count).map(|partition| Arc::new(PartitionShared::new(PartitionId(partition)))).collect();
+        let remediations = Remediations::start(ports.remediations.clone());
+        let faults = settings.chaos.then(Arc::<Faults>::default);
+        let workers = Workers::start(settings.workers);
+        let supervised = Arc::new(Supervised::new(workers, remediations.clone(), faults));
+        let partitions: Arc<[Arc<PartitionShared>]> = (0..count)
+            .map(|partition| Arc::new(PartitionShared::new(PartitionId(partition), remediations.clone())))
+            .collect();
         let node = match settings.node.as_str() {
             "" => NodeId::new(format!("node-{:08x}", rand::random::<u32>())),
             name => NodeId::new(name),
         };
+        // On a thread of their own: an actor that blocks its thread does not block who watches it.
+        let supervision = Arbiter::new();
         let shell = Shell {
             ports: ports.clone(),
             settings: settings.clone(),
@@ -82,13 +105,23 @@ impl Engine {
             partitions: partitions.clone(),
             aggregates: aggregates_actor.clone(),
             sums: aggregates.clone(),
-            workers: arbiters.iter().map(Arbiter::handle).collect(),
+            supervision: supervision.handle(),
+            supervised: supervised.clone(),
             keeper,
         };
         let owning = Arbiter::new();
         let ownership = shell.start(&owning.handle());
-        arbiters.push(owning);
-        arbiters.push(learning);
+        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
+        let learner = Learner {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            solved_titles: settings.solved_titles,
+            stopping: stopping.clone(),
+        };
+        learning.spawn_fn(move || drop(actix_rt::spawn(learner.run())));
+        supervision.spawn(sweep(supervised.clone()));
+        let arbiters = vec![owning, supervision, learning];
         let router = Router::new(
             node.clone(),
             partitions.clone(),
@@ -106,7 +139,9 @@ impl Engine {
             aggregates,
             aggregates_actor,
             catalogue,
+            learned,
             arbiters,
+            supervised,
             stopping,
             ready: AtomicBool::new(false),
             log_at_start,
@@ -143,6 +178,18 @@ impl Engine {
         answer
     }
 
+    /// Tells whenever an event of `member` has been folded on this node.
+    pub fn watch_member(&self, member: &str) -> MemberWatch {
+        let partition = partition_of(member, self.partition_count());
+        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
+    }
+
+    /// Whether this node folds the events of `member`, as far as it knows.
+    pub fn is_folded_here(&self, member: &str) -> bool {
+        let partition = partition_of(member, self.partition_count());
+        self.is_here(&self.inner.partitions[usize::from(partition.0)])
+    }
+
     /// The aggregates. Hold the lock shortly.
     pub fn aggregates(&self) -> &Arc<RwLock<Aggregates>> {
         &self.inner.aggregates
@@ -163,9 +210,88 @@ impl Engine {
         self.inner.ownership.status.borrow().clone()
     }
 
+    /// What the ranking worked out of the sums a while ago.
+    pub fn learned(&self) -> Arc<Learned> {
+        self.inner.learned.read().clone()
+    }
+
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
         self.inner.partitions.iter().map(|shared| shared.status()).collect()
+    }
+
+    /// Why the process is to end with a failure, once the remediation policy says so.
+    pub async fn exit_demanded(&self) -> String {
+        let mut exit = self.inner.supervised.exit();
+        loop {
+            if let Some(reason) = exit.borrow_and_update().clone() {
+                return reason;
+            }
+            if exit.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Remediations of this and earlier processes.
+    pub fn remediations(&self) -> &Remediations {
+        &self.inner.supervised.remediations
+    }
+
+    /// Threads that were left behind in blocked actors and are still stuck.
+    pub fn leaked_threads(&self) -> usize {
+        self.inner.supervised.workers.sweep()
+    }
+
+    /// Faults to arm, where they are allowed.
+    ///
+    /// # Errors
+    /// [`NotInjected::Disabled`].
+    pub fn faults(&self) -> Result<&Faults, NotInjected> {
+        self.inner.supervised.faults.as_deref().ok_or(NotInjected::Disabled)
+    }
+
+    /// Lets the actor of a partition panic, at no event.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_panic(&self, partition: PartitionId) -> Result<(), NotInjected> {
+        self.inject(partition, InjectedFault::Panic)
+    }
+
+    /// Lets the actor of a partition block its thread, for ten minutes at most. All partitions on
+    /// that thread stand still with it.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_hang(&self, partition: PartitionId, time: Duration) -> Result<(), NotInjected> {
+        self.inject(partition, InjectedFault::Hang(time.min(LONGEST_HANG)))
+    }
+
+    /// Lets the reader of a partition bring nothing any more, until it is recreated.
+    ///
+    /// # Errors
+    /// [`NotInjected`].
+    pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
+        let faults = self.faults()?;
+        self.shared(partition)?;
+        faults.stall_reader(partition);
+        Ok(())
+    }
+
+    fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
+        self.faults()?;
+        let shared = self.shared(partition)?;
+        let address = shared.address.borrow().clone();
+        address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
+        Ok(())
+    }
+
+    fn shared(&self, partition: PartitionId) -> Result<&PartitionShared, NotInjected> {
+        let partitions = &self.inner.partitions;
+        let shared = partitions.get(usize::from(partition.0));
+        let last = partitions.len().saturating_sub(1) as u16;
+        shared.map(|shared| &**shared).ok_or(NotInjected::NoPartition(partition.0, last))
     }
 
     /// Whether every partition that this node is to own has been live and as far as the log was at the
@@ -234,25 +360,23 @@ impl Engine {
         if inner.stopping.swap(true, Relaxed) {
             return;
         }
+        // Where there are others, one of them keeps the snapshots.
         let is_last = self.node_status().others == 0;
         self.hand_over().await;
-        if !is_last {
-            // Another node keeps the snapshots.
-            for arbiter in &inner.arbiters {
-                arbiter.stop();
+        if is_last {
+            match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
+                Ok(Ok(Err(error))) => {
+                    tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
+                }
+                Ok(_) => {}
+                Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
             }
-            return;
         }
-        match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
-            }
-            Ok(_) => {}
-            Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
-        }
+        inner.supervised.remediations.flush().await;
         for arbiter in &inner.arbiters {
             arbiter.stop();
         }
+        inner.supervised.workers.stop();
     }
 
     /// Looks at the log's end now and then.
@@ -271,6 +395,14 @@ impl Engine {
             drop(inner);
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
+    }
+}
+
+/// Lets threads go that were left behind and have come back.
+async fn sweep(supervised: Arc<Supervised>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        supervised.workers.sweep();
     }
 }
 

@@ -1,25 +1,35 @@
 //! The actors of Nearline: the imperative shell around `nearline-model`.
 //!
 //! [`engine::Engine`] starts everything and is what callers hold. Each partition has one
-//! [`partition_actor`], fed by a [`reader`], kept alive by a [`supervisor`]; the
-//! [`aggregates_actor`] adds deltas up; the [`router`] takes queries to whoever can answer.
+//! [`partition_actor`], fed by a [`reader`], watched by a [`watchdog`] and kept alive by a [`supervisor`],
+//! which carries out what the policy in `nearline_model::remediation` decides; the [`aggregates_actor`]
+//! adds deltas up; the [`router`] takes queries to whoever can answer.
 //!
 //! What is deliberately absent: NATS, Redis, HTTP. The outside is reached through [`ports`].
 
 pub mod aggregates_actor;
 pub mod engine;
+pub mod faults;
+pub mod learner;
+mod member_watch;
 pub mod ownership;
 pub mod partition_actor;
 mod peers;
 pub mod ports;
 pub mod reader;
+pub mod redrive;
+pub mod remediations;
 pub mod retry;
 pub mod router;
 pub mod settings;
 pub mod status;
 pub mod supervisor;
+pub mod watchdog;
+pub mod workers;
 
 pub use engine::Engine;
+pub use faults::{Faults, NotInjected};
+pub use member_watch::MemberWatch;
 pub use router::{MemberAnswer, NotReached, Source};
 pub use settings::{EngineSettings, FaultProbe};
 pub use status::PartitionStatus;

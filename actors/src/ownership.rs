@@ -10,6 +10,7 @@ use crate::ports::{Announcement, MembershipEvent, Ports};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState};
+use crate::supervisor::Node as Supervised;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
 use learner::Learner;
@@ -53,8 +54,10 @@ pub(crate) struct Shell {
     pub partitions: Arc<[Arc<PartitionShared>]>,
     pub aggregates: Addr<AggregatesActor>,
     pub sums: Arc<RwLock<Aggregates>>,
-    /// Threads that partitions are spread over.
-    pub workers: Vec<ArbiterHandle>,
+    /// The thread of the supervisors.
+    pub supervision: ArbiterHandle,
+    /// What the supervisors share.
+    pub supervised: Arc<Supervised>,
     /// Set while this node is the one to store snapshots of the aggregates.
     pub keeper: Arc<AtomicBool>,
 }

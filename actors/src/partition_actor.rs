@@ -5,26 +5,31 @@
 //! folded only when its members are loaded, in order.
 
 mod commit;
+mod fold;
 mod load;
 mod messages;
 
-pub use messages::{CommitNow, FoldBatch, GetMember, ReadingFailed, Stop};
+pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retire, Stop};
 
 use crate::aggregates_actor::AggregatesActor;
+use crate::faults::{Faults, InjectedFault};
 use crate::ports::{PortError, Ports};
 use crate::settings::EngineSettings;
-use crate::status::{PartitionShared, PartitionState};
+use crate::status::{Incarnation, PartitionShared, PartitionState};
+use crate::workers::Worker;
 use actix::prelude::*;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Admitted, Lookup, RejectedRecord};
+use nearline_model::remediation::{Quarantine, Suspects};
 use nearline_model::{MemberSnapshot, Partition, Position};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+/// Time between two turns that the watchdog sees.
+const TURN_INTERVAL: Duration = Duration::from_millis(100);
 /// Commit intervals that may pass without a commit while catching up.
 const MAX_SKIPPED_TICKS: u32 = 4;
 
@@ -33,10 +38,10 @@ const MAX_SKIPPED_TICKS: u32 = 4;
 pub enum Ended {
     /// It was asked to.
     Stopped,
-    /// Folding panicked.
+    /// It panicked.
     Panicked {
-        /// Position of the record that was being folded.
-        position: Position,
+        /// Position of the record that was being parsed or folded; none: at something else.
+        position: Option<Position>,
         /// The panic's message.
         message: String,
     },
@@ -46,7 +51,10 @@ pub enum Ended {
 
 struct PendingBatch {
     admitted: Admitted,
-    _permit: OwnedSemaphorePermit,
+    /// A suspect: what is before it is committed first, and it is committed before what is behind it.
+    alone: bool,
+    /// Given back with the last piece of what was read together.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 struct Waiting {
@@ -57,6 +65,36 @@ struct Waiting {
 }
 
 /// What an actor is built from.
+pub struct Parts {
+    /// The partition as it was acquired.
+    pub partition: Partition,
+    /// The epoch in which it was.
+    pub epoch: OwnerEpoch,
+    /// The outside.
+    pub ports: Ports,
+    /// Settings of the engine.
+    pub settings: Arc<EngineSettings>,
+    /// What is shared of the partition.
+    pub shared: Arc<PartitionShared>,
+    /// Number of this actor: what it shares is its own only as long as no other is current.
+    pub incarnation: Incarnation,
+    /// Where deltas go.
+    pub aggregates: Addr<AggregatesActor>,
+    /// The thread it lives on.
+    pub worker: Arc<Worker>,
+    /// Events to step over.
+    pub quarantine: Quarantine,
+    /// Events that crashed earlier actors: each is folded alone.
+    pub suspects: Suspects,
+    /// Faults to meet, where they are allowed.
+    pub faults: Option<Arc<Faults>>,
+    /// Told once it is live.
+    pub live: oneshot::Sender<()>,
+    /// Why it ended, once it has.
+    pub ended: Arc<parking_lot::Mutex<Option<Ended>>>,
+}
+
+/// The actor.
 pub struct PartitionActor {
     partition: Partition,
     epoch: OwnerEpoch,
@@ -64,14 +102,22 @@ pub struct PartitionActor {
     settings: Arc<EngineSettings>,
     cached_members: usize,
     shared: Arc<PartitionShared>,
+    incarnation: Incarnation,
     aggregates: Addr<AggregatesActor>,
+    worker: Arc<Worker>,
+    quarantine: Quarantine,
+    suspects: Suspects,
+    faults: Option<Arc<Faults>>,
+    live: Option<oneshot::Sender<()>>,
     ended: Arc<parking_lot::Mutex<Option<Ended>>>,
     pending: VecDeque<PendingBatch>,
+    /// Whether what was folded last is to be committed before anything else is folded.
+    after_alone: bool,
     rejected: Vec<RejectedRecord>,
     commit_running: bool,
     loads_running: usize,
     stopping: bool,
-    /// Set once folding has panicked: the state is not to be touched again.
+    /// Set once folding has panicked or the actor was replaced: the state is not to be touched again.
     broken: bool,
     waiting: Vec<Waiting>,
     /// Whether a full batch came since the last tick: the log has more than is folded.
@@ -81,27 +127,26 @@ pub struct PartitionActor {
 }
 
 impl PartitionActor {
-    /// An actor over `partition` as acquired in `epoch`. Why it ended will be in `ended`.
-    pub fn new(
-        partition: Partition,
-        epoch: OwnerEpoch,
-        ports: Ports,
-        settings: Arc<EngineSettings>,
-        shared: Arc<PartitionShared>,
-        aggregates: Addr<AggregatesActor>,
-        ended: Arc<parking_lot::Mutex<Option<Ended>>>,
-    ) -> Self {
-        let partitions = usize::from(ports.log.partitions().max(1));
+    /// An actor made of `parts`.
+    pub fn new(parts: Parts) -> Self {
+        let partitions = usize::from(parts.ports.log.partitions().max(1));
         Self {
-            partition,
-            epoch,
-            ports,
-            cached_members: (settings.cached_members / partitions).max(1),
-            settings,
-            shared,
-            aggregates,
-            ended,
+            partition: parts.partition,
+            epoch: parts.epoch,
+            ports: parts.ports,
+            cached_members: (parts.settings.cached_members / partitions).max(1),
+            settings: parts.settings,
+            shared: parts.shared,
+            incarnation: parts.incarnation,
+            aggregates: parts.aggregates,
+            worker: parts.worker,
+            quarantine: parts.quarantine,
+            suspects: parts.suspects,
+            faults: parts.faults,
+            live: Some(parts.live),
+            ended: parts.ended,
             pending: VecDeque::new(),
+            after_alone: false,
             rejected: Vec::new(),
             commit_running: false,
             loads_running: 0,
@@ -111,6 +156,28 @@ impl PartitionActor {
             catching_up: false,
             ticks_skipped: 0,
         }
+    }
+
+    /// Lets others see how far it is. An actor that was replaced meanwhile ends here: another one
+    /// answers, folds and commits under a higher epoch.
+    fn report(&mut self, context: &mut Context<Self>) -> bool {
+        let requests = self.loads_running as u64 + u64::from(self.commit_running);
+        let is_current = self.shared.write(self.incarnation, |shared| {
+            shared.folded.store(self.partition.folded(), Relaxed);
+            shared.cached_members.store(self.partition.cached_members() as u64, Relaxed);
+            shared.pending_batches.store(self.pending.len() as u64, Relaxed);
+            shared.store_requests.store(requests, Relaxed);
+            shared.turns.fetch_add(1, Relaxed);
+        });
+        if !is_current && !self.broken {
+            metrics::counter!("nearline_zombies_retired_total").increment(1);
+            tracing::warn!(
+                partition = %self.partition.id(), epoch = self.epoch,
+                "an actor that was replaced woke up; it ends without a trace"
+            );
+            self.end(Ended::Stopped, context);
+        }
+        is_current
     }
 
     fn end(&mut self, why: Ended, context: &mut Context<Self>) {
@@ -129,83 +196,6 @@ impl PartitionActor {
             self.commit(context);
         }
         self.answer_waiting();
-    }
-
-    /// Folds every batch whose turn has come.
-    fn fold_ready(&mut self, context: &mut Context<Self>) {
-        while !self.broken && !self.stopping {
-            let Some(front) = self.pending.front() else { break };
-            if !self.partition.is_ready(&front.admitted) || self.must_commit_first() {
-                break;
-            }
-            if let Some(batch) = self.pending.pop_front() {
-                self.fold(batch, context);
-                self.commit_if_due(context);
-            }
-        }
-        if !self.broken {
-            self.answer_waiting();
-            let evicted = self.partition.evict(self.cached_members);
-            if evicted > 0 {
-                metrics::counter!("nearline_cache_evictions_total").increment(evicted as u64);
-            }
-            self.shared.cached_members.store(self.partition.cached_members() as u64, Relaxed);
-        }
-    }
-
-    /// Back-pressure: with one commit on its way and the next one full, folding waits.
-    fn must_commit_first(&self) -> bool {
-        self.commit_running && self.is_commit_full()
-    }
-
-    fn is_commit_full(&self) -> bool {
-        self.partition.uncommitted_events() >= self.settings.commit_events
-            || self.partition.changed_members() >= self.settings.commit_members
-    }
-
-    fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
-        let started = Instant::now();
-        let records = batch.admitted.batch.len() as u64;
-        let partition_id = self.partition.id();
-        let probe = self.settings.fault_probe.clone();
-        let mut folding = self.partition.folded();
-        let partition = &mut self.partition;
-        // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            partition.fold(batch.admitted, |position, event| {
-                folding = position;
-                if let Some(probe) = &probe {
-                    probe(partition_id, position, event);
-                }
-            })
-        }));
-        match outcome {
-            Ok(folded) => {
-                self.shared.folded.store(self.partition.folded(), Relaxed);
-                self.shared.events.fetch_add(records, Relaxed);
-                for (outcome, count) in [
-                    ("changed", folded.changed),
-                    ("duplicate", folded.duplicates),
-                    ("before_erasure", folded.before_erasure),
-                    ("rejected", folded.rejected.len() as u64),
-                ] {
-                    if count > 0 {
-                        metrics::counter!("nearline_fold_events_total", "outcome" => outcome)
-                            .increment(count);
-                    }
-                }
-                for rejected in &folded.rejected {
-                    let reason = rejected.reject.reason.code();
-                    metrics::counter!("nearline_rejects_total", "reason" => reason).increment(1);
-                }
-                self.rejected.extend(folded.rejected);
-                metrics::histogram!("nearline_fold_batch_duration_seconds").record(started.elapsed());
-            }
-            Err(panic) => {
-                let message = panic_message(&*panic);
-                self.end(Ended::Panicked { position: folding, message }, context);
-            }
-        }
     }
 
     /// Answers queries whose member is loaded and whose position is reached.
@@ -233,7 +223,13 @@ impl Actor for PartitionActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(1_024);
-        self.shared.set_state(PartitionState::Live);
+        self.shared.write(self.incarnation, |shared| shared.set_state(PartitionState::Live));
+        if let Some(live) = self.live.take() {
+            let _nobody_waits = live.send(());
+        }
+        context.run_interval(TURN_INTERVAL, |actor, context| {
+            actor.report(context);
+        });
         let interval = Duration::from_millis(self.settings.commit_interval_ms.max(1));
         // Partitions commit one after another, not all at once: bursts would be felt by queries.
         let partitions = u32::from(self.ports.log.partitions().max(1));
@@ -252,15 +248,13 @@ impl Handler<FoldBatch> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, message: FoldBatch, context: &mut Self::Context) {
-        if self.broken || self.stopping {
+        if self.broken || self.stopping || !self.shared.is_current(self.incarnation) {
             return;
         }
         self.catching_up |= message.records.len() >= self.settings.batch_events;
-        let batch = nearline_model::partition::Batch::parse(message.records, self.settings.fold.event_bytes);
-        let (admitted, missing) = self.partition.admit(batch);
-        self.pending.push_back(PendingBatch { admitted, _permit: message.permit });
-        self.load(missing, context);
-        self.fold_ready(context);
+        if self.take_in(message, context) {
+            self.fold_ready(context);
+        }
     }
 }
 
@@ -268,7 +262,7 @@ impl Handler<GetMember> for PartitionActor {
     type Result = ResponseFuture<Option<MemberSnapshot>>;
 
     fn handle(&mut self, message: GetMember, context: &mut Self::Context) -> Self::Result {
-        if self.broken {
+        if self.broken || !self.shared.is_current(self.incarnation) {
             return Box::pin(std::future::ready(None));
         }
         if message.after <= self.partition.folded() {
@@ -316,6 +310,27 @@ impl Handler<Stop> for PartitionActor {
         if !self.broken {
             self.commit(context);
             self.stop_when_committed(context);
+        }
+    }
+}
+
+impl Handler<Retire> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, context: &mut Self::Context) {
+        if !self.broken {
+            self.end(Ended::Stopped, context);
+        }
+    }
+}
+
+impl Handler<Inject> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Inject(fault): Inject, _: &mut Self::Context) {
+        match fault {
+            InjectedFault::Panic => panic!("injected: the actor panics"),
+            InjectedFault::Hang(time) => std::thread::sleep(time),
         }
     }
 }

@@ -1,61 +1,114 @@
 //! The reader of one partition: brings records from the log to the actor, no more than it can take.
 
+use crate::faults::Faults;
 use crate::partition_actor::{FoldBatch, PartitionActor, ReadingFailed};
 use crate::ports::EventLog;
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
+use crate::status::{Hold, Incarnation, PartitionShared};
 use actix::Addr;
-use nearline_model::{PartitionId, Position};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{Semaphore, watch};
 
 /// Batches under way to the actor: one being folded, one being loaded.
 const BATCHES_UNDER_WAY: usize = 2;
+/// Time between looks for a stall to inject, where faults are allowed.
+const STALL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// Reads after `after` until the actor is gone. A reader that fails is opened again, behind the
-/// last record that was handed over.
-pub async fn read(
-    log: Arc<dyn EventLog>,
-    partition: PartitionId,
-    mut after: Position,
-    actor: Addr<PartitionActor>,
-    settings: Arc<EngineSettings>,
-) {
-    let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
-    let mut backoff = Backoff::new(10, 1_000);
-    'open: loop {
-        let mut reader = match log.open_reader(partition, after).await {
-            Ok(reader) => reader,
-            Err(error) if !error.is_transient() => {
-                // A gap in the log is never passed over: the partition stops here, loudly.
-                tracing::error!(%partition, %error, "the log cannot be read");
-                let _ended = actor.send(ReadingFailed(error)).await;
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(%partition, %error, "the log cannot be read; trying again");
-                metrics::counter!("nearline_reader_failures_total").increment(1);
-                tokio::time::sleep(backoff.next_wait()).await;
-                continue;
-            }
-        };
+/// What a reader needs.
+#[derive(Clone)]
+pub struct Reader {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) shared: Arc<PartitionShared>,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) actor: Addr<PartitionActor>,
+    pub(crate) settings: Arc<EngineSettings>,
+    pub(crate) faults: Option<Arc<Faults>>,
+}
+
+impl Reader {
+    /// Reads until the actor is gone or `control` is dropped; each change of `control` drops what is
+    /// read with and begins anew, behind the last record that the actor has taken in. What was on its
+    /// way to the actor then comes twice, which the fold drops by position.
+    pub async fn run(self, mut control: watch::Receiver<u64>) {
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let records = match reader.next_batch(settings.batch_events.max(1)).await {
-                Ok(records) => records,
-                Err(error) => {
-                    tracing::warn!(%partition, %error, "reader ended; opening another");
-                    metrics::counter!("nearline_reader_failures_total").increment(1);
-                    tokio::time::sleep(backoff.next_wait()).await;
-                    continue 'open;
-                }
-            };
-            backoff.reset();
-            let Some(last) = records.last() else { continue };
-            after = last.position;
-            if actor.send(FoldBatch { records, permit }).await.is_err() {
-                return;
+            tokio::select! {
+                biased;
+                changed = control.changed() => if changed.is_err() {
+                    return;
+                },
+                () = self.read() => return,
             }
         }
+    }
+
+    /// Reads until the actor is gone. What fails is opened again, behind the last record that was
+    /// handed over.
+    async fn read(&self) {
+        let partition = self.shared.partition;
+        let mut after = self.shared.read.load(Relaxed);
+        let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
+        let mut backoff = Backoff::new(10, 1_000);
+        'open: loop {
+            self.set_open(false);
+            let mut reader = match self.log.open_reader(partition, after).await {
+                Ok(reader) => reader,
+                Err(error) if !error.is_transient() => {
+                    // A gap in the log is never passed over: the partition stops here, loudly.
+                    tracing::error!(%partition, %error, "the log cannot be read");
+                    let _ended = self.actor.send(ReadingFailed(error)).await;
+                    return;
+                }
+                Err(error) => {
+                    self.wait(&error, &mut backoff, "the log cannot be read; trying again").await;
+                    continue;
+                }
+            };
+            self.set_open(true);
+            self.shared.resume(self.incarnation, Hold::Log);
+            loop {
+                let Ok(permit) = permits.clone().acquire_owned().await else { return };
+                let next = tokio::select! {
+                    () = self.injected_stall() => std::future::pending().await,
+                    next = reader.next_batch(self.settings.batch_events.max(1)) => next,
+                };
+                let records = match next {
+                    Ok(records) => records,
+                    Err(error) => {
+                        self.wait(&error, &mut backoff, "reader ended; opening another").await;
+                        continue 'open;
+                    }
+                };
+                backoff.reset();
+                let Some(last) = records.last() else { continue };
+                after = last.position;
+                if self.actor.send(FoldBatch { records, permit }).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn set_open(&self, open: bool) {
+        self.shared.write(self.incarnation, |shared| shared.reader_open.store(open, Relaxed));
+    }
+
+    /// Returns once a stall is injected: never, where faults are not allowed.
+    async fn injected_stall(&self) {
+        let Some(faults) = &self.faults else { return std::future::pending().await };
+        while !faults.take_stall(self.shared.partition) {
+            tokio::time::sleep(STALL_INTERVAL).await;
+        }
+        tracing::warn!(partition = %self.shared.partition, "injected: the reader stalls");
+    }
+
+    async fn wait(&self, error: &crate::ports::PortError, backoff: &mut Backoff, what: &str) {
+        let partition = self.shared.partition;
+        tracing::warn!(%partition, %error, "{what}");
+        metrics::counter!("nearline_reader_failures_total").increment(1);
+        let wait = backoff.next_wait();
+        self.shared.hold(self.incarnation, Hold::Log, error, wait.as_millis() as u64);
+        tokio::time::sleep(wait).await;
     }
 }

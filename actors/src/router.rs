@@ -53,15 +53,35 @@ pub struct MemberAnswer {
     pub position: Position,
 }
 
-/// The position asked for was not reached in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("state is at position {position}, asked for was {wanted}; ask again in a moment")]
+/// The position asked for was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotReached {
     /// Position of the state.
     pub position: Position,
     /// Position asked for.
     pub wanted: Position,
+    /// Position of the last record of the partition's log, if that is before the one asked for: it is
+    /// no position that publishing for this member gave, and waiting does not help.
+    pub log_end: Option<Position>,
 }
+
+impl std::fmt::Display for NotReached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { position, wanted, log_end } = self;
+        match log_end {
+            None => {
+                write!(f, "state is at position {position}, asked for was {wanted}; ask again in a moment")
+            }
+            Some(end) => write!(
+                f,
+                "the log of the member's partition ends at position {end}, asked for was {wanted}; give a \
+                 position that publishing an event of this member gave"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotReached {}
 
 /// Knows every partition's actor.
 #[derive(Clone)]
@@ -88,7 +108,8 @@ impl Router {
     /// The member's state at a position of at least `after`, within the deadline.
     ///
     /// # Errors
-    /// [`NotReached`] if `after` was asked for and no source is there yet.
+    /// [`NotReached`] if `after` was asked for and no source is there yet; at once if the partition's log
+    /// has no such position.
     pub async fn member(
         &self,
         member: &str,
@@ -108,17 +129,33 @@ impl Router {
             (false, false) => start + self.deadline / 5,
         };
         let asked = self.ask_owner(shared, member, complete, wanted, start + self.deadline);
-        if let Ok(Some(snapshot)) = timeout_at(live_until, asked).await {
+        let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
+        let live = tokio::select! {
+            biased;
+            live = timeout_at(live_until, asked) => live,
+            Some(end) = self.log_end_before(shared, wanted) => return Err(not_reached(Some(end))),
+        };
+        if let Ok(Some(snapshot)) = live {
             return Ok(answer(Source::Live, Some(snapshot)));
         }
         if wanted > 0 {
-            return Err(NotReached { position: shared.folded.load(Relaxed), wanted });
+            return Err(not_reached(None));
         }
         let stored = timeout_at(start + self.deadline, self.ask_store(shared, member, complete)).await;
         if let Ok(Some(snapshot)) = stored {
             return Ok(answer(Source::Store, Some(snapshot)));
         }
         Ok(answer(Source::Popular, None))
+    }
+
+    /// The end of the partition's log, if it is before `wanted`. What was acknowledged is in the log, so
+    /// a position beyond its end was not given for this partition.
+    async fn log_end_before(&self, shared: &PartitionShared, wanted: Position) -> Option<Position> {
+        if shared.folded.load(Relaxed) >= wanted {
+            return None;
+        }
+        let end = self.ports.log.bounds(shared.partition).await.ok()?.last;
+        (end < wanted && shared.folded.load(Relaxed) < wanted).then_some(end)
     }
 
     /// Whether this node is to run the partition, as far as it knows.
@@ -194,8 +231,15 @@ impl Router {
             owners.borrow_and_update();
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
-                if let Ok(Some(snapshot)) = address.send(question).await {
-                    return Some(snapshot);
+                tokio::select! {
+                    answer = address.send(question) => if let Ok(Some(snapshot)) = answer {
+                        return Some(snapshot);
+                    },
+                    // It was replaced before it answered: whoever is there now is asked.
+                    changed = addresses.changed() => {
+                        changed.ok()?;
+                        continue;
+                    }
                 }
             }
             if !self.is_here(shared) {

@@ -1,5 +1,6 @@
 //! How the engine runs: everything that does not change what it computes, beside what does.
 
+use nearline_model::remediation::RemediationSettings;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Event, FoldSettings, PartitionId, Position};
 use std::sync::Arc;
@@ -28,18 +29,25 @@ pub struct EngineSettings {
     pub workers: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
+    /// Titles between which weights are solved, those played most: takes time by its third power, memory by
+    /// its second (16 MiB for 2,048).
+    pub solved_titles: usize,
     /// Milliseconds within which a query is answered.
     pub query_deadline_ms: u64,
-    /// Milliseconds before the first restart of a failed actor; doubles with each further failure.
-    pub restart_backoff_ms: u64,
-    /// Longest time before a restart, in milliseconds.
-    pub restart_backoff_max_ms: u64,
     /// Name of this node, unique in its cluster (`[A-Za-z0-9_-]{1,64}`); empty: a random one.
     pub node: String,
     /// Where this node's API is reached, for operators of other nodes.
     pub address: String,
     /// Milliseconds of silence after which a node counts as dead.
     pub lease_ms: u64,
+    /// Bounds of the remediation policy.
+    pub remediation: RemediationSettings,
+    /// Milliseconds without a sign of life after which an actor or its thread counts as hung.
+    pub hang_ms: u64,
+    /// Milliseconds after which a reader that brings nothing, though the log has more, counts as stalled.
+    pub reader_stall_ms: u64,
+    /// Whether faults may be injected ([`crate::faults::Faults`]).
+    pub chaos: bool,
     /// For fault harnesses: sees each record before it is folded.
     pub fault_probe: Option<FaultProbe>,
 }
@@ -56,12 +64,15 @@ impl Default for EngineSettings {
             batch_events: 1_024,
             workers: 2,
             snapshot_interval_ms: 30_000,
+            solved_titles: 2_048,
             query_deadline_ms: 500,
-            restart_backoff_ms: 5,
-            restart_backoff_max_ms: 5_000,
             node: String::new(),
             address: String::new(),
             lease_ms: 2_000,
+            remediation: RemediationSettings::default(),
+            hang_ms: 800,
+            reader_stall_ms: 2_000,
+            chaos: false,
             fault_probe: None,
         }
     }

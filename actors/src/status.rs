@@ -1,12 +1,17 @@
 //! What a partition is doing: written by its actor and supervisor, read by queries and operators.
 
+use crate::member_watch::MemberWatches;
 use crate::partition_actor::PartitionActor;
+use crate::ports::PortError;
+use crate::remediations::{Begun, Remediations, Ticket};
 use actix::Addr;
 use nearline_model::assignment::NodeId;
+use nearline_model::remediation::{Action, Standing};
 use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
 use serde::Serialize;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use tokio::sync::watch;
 
 /// State of a partition.
@@ -47,6 +52,24 @@ impl PartitionState {
     }
 }
 
+/// What an actor may be waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Hold {
+    /// A commit, or the dead letters before it.
+    Commit = 1,
+    /// Members from the store.
+    Load = 2,
+    /// The log.
+    Log = 4,
+    /// Any answer of the store: there was none for too long.
+    Answer = 8,
+}
+
+/// Number of an actor among those that a partition has had in this process. What is left of an actor
+/// after it was replaced has another number than the current one, and changes nothing any more.
+pub(crate) type Incarnation = u64;
+
 /// A partition as operators see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartitionStatus {
@@ -78,50 +101,153 @@ pub struct PartitionStatus {
 }
 
 /// What actor, supervisor and router share of one partition.
+///
+/// The actor writes through [`PartitionShared::write`], which refuses whoever was replaced; the
+/// supervisor writes directly, while there is no actor.
 #[derive(Debug)]
 pub struct PartitionShared {
     /// The partition.
     pub partition: PartitionId,
     state: AtomicU8,
+    /// Bits of [`Hold`].
+    held: AtomicU8,
     pub(crate) epoch: AtomicU64,
     pub(crate) folded: AtomicU64,
     pub(crate) committed: AtomicU64,
+    pub(crate) read: AtomicU64,
+    pub(crate) reader_open: AtomicBool,
     pub(crate) log_last: AtomicU64,
     pub(crate) cached_members: AtomicU64,
     pub(crate) restarts: AtomicU64,
     pub(crate) events: AtomicU64,
+    pub(crate) turns: AtomicU64,
+    pub(crate) pending_batches: AtomicU64,
+    pub(crate) store_requests: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
     pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
     /// Node that holds it, or else is to.
     pub(crate) owner: watch::Sender<Option<NodeId>>,
+    pub(crate) watches: MemberWatches,
+    incarnation: Mutex<Incarnation>,
+    hold: Mutex<Option<Ticket>>,
+    remediations: Arc<Remediations>,
 }
 
 impl PartitionShared {
     /// A partition that has not started.
-    pub fn new(partition: PartitionId) -> Self {
+    pub fn new(partition: PartitionId, remediations: Arc<Remediations>) -> Self {
         Self {
             partition,
             state: AtomicU8::new(PartitionState::Starting as u8),
+            held: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             folded: AtomicU64::new(0),
             committed: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            reader_open: AtomicBool::new(false),
             log_last: AtomicU64::new(0),
             cached_members: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             events: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            pending_batches: AtomicU64::new(0),
+            store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
             address: watch::Sender::new(None),
             owner: watch::Sender::new(None),
+            watches: MemberWatches::default(),
+            incarnation: Mutex::new(0),
+            hold: Mutex::new(None),
+            remediations,
         }
+    }
+
+    /// From now on no earlier actor writes here or is asked anything; the number of the next one.
+    pub(crate) fn take_over(&self) -> Incarnation {
+        let mut incarnation = self.incarnation.lock();
+        *incarnation += 1;
+        self.held.store(0, Relaxed);
+        self.end_hold();
+        self.pending_batches.store(0, Relaxed);
+        self.store_requests.store(0, Relaxed);
+        self.address.send_replace(None);
+        *incarnation
+    }
+
+    /// Lets the current actor write; whether it is the current one.
+    pub(crate) fn write(&self, incarnation: Incarnation, write: impl FnOnce(&Self)) -> bool {
+        let current = self.incarnation.lock();
+        let is_current = *current == incarnation;
+        if is_current {
+            write(self);
+        }
+        is_current
+    }
+
+    /// Whether the actor of this number is the current one.
+    pub(crate) fn is_current(&self, incarnation: Incarnation) -> bool {
+        *self.incarnation.lock() == incarnation
     }
 
     pub(crate) fn set_state(&self, state: PartitionState) {
         self.state.store(state as u8, Relaxed);
     }
 
+    /// The current actor waits for what is away; it goes on answering.
+    pub(crate) fn hold(&self, incarnation: Incarnation, what: Hold, error: &PortError, wait_ms: u64) {
+        self.write(incarnation, |shared| {
+            let before = shared.standing();
+            let held = shared.held.fetch_or(what as u8, Relaxed);
+            if held == 0 {
+                *shared.last_failure.lock() = Some(error.to_string());
+                let begun = Begun {
+                    partition: shared.partition,
+                    fault: "unavailable",
+                    detail: error.to_string(),
+                    action: Action::Hold { wait_ms },
+                    position: None,
+                    before,
+                };
+                *shared.hold.lock() = Some(shared.remediations.begin(begun));
+            }
+        });
+    }
+
+    /// What was away is back.
+    pub(crate) fn resume(&self, incarnation: Incarnation, what: Hold) {
+        if self.held.load(Relaxed) & what as u8 == 0 {
+            return;
+        }
+        self.write(incarnation, |shared| {
+            let held = shared.held.fetch_and(!(what as u8), Relaxed);
+            if held & !(what as u8) == 0 {
+                shared.end_hold();
+            }
+        });
+    }
+
+    fn end_hold(&self) {
+        if let Some(ticket) = self.hold.lock().take() {
+            self.remediations.finish(ticket, self.standing());
+        }
+    }
+
     /// State now.
     pub fn state(&self) -> PartitionState {
-        PartitionState::from_number(self.state.load(Relaxed))
+        match PartitionState::from_number(self.state.load(Relaxed)) {
+            PartitionState::Live if self.held.load(Relaxed) != 0 => PartitionState::Holding,
+            state => state,
+        }
+    }
+
+    /// Where the partition stands, for records of remediations.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            state: self.state().name().to_owned(),
+            epoch: self.epoch.load(Relaxed),
+            folded: self.folded.load(Relaxed),
+            committed: self.committed.load(Relaxed),
+        }
     }
 
     /// As operators see it.

@@ -1,25 +1,66 @@
-//! The supervisor of one partition: builds its actor, notices its end, and builds it again.
+//! The supervisor of one partition: builds its actor, notices its end, and does about it what the
+//! remediation policy decides.
 //!
 //! Not actix's `Supervisor`: that one does not restart after a panic, and restarts a stopping actor
 //! without a pause. Here each actor runs as a task of its own whose end is awaited; the state is
 //! always acquired anew from the store, under a higher epoch, so that whatever is left of the old
-//! actor cannot commit.
+//! actor cannot commit. Supervisors live on a thread of their own, which no actor can block.
 
-use crate::aggregates_actor::{AggregatesActor, CatchUp};
-use crate::partition_actor::{Ended, PartitionActor, panic_message};
+mod build;
+mod watch;
+
+use crate::aggregates_actor::AggregatesActor;
+use crate::faults::Faults;
+use crate::partition_actor::{Ended, PartitionActor};
 use crate::ports::{PortError, Ports};
-use crate::reader::read;
-use crate::retry::Backoff;
+use crate::remediations::{Begun, Remediations, Ticket, now_ms};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState};
+use crate::workers::Workers;
 use actix::prelude::*;
-use nearline_model::{FoldSettings, Partition};
+use nearline_model::Position;
+use nearline_model::remediation::{Action, FailureHistory, Fault, NodeHistory, Quarantined, Standing};
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+use tokio::sync::watch as watched;
 
-/// An actor that lived this long has recovered: the next failure is a first one again.
-const RECOVERED_AFTER: Duration = Duration::from_secs(10);
+/// What the supervisors of a node share.
+pub struct Node {
+    /// The threads of the actors.
+    pub workers: Workers,
+    /// Remediations.
+    pub remediations: Arc<Remediations>,
+    /// Faults on purpose, where they are allowed.
+    pub faults: Option<Arc<Faults>>,
+    history: Mutex<NodeHistory>,
+    origin: Instant,
+    exit: watched::Sender<Option<String>>,
+}
+
+impl Node {
+    /// A node without failures yet.
+    pub fn new(workers: Workers, remediations: Arc<Remediations>, faults: Option<Arc<Faults>>) -> Self {
+        Self {
+            workers,
+            remediations,
+            faults,
+            history: Mutex::default(),
+            origin: Instant::now(),
+            exit: watched::Sender::new(None),
+        }
+    }
+
+    /// Why the process is to end, once the policy says so.
+    pub fn exit(&self) -> watched::Receiver<Option<String>> {
+        self.exit.subscribe()
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.origin.elapsed().as_millis() as u64
+    }
+}
 
 /// What a supervisor needs.
 pub struct Supervisor {
@@ -31,137 +72,201 @@ pub struct Supervisor {
     pub shared: Arc<PartitionShared>,
     /// Where deltas go.
     pub aggregates: Addr<AggregatesActor>,
-    /// Set when the engine stops: an actor that ends is not built again.
-    pub stopping: Arc<AtomicBool>,
+    /// What all supervisors share.
+    pub node: Arc<Node>,
+    /// Turns true when the partition is given up here: an actor that ends is not built again.
+    pub stopping: watched::Receiver<bool>,
+}
+
+/// A life that ended, or never began.
+struct Death {
+    fault: Fault,
+    detail: String,
+    /// What is done about it, if that is decided already.
+    action: Option<Action>,
+    /// Whom to tell that another has taken over, if it may hear it.
+    zombie: Option<Addr<PartitionActor>>,
+}
+
+impl Death {
+    fn new(fault: Fault, detail: impl Into<String>) -> Self {
+        Self { fault, detail: detail.into(), action: None, zombie: None }
+    }
+
+    fn of(error: &PortError) -> Self {
+        let fault = match error {
+            PortError::Fenced { .. } => Fault::Fenced,
+            PortError::UnexpectedPosition { .. } => Fault::RolledBack,
+            error if error.is_transient() => Fault::Unavailable,
+            _ => Fault::Unusable,
+        };
+        Self::new(fault, error.to_string())
+    }
+
+    /// `None`: it was asked to end.
+    fn after(ended: Ended) -> Option<Self> {
+        match ended {
+            Ended::Stopped => None,
+            Ended::Failed(error) => Some(Self::of(&error)),
+            Ended::Panicked { position: Some(position), message } => {
+                let detail = format!("panic while folding position {position}: {message}");
+                Some(Self::new(Fault::Poisoned { position, message }, detail))
+            }
+            Ended::Panicked { position: None, message } => {
+                Some(Self::new(Fault::Panicked, format!("panic: {message}")))
+            }
+        }
+    }
+}
+
+/// What a supervisor remembers from one life of its actor to the next.
+#[derive(Default)]
+struct Memory {
+    history: FailureHistory,
+    /// Whether what earlier processes knew was read.
+    is_complete: bool,
+    /// The event to put into quarantine before the next life.
+    condemned: Option<Quarantined>,
+    /// The remediation that is under way.
+    ticket: Option<Ticket>,
+    /// Whether it is a hold, for this fault: each attempt to end it belongs to it.
+    holding_for: Option<&'static str>,
 }
 
 impl Supervisor {
-    /// Keeps the partition's actor alive until the engine stops or another owner takes over. Runs
-    /// on the thread where the actor is to live.
-    pub async fn run(self) {
-        let mut backoff =
-            Backoff::new(self.settings.restart_backoff_ms, self.settings.restart_backoff_max_ms);
-        loop {
-            let started = Instant::now();
-            let ended = self.live_once().await;
-            self.shared.address.send_replace(None);
-            if started.elapsed() >= RECOVERED_AFTER {
-                backoff.reset();
+    /// Keeps the partition's actor alive until it is given up here or another owner takes over.
+    pub async fn run(&self) {
+        let mut memory = Memory::default();
+        while let Some(death) = self.live_once(&mut memory).await {
+            let before = self.shared.standing();
+            self.shared.take_over();
+            if let Some(zombie) = &death.zombie {
+                zombie.do_send(crate::partition_actor::Retire);
             }
-            let partition = self.shared.partition;
-            let (reason, failure) = match &ended {
-                Ended::Stopped => break,
-                _ if self.stopping.load(Relaxed) => break,
-                Ended::Panicked { position, message } => {
-                    ("panic", format!("panic while folding position {position}: {message}"))
-                }
-                Ended::Failed(error @ PortError::Fenced { .. }) => {
-                    tracing::warn!(%partition, %error, "stopped: another owner is right");
-                    *self.shared.last_failure.lock() = Some(error.to_string());
-                    break;
-                }
-                Ended::Failed(error) if error.is_transient() => ("unavailable", error.to_string()),
-                Ended::Failed(error) => ("failure", error.to_string()),
-            };
-            let wait = backoff.next_wait();
-            tracing::error!(%partition, reason, failure, wait_ms = wait.as_millis() as u64, "actor ended; restarting it");
+            if self.is_stopping() {
+                break;
+            }
+            memory.history.suspects.acquit(self.shared.committed.load(Relaxed));
+            let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
+            self.record(&mut memory, &death, action, before);
+            if !self.carry_out(&mut memory, &death, action).await || self.is_stopping() {
+                break;
+            }
+        }
+        self.shared.take_over();
+        self.shared.set_state(PartitionState::Stopped);
+        self.finish(&mut memory);
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
+        let (mut node, now_ms) = (self.node.history.lock(), self.node.elapsed_ms());
+        memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, rand::random())
+    }
+
+    fn record(&self, memory: &mut Memory, death: &Death, action: Action, before: Standing) {
+        *self.shared.last_failure.lock() = Some(death.detail.clone());
+        let holding_for = matches!(action, Action::Hold { .. }).then(|| death.fault.code());
+        if holding_for.is_some() && memory.holding_for == holding_for {
+            tracing::debug!(partition = %self.shared.partition, detail = death.detail, "held still");
+            return;
+        }
+        self.finish(memory);
+        memory.holding_for = holding_for;
+        let position = match death.fault {
+            Fault::Poisoned { position, .. } => Some(position),
+            _ => None,
+        };
+        let begun = Begun {
+            partition: self.shared.partition,
+            fault: death.fault.code(),
+            detail: death.detail.clone(),
+            action,
+            position,
+            before,
+        };
+        memory.ticket = Some(self.node.remediations.begin(begun));
+    }
+
+    /// The remediation under way has come to its end, or to its next step.
+    fn finish(&self, memory: &mut Memory) {
+        memory.holding_for = None;
+        if let Some(ticket) = memory.ticket.take() {
+            self.node.remediations.finish(ticket, self.shared.standing());
+        }
+    }
+
+    /// Whether the partition goes on here.
+    async fn carry_out(&self, memory: &mut Memory, death: &Death, action: Action) -> bool {
+        let rebuilding = match action {
+            Action::Restart { .. } | Action::Replace { .. } => true,
+            Action::Quarantine { position, attempts, .. } => {
+                let message = match &death.fault {
+                    Fault::Poisoned { message, .. } => message,
+                    _ => &death.detail,
+                };
+                memory.condemned = Some(Quarantined::new(position, attempts, message, now_ms()));
+                true
+            }
+            Action::Exit { .. } => {
+                let detail = format!("partition {}: {}", self.shared.partition, death.detail);
+                tracing::error!(
+                    reason = detail,
+                    "this node cannot help itself any more; the process is to end"
+                );
+                self.node.exit.send_replace(Some(detail));
+                true
+            }
+            Action::Hold { .. } | Action::RecreateReader => false,
+            Action::Stop | Action::GiveAway => return false,
+        };
+        if rebuilding {
+            let reason = death.fault.code();
             metrics::counter!("nearline_partition_restarts_total", "reason" => reason).increment(1);
-            *self.shared.last_failure.lock() = Some(failure);
             self.shared.restarts.fetch_add(1, Relaxed);
             self.shared.set_state(PartitionState::Restarting);
-            tokio::time::sleep(wait).await;
+        } else {
+            self.shared.set_state(PartitionState::Holding);
         }
-        self.shared.set_state(PartitionState::Stopped);
+        let wait = Duration::from_millis(action.wait_ms().unwrap_or(0));
+        let mut stopping = self.stopping.clone();
+        // Whoever is to take the partition over does not wait for this one's patience.
+        let waiting =
+            async { drop(tokio::time::timeout(wait, stopping.wait_for(|stopping| *stopping)).await) };
+        if let Fault::Poisoned { .. } = death.fault {
+            tokio::join!(waiting, self.remember_suspects(memory));
+        } else {
+            waiting.await;
+        }
+        true
     }
 
-    /// Acquires the partition, runs an actor and its reader, and says why the actor ended.
-    async fn live_once(&self) -> Ended {
-        let (partition, epoch) = match self.acquire().await {
-            Ok(acquired) => acquired,
-            Err(error) => return Ended::Failed(error),
-        };
-        let position = partition.folded();
-        self.shared.epoch.store(epoch, Relaxed);
-        self.shared.folded.store(position, Relaxed);
-        self.shared.committed.store(position, Relaxed);
-        // What was committed but not learned before is in the outbox.
-        match self.aggregates.send(CatchUp { partition: self.shared.partition, up_to: position }).await {
-            Ok(Err(error)) => return Ended::Failed(error),
+    /// Keeps the suspects for the next process. Best effort: this one has them in memory.
+    async fn remember_suspects(&self, memory: &Memory) {
+        let epoch = self.shared.epoch.load(Relaxed);
+        let keeping = self.ports.quarantine.suspect(self.shared.partition, epoch, &memory.history.suspects);
+        let partition = self.shared.partition;
+        match tokio::time::timeout(SUSPECT_DEADLINE, keeping).await {
             Ok(Ok(())) => {}
-            Err(_closed) => return Ended::Stopped,
+            Ok(Err(error)) => tracing::warn!(%partition, %error, "the suspects were not stored"),
+            Err(_) => tracing::warn!(%partition, "the suspects were not stored in time"),
         }
-        let ended = Arc::new(parking_lot::Mutex::new(None));
-        let actor = PartitionActor::new(
-            partition,
-            epoch,
-            self.ports.clone(),
-            self.settings.clone(),
-            self.shared.clone(),
-            self.aggregates.clone(),
-            ended.clone(),
-        );
-        let context = Context::new();
-        let address = context.address();
-        let running = actix_rt::spawn(context.into_future(actor));
-        let reading = actix_rt::spawn(read(
-            self.ports.log.clone(),
-            self.shared.partition,
-            position,
-            address.clone(),
-            self.settings.clone(),
-        ));
-        self.shared.address.send_replace(Some(address));
-        let joined = running.await;
-        reading.abort();
-        let told = ended.lock().take();
-        match (joined, told) {
-            (_, Some(told)) => told,
-            (Ok(()), None) => Ended::Stopped,
-            (Err(join), None) => Ended::Panicked {
-                position: self.shared.folded.load(Relaxed),
-                message: join
-                    .try_into_panic()
-                    .map_or_else(|error| error.to_string(), |panic| panic_message(&*panic)),
-            },
-        }
-    }
-
-    async fn acquire(&self) -> Result<(Partition, u64), PortError> {
-        let id = self.shared.partition;
-        let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
-        let acquired = self.ports.store.acquire(id, &settings).await?;
-        if let Some(kept) = &acquired.settings {
-            same_settings(id, kept, &self.settings.fold)?;
-        }
-        let partition = Partition::restore(
-            id,
-            self.ports.log.partitions(),
-            self.settings.fold.clone(),
-            acquired.position,
-            &acquired.symbols,
-        )
-        .map_err(|error| PortError::Damaged {
-            what: format!("symbols of {id}"),
-            detail: error.to_string(),
-        })?;
-        Ok((partition, acquired.epoch))
     }
 }
 
-fn same_settings(
-    partition: nearline_model::PartitionId,
-    kept: &str,
-    now: &FoldSettings,
-) -> Result<(), PortError> {
-    let kept: FoldSettings = serde_json::from_str(kept).map_err(|error| PortError::Damaged {
-        what: format!("stored fold settings of {partition}"),
-        detail: error.to_string(),
-    })?;
-    if kept == *now {
-        return Ok(());
-    }
-    Err(PortError::Misconfigured(format!(
-        "the state of {partition} was folded with other settings: stored {kept:?}, configured {now:?}; \
-         set [fold] back, or fold into an empty store"
-    )))
+/// Longest time that a restart waits for the suspects to be stored.
+const SUSPECT_DEADLINE: Duration = Duration::from_millis(250);
+
+/// A life of the actor, as the supervisor sees it.
+struct Life {
+    worker: Arc<crate::workers::Worker>,
+    /// Changing it recreates the reader; dropping it ends the reader.
+    reader: watched::Sender<u64>,
+    live: tokio::sync::oneshot::Receiver<()>,
+    ended: tokio::sync::oneshot::Receiver<Ended>,
+    incarnation: u64,
+    started_at: Position,
 }

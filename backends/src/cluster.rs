@@ -13,12 +13,14 @@ use std::sync::Arc;
 pub async fn connect_cluster(nats: NatsSettings, redis: RedisSettings) -> Result<Ports, PortError> {
     let partitions = nats.partitions;
     let nats = crate::nats::connect(nats).await?;
-    let store = crate::redis::connect(redis, partitions).await?;
+    let store = Arc::new(crate::redis::connect(redis, partitions).await?);
     Ok(Ports {
         log: Arc::new(nats.log),
-        store: Arc::new(store),
+        store: store.clone(),
         dead_letters: Arc::new(nats.dead_letters),
         catalogue: Arc::new(nats.catalogue),
         membership: Arc::new(nats.membership),
+        quarantine: store,
+        remediations: Arc::new(nats.remediations),
     })
 }

@@ -13,6 +13,7 @@ mod directory;
 mod duplicate_window;
 mod failure;
 mod log;
+mod log_block;
 mod log_files;
 mod log_reader;
 mod log_retention;
@@ -20,6 +21,8 @@ mod log_tail;
 mod log_writer;
 mod membership;
 mod partition_row;
+mod quarantine;
+mod remediation_journal;
 mod state_files;
 mod store;
 
@@ -27,6 +30,8 @@ pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
 pub use log::EmbeddedLog;
 pub use membership::EmbeddedMembership;
+pub use quarantine::EmbeddedQuarantine;
+pub use remediation_journal::EmbeddedJournal;
 pub use store::EmbeddedStore;
 
 use directory::Directory;
@@ -100,7 +105,9 @@ pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
         log: Arc::new(log),
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
-        catalogue: Arc::new(EmbeddedCatalogue::new(state)),
+        catalogue: Arc::new(EmbeddedCatalogue::new(state.clone())),
         membership: Arc::new(EmbeddedMembership::default()),
+        quarantine: Arc::new(EmbeddedQuarantine::new(state.clone())),
+        remediations: Arc::new(EmbeddedJournal::new(state)),
     })
 }

@@ -31,6 +31,11 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.0.port())
     }
 
+    /// Id of the server's process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.0.process_id()
+    }
+
     /// Kills the server (as SIGKILL does); its data stay.
     pub fn stop(&mut self) {
         self.0.stop();
@@ -63,9 +68,22 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.0.port())
     }
 
+    /// Id of the server's process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.0.process_id()
+    }
+
     /// Kills the server (as SIGKILL does); its data stay.
     pub fn stop(&mut self) {
         self.0.stop();
+    }
+
+    /// Stops the server's clock (SIGSTOP) until the guard is dropped: it is there, but does not answer.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it does not run, or cannot be sent a signal.
+    pub fn pause(&self) -> Result<Pause, ServerError> {
+        self.0.pause().map(Pause)
     }
 
     /// Starts it again on the same port with the same data, killing it first if it runs.
@@ -74,5 +92,16 @@ impl RedisServer {
     /// [`ServerError`] if it does not come up.
     pub fn restart(&mut self) -> Result<(), ServerError> {
         self.0.restart()
+    }
+}
+
+/// A server that stands still until this is dropped.
+#[derive(Debug)]
+pub struct Pause(u32);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        // It fails only where the server has ended, which is no concern of whoever paused it.
+        let _ = process::signal(self.0, "CONT");
     }
 }

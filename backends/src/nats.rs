@@ -11,12 +11,14 @@ mod link;
 mod log;
 mod membership;
 mod publisher;
+mod remediation_journal;
 mod stream;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
 pub use log::NatsLog;
 pub use membership::NatsMembership;
+pub use remediation_journal::NatsJournal;
 
 use link::Links;
 use nearline_actors::ports::PortError;
@@ -40,6 +42,8 @@ pub struct NatsSettings {
     pub catalogue_bucket: String,
     /// Key-value bucket of the nodes.
     pub nodes_bucket: String,
+    /// Stream of the remediations.
+    pub remediation_stream: String,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
     /// Replicas of each stream, when it is created.
@@ -67,6 +71,7 @@ impl Default for NatsSettings {
             dead_letter_stream: "DEADLETTERS".into(),
             catalogue_bucket: "nearline-titles".into(),
             nodes_bucket: "nearline-nodes".into(),
+            remediation_stream: "REMEDIATIONS".into(),
             partitions: 16,
             replicas: 1,
             duplicate_window_seconds: 120,
@@ -89,6 +94,8 @@ pub struct NatsPorts {
     pub catalogue: NatsCatalogue,
     /// The registry of nodes.
     pub membership: NatsMembership,
+    /// The journal of remediations.
+    pub remediations: NatsJournal,
 }
 
 /// Connects, and creates the streams or checks those that are there.
@@ -113,6 +120,7 @@ pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
         log: NatsLog::new(links.clone()),
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),
-        membership: NatsMembership::new(links),
+        membership: NatsMembership::new(links.clone()),
+        remediations: NatsJournal::new(links),
     })
 }

@@ -5,6 +5,7 @@
 
 mod aggregates;
 mod connection;
+mod quarantine;
 mod scripts;
 mod store;
 

@@ -15,6 +15,10 @@ mod embedded;
 mod event_log;
 #[path = "contract/membership.rs"]
 mod membership;
+#[path = "contract/quarantine.rs"]
+mod quarantine;
+#[path = "contract/remediation_journal.rs"]
+mod remediation_journal;
 #[path = "contract/state_store.rs"]
 mod state_store;
 
@@ -92,14 +96,7 @@ pub fn commit(
     position: u64,
     members: &[(&str, &str)],
 ) -> Arc<Commit> {
-    let delta = Delta {
-        partition,
-        after: expected,
-        position,
-        strings: Vec::new(),
-        cells: Vec::new(),
-        transitions: Vec::new(),
-    };
+    let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,
         epoch,
@@ -162,7 +159,20 @@ macro_rules! contract_suite {
         $crate::contract_suite!(@port dead_letters, $fixture,
             a_letter_put_twice_is_one
             letters_are_listed_by_position_with_a_limit
-            letters_survive_reopening);
+            letters_survive_reopening
+            a_letter_is_found_by_position_and_gone_once_removed
+            what_is_known_of_a_redrive_stays_though_the_letter_is_written_again);
+        $crate::contract_suite!(@port quarantine, $fixture,
+            an_empty_quarantine_is_empty
+            quarantined_events_and_suspects_survive_reopening
+            an_entry_that_is_there_stays_as_it_is
+            an_older_epoch_puts_nothing_into_quarantine
+            what_is_folded_is_never_put_into_quarantine);
+        $crate::contract_suite!(@port remediation_journal, $fixture,
+            remediations_come_back_newest_first_with_a_limit
+            the_same_remediation_again_replaces_what_was_known
+            remediations_survive_reopening
+            the_journal_drops_the_oldest_of_too_many);
         $crate::contract_suite!(@port catalogue_store, $fixture,
             a_watch_gets_old_and_new_titles
             the_first_batch_of_an_empty_catalogue_is_empty

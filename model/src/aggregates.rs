@@ -1,11 +1,16 @@
 //! Aggregates: sums over all members, the same whatever the order their deltas arrive in.
 //!
-//! [`counters`] counts titles by epoch and dimension with their decayed popularity, and
+//! [`counters`] counts titles by epoch and dimension with their decayed popularity, [`places`] by row
+//! and position, [`variants`] counts by variant of an experiment, [`arms`] how artworks are taken, and
 //! [`transitions`] counts which title follows which. A delta is added once, by its position.
 
+pub mod arms;
 pub mod counters;
 mod encoding;
+mod learning;
+pub mod places;
 pub mod transitions;
+pub mod variants;
 
 use crate::check_invariant;
 use crate::decay::DecayWeights;
@@ -13,9 +18,11 @@ use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
+use arms::Arms;
 use counters::{CounterTable, Decays};
-use hashbrown::HashMap;
+use places::Places;
 use transitions::Transitions;
+use variants::Variants;
 
 pub use encoding::SNAPSHOT_VERSION;
 
@@ -45,6 +52,9 @@ pub struct Aggregates {
     /// By dimension.
     pub(crate) counters: Vec<CounterTable>,
     pub(crate) transitions: Transitions,
+    pub(crate) places: Places,
+    pub(crate) variants: Variants,
+    pub(crate) arms: Arms,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     pub(crate) decays: Decays,
@@ -60,13 +70,15 @@ impl Aggregates {
             epochs: settings.epochs,
             newest_epoch: 0,
             popularity_landmark: 0,
-            trend_landmark: 0,
         };
         Self {
             titles: Symbols::new(settings.titles),
             dimensions: Symbols::new(settings.dimensions),
             counters: Vec::new(),
             transitions: Transitions::new(settings.transitions),
+            places: Places::new(&settings),
+            variants: Variants::new(&settings),
+            arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             decays,
             positions: vec![0; usize::from(partitions)],
@@ -129,72 +141,6 @@ impl Aggregates {
         self.positions.get(usize::from(partition.0)).copied().unwrap_or_default()
     }
 
-    fn add_contents(&mut self, delta: &Delta) {
-        let titles = self.intern_titles(delta);
-        let dimensions = self.intern_dimensions(delta);
-        let newest = delta.cells.iter().map(|cell| cell.epoch).max().unwrap_or(0);
-        if self.decays.advance(newest) {
-            for table in &mut self.counters {
-                table.rescale(&self.decays);
-            }
-        }
-        let [all, ..] = self.dimensions_of(&[ALL]);
-        for cell in &delta.cells {
-            let Some(title) = titles[cell.title as usize] else { continue };
-            let (country, device) = (dimensions.get(&(0, cell.country)), dimensions.get(&(1, cell.device)));
-            let counted = [all, country.copied().flatten(), device.copied().flatten()];
-            for dimension in counted.into_iter().flatten() {
-                self.counters[dimension as usize].add(title, cell.epoch, cell.counts, &self.decays);
-            }
-            if self.plays.len() <= title as usize {
-                self.plays.resize(title as usize + 1, 0);
-            }
-            self.plays[title as usize] += u64::from(cell.counts.plays);
-        }
-        for (to, sources) in delta.transition_runs() {
-            let Some(to) = titles[to as usize] else { continue };
-            let sources = sources.iter().map(|from| titles[*from as usize]);
-            self.transitions.add(to, sources);
-        }
-    }
-
-    fn intern_titles(&mut self, delta: &Delta) -> Vec<Option<Symbol>> {
-        let mut titles = vec![None; delta.strings.len()];
-        let mut intern = |at: u32, symbols: &mut Symbols| {
-            let title = &mut titles[at as usize];
-            if title.is_none() {
-                *title = symbols.intern(&delta.strings[at as usize]).ok();
-                if title.is_none() {
-                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
-                        .increment(1);
-                }
-            }
-        };
-        for cell in &delta.cells {
-            intern(cell.title, &mut self.titles);
-        }
-        for (to, sources) in delta.transition_runs() {
-            intern(to, &mut self.titles);
-            sources.iter().for_each(|from| intern(*from, &mut self.titles));
-        }
-        titles
-    }
-
-    /// Dimensions of the delta's countries (kind 0) and devices (kind 1), by their local number.
-    fn intern_dimensions(&mut self, delta: &Delta) -> HashMap<(u8, u32), Option<Symbol>> {
-        let mut dimensions = HashMap::new();
-        for cell in &delta.cells {
-            for (kind, prefix, local) in [(0, "country", cell.country), (1, "device", cell.device)] {
-                if local != 0 && !dimensions.contains_key(&(kind, local)) {
-                    let name = format!("{prefix}:{}", delta.strings[local as usize]);
-                    let [dimension] = self.dimensions_of(&[&name]);
-                    dimensions.insert((kind, local), dimension);
-                }
-            }
-        }
-        dimensions
-    }
-
     fn dimensions_of<const N: usize>(&mut self, names: &[&str; N]) -> [Option<Symbol>; N] {
         names.map(|name| {
             let dimension = self.dimensions.intern(name).ok();
@@ -217,6 +163,21 @@ impl Aggregates {
     /// Names of all dimensions counted.
     pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
         self.dimensions.since(1).iter().map(|name| &**name)
+    }
+
+    /// Which title follows which.
+    pub fn transitions(&self) -> &Transitions {
+        &self.transitions
+    }
+
+    /// What is known of artworks.
+    pub fn arms(&self) -> &Arms {
+        &self.arms
+    }
+
+    /// Counts by title, row and position.
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Number of a title, if it was ever counted.

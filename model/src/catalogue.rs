@@ -103,6 +103,11 @@ impl Catalogue {
         self.titles.get(id)
     }
 
+    /// All titles, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Title>> {
+        self.titles.values()
+    }
+
     /// Number of titles.
     pub fn len(&self) -> usize {
         self.titles.len()

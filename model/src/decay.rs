@@ -14,6 +14,9 @@ pub const KEPT_HALF_LIVES: u32 = 32;
 
 const FRACTION_BITS: u32 = 16;
 
+/// The weight of one event at the start of a half-life.
+pub(crate) const UNIT: f64 = (1_u32 << FRACTION_BITS) as f64;
+
 /// A decayed sum: per half-life the exact sum of weights that fell into it, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecayedSum {
@@ -30,8 +33,7 @@ impl DecayWeights {
     /// Weights for a half-life of `half_life_epochs` epochs (at least 1).
     pub fn new(half_life_epochs: u32) -> Self {
         let half_life = half_life_epochs.max(1);
-        let weight =
-            |i: u32| (f64::from(i) / f64::from(half_life)).exp2() * f64::from(1_u32 << FRACTION_BITS);
+        let weight = |i: u32| (f64::from(i) / f64::from(half_life)).exp2() * UNIT;
         Self { weights: (0..half_life).map(|i| weight(i).round() as u64).collect() }
     }
 
@@ -58,6 +60,17 @@ impl DecayedSum {
         self.expire(oldest);
     }
 
+    /// Adds another sum, made with the same weights.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, sum) in &other.buckets {
+            let at = self.buckets.partition_point(|(b, _)| b < bucket);
+            match self.buckets.get_mut(at) {
+                Some((b, known)) if b == bucket => *known += sum,
+                _ => self.buckets.insert(at, (*bucket, *sum)),
+            }
+        }
+    }
+
     /// Drops buckets before `oldest`.
     pub fn expire(&mut self, oldest: u32) {
         let expired = self.buckets.partition_point(|(bucket, _)| *bucket < oldest);
@@ -69,12 +82,11 @@ impl DecayedSum {
     /// The sum in units of one event at the start of half-life `landmark`. Scaling by a power of two
     /// is exact, so comparisons do not depend on the landmark.
     pub fn value(&self, landmark: u32) -> f64 {
-        let unit = f64::from(1_u32 << FRACTION_BITS);
         self.buckets
             .iter()
             .map(|(bucket, sum)| {
                 let exponent = i64::from(*bucket) - i64::from(landmark);
-                *sum as f64 / unit * (exponent.clamp(-1_000, 1_000) as f64).exp2()
+                *sum as f64 / UNIT * (exponent.clamp(-1_000, 1_000) as f64).exp2()
             })
             .sum()
     }

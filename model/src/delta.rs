@@ -2,18 +2,28 @@
 //!
 //! A delta names its strings itself, so that any node can add it without the partition's table.
 
+mod arms;
+mod encoding;
+mod places;
+mod variants;
+
+pub use arms::{ArmCell, ArmCounts, ShownArtwork};
+pub(crate) use encoding::CountsV1;
+pub use encoding::DELTA_VERSION;
+pub use places::{PlaceCell, PositionBand};
+pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
+
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
-use crate::versioned::{self, DecodeError};
+use arms::ArmBuilder;
 use hashbrown::HashMap;
+use places::PlaceBuilder;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use variants::VariantBuilder;
 
 /// Length of an epoch of event time, in milliseconds: 30 minutes.
 pub const EPOCH_MS: i64 = 30 * 60 * 1_000;
-
-/// Newest version of an encoded delta.
-pub const DELTA_VERSION: u8 = 1;
 
 /// The epoch of an event time.
 pub fn epoch_of(at_ms: i64) -> u32 {
@@ -29,6 +39,68 @@ pub struct Counts {
     pub attributed: u32,
     /// Plays and first ratings in this epoch, attributed or not.
     pub plays: u32,
+    /// Attributed plays that were watched for long enough.
+    pub quality: u32,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.impressions = self.impressions.saturating_add(other.impressions);
+        self.attributed = self.attributed.saturating_add(other.attributed);
+        self.plays = self.plays.saturating_add(other.plays);
+        self.quality = self.quality.saturating_add(other.quality);
+    }
+}
+
+/// What became of impressions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeCounts {
+    /// Impressions in this epoch.
+    pub impressions: u32,
+    /// Plays attributed to those impressions.
+    pub attributed: u32,
+    /// Those of them that were watched for long enough.
+    pub quality: u32,
+}
+
+impl TakeCounts {
+    fn count(&mut self, stage: Stage) {
+        match stage {
+            Stage::Shown => self.impressions += 1,
+            Stage::Taken => self.attributed += 1,
+            Stage::Quality => self.quality += 1,
+        }
+    }
+}
+
+/// How far an impression has come: each stage is counted once, in the epoch of the impression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It was shown.
+    Shown,
+    /// It was played.
+    Taken,
+    /// The play was watched for long enough.
+    Quality,
+}
+
+/// Where an impression counts in the sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Showing {
+    /// The title.
+    pub title: Symbol,
+    /// Epoch of the impression.
+    pub epoch: u32,
+    /// Country.
+    pub country: Symbol,
+    /// Device.
+    pub device: Symbol,
+    /// Row of the page.
+    pub row: Symbol,
+    /// Band of positions in the row.
+    pub band: Option<PositionBand>,
+    /// `EXPERIMENT-VARIANT`, or none.
+    pub variant: Symbol,
 }
 
 /// Counts of one title, epoch, country and device. Strings are indices into [`Delta::strings`].
@@ -62,23 +134,31 @@ pub struct Delta {
     /// Transitions, one run each: the title played, the number of sources, the sources (titles
     /// watched before, most recent first).
     pub transitions: Vec<u32>,
+    /// Counts by row and position, each cell once, in ascending order.
+    pub places: Vec<PlaceCell>,
+    /// Counts by variant of an experiment, each cell once, in ascending order.
+    pub variants: Vec<VariantCell>,
+    /// Counts of artworks, each arm and epoch once, in ascending order.
+    pub arms: Vec<ArmCell>,
+}
+
+impl Default for Delta {
+    fn default() -> Self {
+        Self {
+            partition: PartitionId(0),
+            after: 0,
+            position: 0,
+            strings: vec![Arc::from("")],
+            cells: Vec::new(),
+            transitions: Vec::new(),
+            places: Vec::new(),
+            variants: Vec::new(),
+            arms: Vec::new(),
+        }
+    }
 }
 
 impl Delta {
-    /// The encoded form.
-    pub fn encode(&self) -> Vec<u8> {
-        versioned::encode(DELTA_VERSION, self)
-    }
-
-    /// Reads an encoded form of any version.
-    ///
-    /// # Errors
-    /// [`DecodeError`] for a version from the future or damaged bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split("delta", DELTA_VERSION, bytes)?;
-        versioned::decode("delta", body)
-    }
-
     /// The runs of [`Delta::transitions`]: the title played and its sources, most recent first.
     pub fn transition_runs(&self) -> impl Iterator<Item = (u32, &[u32])> {
         let mut rest = self.transitions.as_slice();
@@ -96,12 +176,33 @@ impl Delta {
 pub struct DeltaBuilder {
     cells: HashMap<(Symbol, u32, Symbol, Symbol), Counts>,
     transitions: Vec<u32>,
+    places: PlaceBuilder,
+    variants: VariantBuilder,
+    arms: ArmBuilder,
 }
 
 impl DeltaBuilder {
     /// The counts of a cell, to add to.
     pub fn count(&mut self, title: Symbol, at_ms: i64, country: Symbol, device: Symbol) -> &mut Counts {
         self.cells.entry((title, epoch_of(at_ms), country, device)).or_default()
+    }
+
+    /// An impression has come as far as `stage`.
+    pub fn stage(&mut self, stage: Stage, showing: &Showing) {
+        let Showing { title, epoch, country, device, row, band, variant } = *showing;
+        let counts = self.cells.entry((title, epoch, country, device)).or_default();
+        match stage {
+            Stage::Shown => counts.impressions += 1,
+            Stage::Taken => counts.attributed += 1,
+            Stage::Quality => counts.quality += 1,
+        }
+        self.places.count(stage, title, epoch, row, band);
+        self.variants.count(stage, variant, epoch);
+    }
+
+    /// An artwork was shown so many times, and taken so many.
+    pub fn arm(&mut self, shown: ShownArtwork, impressions: u32, takes: u32) {
+        self.arms.count(shown, impressions, takes);
     }
 
     /// A play of `to` after `sources`, most recent first.
@@ -117,7 +218,11 @@ impl DeltaBuilder {
 
     /// Whether nothing was collected.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.transitions.is_empty()
+        self.cells.is_empty()
+            && self.transitions.is_empty()
+            && self.places.is_empty()
+            && self.variants.is_empty()
+            && self.arms.is_empty()
     }
 
     /// Gives out what was collected since the last time, and starts anew.
@@ -158,6 +263,9 @@ impl DeltaBuilder {
             }
             at += 2 + run;
         }
-        Delta { partition, after, position, strings, cells, transitions }
+        let places = self.places.take(&mut local);
+        let variants = self.variants.take(&mut local);
+        let arms = self.arms.take(&mut local);
+        Delta { partition, after, position, strings, cells, transitions, places, variants, arms }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Parsing borrows from the payload; only strings with JSON escapes are copied.
 
-use crate::identifier::id_problem;
+mod flat;
+
+use crate::identifier::{id_problem, is_id};
 use crate::reject::{Reject, RejectReason};
 use crate::timestamp::parse_rfc3339_ms;
 use serde::Deserialize;
@@ -96,7 +98,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// The payload as it stands, before validation. Unknown fields are ignored here: facts keep them.
-#[derive(Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 struct Payload<'a> {
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
@@ -118,6 +120,8 @@ struct Payload<'a> {
     artwork: Option<Text<'a>>,
     #[serde(default)]
     propensity: Option<f32>,
+    #[serde(borrow, default)]
+    segment: Option<Text<'a>>,
     #[serde(borrow, default)]
     country: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -153,6 +157,8 @@ pub struct Event<'a> {
     pub artwork: Cow<'a, str>,
     /// Probability with which the artwork was chosen, in (0, 1].
     pub propensity: Option<f32>,
+    /// Affinity segment of the member that the artwork was chosen for.
+    pub segment: Cow<'a, str>,
     /// Country, ISO 3166-1 alpha-2.
     pub country: Cow<'a, str>,
     /// Device.
@@ -182,11 +188,7 @@ impl<'a> Event<'a> {
                 format!("event has {} bytes; at most {max_bytes} are taken", payload.len()),
             ));
         }
-        // Checked once here, so that the parser does not check every string again.
-        let text = std::str::from_utf8(payload).map_err(|error| {
-            Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}"))
-        })?;
-        let raw: Payload<'a> = serde_json::from_str(text).map_err(json_reject)?;
+        let raw = read_payload(payload)?;
         let kind_name = required(raw.kind, "type")?;
         let kind = EventKind::from_name(&kind_name).ok_or_else(|| {
             Reject::new(
@@ -224,6 +226,7 @@ impl<'a> Event<'a> {
             position: raw.position,
             artwork: optional_id(raw.artwork, "artwork")?,
             propensity: raw.propensity,
+            segment: optional_id(raw.segment, "segment")?,
             country,
             device: optional_id(raw.device, "device")?,
             watched_s: raw.watched_s,
@@ -261,6 +264,33 @@ impl<'a> Event<'a> {
             _ => Ok(()),
         }
     }
+}
+
+fn read_payload(payload: &[u8]) -> Result<Payload<'_>, Reject> {
+    // Checked once here, so that the parser does not check every string again.
+    let text = std::str::from_utf8(payload)
+        .map_err(|error| Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}")))?;
+    flat::read(text).map_or_else(|| json_payload(text), Ok)
+}
+
+fn json_payload(text: &str) -> Result<Payload<'_>, Reject> {
+    serde_json::from_str(text).map_err(json_reject)
+}
+
+/// `id` and `member` of a payload: all that publishing needs. Only these two are looked at closely; the
+/// fold checks the rest.
+///
+/// # Errors
+/// A [`Reject`] where the payload is no JSON object, or one of the two is absent or no id.
+pub fn routing_of(payload: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Reject> {
+    if let Some((id, member)) = std::str::from_utf8(payload).ok().and_then(flat::routing)
+        && is_id(id)
+        && is_id(member)
+    {
+        return Ok((Cow::Borrowed(id), Cow::Borrowed(member)));
+    }
+    let Payload { id, member, .. } = read_payload(payload)?;
+    Ok((required_id(id, "id")?, required_id(member, "member")?))
 }
 
 fn json_reject(error: serde_json::Error) -> Reject {

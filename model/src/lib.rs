@@ -2,28 +2,37 @@
 //!
 //! State is a fold of the log. This crate holds that fold and what it folds over:
 //! [`event`] parses and validates, [`partition`] folds events into [`member`] state and a
-//! [`delta`], [`aggregates`] adds deltas up in any order, [`ranking`] answers from both.
+//! [`delta`], [`aggregates`] adds deltas up in any order, [`ranking`] answers from both, and
+//! [`trending`] from the aggregates alone.
 //!
 //! What is deliberately absent: I/O, clocks, randomness, threads, async runtimes and actors.
 //! Time arrives as an argument (the event's own and the log's), so that folding the same log
 //! twice gives the same bytes.
 
+pub mod affinity;
 pub mod aggregates;
+pub mod artwork;
 pub mod assignment;
 pub mod catalogue;
 pub mod decay;
 pub mod delta;
 pub mod event;
+pub mod expression;
 pub mod identifier;
 pub mod invariant;
 pub mod member;
+pub mod off_policy;
 pub mod ownership;
+pub mod page;
 pub mod partition;
+pub mod position_bias;
 pub mod ranking;
 pub mod reject;
+pub mod remediation;
 pub mod settings;
 pub mod symbols;
 pub mod timestamp;
+pub mod trending;
 pub mod versioned;
 
 pub use aggregates::Aggregates;

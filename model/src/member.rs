@@ -8,12 +8,12 @@ pub mod snapshot;
 pub use encoding::MEMBER_VERSION;
 pub use snapshot::MemberSnapshot;
 
-use crate::delta::DeltaBuilder;
+use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
 use crate::settings::FoldSettings;
-use crate::symbols::{Symbol, Symbols, SymbolsFull};
-use attribution::{Impression, OpenEvents, OpenPlay};
+use crate::symbols::{NONE, Symbol, Symbols, SymbolsFull};
+use attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use recent_ids::RecentIds;
 
 /// A title in the history: the latest time the member engaged with it.
@@ -92,6 +92,8 @@ struct Names {
     device: Symbol,
     row: Symbol,
     artwork: Symbol,
+    variant: Symbol,
+    segment: Symbol,
 }
 
 impl Names {
@@ -102,6 +104,11 @@ impl Names {
             device: symbols.intern(&event.device)?,
             row: symbols.intern(&event.row)?,
             artwork: symbols.intern(&event.artwork)?,
+            variant: match event.kind {
+                EventKind::Impression => symbols.intern(variant_of(&event.request))?,
+                _ => NONE,
+            },
+            segment: symbols.intern(&event.segment)?,
         })
     }
 }
@@ -143,6 +150,7 @@ impl Member {
             EventKind::Progress => {
                 let watched = self.watch(names.title, place, settings);
                 self.note_progress(watched, event);
+                self.watched_enough(event, names.title, place, settings, delta);
             }
             EventKind::Thumb => {
                 self.opinion(names.title, settings).thumb = event.value.unwrap_or_default() as i8;
@@ -175,7 +183,6 @@ impl Member {
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
-        delta.count(names.title, place.at_ms, names.country, names.device).impressions += 1;
         let impression = Impression {
             request: request_fingerprint(&event.request),
             title: names.title,
@@ -184,11 +191,18 @@ impl Member {
             device: names.device,
             row: names.row,
             artwork: names.artwork,
+            segment: names.segment,
             position: event.position,
             propensity: event.propensity,
+            variant: names.variant,
         };
-        if self.open.shown(impression, settings) {
-            delta.count(names.title, place.at_ms, names.country, names.device).attributed += 1;
+        let showing = impression.showing();
+        let artwork = impression.artwork_shown();
+        delta.stage(Stage::Shown, &showing);
+        delta.arm(artwork, 1, 0);
+        if let Some(play_ms) = self.open.shown(impression, settings) {
+            self.attribute(showing, play_ms, settings, delta);
+            delta.arm(artwork, 0, 1);
         }
     }
 
@@ -204,11 +218,43 @@ impl Member {
         let play =
             OpenPlay { request: request_fingerprint(&event.request), title: names.title, at_ms: place.at_ms };
         if let Some(shown) = self.open.played(play, settings) {
-            delta.count(shown.title, shown.at_ms, shown.country, shown.device).attributed += 1;
+            self.attribute(shown.showing(), place.at_ms, settings, delta);
+            delta.arm(shown.artwork_shown(), 0, 1);
         }
+        self.watched_enough(event, names.title, place, settings, delta);
         self.transition_to(names.title, settings, delta);
         let watched = self.watch(names.title, place, settings);
         self.note_progress(watched, event);
+    }
+
+    /// Counts a play at `play_ms` for its impression.
+    fn attribute(
+        &mut self,
+        showing: Showing,
+        play_ms: i64,
+        settings: &FoldSettings,
+        delta: &mut DeltaBuilder,
+    ) {
+        delta.stage(Stage::Taken, &showing);
+        if self.open.attributed(TakenPlay { at_ms: play_ms, showing }, settings) {
+            delta.stage(Stage::Quality, &showing);
+        }
+    }
+
+    /// Counts the plays that become quality plays by what `event` tells was watched.
+    fn watched_enough(
+        &mut self,
+        event: &Event<'_>,
+        title: Symbol,
+        place: Place,
+        settings: &FoldSettings,
+        delta: &mut DeltaBuilder,
+    ) {
+        if event.watched_s.is_some_and(|seconds| seconds >= f64::from(settings.quality_seconds)) {
+            for play in self.open.watched(title, place.at_ms, settings) {
+                delta.stage(Stage::Quality, &play.showing);
+            }
+        }
     }
 
     /// Records the transition from the latest other titles of the history to `title`.

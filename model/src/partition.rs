@@ -100,6 +100,9 @@ pub struct Partition {
     folded: Position,
     taken: Position,
     uncommitted_events: u64,
+    /// Whether every member that the store may have is in the cache: nothing was stored when the fold
+    /// began, and nothing was evicted since. Then members that are not there need no loading.
+    has_all_members: bool,
 }
 
 impl Partition {
@@ -118,6 +121,7 @@ impl Partition {
             folded: 0,
             taken: 0,
             uncommitted_events: 0,
+            has_all_members: true,
         }
     }
 
@@ -143,6 +147,7 @@ impl Partition {
         }
         partition.symbols_taken = partition.symbols.len();
         (partition.folded, partition.taken) = (position, position);
+        partition.has_all_members = position == 0;
         Ok(partition)
     }
 
@@ -187,7 +192,11 @@ impl Partition {
                 }
                 let (slot, held) = self.cache.pin(&event.member);
                 if held == Held::New {
-                    missing.push(slot);
+                    if self.has_all_members {
+                        self.cache.fill(slot, Member::default());
+                    } else {
+                        missing.push(slot);
+                    }
                 }
                 Some(slot)
             }));
@@ -215,7 +224,8 @@ impl Partition {
         admitted.slots.iter().flatten().all(|slot| self.cache.is_ready(*slot))
     }
 
-    /// Folds a batch whose members are loaded. `observe` sees each record before it is applied.
+    /// Folds a batch whose members are loaded. `observe` sees each record before it is applied, but
+    /// those in quarantine.
     pub fn fold(
         &mut self,
         admitted: Admitted,
@@ -225,7 +235,9 @@ impl Partition {
         for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
             let fresh = record.position > self.folded;
             if fresh {
-                observe(record.position, event.as_ref().ok());
+                if !batch::is_quarantined(event) {
+                    observe(record.position, event.as_ref().ok());
+                }
                 self.fold_event(record, event, *slot, &mut folded);
                 check_invariant!(
                     I4,
@@ -337,22 +349,25 @@ impl Partition {
 
     /// Evicts members that are committed and not needed, until at most `limit` are cached.
     pub fn evict(&mut self, limit: usize) -> usize {
-        self.cache.evict(limit)
+        let evicted = self.cache.evict(limit);
+        self.has_all_members &= evicted == 0;
+        evicted
     }
 
     /// Looks a member up for a query.
     pub fn lookup(&mut self, member: &str, complete: bool) -> Lookup {
         let (slot, held) = self.cache.touch(member);
         match held {
-            Held::New => Lookup::Missing(slot),
+            Held::New if !self.has_all_members => Lookup::Missing(slot),
             Held::Loading => Lookup::Loading,
-            Held::Ready => Lookup::Ready(Box::new(MemberSnapshot::new(
-                member,
-                self.folded,
-                self.cache.state(slot),
-                &self.symbols,
-                complete,
-            ))),
+            Held::Ready | Held::New => {
+                if held == Held::New {
+                    self.cache.fill(slot, Member::default());
+                }
+                let state = self.cache.state(slot);
+                let snapshot = MemberSnapshot::new(member, self.folded, state, &self.symbols, complete);
+                Lookup::Ready(Box::new(snapshot))
+            }
         }
     }
 

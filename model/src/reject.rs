@@ -26,6 +26,8 @@ pub enum RejectReason {
     Misrouted,
     /// The partition's table of distinct titles, devices and rows is full.
     TooManySymbols,
+    /// Folding it crashed again and again: it is in quarantine.
+    Poison,
 }
 
 impl RejectReason {
@@ -42,6 +44,7 @@ impl RejectReason {
             Self::TooLarge => "too-large",
             Self::Misrouted => "misrouted",
             Self::TooManySymbols => "too-many-symbols",
+            Self::Poison => "poison",
         }
     }
 }

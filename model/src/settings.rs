@@ -23,7 +23,14 @@ pub struct FoldSettings {
     pub attribution_seconds: u32,
     /// Seconds of event time by which an event may be late and still find its counterpart.
     pub lateness_seconds: u32,
-    /// Distinct titles, devices, rows and artworks of one partition.
+    /// Seconds watched from which an attributed play is a quality play.
+    pub quality_seconds: u32,
+    /// Seconds of event time after a play within which watching makes it a quality play.
+    pub quality_window_seconds: u32,
+    /// Attributed plays that may still become quality plays, and titles watched for long enough whose
+    /// plays may be late: each at most this many.
+    pub open_plays: usize,
+    /// Distinct titles, devices, rows, artworks and experiment variants of one partition.
     pub symbols_per_partition: usize,
     /// Titles back in the history that a play is a transition from.
     pub transition_window: usize,
@@ -42,8 +49,11 @@ impl Default for FoldSettings {
             open_impressions: 256,
             attribution_seconds: 3_600,
             lateness_seconds: 600,
+            quality_seconds: 120,
+            quality_window_seconds: 14_400,
+            open_plays: 64,
             symbols_per_partition: 1_000_000,
-            transition_window: 20,
+            transition_window: 50,
             event_bytes: 65_536,
         }
     }
@@ -61,10 +71,23 @@ pub struct AggregateSettings {
     pub trend_half_life_epochs: u32,
     /// Distinct titles counted.
     pub titles: usize,
-    /// Distinct countries and devices counted.
+    /// Distinct countries, devices and bands of positions counted.
     pub dimensions: usize,
     /// Distinct title-to-title transitions kept.
     pub transitions: usize,
+    /// Distinct rows counted.
+    pub rows: usize,
+    /// 30-minute epochs of a period of counts by place. The newest period and the one before are kept;
+    /// position bias is estimated from the latter.
+    pub place_epochs: u32,
+    /// Distinct variants of experiments counted.
+    pub variants: usize,
+    /// 30-minute epochs kept of counts by variant.
+    pub variant_epochs: u32,
+    /// Artwork arms kept: distinct titles, artworks and segments together.
+    pub arms: usize,
+    /// Half-life of what is known of artworks, in 30-minute epochs of event time.
+    pub arm_half_life_epochs: u32,
 }
 
 impl Default for AggregateSettings {
@@ -76,6 +99,12 @@ impl Default for AggregateSettings {
             titles: 200_000,
             dimensions: 1_024,
             transitions: 20_000_000,
+            rows: 64,
+            place_epochs: 12,
+            variants: 256,
+            variant_epochs: 30 * 48,
+            arms: 2_000_000,
+            arm_half_life_epochs: 30 * 48,
         }
     }
 }

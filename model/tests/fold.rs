@@ -3,13 +3,21 @@
 
 #[path = "fold/aggregates.rs"]
 mod aggregates;
+#[path = "fold/arms.rs"]
+mod arms;
 #[path = "fold/attribution.rs"]
 mod attribution;
 #[path = "fold/harness.rs"]
 mod harness;
+#[path = "fold/page.rs"]
+mod page;
+#[path = "fold/quarantine.rs"]
+mod quarantine;
 #[path = "fold/ranking.rs"]
 mod ranking;
 #[path = "fold/replay.rs"]
 mod replay;
 #[path = "fold/rules.rs"]
 mod rules;
+#[path = "fold/trending.rs"]
+mod trending;

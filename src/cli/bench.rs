@@ -1,5 +1,6 @@
 //! `nearline bench`: the budgets, measured, each beside a limit taken in the same run.
 
+mod bandit;
 mod fold;
 mod freshness;
 mod ingest;
@@ -8,6 +9,7 @@ mod query;
 mod report;
 mod restart;
 mod state;
+mod takerate;
 mod workload;
 
 use anyhow::Context;
@@ -35,6 +37,8 @@ pub struct BenchArgs {
 enum Bench {
     /// Parse and fold events in memory, on one core.
     Fold(fold::FoldArgs),
+    /// Artworks chosen for a simulated audience: regret, and whether propensities are calibrated.
+    Bandit(bandit::BanditArgs),
     /// Events from the log to committed state, end to end and durable.
     Ingest(ingest::IngestArgs),
     /// Recommendations over HTTP beside a stream of events.
@@ -45,6 +49,8 @@ enum Bench {
     Restart(restart::RestartArgs),
     /// Memory that Redis takes for one member.
     State(state::StateArgs),
+    /// Take rates of a stream of impressions and plays, end to end and durable.
+    Takerate(takerate::TakerateArgs),
 }
 
 /// Which backend to measure.
@@ -74,6 +80,12 @@ struct Bed {
 }
 
 impl Bed {
+    /// Ids of the processes that share the work: this one, and the servers.
+    fn processes(&self) -> Vec<u32> {
+        let servers = self._servers.iter().flat_map(|(nats, redis)| [nats.process_id(), redis.process_id()]);
+        std::iter::once(std::process::id()).chain(servers.flatten()).collect()
+    }
+
     async fn make(backend: Backend, partitions: u16) -> anyhow::Result<Self> {
         match backend {
             Backend::Embedded => {
@@ -105,11 +117,13 @@ impl Bed {
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let reports: Vec<Report> = match args.bench {
         Bench::Fold(args) => vec![fold::run(&args)?],
+        Bench::Bandit(args) => vec![bandit::run(&args)?],
         Bench::Ingest(args) => vec![ingest::run(&args).await?],
         Bench::Query(args) => vec![query::run(&args).await?],
         Bench::Freshness(args) => vec![freshness::run(&args).await?],
         Bench::Restart(args) => vec![restart::run(&args).await?],
         Bench::State(args) => vec![state::run(&args).await?],
+        Bench::Takerate(args) => vec![takerate::run(&args).await?],
     };
     report::print(&reports, args.json);
     Ok(())

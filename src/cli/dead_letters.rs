@@ -1,12 +1,20 @@
-//! `nearline dead-letters`: events that were refused, and why.
+//! `nearline dead-letters`: events that were refused, why, and what to do with them.
 
 use crate::config::{Config, open_ports};
+use crate::dead_letters::document;
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use nearline_actors::ports::DeadLetter;
+use nearline_actors::ports::{DeadLetter, Ports};
+use nearline_actors::redrive::redrive;
+use nearline_model::PartitionId;
+use nearline_model::remediation::Quarantined;
 use nearline_model::timestamp::format_rfc3339;
 use std::fmt::Write;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+An embedded directory is held by the program that serves it: while it runs, ask its operators' listener,
+such as curl -X POST http://127.0.0.1:7701/admin/dead-letters/17/redrive")]
 pub(super) struct DeadLettersArgs {
     #[command(subcommand)]
     command: DeadLettersCommand,
@@ -25,33 +33,157 @@ enum DeadLettersCommand {
         /// At most this many.
         #[arg(long, default_value_t = 100)]
         limit: usize,
+        /// Only those with this reason, such as poison.
+        #[arg(long)]
+        reason: Option<String>,
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
     },
+    /// Show one refused event whole, as JSON.
+    Show {
+        /// Its position, as listed.
+        position: u64,
+    },
+    /// Publish refused events again, each exactly once, however often this is called.
+    #[command(
+        after_help = "Publish again what was refused for a reason that is gone: a mistake in the program is mended, a limit is
+raised. What is still refused gets a new letter.
+
+Example:
+  nearline dead-letters redrive 17 23"
+    )]
+    Redrive {
+        /// Their positions, as listed.
+        #[arg(required = true)]
+        positions: Vec<u64>,
+    },
+    /// Step over an event that kills the whole process, which nothing inside it can notice.
+    #[command(
+        after_help = "Stop every program that owns the partition first: this takes it over. What is folded already is refused.
+The event goes to the dead letters when the fold comes to it, and can be published again from there.
+
+Example:
+  nearline dead-letters quarantine 3 1700042 --message \"stack overflow, ticket 17\""
+    )]
+    Quarantine {
+        /// The partition.
+        partition: u16,
+        /// The event's position in the log.
+        position: u64,
+        /// Why, for the dead letter.
+        #[arg(long)]
+        message: String,
+    },
+    /// Drop the letters of refused events for good. The log still has the events, unfolded.
+    Drop {
+        /// Their positions, as listed.
+        #[arg(required = true)]
+        positions: Vec<u64>,
+    },
 }
 
 pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Result<()> {
-    let DeadLettersCommand::List { after, limit, json } = args.command;
     let ports = open_ports(config).await?;
+    match args.command {
+        DeadLettersCommand::List { after, limit, reason, json } => {
+            list(&ports, after, limit, reason.as_deref(), json).await
+        }
+        DeadLettersCommand::Show { position } => show(&ports, position).await,
+        DeadLettersCommand::Redrive { positions } => {
+            for position in positions {
+                let redriven = redrive(&ports, position, config.fold.event_bytes).await?;
+                let how = if redriven.already { "was published again already" } else { "published again" };
+                super::print_all(&format!("{position}: {how}, at position {}\n", redriven.position))?;
+            }
+            Ok(())
+        }
+        DeadLettersCommand::Quarantine { partition, position, message } => {
+            quarantine(&ports, config, PartitionId(partition), position, &message).await
+        }
+        DeadLettersCommand::Drop { positions } => {
+            for position in positions {
+                if ports.dead_letters.get(position).await?.is_none() {
+                    bail!("there is no dead letter of position {position}; nothing was dropped for it");
+                }
+                ports.dead_letters.remove(position).await?;
+                super::print_all(&format!("{position}: dropped\n"))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Puts one event into quarantine by hand, under an epoch of its own.
+async fn quarantine(
+    ports: &Ports,
+    config: &Config,
+    partition: PartitionId,
+    position: u64,
+    message: &str,
+) -> anyhow::Result<()> {
+    let partitions = ports.log.partitions();
+    if partition.0 >= partitions {
+        bail!("there is no partition {}; there are {partitions}, from 0 to {}", partition.0, partitions - 1);
+    }
+    let (committed, _) = ports.store.peek(partition).await?;
+    if position <= committed {
+        bail!(
+            "partition {partition} is folded up to position {committed}: {position} cannot be stepped over"
+        );
+    }
+    let bounds = ports.log.bounds(partition).await?;
+    if position > bounds.last {
+        bail!("the log of partition {partition} ends at position {}: {position} is not there", bounds.last);
+    }
+    let mut reader = ports.log.open_reader(partition, position - 1).await?;
+    let found = reader.next_batch(1).await?;
+    if let Some(record) = found.first()
+        && record.position != position
+    {
+        bail!("position {position} is not one of partition {partition}; its next is {}", record.position);
+    }
+    let settings = serde_json::to_string(&config.fold)?;
+    let acquired = ports.store.acquire(partition, &settings).await?;
+    let entry = Quarantined::new(position, 0, message, super::now_ms());
+    ports.quarantine.quarantine(partition, acquired.epoch, &entry).await?;
+    super::print_all(&format!("position {position} of partition {partition} will be stepped over\n"))
+}
+
+async fn list(
+    ports: &Ports,
+    after: u64,
+    limit: usize,
+    reason: Option<&str>,
+    json: bool,
+) -> anyhow::Result<()> {
     let letters = ports.dead_letters.list(after, limit).await?;
     let mut out = String::new();
-    for letter in &letters {
+    for letter in letters.iter().filter(|letter| reason.is_none_or(|reason| letter.reason == reason)) {
+        let redrive = ports.dead_letters.redrive(letter.position).await?;
         if json {
-            writeln!(out, "{}", as_json(letter))?;
+            writeln!(out, "{}", serde_json::to_string(&document(letter, redrive))?)?;
         } else {
             let DeadLetter { partition, position, log_ms, reason, detail, payload } = letter;
             let payload = String::from_utf8_lossy(payload);
             let shown: String = payload.chars().take(200).collect();
+            let redriven = match redrive {
+                None => String::new(),
+                Some(redrive) => match redrive.position {
+                    Some(position) => format!("  [published again at {position}]"),
+                    None => "  [redrive unfinished: redrive it again]".to_owned(),
+                },
+            };
             writeln!(
                 out,
-                "{position}  {partition}  {}  {reason}: {detail}\n    {shown}",
+                "{position}  {partition}  {}  {reason}: {detail}{redriven}\n    {shown}",
                 format_rfc3339(*log_ms)
             )?;
         }
     }
-    if letters.is_empty() && !json {
-        writeln!(out, "no dead letters after position {after}")?;
+    if out.is_empty() && !json {
+        let with = reason.map_or(String::new(), |reason| format!(" with the reason {reason}"));
+        writeln!(out, "no dead letters{with} after position {after}")?;
     }
     super::print_all(&out)?;
     if letters.len() == limit
@@ -62,13 +194,12 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
     Ok(())
 }
 
-fn as_json(letter: &DeadLetter) -> serde_json::Value {
-    serde_json::json!({
-        "partition": letter.partition,
-        "position": letter.position,
-        "log_time": format_rfc3339(letter.log_ms),
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "payload": String::from_utf8_lossy(&letter.payload),
-    })
+async fn show(ports: &Ports, position: u64) -> anyhow::Result<()> {
+    let Some(letter) = ports.dead_letters.get(position).await? else {
+        bail!(
+            "there is no dead letter of position {position}; `nearline dead-letters list` shows those there are"
+        );
+    };
+    let redrive = ports.dead_letters.redrive(position).await?;
+    super::print_all(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))
 }

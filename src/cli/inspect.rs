@@ -255,13 +255,23 @@ async fn partition(
         }
         cursor = next;
     }
+    let troubles = ports.quarantine.troubles(partition).await?;
+    let quarantined: Vec<_> = troubles.quarantine.iter().map(|entry| entry.position).collect();
     let mut value = serde_json::json!({
         "partition": partition, "position": position, "log_first": bounds.first, "log_last": bounds.last,
-        "members": members, "member_bytes": bytes, "symbols": symbols.len(),
+        "members": members, "member_bytes": bytes, "symbols": symbols.len(), "quarantined": quarantined,
     });
     if !json {
         writeln!(out, "partition {partition}: position {position}, log {} to {}", bounds.first, bounds.last)?;
         writeln!(out, "{members} members in {bytes} bytes; {} symbols", symbols.len())?;
+        for entry in troubles.quarantine.iter() {
+            let (position, since) = (entry.position, format_rfc3339(entry.at_ms));
+            writeln!(
+                out,
+                "position {position} is stepped over since {since}: {} crashes, {}",
+                entry.attempts, entry.message
+            )?;
+        }
     }
     let report = match verify {
         true => Some(verify_partition(ports, partition, &config.fold).await.context("verification")?),

@@ -4,12 +4,15 @@ use crate::config::{BackendKind, Config, open_ports};
 use crate::http::{self, Servers};
 use crate::telemetry::{OperationalEvent, install_logs, install_metrics};
 use actix_rt::signal::unix::{SignalKind, signal};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nearline_actors::Engine;
 use std::time::{Duration, Instant};
 
 /// How often readiness is looked at until it is there.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Longest time that a node which cannot help itself takes to stop in order.
+const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The engine with its listeners.
 pub(super) struct Service {
@@ -81,7 +84,17 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(admin) = service.servers.admin {
         println!("console  http://{admin}  (metrics: /metrics, readiness: /readyz)");
     }
-    let cause = stop.await.context("waiting for a signal")??;
-    service.stop(cause).await;
-    Ok(())
+    let engine = service.engine.clone();
+    tokio::select! {
+        cause = stop => {
+            service.stop(cause.context("waiting for a signal")??).await;
+            Ok(())
+        }
+        // What is stuck may never end: stopping in order gets its time, not more.
+        reason = engine.exit_demanded() => {
+            let stopping = service.stop("the remediation policy");
+            let _as_far_as_it_goes = tokio::time::timeout(EXIT_DEADLINE, stopping).await;
+            bail!("this node cannot help itself any more and must be started anew: {reason}")
+        }
+    }
 }

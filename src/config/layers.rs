@@ -9,6 +9,9 @@ const PREFIX: &str = "NEARLINE__";
 /// Keys whose values may hold a password.
 const SECRET_KEYS: [&str; 2] = ["nats.url", "redis.url"];
 
+/// The key that is a list of tables and no section.
+const EXPERIMENTS: &str = "experiments";
+
 /// Where each key that is no default was set.
 #[derive(Debug, Default)]
 pub struct Origins(HashMap<String, String>);
@@ -45,6 +48,10 @@ impl Layers {
             malformed(format!("line {line}: {}", error.message()))
         })?;
         for (section, values) in file {
+            if section == EXPERIMENTS {
+                self.set_experiments(values, path)?;
+                continue;
+            }
             self.expect_section(&section, path)?;
             let Value::Table(values) = values else {
                 return Err(impossible(&section, &values, path, &format!("a section, written [{section}]")));
@@ -93,9 +100,35 @@ impl Layers {
         Err(unknown(section, origin, format!("one of the sections {}", known.join(", "))))
     }
 
+    /// Experiments are a list of tables, replaced as a whole: `[[experiments]]`.
+    fn set_experiments(&mut self, value: Value, origin: &str) -> Result<(), ConfigError> {
+        self.config.experiments = value.clone().try_into().map_err(|error: toml::de::Error| {
+            let expected = format!("experiments, each written [[{EXPERIMENTS}]]: {}", error.message());
+            let found = match &value {
+                Value::Array(list) => format!("a list of {}", list.len()),
+                other => other.type_str().to_owned(),
+            };
+            ConfigError::Impossible {
+                key: EXPERIMENTS.to_owned(),
+                found,
+                origin: origin.to_owned(),
+                expected,
+            }
+        })?;
+        // Kept in the table, too: setting another key reads the configuration anew from there.
+        self.table.insert(EXPERIMENTS.to_owned(), value);
+        self.origins.0.insert(EXPERIMENTS.to_owned(), origin.to_owned());
+        Ok(())
+    }
+
     fn set(&mut self, section: &str, key: &str, value: Value, origin: &str) -> Result<(), ConfigError> {
         let name = format!("{section}.{key}");
-        let values = self.table.get_mut(section).and_then(Value::as_table_mut).expect("checked before");
+        let values = match self.table.get_mut(section).and_then(Value::as_table_mut) {
+            Some(values) => values,
+            None => {
+                return Err(unknown(&name, origin, "experiments in a file, written [[experiments]]".into()));
+            }
+        };
         if !values.contains_key(key) {
             let known: Vec<&str> = values.keys().map(String::as_str).collect();
             return Err(unknown(&name, origin, format!("one of {}", known.join(", "))));
@@ -126,6 +159,7 @@ fn scalar(raw: &str, is_text: bool) -> Value {
 fn in_words(expected: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "an integer of 0 or more that is not too large".to_owned(),
+        "f64" => "a number with a point, such as 0.05".to_owned(),
         "a boolean" => "true or false".to_owned(),
         other => other.to_owned(),
     }

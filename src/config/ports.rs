@@ -7,11 +7,12 @@ use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
+use nearline_model::remediation::RemediationSettings;
 
 impl Config {
     /// Settings of the engine.
     pub fn engine_settings(&self) -> EngineSettings {
-        let engine = &self.engine;
+        let (engine, remediation) = (&self.engine, &self.remediation);
         let cores = || std::thread::available_parallelism().map_or(2, usize::from);
         EngineSettings {
             fold: self.fold.clone(),
@@ -20,12 +21,11 @@ impl Config {
             commit_interval_ms: engine.commit_interval_ms,
             commit_members: engine.commit_members,
             cached_members: engine.cached_members,
+            solved_titles: engine.solved_titles,
             batch_events: engine.batch_events,
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
             query_deadline_ms: engine.query_deadline_ms,
-            restart_backoff_ms: engine.restart_backoff_ms,
-            restart_backoff_max_ms: engine.restart_backoff_max_ms,
             node: match self.node.name.as_str() {
                 "" => super::node_name::of_this_host(&self.http.address),
                 name => name.to_owned(),
@@ -35,6 +35,19 @@ impl Config {
                 advertised => advertised.to_owned(),
             },
             lease_ms: self.node.lease_ms,
+            remediation: RemediationSettings {
+                restart_backoff_ms: engine.restart_backoff_ms,
+                restart_backoff_max_ms: engine.restart_backoff_max_ms,
+                poison_attempts: remediation.poison_attempts,
+                quarantine_max: remediation.quarantine_max,
+                leaked_threads: remediation.leaked_threads,
+                node_rebuilds: remediation.node_rebuilds,
+                node_window_ms: remediation.node_window_seconds.saturating_mul(1_000),
+                ..RemediationSettings::default()
+            },
+            hang_ms: remediation.hang_ms,
+            reader_stall_ms: remediation.reader_stall_ms,
+            chaos: self.chaos.enabled,
             fault_probe: None,
         }
     }
@@ -82,6 +95,7 @@ fn nats_settings(config: &Config) -> NatsSettings {
         dead_letter_stream: section.dead_letter_stream.clone(),
         catalogue_bucket: section.catalogue_bucket.clone(),
         nodes_bucket: section.nodes_bucket.clone(),
+        remediation_stream: section.remediation_stream.clone(),
         partitions: config.engine.partitions,
         replicas: section.replicas,
         duplicate_window_seconds: section.duplicate_window_seconds,

@@ -20,6 +20,8 @@ pub struct EngineSection {
     pub commit_members: usize,
     /// Members kept in memory, all partitions together.
     pub cached_members: usize,
+    /// Titles between which the ranking solves weights: those played most.
+    pub solved_titles: usize,
     /// Events folded in one go at most.
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
@@ -41,6 +43,7 @@ impl Default for EngineSection {
             commit_interval_ms: 500,
             commit_members: 10_000,
             cached_members: 200_000,
+            solved_titles: 2_048,
             batch_events: 1_024,
             snapshot_interval_ms: 30_000,
             query_deadline_ms: 500,
@@ -142,6 +145,8 @@ pub struct NatsSection {
     pub catalogue_bucket: String,
     /// The key-value bucket of the nodes.
     pub nodes_bucket: String,
+    /// Stream of the remediations.
+    pub remediation_stream: String,
     /// Connections that readers share.
     pub connections: usize,
     /// Replicas of a stream that is created.
@@ -167,6 +172,7 @@ impl Default for NatsSection {
             dead_letter_stream: "DEADLETTERS".to_owned(),
             catalogue_bucket: "nearline-titles".to_owned(),
             nodes_bucket: "nearline-nodes".to_owned(),
+            remediation_stream: "REMEDIATIONS".to_owned(),
             connections: 2,
             replicas: 1,
             duplicate_window_seconds: 120,
@@ -224,6 +230,14 @@ pub struct HttpSection {
     pub max_queries_under_way: usize,
     /// Seconds for open requests to end when the program stops.
     pub shutdown_seconds: u64,
+    /// Titles that one paging session gives at most.
+    pub session_titles: usize,
+    /// Seconds after which a paging session's cursors are refused.
+    pub session_seconds: u64,
+    /// Evaluation steps that the filter and the boost of one request may take together.
+    pub expression_steps: u64,
+    /// Compiled filters and boosts that are kept.
+    pub compiled_expressions: usize,
 }
 
 impl Default for HttpSection {
@@ -241,6 +255,10 @@ impl Default for HttpSection {
             keep_alive_seconds: 60,
             max_queries_under_way: 1_024,
             shutdown_seconds: 10,
+            session_titles: 1_000,
+            session_seconds: 3_600,
+            expression_steps: 2_000_000,
+            compiled_expressions: 256,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::layers::Origins;
 use super::{BackendKind, Config, ConfigError, HttpSection, SecretUrl};
+use crate::experiments::Experiments;
 use nearline_model::identifier::{MAX_PARTITIONS, id_problem};
 use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
@@ -12,8 +13,12 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.engine(config)?;
     check.fold(config)?;
     check.node(config)?;
+    check.artwork(config)?;
     check.backends(config)?;
     check.listeners(config)?;
+    check.live(config)?;
+    check.experiments(config)?;
+    check.remediation(config)?;
     if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
         let expected = "a level (error, warn, info, debug, trace) or directives such as info,nearline=debug";
         return Err(check.impossible("log.level", format!("{:?} ({error})", config.log.level), expected));
@@ -59,6 +64,7 @@ impl Check<'_> {
                 ("commit_interval_ms", engine.commit_interval_ms, 1, 60_000),
                 ("commit_members", engine.commit_members as u64, 1, 1_000_000),
                 ("cached_members", engine.cached_members as u64, 1, 1_000_000_000),
+                ("solved_titles", engine.solved_titles as u64, 0, 16_384),
                 ("batch_events", engine.batch_events as u64, 1, 65_536),
                 ("snapshot_interval_ms", engine.snapshot_interval_ms, 100, 86_400_000),
                 ("query_deadline_ms", engine.query_deadline_ms, 1, 60_000),
@@ -90,8 +96,16 @@ impl Check<'_> {
                 ("open_impressions", fold.open_impressions as u64, 1, 65_536),
                 ("attribution_seconds", fold.attribution_seconds.into(), 1, 2_592_000),
                 ("lateness_seconds", fold.lateness_seconds.into(), 0, 2_592_000),
+                ("quality_seconds", fold.quality_seconds.into(), 1, 10_000_000),
+                (
+                    "quality_window_seconds",
+                    fold.quality_window_seconds.into(),
+                    fold.lateness_seconds.into(),
+                    2_592_000,
+                ),
+                ("open_plays", fold.open_plays as u64, 1, 65_536),
                 ("symbols_per_partition", fold.symbols_per_partition as u64, 1, 100_000_000),
-                ("transition_window", fold.transition_window as u64, 1, 64),
+                ("transition_window", fold.transition_window as u64, 1, 128),
                 ("event_bytes", fold.event_bytes as u64, 256, 1_048_576),
             ],
         )?;
@@ -104,6 +118,28 @@ impl Check<'_> {
                 ("titles", aggregates.titles as u64, 1, 100_000_000),
                 ("dimensions", aggregates.dimensions as u64, 1, 65_536),
                 ("transitions", aggregates.transitions as u64, 1, 1_000_000_000),
+                ("rows", aggregates.rows as u64, 1, 4_096),
+                ("place_epochs", aggregates.place_epochs.into(), 1, 17_520),
+                ("variants", aggregates.variants as u64, 1, 65_536),
+                ("variant_epochs", aggregates.variant_epochs.into(), 1, 17_520),
+                ("arms", aggregates.arms as u64, 1, 1_000_000_000),
+                ("arm_half_life_epochs", aggregates.arm_half_life_epochs.into(), 1, 17_520),
+            ],
+        )
+    }
+
+    fn artwork(&self, config: &Config) -> Result<(), ConfigError> {
+        let artwork = &config.artwork;
+        if !(0.0001..=0.25).contains(&artwork.exploration_floor) {
+            let found = artwork.exploration_floor;
+            return Err(self.impossible("artwork.exploration_floor", found, "0.0001 to 0.25"));
+        }
+        self.ranges(
+            "artwork",
+            &[
+                ("hold_seconds", artwork.hold_seconds.into(), 1, 31_536_000),
+                ("refresh_seconds", artwork.refresh_seconds.into(), 0, 86_400),
+                ("remembered", artwork.remembered as u64, 2, 100_000_000),
             ],
         )
     }
@@ -135,6 +171,7 @@ impl Check<'_> {
             ("nats.dead_letter_stream", &nats.dead_letter_stream),
             ("nats.catalogue_bucket", &nats.catalogue_bucket),
             ("nats.nodes_bucket", &nats.nodes_bucket),
+            ("nats.remediation_stream", &nats.remediation_stream),
             ("redis.key_prefix", &redis.key_prefix),
         ];
         let tokens = nats.subject_prefix.split('.').map(|token| ("nats.subject_prefix", token));
@@ -209,8 +246,61 @@ impl Check<'_> {
                 ("keep_alive_seconds", http.keep_alive_seconds, 1, 3_600),
                 ("max_queries_under_way", http.max_queries_under_way as u64, 1, 1_000_000),
                 ("shutdown_seconds", http.shutdown_seconds, 0, 600),
+                ("session_titles", http.session_titles as u64, 1, 10_000),
+                ("session_seconds", http.session_seconds, 1, 86_400),
+                ("expression_steps", http.expression_steps, 1_000, 1_000_000_000),
+                ("compiled_expressions", http.compiled_expressions as u64, 1, 100_000),
             ],
         )
+    }
+
+    fn live(&self, config: &Config) -> Result<(), ConfigError> {
+        let live = &config.live;
+        self.ranges(
+            "live",
+            &[
+                ("max_subscribers", live.max_subscribers as u64, 0, 1_000_000),
+                ("min_interval_ms", live.min_interval_ms, 10, 5_000),
+                ("trend_interval_ms", live.trend_interval_ms, 50, 3_600_000),
+                ("keep_alive_seconds", live.keep_alive_seconds, 1, 3_600),
+                ("max_seconds", live.max_seconds, 1, 86_400),
+            ],
+        )
+    }
+
+    fn experiments(&self, config: &Config) -> Result<(), ConfigError> {
+        let checked = Experiments::new(&config.experiments, &config.ranking);
+        checked.map(drop).map_err(|error| ConfigError::Impossible {
+            origin: self.origins.of("experiments"),
+            key: error.key,
+            found: error.found,
+            expected: error.expected,
+        })
+    }
+
+    fn remediation(&self, config: &Config) -> Result<(), ConfigError> {
+        let remediation = &config.remediation;
+        self.ranges(
+            "remediation",
+            &[
+                ("poison_attempts", remediation.poison_attempts.into(), 1, 100),
+                ("quarantine_max", remediation.quarantine_max as u64, 0, 100_000),
+                ("hang_ms", remediation.hang_ms, 200, 600_000),
+                ("reader_stall_ms", remediation.reader_stall_ms, 200, 600_000),
+                ("leaked_threads", remediation.leaked_threads as u64, 0, 1_024),
+                ("node_rebuilds", remediation.node_rebuilds as u64, 1, 1_000_000),
+                ("node_window_seconds", remediation.node_window_seconds, 1, 86_400),
+            ],
+        )?;
+        let address = self.address("admin.address", &config.admin.address)?;
+        if config.chaos.enabled && !(config.admin.enabled && address.ip().is_loopback()) {
+            let expected = format!(
+                "false, or an operators' listener on loopback; `admin.enabled` is {}, `admin.address` {address}",
+                config.admin.enabled
+            );
+            return Err(self.impossible("chaos.enabled", true, expected));
+        }
+        Ok(())
     }
 
     fn address(&self, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

@@ -9,9 +9,13 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
+use nearline_actors::ports::JOURNAL_ENTRIES;
 
 /// The console: one page without anything from elsewhere.
 const CONSOLE: &str = include_str!("../console/console.html");
+
+/// Remediations of an answer, if the caller does not say.
+const DEFAULT_REMEDIATIONS: usize = 100;
 
 /// Registers the routes.
 pub(super) fn register(config: &mut web::ServiceConfig) {
@@ -22,6 +26,7 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         .route("/metrics", web::get().to(metrics_text))
         .route("/admin/partitions", web::get().to(partitions))
         .route("/admin/overview", web::get().to(overview))
+        .route("/admin/remediations", web::get().to(remediations))
         .route("/admin/members/{id}", web::get().to(members::read))
         .route("/admin/members/{id}/recommendations", web::get().to(recommendations::recommend))
         .default_service(web::to(not_found));
@@ -70,6 +75,13 @@ async fn partitions(request: HttpRequest, state: State) -> Answer {
 async fn overview(request: HttpRequest, state: State, rates: web::Data<Rates>) -> Answer {
     Parameters::read(&request, &[])?;
     ok(&overview::overview(&state, &rates))
+}
+
+/// Remediations, newest first, with where the partition stood before and after.
+async fn remediations(request: HttpRequest, state: State) -> Answer {
+    let parameters = Parameters::read(&request, &["limit"])?;
+    let limit = parameters.limit(DEFAULT_REMEDIATIONS, JOURNAL_ENTRIES)?;
+    ok(&state.engine.remediations().list(limit).await)
 }
 
 async fn not_found(request: HttpRequest) -> Result<&'static str, Problem> {

@@ -34,6 +34,8 @@ pub struct EventDocument {
     pub artwork: Option<String>,
     /// Probability with which the artwork was chosen, above 0, at most 1.
     pub propensity: Option<f32>,
+    /// Segment that the artwork was chosen for, as it was answered: an id.
+    pub segment: Option<String>,
     /// Country, ISO 3166-1 alpha-2.
     pub country: Option<String>,
     /// Device: an id.

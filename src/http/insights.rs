@@ -18,7 +18,9 @@ pub struct CountsDocument {
     pub impressions: u64,
     /// How many of those impressions were played.
     pub attributed_plays: u64,
-    /// Plays and first ratings, attributed or not.
+    /// How many of those plays were watched for long enough (`fold.quality_seconds`).
+    pub quality_plays: u64,
+    /// Plays and first ratings, attributed or not; of a row or a position, its attributed plays.
     pub plays: u64,
     /// Attributed plays per impression; absent without impressions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +29,7 @@ pub struct CountsDocument {
 
 impl CountsDocument {
     fn add(&mut self, counts: Counts) {
+        self.quality_plays += u64::from(counts.quality);
         self.impressions += u64::from(counts.impressions);
         self.attributed_plays += u64::from(counts.attributed);
         self.plays += u64::from(counts.plays);
@@ -48,7 +51,7 @@ pub struct EpochDocument {
 /// Counts of one dimension.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DimensionDocument {
-    /// `all`, `country:BR`, `device:tv`.
+    /// `all`, `country:BR`, `device:tv`, `position:10-14`, `row:top10`.
     pub dimension: String,
     /// Sums over its epochs.
     pub totals: CountsDocument,
@@ -68,7 +71,7 @@ pub struct InsightsAnswer {
     pub plays_ever: u64,
     /// Sums over the epochs kept.
     pub totals: CountsDocument,
-    /// The same by dimension: everything first, then countries and devices.
+    /// The same by dimension: everything first, then countries, devices, positions and rows.
     pub dimensions: Vec<DimensionDocument>,
 }
 
@@ -93,14 +96,18 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     // Epochs past their time are swept out now and then; they are left out of answers at once.
     let oldest = (aggregates.newest_epoch() + 1).saturating_sub(state.config.aggregates.epochs);
     let mut names: Vec<&str> = aggregates.dimension_names().collect();
-    names.sort_unstable_by_key(|name| (*name != ALL, *name));
+    names.sort_unstable_by_key(|name| (*name != ALL, kind_of(name), first_position(name), *name));
     let mut dimensions = Vec::new();
     for name in names {
         let counters = number.and_then(|number| aggregates.counters(name)?.title(number));
         let kept = counters.map(|counters| counters.epochs.as_slice()).unwrap_or_default();
         let mut totals = CountsDocument::default();
         let mut epochs = Vec::new();
+        // A play without an impression came from no place of the page: what is known are attributed ones.
+        let is_place = matches!(kind_of(name), "position" | "row");
         for (epoch, counts) in kept.iter().filter(|(epoch, _)| *epoch >= oldest) {
+            let counts =
+                &Counts { plays: if is_place { counts.attributed } else { counts.plays }, ..*counts };
             totals.add(*counts);
             let mut document = CountsDocument::default();
             document.add(*counts);
@@ -121,4 +128,29 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         dimensions,
         title: id,
     })
+}
+
+/// `country`, `device`, `position`, `row`.
+fn kind_of(dimension: &str) -> &str {
+    dimension.split_once(':').map_or("", |(kind, _)| kind)
+}
+
+/// The first position of `position:10-14`: bands are listed by it.
+fn first_position(dimension: &str) -> u32 {
+    let band = dimension.strip_prefix("position:").unwrap_or_default();
+    let digits = band.find(|c: char| !c.is_ascii_digit()).unwrap_or(band.len());
+    band[..digits].parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_of_positions_stand_in_their_order() {
+        let mut names = ["position:10-14", "position:2", "position:50+", "row:a", "country:BR", "position:0"];
+        names.sort_unstable_by_key(|name| (kind_of(name), first_position(name), *name));
+        let order = ["country:BR", "position:0", "position:2", "position:10-14", "position:50+", "row:a"];
+        assert_eq!(names, order);
+    }
 }

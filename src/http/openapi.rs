@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::query::Parameters;
 use super::state::{Answer, ok};
-use super::{events, insights, members, recommendations, titles, trending};
+use super::{events, experiments, home, insights, live, members, recommendations, titles, trending};
 use actix_web::HttpRequest;
 use utoipa::OpenApi;
 
@@ -18,11 +18,14 @@ use utoipa::OpenApi;
         (name = "events", description = "Publish what members see and play"),
         (name = "members", description = "Recommendations and state of a member"),
         (name = "titles", description = "The catalogue and what is known of titles"),
+        (name = "experiments", description = "Variants of the ranking and how they do"),
         (name = "description", description = "This document"),
     ),
     paths(
         events::publish,
         recommendations::recommend,
+        live::follow,
+        home::page,
         members::read,
         members::erase,
         trending::list,
@@ -31,6 +34,8 @@ use utoipa::OpenApi;
         titles::put_many,
         titles::similar_to,
         insights::read,
+        experiments::list,
+        experiments::read,
         read,
     ),
     components(schemas(Problem))

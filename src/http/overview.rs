@@ -1,8 +1,7 @@
 //! What the console shows at a glance: rates, lag, sizes, what trends.
 
-use super::recommendations::RankedTitle;
 use super::state::ApiState;
-use super::trending;
+use super::trending::{self, TrendingTitle};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -82,7 +81,7 @@ pub struct Overview {
     catalogue_titles: usize,
     transitions: usize,
     queries: QueriesDocument,
-    trending: Vec<RankedTitle>,
+    trending: Vec<TrendingTitle>,
 }
 
 /// The overview now.

@@ -34,6 +34,18 @@ pub enum ProblemKind {
     BodyTimeout,
     /// Nothing is known of the title.
     TitleNotFound,
+    /// A filter or a boost is no valid expression.
+    InvalidExpression,
+    /// A filter and a boost took more steps than a request may.
+    ExpressionTooCostly,
+    /// A cursor is damaged, too old, or not of this member and route.
+    InvalidCursor,
+    /// There is no such experiment.
+    ExperimentNotFound,
+    /// As many live rows are open as may be.
+    TooManySubscribers,
+    /// The log of the member's partition has no such position.
+    PositionUnknown,
     /// The state is not as new as the position asked for.
     PositionNotReached,
     /// More queries at once than are taken.
@@ -44,6 +56,10 @@ pub enum ProblemKind {
     CatalogueUnavailable,
     /// The member's state cannot be read right now.
     StateUnavailable,
+    /// There is no such dead letter.
+    LetterNotFound,
+    /// A dead letter's event has no readable id or member.
+    LetterUnpublishable,
     /// A mistake of ours.
     Internal,
 }
@@ -68,6 +84,22 @@ impl ProblemKind {
             Self::TooManyEntries => ("/problems/too-many-entries", "The body has too many entries", 413),
             Self::BodyTimeout => ("/problems/body-timeout", "The body did not arrive in time", 408),
             Self::TitleNotFound => ("/problems/title-not-found", "Nothing is known of the title", 404),
+            Self::InvalidExpression => {
+                ("/problems/invalid-expression", "A filter or boost is not a valid expression", 400)
+            }
+            Self::ExpressionTooCostly => {
+                ("/problems/expression-too-costly", "Filter and boost take too many steps", 400)
+            }
+            Self::InvalidCursor => ("/problems/invalid-cursor", "The cursor is not valid here", 400),
+            Self::ExperimentNotFound => {
+                ("/problems/experiment-not-found", "There is no such experiment", 404)
+            }
+            Self::TooManySubscribers => {
+                ("/problems/too-many-subscribers", "As many live rows are open as may be", 503)
+            }
+            Self::PositionUnknown => {
+                ("/problems/position-unknown", "The log has no such position for this member", 400)
+            }
             Self::PositionNotReached => {
                 ("/problems/position-not-reached", "The state is not that new yet", 503)
             }
@@ -80,6 +112,10 @@ impl ProblemKind {
             }
             Self::StateUnavailable => {
                 ("/problems/state-unavailable", "The member's state cannot be read right now", 503)
+            }
+            Self::LetterNotFound => ("/problems/letter-not-found", "There is no such dead letter", 404),
+            Self::LetterUnpublishable => {
+                ("/problems/letter-unpublishable", "The event cannot be published again", 409)
             }
             Self::Internal => ("/problems/internal", "Something went wrong", 500),
         }

@@ -38,13 +38,7 @@ impl Parameters {
 
     /// `limit`: 1 to `most`.
     pub fn limit(&self, default: usize, most: usize) -> Result<usize, Problem> {
-        let Some(text) = self.text("limit") else { return Ok(default.min(most)) };
-        match text.parse() {
-            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
-            _ => {
-                Err(invalid("limit", format!("is {:?}; expected a whole number, 1 to {most}", shorten(text))))
-            }
-        }
+        Ok(self.number("limit", 1, most)?.unwrap_or_else(|| default.min(most)))
     }
 
     /// `country`: two capital letters.
@@ -66,30 +60,44 @@ impl Parameters {
         }
     }
 
-    /// `exclude`: ids, separated by commas, repeated, or both.
-    pub fn exclude(&self, most: usize) -> Result<Vec<&str>, Problem> {
+    /// `exclude`: ids, separated by commas, repeated, or both. An empty one is refused: it is more often
+    /// a caller's mistake than meant.
+    pub fn exclude(&self, most: usize) -> Result<Vec<String>, Problem> {
         let values = self.pairs.iter().filter(|(name, _)| name == "exclude");
-        let ids: Vec<&str> = values
-            .flat_map(|(_, value)| value.split(','))
-            .map(str::trim)
-            .filter(|id| !id.is_empty())
-            .collect();
+        let ids: Vec<&str> = values.flat_map(|(_, value)| value.split(',')).map(str::trim).collect();
         if ids.len() > most {
             return Err(invalid("exclude", format!("has {} ids; at most {most} are taken", ids.len())));
         }
         match ids.iter().find_map(|id| id_problem(id)) {
             Some(problem) => Err(invalid("exclude", format!("has an id that {problem}"))),
-            None => Ok(ids),
+            None => Ok(ids.into_iter().map(str::to_owned).collect()),
         }
     }
 
     /// `explain`: `true` or `false`.
     pub fn explain(&self) -> Result<bool, Problem> {
         match self.text("explain") {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1" | "") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
             Some(text) => Err(invalid("explain", format!("is {:?}; expected true or false", shorten(text)))),
         }
+    }
+
+    /// A whole number of `least` to `most`; `None` if it was not given.
+    pub fn number(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => Ok(Some(number)),
+            _ => {
+                let problem = format!("is {:?}; expected a whole number, {least} to {most}", shorten(text));
+                Err(invalid(name, problem))
+            }
+        }
+    }
+
+    /// `filter`, `boost` or `cursor`, as it stands.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.text(name)
     }
 
     /// `after`: a position of the log.

@@ -1,7 +1,7 @@
 //! The public routes: one table, from which they are registered and checked against the document.
 
 use super::problem::{Problem, ProblemKind};
-use super::{events, insights, members, openapi, recommendations, titles, trending};
+use super::{events, experiments, home, insights, live, members, openapi, recommendations, titles, trending};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, guard, web};
 
@@ -20,6 +20,8 @@ pub fn public_routes() -> Vec<PublicRoute> {
     vec![
         route(Method::POST, "/v1/events", |route| route.to(events::publish)),
         route(Method::GET, "/v1/members/{id}/recommendations", |route| route.to(recommendations::recommend)),
+        route(Method::GET, "/v1/members/{id}/recommendations/live", |route| route.to(live::follow)),
+        route(Method::GET, "/v1/members/{id}/home", |route| route.to(home::page)),
         route(Method::GET, "/v1/members/{id}", |route| route.to(members::read)),
         route(Method::DELETE, "/v1/members/{id}", |route| route.to(members::erase)),
         route(Method::GET, "/v1/trending", |route| route.to(trending::list)),
@@ -28,6 +30,8 @@ pub fn public_routes() -> Vec<PublicRoute> {
         route(Method::PUT, "/v1/titles/{id}", |route| route.to(titles::put)),
         route(Method::GET, "/v1/titles/{id}/similar", |route| route.to(titles::similar_to)),
         route(Method::GET, "/v1/titles/{id}/insights", |route| route.to(insights::read)),
+        route(Method::GET, "/v1/experiments", |route| route.to(experiments::list)),
+        route(Method::GET, "/v1/experiments/{name}", |route| route.to(experiments::read)),
         route(Method::GET, "/v1/openapi.json", |route| route.to(openapi::read)),
     ]
 }

@@ -1,10 +1,16 @@
 //! What all handlers share.
 
 use super::admission::Admission;
+use super::filter::Programs;
+use super::live::LiveHub;
 use super::problem::Problem;
+use super::row_takes::RowTakes;
 use crate::config::Config;
+use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
+use nearline_model::artwork::Chooser;
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,6 +51,16 @@ pub struct ApiState {
     pub queries: Arc<QueryCounts>,
     /// Queries let in at once.
     pub admission: Arc<Admission>,
+    /// Chooses artworks.
+    pub artworks: Arc<Mutex<Chooser>>,
+    /// Compiled filters and boosts.
+    pub programs: Arc<Programs>,
+    /// Experiments that run.
+    pub experiments: Arc<Experiments>,
+    /// What live rows share.
+    pub live: Arc<LiveHub>,
+    /// Take rates of rows.
+    pub row_takes: Arc<RowTakes>,
 }
 
 /// The state as handlers get it.

@@ -1,13 +1,16 @@
 //! `/v1/titles`: the catalogue, and what is similar to a title.
 
+use super::asked::hour_now;
 use super::body::{self, BodyFormat, Entries, malformed};
+use super::filter::{Expressions, Gate, sifted};
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
 use super::recommendations::RankedTitle;
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
 use nearline_model::catalogue::MAX_TITLE_BYTES;
-use nearline_model::ranking::similar;
+use nearline_model::expression::Context;
+use nearline_model::ranking::{Query, similar};
 use nearline_model::{Reject, RejectReason, Title};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -184,6 +187,9 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
         ("id" = String, Path, description = "The title"),
         ("country" = Option<String>, Query, description = "Country: only titles available there"),
         ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
+        ("filter" = Option<String>, Query, description = "CEL: only titles that it is true for"),
+        ("boost" = Option<String>, Query, description = "CEL: what a title's score is multiplied by"),
+        ("max_maturity" = Option<u8>, Query, description = "Only titles known to be meant for this age, in years, or younger"),
     ),
     responses(
         (status = 200, description = "Titles, most similar first", body = SimilarAnswer),
@@ -193,16 +199,31 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
 )]
 pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
-    let parameters = Parameters::read(&request, &["country", "limit"])?;
+    let known = ["country", "limit", "filter", "boost", "max_maturity"];
+    let parameters = Parameters::read(&request, &known)?;
     let limits = &state.config.http;
     let limit = parameters.limit(limits.default_limit, limits.max_limit)?;
     let country = parameters.country()?;
+    let expressions = Expressions::read(&parameters, &state.programs)?;
     let aggregates = state.engine.aggregates().read();
     let catalogue = state.engine.catalogue().read();
     if aggregates.title(&id).is_none() && catalogue.get(&id).is_none() {
         return Err(unknown(&id, "is not in the catalogue, and no event named it"));
     }
-    let ranked = similar(&aggregates, &catalogue, &id, country, limit);
+    let wanted = if expressions.is_empty() { limit } else { aggregates.title_count() };
+    let learned = state.engine.learned();
+    let query = Query {
+        limit: wanted,
+        country,
+        settings: Some(&state.config.ranking),
+        learned: Some(&learned),
+        ..Query::default()
+    };
+    let ranked = similar(&aggregates, &catalogue, &id, &query);
+    let context = Context::new(country, None, hour_now(), "", None);
+    let gate = Gate::new(&expressions, &catalogue, context, limits.expression_steps);
+    let ranked = sifted(&gate, ranked, limit);
+    gate.finish()?;
     let titles = ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect();
     ok(&SimilarAnswer { title: id, titles })
 }

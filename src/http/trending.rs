@@ -1,5 +1,7 @@
-//! `GET /v1/trending`: what is played most right now.
+//! `GET /v1/trending`: what is taken and played most right now.
 
+use super::asked::hour_now;
+use super::filter::{Expressions, Gate};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::recommendations::RankedTitle;
@@ -7,39 +9,93 @@ use super::state::{Answer, ApiState, State, ok};
 use actix_web::HttpRequest;
 use nearline_model::Aggregates;
 use nearline_model::aggregates::ALL;
-use nearline_model::ranking::{Ranked, trending};
+use nearline_model::catalogue::Catalogue;
+use nearline_model::expression::Context;
+use nearline_model::ranking::Ranked;
+use nearline_model::trending::{Trend, TrendQuery, known_dimensions, trending};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What is played most right now.
+/// A title that trends, and what its score is made of.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrendingTitle {
+    /// The title. Its score is `lift · (plays / plays of the title played most)^¼`.
+    #[serde(flatten)]
+    pub title: RankedTitle,
+    /// Where it trends: a dimension that was asked for, or `all` where those hold too few titles.
+    pub dimension: String,
+    /// Plays, fading with the half-life of the trend.
+    pub plays: f64,
+    /// Impressions, fading alike.
+    pub impressions: f64,
+    /// Attributed plays per impression, both fading; absent without impressions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take_rate: Option<f64>,
+    /// How much the places where it was shown are looked at, relative to the mean of all impressions.
+    pub examination: f64,
+    /// Its take rate over the overall one, corrected for its places, and drawn toward 1 where little is
+    /// known; 1 for a title that was never shown.
+    pub lift: f64,
+}
+
+impl TrendingTitle {
+    fn new(trend: Trend, catalogue: &Catalogue) -> Self {
+        let Trend { title, score, dimension, plays, impressions, take_rate, examination, lift } = trend;
+        let title = RankedTitle::new(Ranked { title, score, reasons: Vec::new() }, catalogue);
+        Self { title, dimension, plays, impressions, take_rate, examination, lift }
+    }
+}
+
+/// What is taken and played most right now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrendingAnswer {
-    /// Where: `all`, `country:BR`, `device:tv`, or two of them, averaged. `all` if nothing was ever
+    /// Where: `all`, `country:BR`, `device:tv`, or two of them, averaged. `all` if nothing is
     /// played where it was asked for.
     pub dimension: String,
-    /// Titles, most played first; the score is relative to the first.
-    pub titles: Vec<RankedTitle>,
+    /// Titles, best first.
+    pub titles: Vec<TrendingTitle>,
 }
 
 #[utoipa::path(
-    get, path = "/v1/trending", tag = "titles", summary = "What is played most right now",
+    get, path = "/v1/trending", tag = "titles", summary = "What is taken and played most right now",
     params(
         ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2"),
         ("device" = Option<String>, Query, description = "Device"),
         ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
+        ("filter" = Option<String>, Query, description = "CEL: only titles that it is true for"),
+        ("boost" = Option<String>, Query, description = "CEL: what a title's score is multiplied by"),
+        ("max_maturity" = Option<u8>, Query, description = "Only titles known to be meant for this age, in years, or younger"),
     ),
     responses(
-        (status = 200, description = "Titles, most played first", body = TrendingAnswer),
+        (status = 200, description = "Titles, best first, with the parts of their scores", body = TrendingAnswer),
         (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
-    let parameters = Parameters::read(&request, &["country", "device", "limit"])?;
+    let known = ["country", "device", "limit", "filter", "boost", "max_maturity"];
+    let parameters = Parameters::read(&request, &known)?;
     let limits = &state.config.http;
     let limit = parameters.limit(limits.default_limit, limits.max_limit)?;
-    ok(&top(&state, parameters.country()?, parameters.device()?, limit))
+    let expressions = Expressions::read(&parameters, &state.programs)?;
+    let (country, device) = (parameters.country()?, parameters.device()?);
+    if expressions.is_empty() {
+        return ok(&top(&state, country, device, limit));
+    }
+    let aggregates = state.engine.aggregates().read();
+    let catalogue = state.engine.catalogue().read();
+    let context = Context::new(country, device, hour_now(), "", None);
+    let gate = Gate::new(&expressions, &catalogue, context, limits.expression_steps);
+    let (dimension, mut trends) = trends(&aggregates, &catalogue, country, device, usize::MAX);
+    trends.retain(|trend| gate.admits(&trend.title));
+    if expressions.has_boost() {
+        trends.iter_mut().for_each(|trend| trend.score *= gate.factor(&trend.title));
+        trends.retain(|trend| trend.score > 0.0);
+        // The sort is stable: equal scores stay ordered by id.
+        trends.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    trends.truncate(limit);
+    gate.finish()?;
+    ok(&TrendingAnswer { dimension, titles: documents(trends, &catalogue) })
 }
 
 /// The `limit` titles that trend in a country, on a device, or anywhere.
@@ -51,43 +107,29 @@ pub(super) fn top(
 ) -> TrendingAnswer {
     let aggregates = state.engine.aggregates().read();
     let catalogue = state.engine.catalogue().read();
+    let (dimension, trends) = trends(&aggregates, &catalogue, country, device, limit);
+    TrendingAnswer { dimension, titles: documents(trends, &catalogue) }
+}
+
+/// The dimension that is answered for, and what trends there.
+fn trends(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    country: Option<&str>,
+    device: Option<&str>,
+    limit: usize,
+) -> (String, Vec<Trend>) {
     let asked = [
         country.map(|country| format!("country:{country}")),
         device.map(|device| format!("device:{device}")),
     ];
-    let mut dimensions: Vec<String> =
-        asked.into_iter().flatten().filter(|name| aggregates.counters(name).is_some()).collect();
-    if dimensions.is_empty() {
-        dimensions.push(ALL.to_owned());
-    }
-    let of = |dimension: &str, limit| trending(&aggregates, &catalogue, dimension, country, limit);
-    let ranked = match dimensions.as_slice() {
-        [one] => of(one, limit),
-        several => {
-            let lists = several.iter().map(|dimension| of(dimension, count(&aggregates)));
-            averaged(lists.collect(), limit)
-        }
-    };
-    TrendingAnswer {
-        dimension: dimensions.join(" and "),
-        titles: ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect(),
-    }
+    let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
+    let known = known_dimensions(aggregates, &asked);
+    let dimension = if known.is_empty() { ALL.to_owned() } else { known.join(" and ") };
+    let query = TrendQuery { dimensions: &known, country, limit };
+    (dimension, trending(aggregates, catalogue, &query))
 }
 
-fn count(aggregates: &Aggregates) -> usize {
-    aggregates.title_count()
-}
-
-fn averaged(lists: Vec<Vec<Ranked>>, limit: usize) -> Vec<Ranked> {
-    let share = 1.0 / lists.len().max(1) as f64;
-    let mut scores: BTreeMap<Arc<str>, f64> = BTreeMap::new();
-    for ranked in lists.into_iter().flatten() {
-        *scores.entry(ranked.title).or_default() += ranked.score * share;
-    }
-    let mut ranked: Vec<Ranked> =
-        scores.into_iter().map(|(title, score)| Ranked { title, score, reasons: Vec::new() }).collect();
-    // The sort is stable: equal scores stay ordered by id.
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
-    ranked.truncate(limit);
-    ranked
+fn documents(trends: Vec<Trend>, catalogue: &Catalogue) -> Vec<TrendingTitle> {
+    trends.into_iter().map(|trend| TrendingTitle::new(trend, catalogue)).collect()
 }

@@ -1,4 +1,5 @@
 //! A whole Nearline on the embedded backend, in a directory of its own, for tests to talk to.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use nearline::config::{Config, open_ports};
 use nearline::{http, telemetry};
@@ -17,6 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Service {
     pub http: SocketAddr,
     pub admin: SocketAddr,
+    pub ports: Ports,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     agent: ureq::Agent,
@@ -69,16 +71,17 @@ impl Service {
                 let ports = wrap(open_ports(&config).await.expect("an embedded backend"));
                 let engine = Engine::start(ports, config.engine_settings()).await.expect("an engine");
                 let servers = http::serve(engine.clone(), &config, prometheus).await.expect("free ports");
-                started.send((servers.http, servers.admin.expect("enabled"))).expect("somebody waits");
+                let addresses = (servers.http, servers.admin.expect("enabled"), engine.ports().clone());
+                started.send(addresses).expect("somebody waits");
                 let _dropped = stopped.await;
                 servers.stop(true).await;
                 engine.stop().await;
             });
         });
-        let (http, admin) = addresses.recv_timeout(DEADLINE).expect("the service starts");
+        let (http, admin, ports) = addresses.recv_timeout(DEADLINE).expect("the service starts");
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let service =
-            Self { http, admin, stop: Some(stop), thread: Some(thread), agent, _directory: directory };
+            Self { http, admin, ports, stop: Some(stop), thread: Some(thread), agent, _directory: directory };
         service.until("it is ready", || (service.ask(service.admin, "/readyz").status == 200).then_some(()));
         service
     }
@@ -88,7 +91,15 @@ impl Service {
         self.send_to(self.http, method, path, content_type, body)
     }
 
-    fn send_to(&self, to: SocketAddr, method: &str, path: &str, kind: &str, body: Option<&[u8]>) -> Reply {
+    /// Sends a request to one of the listeners.
+    pub fn send_to(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<&[u8]>,
+    ) -> Reply {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{to}{path}"));
         if !kind.is_empty() {
             request = request.header("content-type", kind);

@@ -29,9 +29,13 @@ pub struct Bed {
 
 impl Bed {
     pub fn embedded() -> Self {
+        Self::embedded_with(PARTITIONS)
+    }
+
+    pub fn embedded_with(partitions: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let settings = EmbeddedSettings {
-            partitions: PARTITIONS,
+            partitions,
             sync: SyncPolicy::Os,
             ..EmbeddedSettings::in_directory(directory.path().to_owned())
         };
@@ -40,9 +44,12 @@ impl Bed {
     }
 
     pub async fn cluster() -> Self {
+        Self::cluster_with(PARTITIONS).await
+    }
+
+    pub async fn cluster_with(partitions: u16) -> Self {
         let (nats, redis) = (NatsServer::start(None).expect("nats"), RedisServer::start().expect("redis"));
-        let nats_settings =
-            NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
         Self { ports, servers: Some((nats, redis)), directory: None }

@@ -2,12 +2,14 @@
 
 use super::{Happened, Shell};
 use crate::partition_actor::Stop;
+use crate::retry::Backoff;
 use crate::status::{PartitionShared, PartitionState};
 use crate::supervisor::Supervisor;
+use futures_util::FutureExt;
 use nearline_model::PartitionId;
 use nearline_model::identifier::OwnerEpoch;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, watch};
 
 /// A running partition.
@@ -15,7 +17,7 @@ pub(super) struct Run {
     /// Epoch seen last; 0: not acquired yet.
     pub(super) epoch: OwnerEpoch,
     shared: Arc<PartitionShared>,
-    stopping: Arc<AtomicBool>,
+    stopping: watch::Sender<bool>,
     /// Dropped with the run.
     over: watch::Sender<()>,
 }
@@ -29,28 +31,26 @@ impl Run {
         let shared = shell.partitions[usize::from(partition.0)].clone();
         shared.epoch.store(0, Relaxed);
         shared.set_state(PartitionState::Starting);
-        let stopping = Arc::new(AtomicBool::new(false));
+        let stopping = watch::Sender::new(false);
         let supervisor = Supervisor {
             ports: shell.ports.clone(),
             settings: shell.settings.clone(),
             shared: shared.clone(),
             aggregates: shell.aggregates.clone(),
-            stopping: stopping.clone(),
+            node: shell.supervised.clone(),
+            stopping: stopping.subscribe(),
         };
         let end = End { partition, happened };
-        let worker = &shell.workers[usize::from(partition.0) % shell.workers.len()];
-        worker.spawn_fn(move || {
-            drop(actix_rt::spawn(async move {
-                let _end = end;
-                supervisor.run().await;
-            }));
+        shell.supervision.spawn(async move {
+            let _end = end;
+            supervise(supervisor).await;
         });
         Self { epoch: 0, shared, stopping, over: watch::Sender::new(()) }
     }
 
     /// Asks the actor to commit and end; one that is still being built is asked when it is there.
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Relaxed);
+        self.stopping.send_replace(true);
         let mut addresses = self.shared.address.subscribe();
         let mut over = self.over.subscribe();
         actix_rt::spawn(async move {
@@ -64,6 +64,17 @@ impl Run {
                 }
             }
         });
+    }
+}
+
+/// Runs a supervisor, again if it panics itself: no partition is forgotten over a mistake in here.
+async fn supervise(supervisor: Supervisor) {
+    let mut backoff = Backoff::new(100, 5_000);
+    while std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await.is_err() {
+        let partition = supervisor.shared.partition;
+        tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
+        metrics::counter!("nearline_supervisor_panics_total").increment(1);
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 

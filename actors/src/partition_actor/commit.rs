@@ -4,7 +4,7 @@ use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AggregatesActor, CatchUp, Learn};
 use crate::ports::{DeadLetter, PortError, Ports};
 use crate::retry::until_done;
-use crate::status::{PartitionShared, PartitionState};
+use crate::status::{Hold, Incarnation, PartitionShared};
 use actix::prelude::*;
 use nearline_model::Commit;
 use nearline_model::aggregates::Added;
@@ -36,7 +36,7 @@ impl PartitionActor {
         let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
         let committing = carry_out(
             self.ports.clone(),
-            self.shared.clone(),
+            Holder { shared: self.shared.clone(), incarnation: self.incarnation },
             self.aggregates.clone(),
             commit.clone(),
             letters,
@@ -51,16 +51,23 @@ impl PartitionActor {
                     metrics::histogram!("nearline_commit_duration_seconds").record(started.elapsed());
                     metrics::counter!("nearline_commit_events_total").increment(events);
                     metrics::counter!("nearline_commit_members_total").increment(commit.members.len() as u64);
-                    let before = actor.shared.committed.swap(commit.position, Relaxed);
+                    let mut before = 0;
+                    actor.shared.write(actor.incarnation, |shared| {
+                        before = shared.committed.swap(commit.position, Relaxed);
+                    });
                     check_invariant!(
                         I4,
                         commit.position >= before,
                         "committed {} after {before}",
                         commit.position
                     );
+                    actor.suspects.acquit(commit.position);
                     actor.partition.committed(commit.members.iter().map(|(member, _)| &**member));
                     actor.commit_if_due(context);
                     actor.fold_ready(context);
+                    if actor.broken {
+                        return;
+                    }
                     if actor.stopping {
                         actor.commit(context);
                         actor.stop_when_committed(context);
@@ -90,15 +97,21 @@ fn dead_letter(commit: &Commit, rejected: RejectedRecord) -> DeadLetter {
     }
 }
 
+/// Says that the actor waits for the store.
+struct Holder {
+    shared: Arc<PartitionShared>,
+    incarnation: Incarnation,
+}
+
 async fn carry_out(
     ports: Ports,
-    shared: Arc<PartitionShared>,
+    holder: Holder,
     aggregates: Addr<AggregatesActor>,
     commit: Arc<Commit>,
     letters: Vec<DeadLetter>,
 ) -> Result<(), PortError> {
     let hold = |error: &PortError| {
-        shared.set_state(PartitionState::Holding);
+        holder.shared.hold(holder.incarnation, Hold::Commit, error, 0);
         metrics::counter!("nearline_commit_retries_total").increment(1);
         tracing::warn!(partition = %commit.partition, %error, "commit is held");
     };
@@ -106,7 +119,7 @@ async fn carry_out(
         until_done(|| ports.dead_letters.put(letters.clone()), hold).await?;
     }
     until_done(|| ports.store.commit(commit.clone()), hold).await?;
-    shared.set_state(PartitionState::Live);
+    holder.shared.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(Learn(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
         // An earlier delta did not arrive here: all of them are in the outbox.

@@ -3,7 +3,7 @@
 use super::{Ended, PartitionActor};
 use crate::ports::PortError;
 use crate::retry::until_done;
-use crate::status::PartitionState;
+use crate::status::Hold;
 use actix::prelude::*;
 use nearline_model::partition::Slot;
 
@@ -23,13 +23,14 @@ impl PartitionActor {
             slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
         let (store, shared, partition) = (self.ports.store.clone(), self.shared.clone(), self.partition.id());
         self.loads_running += 1;
+        let incarnation = self.incarnation;
         let loading = async move {
             let hold = |error: &PortError| {
-                shared.set_state(PartitionState::Holding);
+                shared.hold(incarnation, Hold::Load, error, 0);
                 tracing::warn!(%partition, %error, "loading members is held");
             };
             let loaded = until_done(|| store.load_members(partition, &members), hold).await;
-            shared.set_state(PartitionState::Live);
+            shared.resume(incarnation, Hold::Load);
             loaded
         };
         context.spawn(loading.into_actor(self).map(move |loaded, actor, context| {

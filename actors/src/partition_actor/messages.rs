@@ -1,5 +1,6 @@
 //! What a partition actor is told.
 
+use crate::faults::InjectedFault;
 use crate::ports::PortError;
 use actix::Message;
 use nearline_model::{LogRecord, MemberSnapshot, Position};
@@ -41,3 +42,13 @@ pub struct CommitNow;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
+
+/// Another actor has taken over: end without a trace.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
+/// Meet a fault, on purpose.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Inject(pub InjectedFault);

@@ -23,6 +23,16 @@ pub struct DeadLetter {
     pub payload: Bytes,
 }
 
+/// What is known of publishing a letter's event again. It is kept apart from the letter, which a
+/// replay may write once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// End of the partition's log before the event was published again: it stands behind it.
+    pub log_last: Position,
+    /// Where it was published again; none while that is not known.
+    pub position: Option<Position>,
+}
+
 /// The dead letters of all partitions.
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
@@ -31,4 +41,16 @@ pub trait DeadLetters: Send + Sync + 'static {
 
     /// Up to `limit` letters, ordered by position, after position `after`.
     async fn list(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, PortError>;
+
+    /// The letter of the event at `position`.
+    async fn get(&self, position: Position) -> Result<Option<DeadLetter>, PortError>;
+
+    /// Drops the letter of the event at `position` for good, with what is known of its redrive.
+    async fn remove(&self, position: Position) -> Result<(), PortError>;
+
+    /// What is known of the redrive of the letter at `position`.
+    async fn redrive(&self, position: Position) -> Result<Option<Redrive>, PortError>;
+
+    /// Keeps what is known of a redrive, durably.
+    async fn put_redrive(&self, position: Position, redrive: Redrive) -> Result<(), PortError>;
 }

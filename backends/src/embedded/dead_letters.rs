@@ -5,7 +5,7 @@ use super::state_files::StateFiles;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::PersistMode;
-use nearline_actors::ports::{DeadLetter, DeadLetters, PortError};
+use nearline_actors::ports::{DeadLetter, DeadLetters, PortError, Redrive};
 use nearline_model::{PartitionId, Position};
 use std::sync::Arc;
 
@@ -50,6 +50,53 @@ impl DeadLetters for EmbeddedDeadLetters {
                 letters.push(letter);
             }
             Ok(letters)
+        })
+        .await
+    }
+
+    async fn get(&self, position: Position) -> Result<Option<DeadLetter>, PortError> {
+        let files = self.files.clone();
+        blocking(&self.files.what, move || {
+            let key = position.to_be_bytes();
+            let Some(value) = files.dead_letters.get(key).map_err(|error| files.failure(error))? else {
+                return Ok(None);
+            };
+            let letter = decode(&key, value.into());
+            letter.map(Some).ok_or_else(|| {
+                damaged(&files.what, format!("the dead letter of position {position} cannot be read"))
+            })
+        })
+        .await
+    }
+
+    async fn remove(&self, position: Position) -> Result<(), PortError> {
+        let files = self.files.clone();
+        blocking(&self.files.what, move || {
+            let mut batch = files.batch(2, files.persist);
+            batch.remove(&files.dead_letters, position.to_be_bytes());
+            batch.remove(&files.redrives, position.to_be_bytes());
+            batch.commit().map_err(|error| files.failure(error))
+        })
+        .await
+    }
+
+    async fn redrive(&self, position: Position) -> Result<Option<Redrive>, PortError> {
+        let files = self.files.clone();
+        blocking(&self.files.what, move || {
+            let stored = files.redrives.get(position.to_be_bytes()).map_err(|error| files.failure(error))?;
+            let read = stored.map(|json| serde_json::from_slice(&json)).transpose();
+            read.map_err(|error| damaged(&files.what, format!("redrive of position {position}: {error}")))
+        })
+        .await
+    }
+
+    async fn put_redrive(&self, position: Position, redrive: Redrive) -> Result<(), PortError> {
+        let files = self.files.clone();
+        blocking(&self.files.what, move || {
+            let json = serde_json::to_vec(&redrive).expect("a struct of numbers is JSON");
+            let mut batch = files.batch(1, files.persist);
+            batch.insert(&files.redrives, position.to_be_bytes(), json);
+            batch.commit().map_err(|error| files.failure(error))
         })
         .await
     }

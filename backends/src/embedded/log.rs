@@ -4,7 +4,7 @@ use super::EmbeddedSettings;
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, hash_of};
 use super::failure::unavailable;
-use super::log_files::{HEADER_BYTES, LogFiles};
+use super::log_files::LogFiles;
 use super::log_reader::EmbeddedLogReader;
 use super::log_retention::LogRetention;
 use super::log_writer::{AppendRequest, LogWriter, PreparedEvent, now_ms};
@@ -93,12 +93,8 @@ impl EventLog for EmbeddedLog {
         }
         let partitions = self.partitions();
         let prepared = events.into_iter().map(|event| {
-            let id = hash_of(&event.id);
-            let mut value = Vec::with_capacity(HEADER_BYTES + event.payload.len());
-            value.extend_from_slice(&[0; 8]);
-            value.extend_from_slice(&id.to_be_bytes());
-            value.extend_from_slice(&event.payload);
-            PreparedEvent { id, partition: partition_of(&event.member, partitions), value }
+            let partition = partition_of(&event.member, partitions);
+            PreparedEvent { id: hash_of(&event.id), partition, payload: event.payload }
         });
         let (answer, outcome) = oneshot::channel();
         let request = AppendRequest { events: prepared.collect(), answer };

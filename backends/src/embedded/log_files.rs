@@ -3,10 +3,11 @@
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
+use super::log_block::StoredRecords;
 use super::log_tail::LogTail;
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
+use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions};
 use nearline_actors::ports::PortError;
 use nearline_model::{LogRecord, PartitionId, Position};
 use parking_lot::Mutex;
@@ -15,13 +16,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
-/// Bytes before the payload: log time (8), hash of the event's id (16).
-pub(super) const HEADER_BYTES: usize = 24;
-
 /// Memory for the tails of all partitions.
 const TAILS_BYTES: usize = 64 << 20;
 
-/// Key of a record: partition (2 bytes), position (8 bytes), both big-endian.
+/// Key of the records stored together, by the first of them: partition (2 bytes), position (8 bytes), both big-endian.
 pub(super) fn record_key(partition: PartitionId, position: Position) -> [u8; 10] {
     let mut key = [0; 10];
     key[..2].copy_from_slice(&partition.0.to_be_bytes());
@@ -55,22 +53,22 @@ impl LogFiles {
         let path = directory.join("log");
         let what = format!("the log in {}", path.display());
         let fail = |error| storage(&what, error);
-        let database = Database::builder(&path).cache_size(32 << 20).open().map_err(fail)?;
+        // Blocks are compressed when they leave the journal; doing it twice costs more than it saves.
+        let builder =
+            Database::builder(&path).cache_size(32 << 20).journal_compression(CompressionType::None);
+        let database = builder.open().map_err(fail)?;
         let options = || {
             KeyspaceCreateOptions::default()
                 .filter_policy(FilterPolicy::disabled())
                 .data_block_size_policy(BlockSizePolicy::all(16_384))
         };
         let records = database.keyspace("records", options).map_err(fail)?;
-        let end = |guard: Option<Guard>| match guard {
-            Some(guard) => decode_position(&what, &guard.key().map_err(fail)?),
-            None => Ok(0),
-        };
+        let end = |guard: Option<Guard>| guard.map(|guard| read(&what, guard)).transpose();
         let mut logs = Vec::with_capacity(usize::from(partitions));
         for partition in 0..partitions {
             let prefix = partition.to_be_bytes();
-            let first = end(records.prefix(prefix).next())?;
-            let last = end(records.prefix(prefix).next_back())?;
+            let first = end(records.prefix(prefix).next())?.map_or(0, |(first, _)| first);
+            let last = end(records.prefix(prefix).next_back())?.map_or(0, |(_, stored)| stored.last());
             logs.push(PartitionLog {
                 tail: Mutex::new(LogTail::new(last, TAILS_BYTES / usize::from(partitions))),
                 last: watch::Sender::new(last),
@@ -100,13 +98,25 @@ impl LogFiles {
         last: Position,
         max_records: usize,
     ) -> Result<Vec<LogRecord>, PortError> {
-        let range = record_key(partition, after.saturating_add(1))..=record_key(partition, last);
+        let next = after.saturating_add(1);
+        // What is stored together stands under its first record, which may lie before the next one.
+        let before = record_key(partition, 0)..=record_key(partition, next);
+        let start = match self.records.range(before).next_back() {
+            Some(guard) => {
+                let key = guard.key().map_err(|error| storage(&self.what, error))?;
+                decode_position(&self.what, &key)?
+            }
+            None => next,
+        };
+        let range = record_key(partition, start)..=record_key(partition, last);
         let mut records = Vec::with_capacity(max_records.min(1_024));
-        for guard in self.records.range(range).take(max_records) {
-            let (key, value) = guard.into_inner().map_err(|error| storage(&self.what, error))?;
-            let position = decode_position(&self.what, &key)?;
-            let (log_ms, _) = self.header(partition, position, &value)?;
-            records.push(LogRecord { position, log_ms, payload: Bytes::from(value).slice(HEADER_BYTES..) });
+        for guard in self.records.range(range) {
+            let (_, stored) = read(&self.what, guard)?;
+            let wanted = stored.records().filter(|record| (next..=last).contains(&record.position));
+            records.extend(wanted.take(max_records - records.len()));
+            if records.len() >= max_records {
+                break;
+            }
         }
         Ok(records)
     }
@@ -115,14 +125,18 @@ impl LogFiles {
     pub(super) fn recover(&self, window: &mut DuplicateWindow, now_ms: i64) -> Result<i64, PortError> {
         // The newest record of every partition that has not been taken yet; the newest of all is next.
         let mut tails: Vec<_> = (0..self.partitions.len() as u16)
-            .map(|partition| self.records.prefix(partition.to_be_bytes()).rev())
+            .map(|partition| (self.records.prefix(partition.to_be_bytes()).rev(), Vec::new()))
             .collect();
         let mut next = |partition: PartitionId| -> Result<Option<Recovered>, PortError> {
-            let Some(guard) = tails[usize::from(partition.0)].next() else { return Ok(None) };
-            let (key, value) = guard.into_inner().map_err(|error| storage(&self.what, error))?;
-            let position = decode_position(&self.what, &key)?;
-            let (log_ms, id) = self.header(partition, position, &value)?;
-            Ok(Some(Recovered { position, partition, log_ms, id }))
+            let (values, records) = &mut tails[usize::from(partition.0)];
+            if records.is_empty() {
+                let Some(guard) = values.next() else { return Ok(None) };
+                let (_, stored) = read(&self.what, guard)?;
+                let log_ms = stored.log_ms();
+                let recovered = |(position, id)| Recovered { position, partition, log_ms, id };
+                records.extend(stored.ids().map(recovered));
+            }
+            Ok(records.pop())
         };
         let mut newest = BinaryHeap::new();
         for partition in 0..self.partitions.len() as u16 {
@@ -144,22 +158,6 @@ impl LogFiles {
         Ok(newest_ms)
     }
 
-    fn header(
-        &self,
-        partition: PartitionId,
-        position: Position,
-        value: &[u8],
-    ) -> Result<(i64, IdHash), PortError> {
-        let header = value.first_chunk::<HEADER_BYTES>().ok_or_else(|| {
-            damaged(&self.what, format!("record {position} of {partition} has {} bytes", value.len()))
-        })?;
-        let (log_ms, id) = header.split_at(8);
-        Ok((
-            i64::from_be_bytes(log_ms.try_into().expect("8 bytes")),
-            IdHash::from_be_bytes(id.try_into().expect("16 bytes")),
-        ))
-    }
-
     /// Removes the records of a partition up to `limit`, but never its last one.
     pub(super) fn trim(&self, partition: PartitionId, limit: Position) -> Result<u64, PortError> {
         const CHUNK: usize = 4_096;
@@ -174,15 +172,20 @@ impl LogFiles {
             let fail = |error| storage(&self.what, error);
             let mut batch = self.database.batch().durability(Some(fjall::PersistMode::Buffer));
             let mut next_first = first;
-            for guard in self.records.range(record_key(partition, first)..).take(CHUNK + 1) {
-                let key = guard.key().map_err(fail)?;
-                next_first = decode_position(&self.what, &key)?;
-                if next_first > limit || batch.len() == CHUNK {
+            for guard in self.records.range(record_key(partition, 0)..).take(CHUNK + 1) {
+                let (start, stored) = read(&self.what, guard)?;
+                next_first = next_first.max(start);
+                if let Some(kept) = stored.first_after(limit) {
+                    // What is stored together goes together; until then its beginning is passed over.
+                    next_first = next_first.max(kept);
                     break;
                 }
-                batch.remove(&self.records, key);
+                if batch.len() == CHUNK {
+                    break;
+                }
+                removed += stored.ids().count() as u64;
+                batch.remove(&self.records, record_key(partition, start));
             }
-            removed += batch.len() as u64;
             batch.commit().map_err(fail)?;
             log.first.store(next_first, Ordering::Release);
         }
@@ -196,6 +199,14 @@ struct Recovered {
     partition: PartitionId,
     log_ms: i64,
     id: IdHash,
+}
+
+/// The position that a value stands under, and the records in it.
+fn read(what: &str, guard: Guard) -> Result<(Position, StoredRecords), PortError> {
+    let (key, value) = guard.into_inner().map_err(|error| storage(what, error))?;
+    let first = decode_position(what, &key)?;
+    let stored = StoredRecords::read(first, Bytes::from(value)).map_err(|detail| damaged(what, detail))?;
+    Ok((first, stored))
 }
 
 fn decode_position(what: &str, key: &[u8]) -> Result<Position, PortError> {

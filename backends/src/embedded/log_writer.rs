@@ -2,7 +2,8 @@
 
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::storage;
-use super::log_files::{HEADER_BYTES, LogFiles, record_key};
+use super::log_block::{BlockBuilder, StoredRecords};
+use super::log_files::{LogFiles, record_key};
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
 use nearline_actors::ports::{Appended, PortError};
@@ -19,8 +20,8 @@ const GROUP_EVENTS: usize = 8_192;
 pub(super) struct PreparedEvent {
     pub(super) id: IdHash,
     pub(super) partition: PartitionId,
-    /// The record's stored form; the writer fills in its time.
-    pub(super) value: Vec<u8>,
+    /// The event as it was published.
+    pub(super) payload: Bytes,
 }
 
 /// Events to append, and whom to tell.
@@ -40,7 +41,9 @@ pub(super) struct LogWriter {
     persist: PersistMode,
     last_ms: i64,
     next: Position,
-    /// Records of the group being written, by partition, and the partitions that have any.
+    /// What of the group is being put together, by partition; its records that are; and the partitions
+    /// that have any.
+    blocks: Vec<BlockBuilder>,
     fresh: Vec<Vec<LogRecord>>,
     touched: Vec<PartitionId>,
 }
@@ -55,7 +58,8 @@ impl LogWriter {
         next: Position,
     ) -> Self {
         let fresh = files.partitions.iter().map(|_| Vec::new()).collect();
-        Self { files, window, persist, last_ms, next, fresh, touched: Vec::new() }
+        let blocks = files.partitions.iter().map(|_| BlockBuilder::default()).collect();
+        Self { files, window, persist, last_ms, next, blocks, fresh, touched: Vec::new() }
     }
 
     /// Writes until there is nobody left to append.
@@ -76,12 +80,16 @@ impl LogWriter {
         let first = self.next;
         self.last_ms = self.last_ms.max(now_ms());
         self.window.expire(self.last_ms);
-        let mut batch = OwnedWriteBatch::with_capacity(self.files.database.clone(), events)
-            .durability(Some(self.persist));
+        let mut batch =
+            OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
+                .durability(Some(self.persist));
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let outcome = request.events.into_iter().map(|event| self.place(event, &mut batch)).collect();
             outcomes.push((request.answer, outcome));
+        }
+        for at in 0..self.touched.len() {
+            self.close_block(self.touched[at], &mut batch);
         }
         match batch.commit() {
             Ok(()) => self.publish(),
@@ -89,7 +97,10 @@ impl LogWriter {
                 let error = storage(&self.files.what, error);
                 tracing::error!(%error, events, "appending failed");
                 self.window.forget_from(first);
-                self.touched.drain(..).for_each(|partition| self.fresh[usize::from(partition.0)].clear());
+                for partition in self.touched.drain(..) {
+                    self.blocks[usize::from(partition.0)].clear();
+                    self.fresh[usize::from(partition.0)].clear();
+                }
                 for outcome in outcomes.iter_mut().flat_map(|(_, outcome): &mut (_, Vec<_>)| outcome) {
                     // A duplicate of an event stored earlier stands.
                     if outcome.as_ref().is_ok_and(|appended: &Appended| appended.position >= first) {
@@ -109,20 +120,31 @@ impl LogWriter {
         if let Some((partition, position)) = self.window.place(event.id) {
             return Ok(Appended { partition, position, duplicate: true });
         }
-        let PreparedEvent { id, partition, mut value } = event;
+        let PreparedEvent { id, partition, payload } = event;
         let position = self.next;
         self.next += 1;
-        value[..8].copy_from_slice(&self.last_ms.to_be_bytes());
-        let value = Bytes::from(value);
-        let payload = value.slice(HEADER_BYTES..);
-        batch.insert(&self.files.records, record_key(partition, position), value);
-        let fresh = &mut self.fresh[usize::from(partition.0)];
-        if fresh.is_empty() {
+        let at = usize::from(partition.0);
+        if self.blocks[at].is_empty() && self.fresh[at].is_empty() {
             self.touched.push(partition);
         }
-        fresh.push(LogRecord { position, log_ms: self.last_ms, payload });
+        self.blocks[at].push(position, self.last_ms, id, &payload);
+        if self.blocks[at].is_full() {
+            self.close_block(partition, batch);
+        }
         self.window.remember(id, partition, position, self.last_ms);
         Ok(Appended { partition, position, duplicate: false })
+    }
+
+    /// Puts what was collected for a partition into the batch.
+    fn close_block(&mut self, partition: PartitionId, batch: &mut OwnedWriteBatch) {
+        let at = usize::from(partition.0);
+        if self.blocks[at].is_empty() {
+            return;
+        }
+        let (first, value) = self.blocks[at].take();
+        let stored = StoredRecords::read(first, value.clone()).expect("just put together");
+        self.fresh[at].extend(stored.records());
+        batch.insert(&self.files.records, record_key(partition, first), value);
     }
 
     /// Shows the readers what is stored now.

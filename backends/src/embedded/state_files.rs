@@ -51,6 +51,12 @@ pub(super) struct StateFiles {
     pub(super) aggregates: Keyspace,
     /// Position (8): letter.
     pub(super) dead_letters: Keyspace,
+    /// Position (8): redrive of the letter, as JSON.
+    pub(super) redrives: Keyspace,
+    /// Partition (2), position (8): entry of the quarantine; partition (2) alone: its suspects.
+    pub(super) quarantine: Keyspace,
+    /// Id: remediation as JSON.
+    pub(super) remediations: Keyspace,
     /// Title id: the title as JSON.
     pub(super) titles: Keyspace,
     /// The rows of all partitions; whoever writes to a partition holds its row.
@@ -90,6 +96,9 @@ impl StateFiles {
             outbox: keyspace("outbox")?,
             aggregates: keyspace("aggregates")?,
             dead_letters: keyspace("dead-letters")?,
+            redrives: keyspace("redrives")?,
+            quarantine: keyspace("quarantine")?,
+            remediations: keyspace("remediations")?,
             titles: keyspace("titles")?,
             rows,
             committed: Arc::new(CommittedPositions(committed)),

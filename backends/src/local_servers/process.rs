@@ -121,12 +121,25 @@ impl ServerProcess {
         self.port
     }
 
+    pub(super) fn process_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(super) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Both fail only where the process has ended already, which is what is wanted.
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Sends SIGSTOP; gives the id of the process.
+    pub(super) fn pause(&self) -> Result<u32, ServerError> {
+        let not_ready =
+            |detail: String| ServerError::NotReady { program: self.program.name, port: self.port, detail };
+        let child = self.child.as_ref().ok_or_else(|| not_ready("it does not run".into()))?;
+        signal(child.id(), "STOP").map_err(|error| not_ready(error.to_string()))?;
+        Ok(child.id())
     }
 
     pub(super) fn restart(&mut self) -> Result<(), ServerError> {
@@ -174,6 +187,13 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Sends a signal to a process that this one has started.
+pub(super) fn signal(process: u32, name: &str) -> std::io::Result<()> {
+    let status =
+        std::process::Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status()?;
+    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("kill ended with {status}"))) }
 }
 
 fn find(program: &Program) -> Result<PathBuf, ServerError> {

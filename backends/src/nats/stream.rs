@@ -5,7 +5,7 @@ use super::link::Links;
 use super::membership;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{ErrorCode, kv, stream};
-use nearline_actors::ports::PortError;
+use nearline_actors::ports::{JOURNAL_ENTRIES, PortError};
 use std::time::Duration;
 
 /// Subject that all of a stream's events are published and stored on.
@@ -30,6 +30,9 @@ pub(super) async fn prepare_all(links: &Links) -> Result<(), PortError> {
     }
     if existing(links, &settings.dead_letter_stream).await?.is_none() {
         create(links, dead_letters_config(settings)).await?;
+    }
+    if existing(links, &settings.remediation_stream).await?.is_none() {
+        create(links, remediations_config(settings)).await?;
     }
     if existing(links, &format!("KV_{}", settings.catalogue_bucket)).await?.is_none() {
         let config = kv::Config {
@@ -123,6 +126,22 @@ fn dead_letters_config(settings: &NatsSettings) -> stream::Config {
         max_bytes: -1,
         // A replay writes a letter again: the last one stays.
         max_messages_per_subject: 1,
+        allow_direct: true,
+        ..Default::default()
+    }
+}
+
+fn remediations_config(settings: &NatsSettings) -> stream::Config {
+    stream::Config {
+        name: settings.remediation_stream.clone(),
+        description: Some("Nearline: remediations, the newest of them".into()),
+        subjects: vec![format!("{}.remediations.*", settings.subject_prefix)],
+        storage: stream::StorageType::File,
+        retention: stream::RetentionPolicy::Limits,
+        num_replicas: settings.replicas,
+        max_messages: JOURNAL_ENTRIES as i64,
+        max_messages_per_subject: 1,
+        max_bytes: -1,
         allow_direct: true,
         ..Default::default()
     }

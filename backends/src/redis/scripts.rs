@@ -95,3 +95,19 @@ return 1
 ",
     )
 });
+
+/// Keys: meta, quarantine. Arguments: epoch, field, position (0: whatever the state's is), value.
+pub(super) static QUARANTINE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position')
+if meta[1] ~= ARGV[1] then return {1, meta[1] or '0'} end
+if ARGV[3] ~= '0' then
+  if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return {0, ARGV[3]} end
+  if tonumber(meta[2] or '0') >= tonumber(ARGV[3]) then return {2, meta[2]} end
+end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
+return {0, ARGV[3]}
+",
+    )
+});

@@ -36,7 +36,7 @@ impl RedisStore {
         }
     }
 
-    fn number(&self, key: &str, text: &str) -> Result<u64, PortError> {
+    pub(super) fn number(&self, key: &str, text: &str) -> Result<u64, PortError> {
         text.parse().map_err(|_| self.damaged(key, format!("{text:?} is no position or epoch")))
     }
 

@@ -32,14 +32,7 @@ async fn command(connection: &mut redis::aio::MultiplexedConnection, words: &str
 }
 
 fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> Arc<Commit> {
-    let delta = Delta {
-        partition,
-        after: expected,
-        position,
-        strings: Vec::new(),
-        cells: Vec::new(),
-        transitions: Vec::new(),
-    };
+    let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,
         epoch,

@@ -2,7 +2,7 @@
 
 use crate::Fixture;
 use bytes::Bytes;
-use nearline_actors::ports::DeadLetter;
+use nearline_actors::ports::{DeadLetter, Redrive};
 use nearline_model::PartitionId;
 
 fn letter(position: u64, detail: &str) -> DeadLetter {
@@ -51,4 +51,35 @@ pub async fn letters_survive_reopening(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     assert_eq!(ports.dead_letters.list(0, 100).await.expect("listed"), letters);
     assert_eq!(ports.dead_letters.list(20, 3).await.expect("listed"), letters[20..23]);
+}
+
+pub async fn a_letter_is_found_by_position_and_gone_once_removed(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let letters = &ports.dead_letters;
+    assert_eq!(letters.get(7).await.expect("read"), None);
+    letters.put(vec![letter(7, "bad"), letter(77, "bad")]).await.expect("put");
+    assert_eq!(letters.get(7).await.expect("read"), Some(letter(7, "bad")));
+    let unfinished = Redrive { log_last: 80, position: None };
+    letters.put_redrive(7, unfinished).await.expect("put");
+    letters.remove(7).await.expect("removed");
+    assert_eq!(letters.get(7).await.expect("read"), None);
+    assert_eq!(letters.redrive(7).await.expect("read"), None);
+    assert_eq!(letters.list(0, 10).await.expect("listed"), [letter(77, "bad")]);
+    letters.remove(7).await.expect("removing what is not there is no failure");
+}
+
+pub async fn what_is_known_of_a_redrive_stays_though_the_letter_is_written_again(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    ports.dead_letters.put(vec![letter(7, "bad")]).await.expect("put");
+    assert_eq!(ports.dead_letters.redrive(7).await.expect("read"), None);
+    for redrive in [Redrive { log_last: 80, position: None }, Redrive { log_last: 80, position: Some(81) }] {
+        ports.dead_letters.put_redrive(7, redrive).await.expect("put");
+        ports.dead_letters.put(vec![letter(7, "bad")]).await.expect("a replay writes it again");
+        assert_eq!(ports.dead_letters.redrive(7).await.expect("read"), Some(redrive));
+    }
+    drop(ports);
+    let ports = fixture.ports().await;
+    let known = ports.dead_letters.redrive(7).await.expect("read");
+    assert_eq!(known, Some(Redrive { log_last: 80, position: Some(81) }));
+    assert_eq!(ports.dead_letters.list(0, 10).await.expect("listed"), [letter(7, "bad")]);
 }

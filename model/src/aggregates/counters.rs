@@ -1,6 +1,6 @@
 //! Title counters of one dimension: counts by 30-minute epoch, decayed popularity and trend.
 
-use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES};
+use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
 use crate::delta::Counts;
 use crate::symbols::Symbol;
 use hashbrown::HashMap;
@@ -17,7 +17,6 @@ pub struct Decays {
     pub(crate) epochs: u32,
     pub(crate) newest_epoch: u32,
     pub(crate) popularity_landmark: u32,
-    pub(crate) trend_landmark: u32,
 }
 
 impl Decays {
@@ -33,10 +32,9 @@ impl Decays {
         // once, or scores would depend on how the log was cut into deltas.
         let swept = self.newest_epoch / sweep != epoch / sweep || before != (popularity, trend);
         self.newest_epoch = epoch;
-        let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES
-            || trend > self.trend_landmark + RESCALE_HALF_LIVES;
+        let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES;
         if rescale {
-            (self.popularity_landmark, self.trend_landmark) = (popularity, trend);
+            self.popularity_landmark = popularity;
         }
         rescale || swept
     }
@@ -66,6 +64,12 @@ impl TitleCounters {
         self.trend.expire(oldest(&decays.trend));
     }
 
+    /// Plays faded by the short half-life, as of the newest epoch.
+    pub(crate) fn faded_plays(&self, decays: &Decays) -> f64 {
+        let (half_life, weight) = decays.trend.place(decays.newest_epoch);
+        self.trend.value(half_life) * UNIT / weight as f64
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.epochs.is_empty() && self.popularity.is_empty() && self.trend.is_empty()
     }
@@ -76,7 +80,6 @@ impl TitleCounters {
 pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
     popularity: Vec<f64>,
-    trend: Vec<f64>,
 }
 
 impl CounterTable {
@@ -90,31 +93,25 @@ impl CounterTable {
             if counters.epochs.get(at).is_none_or(|(e, _)| *e != epoch) {
                 counters.epochs.insert(at, (epoch, Counts::default()));
             }
-            let cell = &mut counters.epochs[at].1;
-            cell.impressions = cell.impressions.saturating_add(counts.impressions);
-            cell.attributed = cell.attributed.saturating_add(counts.attributed);
-            cell.plays = cell.plays.saturating_add(counts.plays);
+            counters.epochs[at].1 += counts;
         }
         if counts.plays > 0 {
             let plays = u64::from(counts.plays);
             counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
             counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
             put(&mut self.popularity, title, counters.popularity.value(decays.popularity_landmark));
-            put(&mut self.trend, title, counters.trend.value(decays.trend_landmark));
         }
     }
 
     /// Sweeps out what is too old, and recomputes all scores.
     pub(crate) fn rescale(&mut self, decays: &Decays) {
         self.popularity.fill(0.0);
-        self.trend.fill(0.0);
         self.titles.retain(|_, counters| {
             counters.expire(decays);
             !counters.is_empty()
         });
         for (title, counters) in &self.titles {
             put(&mut self.popularity, *title, counters.popularity.value(decays.popularity_landmark));
-            put(&mut self.trend, *title, counters.trend.value(decays.trend_landmark));
         }
     }
 
@@ -123,9 +120,9 @@ impl CounterTable {
         &self.popularity
     }
 
-    /// Plays by title number, decayed by the short half-life, in a unit common to this table.
-    pub fn trend(&self) -> &[f64] {
-        &self.trend
+    /// Numbers of all titles counted, in no order.
+    pub fn titles(&self) -> impl Iterator<Item = (Symbol, &TitleCounters)> {
+        self.titles.iter().map(|(title, counters)| (*title, counters))
     }
 
     /// Counters of one title.

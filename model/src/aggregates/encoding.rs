@@ -1,48 +1,107 @@
 //! Stored form of the aggregates: canonical, so that equal sums give equal bytes whatever the order
 //! in which titles and deltas arrived.
 
+mod version_1;
+
 use super::Aggregates;
+use super::arms::ArmsForm;
+use super::places::PlaceSum;
+use super::transitions::Pair;
+use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
-use crate::delta::Counts;
+use crate::delta::{Counts, PositionBand};
 use crate::identifier::Position;
 use crate::settings::AggregateSettings;
-use crate::symbols::Symbol;
+use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
 
 const WHAT: &str = "aggregates";
 
+/// The settings that version 1 knew.
 #[derive(Serialize, Deserialize)]
-struct ContentsV1 {
+struct ContentsV2 {
     settings: AggregateSettings,
     newest_epoch: u32,
     /// Titles in ascending order; their numbers below are places in this list.
     titles: Vec<(Arc<str>, u64)>,
     /// Dimensions in ascending order of their names.
-    dimensions: Vec<(Arc<str>, Vec<CountersV1>)>,
-    /// By source: title, total, followers in ascending order.
-    transitions: Vec<FollowersV1>,
+    dimensions: Vec<(Arc<str>, Vec<CountersV2>)>,
+    /// By source: title, followers in ascending order.
+    transitions: Vec<FollowersV2>,
+    places: PlacesV2,
+    /// Variants in ascending order of their names.
+    variants: Vec<(Arc<str>, VariantEpochs)>,
+    /// Absent in what was version 1.
+    arms: Option<ArmsForm>,
 }
 
-/// Source, total, followers with their weights.
-type FollowersV1 = (u32, u64, Vec<(u32, u64)>);
+/// Source, followers with their sums of what was played next and near.
+type FollowersV2 = (u32, Vec<(u32, u32, u32)>);
 
 #[derive(Serialize, Deserialize)]
-struct CountersV1 {
+struct CountersV2 {
     title: u32,
     epochs: Vec<(u32, Counts)>,
     popularity: DecayedSum,
     trend: DecayedSum,
 }
 
+#[derive(Default, Serialize, Deserialize)]
+struct PlacesV2 {
+    /// Rows in ascending order; their numbers are places in this list, from 1 on.
+    rows: Vec<Arc<str>>,
+    /// By title in ascending order: row, band, period, impressions, attributed, in ascending order.
+    titles: Vec<(u32, Vec<PlaceV2>)>,
+}
+
+type PlaceV2 = (u32, Option<PositionBand>, u32, u64, u64);
+
 #[derive(Serialize, Deserialize)]
-struct SnapshotV1 {
+struct SnapshotV2 {
     positions: Vec<Position>,
-    contents: ContentsV1,
+    contents: ContentsV2,
+}
+
+impl ContentsV2 {
+    /// What version 1 held; settings it did not know are those of `settings`.
+    fn from_v1(before: ContentsV1, settings: &AggregateSettings) -> Self {
+        let counters = |before: CountersV1| CountersV2 {
+            title: before.title,
+            epochs: before.epochs.into_iter().map(|(epoch, counts)| (epoch, counts.into())).collect(),
+            popularity: before.popularity,
+            trend: before.trend,
+        };
+        Self {
+            settings: before.settings.with(settings),
+            newest_epoch: before.newest_epoch,
+            titles: before.titles,
+            dimensions: before
+                .dimensions
+                .into_iter()
+                .map(|(name, titles)| (name, titles.into_iter().map(counters).collect()))
+                .collect(),
+            transitions: before.transitions.into_iter().map(followers_from_v1).collect(),
+            places: PlacesV2::default(),
+            variants: Vec::new(),
+            arms: None,
+        }
+    }
+}
+
+/// Version 1 knew in 16-bit fixed point what was played next, and nothing of what was played near: that is
+/// at least as much.
+fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
+    let sums = |(to, weight): (u32, u64)| {
+        let next = u32::try_from(weight >> 6).unwrap_or(u32::MAX);
+        (to, next, next)
+    };
+    (from, followers.into_iter().map(sums).collect())
 }
 
 impl Aggregates {
@@ -55,7 +114,7 @@ impl Aggregates {
     pub fn encode(&self) -> Vec<u8> {
         versioned::encode(
             SNAPSHOT_VERSION,
-            &SnapshotV1 { positions: self.positions().to_vec(), contents: self.contents() },
+            &SnapshotV2 { positions: self.positions().to_vec(), contents: self.contents() },
         )
     }
 
@@ -65,8 +124,14 @@ impl Aggregates {
     /// [`DecodeError`] for a version from the future, damaged bytes, another number of partitions or
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
+        let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
+        let SnapshotV2 { positions, contents } = match version {
+            1 => {
+                let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
+                SnapshotV2 { positions, contents: ContentsV2::from_v1(contents, settings) }
+            }
+            _ => versioned::decode(WHAT, body)?,
+        };
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -93,41 +158,63 @@ impl Aggregates {
             let [dimension] = aggregates.dimensions_of(&[&name]);
             let dimension = dimension.ok_or_else(|| damaged("too many dimensions".into()))?;
             let table = &mut aggregates.counters[dimension as usize];
-            for CountersV1 { title, epochs, popularity, trend } in counters {
+            for CountersV2 { title, epochs, popularity, trend } in counters {
                 let title_counters = super::counters::TitleCounters { epochs, popularity, trend };
                 table.titles.insert(number(title)?, title_counters);
             }
             table.rescale(&aggregates.decays);
         }
-        for (from, total, followers) in contents.transitions {
+        for (from, followers) in contents.transitions {
             let from = number(from)?;
-            for (to, weight) in followers {
-                aggregates.transitions.add_weight(from, number(to)?, weight);
+            for (to, next, near) in followers {
+                aggregates.transitions.add_pair(from, number(to)?, Pair::from_parts(next, near));
             }
-            aggregates.transitions.restore_total(from, total);
+        }
+        aggregates.places.advance(contents.newest_epoch);
+        let mut rows = vec![NONE];
+        for name in &contents.places.rows {
+            rows.push(aggregates.places.row(name).ok_or_else(|| damaged("too many rows".into()))?);
+        }
+        for (title, sums) in contents.places.titles {
+            let title = number(title)?;
+            for (row, band, period, impressions, attributed) in sums {
+                let row = *rows
+                    .get(row as usize)
+                    .ok_or_else(|| damaged(format!("row {row} is not in its list")))?;
+                aggregates.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
+            }
+        }
+        aggregates.arms.advance(contents.newest_epoch);
+        if let Some(arms) = contents.arms {
+            aggregates.arms.restore(arms, &numbers)?;
+        }
+        for (name, epochs) in contents.variants {
+            for (epoch, counts) in epochs {
+                aggregates.variants.add(&name, epoch, counts, &aggregates.decays);
+            }
         }
         Ok(aggregates)
     }
 
-    fn contents(&self) -> ContentsV1 {
+    fn contents(&self) -> ContentsV2 {
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).collect();
         order.sort_unstable_by(|a, b| self.titles.text(*a).cmp(self.titles.text(*b)));
         let mut places = vec![0_u32; self.titles.len()];
         for (place, title) in order.iter().enumerate() {
             places[*title as usize] = place as u32;
         }
-        let mut dimensions: Vec<(Arc<str>, Vec<CountersV1>)> = self
+        let mut dimensions: Vec<(Arc<str>, Vec<CountersV2>)> = self
             .counters
             .iter()
             .enumerate()
             .map(|(dimension, table)| {
-                let mut counters: Vec<CountersV1> = table
+                let mut counters: Vec<CountersV2> = table
                     .titles
                     .iter()
                     .filter_map(|(title, counters)| {
                         let mut counters = counters.clone();
                         counters.expire(&self.decays);
-                        (!counters.is_empty()).then_some(CountersV1 {
+                        (!counters.is_empty()).then_some(CountersV2 {
                             title: places[*title as usize],
                             epochs: counters.epochs,
                             popularity: counters.popularity,
@@ -146,16 +233,19 @@ impl Aggregates {
             .from
             .iter()
             .enumerate()
-            .filter(|(_, followers)| followers.total > 0)
+            .filter(|(_, followers)| !followers.pairs.is_empty())
             .map(|(from, followers)| {
-                let mut weights: Vec<(u32, u64)> =
-                    followers.weights.iter().map(|(to, weight)| (places[*to as usize], *weight)).collect();
-                weights.sort_unstable();
-                (places[from], followers.total, weights)
+                let stored = |(to, pair): (Symbol, Pair)| {
+                    let (next, near) = pair.parts();
+                    (places[to as usize], next, near)
+                };
+                let mut stored: Vec<(u32, u32, u32)> = followers.iter().map(stored).collect();
+                stored.sort_unstable();
+                (places[from], stored)
             })
             .collect();
-        transitions.sort_unstable_by_key(|(from, _, _)| *from);
-        ContentsV1 {
+        transitions.sort_unstable_by_key(|(from, _)| *from);
+        ContentsV2 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,
             titles: order
@@ -164,6 +254,39 @@ impl Aggregates {
                 .collect(),
             dimensions,
             transitions,
+            places: self.stored_places(&places),
+            arms: Some(self.arms.form(&places)),
+            variants: self
+                .variants
+                .kept(&self.decays)
+                .map(|(name, epochs)| (name.clone(), epochs.to_vec()))
+                .collect(),
         }
+    }
+
+    /// Counts by place; `places` are the titles' places in their list.
+    fn stored_places(&self, places: &[u32]) -> PlacesV2 {
+        let rows = &self.places.rows;
+        let mut order: Vec<Symbol> = (1..rows.len() as Symbol).collect();
+        order.sort_unstable_by(|a, b| rows.text(*a).cmp(rows.text(*b)));
+        let mut numbers = vec![0_u32; rows.len()];
+        for (place, row) in order.iter().enumerate() {
+            numbers[*row as usize] = place as u32 + 1;
+        }
+        let mut titles: Vec<(u32, Vec<PlaceV2>)> = self
+            .places
+            .titles
+            .iter()
+            .map(|(title, sums)| {
+                let stored = |sum: &PlaceSum| {
+                    (numbers[sum.row as usize], sum.band, sum.period, sum.impressions, sum.attributed)
+                };
+                let mut sums: Vec<PlaceV2> = sums.iter().map(stored).collect();
+                sums.sort_unstable();
+                (places[*title as usize], sums)
+            })
+            .collect();
+        titles.sort_unstable_by_key(|(title, _)| *title);
+        PlacesV2 { rows: order.iter().map(|row| rows.text(*row).clone()).collect(), titles }
     }
 }

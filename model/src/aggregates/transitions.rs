@@ -1,40 +1,105 @@
-//! Title-to-title transitions: how often, and how closely, one title was played after another.
+//! Title-to-title sums: what was played after what, and how closely.
 //!
-//! A play adds to the pair of each title watched before it a weight of 0.85 per step back. Weights
-//! are 16-bit fixed point, so that sums do not depend on their order.
+//! A play adds to the pair of each title of the history before it, by steps back: to `next` a weight of
+//! 0.85 per step, which fades within a session; to `near` one of 0.97, which spans the longer history
+//! (what is watched by the same people). Weights are 10-bit fixed point, and sums stop at the most they
+//! can hold, so they do not depend on their order.
+//!
+//! Pairs are bounded. Beyond the limit each title keeps its strongest followers, all titles the same
+//! number at most; what was dropped starts anew. Below the limit sums are exact and the same whatever
+//! the order of arrival; at the limit they depend on when it was reached.
 
-use crate::symbols::Symbol;
+use crate::symbols::{Symbol, Symbols};
 use hashbrown::HashMap;
+use std::sync::LazyLock;
 
-/// Weight of one step back.
-pub const STEP_WEIGHT: f64 = 0.85;
+/// Weight of one step back, of what is played next.
+pub const NEXT_STEP: f64 = 0.85;
+/// Weight of one step back, of what is played near.
+pub const NEAR_STEP: f64 = 0.97;
+/// Steps back that count at most.
+pub const MOST_STEPS: usize = 128;
 
-/// Weights of a source by its steps back, in 16-bit fixed point: `round(2^16 · 0.85^step)`.
-fn step_weight(step: usize) -> u64 {
-    static WEIGHTS: std::sync::LazyLock<Vec<u64>> = std::sync::LazyLock::new(|| {
-        (0..64).map(|step| (65_536.0 * STEP_WEIGHT.powi(step)).round() as u64).collect()
-    });
-    WEIGHTS.get(step).copied().unwrap_or_default()
+/// One play right before another.
+const UNIT: f64 = 1_024.0;
+/// Share of the limit that is kept when it is exceeded.
+const KEPT: f64 = 0.8;
+
+fn weights(step: f64) -> Vec<u32> {
+    (0..MOST_STEPS as i32).map(|steps| (UNIT * step.powi(steps)).round() as u32).collect()
+}
+
+static NEXT: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEXT_STEP));
+static NEAR: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEAR_STEP));
+
+/// Sums of one pair, in fixed point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    next: u32,
+    near: u32,
+}
+
+impl Pair {
+    /// From stored sums.
+    pub(crate) fn from_parts(next: u32, near: u32) -> Self {
+        Self { next, near }
+    }
+
+    /// The sums as they are stored.
+    pub(crate) fn parts(self) -> (u32, u32) {
+        (self.next, self.near)
+    }
+
+    /// Plays after the title, 0.85 per step between.
+    pub fn next(self) -> f64 {
+        f64::from(self.next) / UNIT
+    }
+
+    /// Plays after the title, 0.97 per step between.
+    pub fn near(self) -> f64 {
+        f64::from(self.near) / UNIT
+    }
+
+    fn add(&mut self, other: Self) {
+        self.next = self.next.saturating_add(other.next);
+        self.near = self.near.saturating_add(other.near);
+    }
 }
 
 /// What follows one title.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Followers {
-    /// Weight of each title that followed.
-    pub(crate) weights: HashMap<Symbol, u64>,
-    /// Sum of all weights.
-    pub(crate) total: u64,
+    pub(crate) pairs: HashMap<Symbol, Pair>,
 }
 
 impl Followers {
-    /// Share of each follower among all.
-    pub fn shares(&self) -> impl Iterator<Item = (Symbol, f64)> {
-        let total = self.total.max(1) as f64;
-        self.weights.iter().map(move |(title, weight)| (*title, *weight as f64 / total))
+    /// The titles that followed, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Symbol, Pair)> {
+        self.pairs.iter().map(|(title, pair)| (*title, *pair))
+    }
+
+    /// The sums of one title that followed.
+    pub fn get(&self, title: Symbol) -> Pair {
+        self.pairs.get(&title).copied().unwrap_or_default()
+    }
+
+    /// Keeps the `most` strongest; equal ones by title id.
+    fn keep_strongest(&mut self, most: usize, titles: &Symbols) {
+        if self.pairs.len() <= most {
+            return;
+        }
+        let mut pairs: Vec<(Symbol, Pair)> = self.pairs.drain().collect();
+        pairs.sort_unstable_by(|a, b| {
+            (b.1.next, b.1.near)
+                .cmp(&(a.1.next, a.1.near))
+                .then_with(|| titles.text(a.0).cmp(titles.text(b.0)))
+        });
+        pairs.truncate(most);
+        self.pairs = pairs.into_iter().collect();
     }
 }
 
-/// Transitions from every title.
+/// Followers of every title.
 #[derive(Debug)]
 pub struct Transitions {
     pub(crate) from: Vec<Followers>,
@@ -49,47 +114,41 @@ impl Transitions {
 
     /// Adds a play of `to` after `sources`, most recent first.
     pub(crate) fn add(&mut self, to: Symbol, sources: impl Iterator<Item = Option<Symbol>>) {
-        for (step, source) in sources.enumerate() {
+        for ((source, next), near) in sources.zip(NEXT.iter()).zip(NEAR.iter()) {
             if let Some(from) = source {
-                self.add_weight(from, to, step_weight(step));
+                self.add_pair(from, to, Pair { next: *next, near: *near });
             }
         }
     }
 
-    /// The followers of `from`, to add to.
-    fn followers_mut(&mut self, from: Symbol) -> &mut Followers {
+    pub(crate) fn add_pair(&mut self, from: Symbol, to: Symbol, sums: Pair) {
         let at = from as usize;
         if self.from.len() <= at {
             self.from.resize_with(at + 1, Followers::default);
         }
-        &mut self.from[at]
+        let pairs = &mut self.from[at].pairs;
+        let before = pairs.len();
+        pairs.entry(to).or_default().add(sums);
+        self.pairs += pairs.len() - before;
     }
 
-    /// Sets the stored sum of all weights, those included that found no room.
-    pub(crate) fn restore_total(&mut self, from: Symbol, total: u64) {
-        self.followers_mut(from).total = total;
-    }
-
-    pub(crate) fn add_weight(&mut self, from: Symbol, to: Symbol, weight: u64) {
-        let has_room = self.pairs < self.limit;
-        let followers = self.followers_mut(from);
-        followers.total += weight;
-        match followers.weights.get_mut(&to) {
-            Some(known) => *known += weight,
-            None if has_room => {
-                followers.weights.insert(to, weight);
-                self.pairs += 1;
-            }
-            None => {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions")
-                    .increment(1);
-            }
+    /// Beyond the limit, keeps the strongest followers of each title.
+    pub(crate) fn bound(&mut self, titles: &Symbols) {
+        if self.pairs <= self.limit {
+            return;
         }
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions").increment(1);
+        let room = (self.limit as f64 * KEPT) as usize;
+        let most = most_each(self.from.iter().map(|followers| followers.pairs.len()).collect(), room);
+        for followers in &mut self.from {
+            followers.keep_strongest(most, titles);
+        }
+        self.pairs = self.from.iter().map(|followers| followers.pairs.len()).sum();
     }
 
     /// What follows `title`.
     pub fn after(&self, title: Symbol) -> Option<&Followers> {
-        self.from.get(title as usize).filter(|followers| followers.total > 0)
+        self.from.get(title as usize).filter(|followers| !followers.pairs.is_empty())
     }
 
     /// Number of pairs.
@@ -100,5 +159,69 @@ impl Transitions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.pairs == 0
+    }
+}
+
+/// How many each may keep at most so that all together keep no more than `room`.
+fn most_each(mut lengths: Vec<usize>, room: usize) -> usize {
+    lengths.sort_unstable();
+    let mut left = room;
+    for (at, length) in lengths.iter().enumerate() {
+        let share = left / (lengths.len() - at);
+        if *length > share {
+            return share;
+        }
+        left -= length;
+    }
+    usize::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(count: u32) -> Symbols {
+        let mut titles = Symbols::new(1_000);
+        for number in 0..count {
+            titles.intern(&format!("t{number:03}")).expect("there is room");
+        }
+        titles
+    }
+
+    #[test]
+    fn nearer_steps_weigh_more() {
+        let mut transitions = Transitions::new(10);
+        transitions.add(3, [Some(2), None, Some(1)].into_iter());
+        let pair = |from| transitions.after(from).expect("followed").get(3);
+        assert_eq!((pair(2).next(), pair(2).near()), (1.0, 1.0));
+        assert!((pair(1).next() - 0.7225).abs() < 1e-3 && (pair(1).near() - 0.9409).abs() < 1e-3);
+    }
+
+    #[test]
+    fn beyond_the_limit_each_title_keeps_its_strongest_followers() {
+        let titles = titles(60);
+        let mut transitions = Transitions::new(50);
+        for to in 2..=50 {
+            for _ in 0..to {
+                transitions.add(to, [Some(1)].into_iter());
+            }
+        }
+        transitions.add(7, [Some(2)].into_iter());
+        transitions.add(8, [Some(2)].into_iter());
+        assert_eq!(transitions.len(), 51);
+        transitions.bound(&titles);
+        assert_eq!(transitions.len(), 40);
+        let mut kept: Vec<Symbol> =
+            transitions.after(1).expect("followed").iter().map(|(to, _)| to).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, (13..=50).collect::<Vec<_>>());
+        assert_eq!(transitions.after(2).expect("short lists are kept whole").iter().count(), 2);
+    }
+
+    #[test]
+    fn room_is_shared_evenly() {
+        assert_eq!(most_each(vec![1, 2, 3], 6), usize::MAX);
+        assert_eq!(most_each(vec![10, 1, 10], 11), 5);
+        assert_eq!(most_each(vec![], 11), usize::MAX);
     }
 }

@@ -1,10 +1,18 @@
-//! Attribution of plays to impressions, in event time, whichever arrives first.
+//! Attribution of plays to impressions, and of watching to plays, in event time, whichever arrives
+//! first.
 //!
 //! A play belongs to the impression of the same request and title; where it names no request, to
 //! the latest open impression of the title. The impression lies at most `attribution_seconds`
 //! before the play, and takes one play at most. What waits for a counterpart is kept until the
 //! member's newest event time has passed it by that span and `lateness_seconds`.
+//!
+//! An attributed play is a *quality play* if a play or progress event of the same member and title
+//! tells of at least `quality_seconds` watched, at the time of the play (the play itself may tell) or
+//! up to `quality_window_seconds` after it. `watched_s` is where the member stands in the title, so
+//! one event may make several plays of a title quality plays, and each becomes one once. As with
+//! impressions, either may come first, by up to `lateness_seconds`.
 
+use crate::delta::{PositionBand, Showing, ShownArtwork, epoch_of};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
 
@@ -25,10 +33,35 @@ pub struct Impression {
     pub row: Symbol,
     /// Artwork shown.
     pub artwork: Symbol,
+    /// Affinity segment that the artwork was chosen for.
+    pub segment: Symbol,
     /// Position in the row.
     pub position: Option<u32>,
     /// Probability with which the artwork was chosen.
     pub propensity: Option<f32>,
+    /// `EXPERIMENT-VARIANT` that issued the request.
+    pub variant: Symbol,
+}
+
+impl Impression {
+    /// The artwork that was shown, for the counts of arms.
+    pub fn artwork_shown(&self) -> ShownArtwork {
+        let Self { title, artwork, segment, .. } = *self;
+        ShownArtwork { title, artwork, segment, epoch: epoch_of(self.at_ms) }
+    }
+
+    /// Where it counts in the sums.
+    pub fn showing(&self) -> Showing {
+        Showing {
+            title: self.title,
+            epoch: epoch_of(self.at_ms),
+            country: self.country,
+            device: self.device,
+            row: self.row,
+            band: self.position.map(PositionBand::of),
+            variant: self.variant,
+        }
+    }
 }
 
 /// A play whose impression has not arrived (yet).
@@ -42,6 +75,15 @@ pub struct OpenPlay {
     pub at_ms: i64,
 }
 
+/// An attributed play that has not been watched for long enough (yet).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenPlay {
+    /// Event time of the play, Unix milliseconds.
+    pub at_ms: i64,
+    /// Where its impression counts.
+    pub showing: Showing,
+}
+
 /// What may still find its counterpart, in order of arrival.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenEvents {
@@ -49,20 +91,21 @@ pub struct OpenEvents {
     pub impressions: Vec<Impression>,
     /// Plays not attributed.
     pub plays: Vec<OpenPlay>,
+    /// Plays attributed, but not watched for long enough.
+    pub taken: Vec<TakenPlay>,
+    /// By title, the latest event time (Unix milliseconds) at which enough was watched.
+    pub watched: Vec<(Symbol, i64)>,
 }
 
 impl OpenEvents {
-    /// Takes in an impression; true if a play was waiting for it.
-    pub fn shown(&mut self, impression: Impression, settings: &FoldSettings) -> bool {
+    /// Takes in an impression; the event time of the play that was waiting for it, if one was.
+    pub fn shown(&mut self, impression: Impression, settings: &FoldSettings) -> Option<i64> {
         let waiting = self.plays.iter().position(|play| belongs(&impression, play, settings));
         match waiting {
-            Some(at) => {
-                self.plays.remove(at);
-                true
-            }
+            Some(at) => Some(self.plays.remove(at).at_ms),
             None => {
-                push_open(&mut self.impressions, impression, settings);
-                false
+                push_open(&mut self.impressions, impression, settings.open_impressions, "open_impressions");
+                None
             }
         }
     }
@@ -79,10 +122,34 @@ impl OpenEvents {
         match shown {
             Some(at) => Some(self.impressions.remove(at)),
             None => {
-                push_open(&mut self.plays, play, settings);
+                push_open(&mut self.plays, play, settings.open_impressions, "open_impressions");
                 None
             }
         }
+    }
+
+    /// Takes in that a play was attributed; true if enough of it has been watched already.
+    pub fn attributed(&mut self, play: TakenPlay, settings: &FoldSettings) -> bool {
+        let title = play.showing.title;
+        let is_quality =
+            self.watched.iter().any(|(known, at_ms)| *known == title && is_watched(&play, *at_ms, settings));
+        if !is_quality {
+            push_open(&mut self.taken, play, settings.open_plays, "open_plays");
+        }
+        is_quality
+    }
+
+    /// Takes in that enough of `title` was watched at `at_ms`; gives out the plays that this makes
+    /// quality plays.
+    pub fn watched(&mut self, title: Symbol, at_ms: i64, settings: &FoldSettings) -> Vec<TakenPlay> {
+        // The latest time serves every play that may still arrive: it lies at or after all of them.
+        match self.watched.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, latest_ms)) => *latest_ms = at_ms.max(*latest_ms),
+            None => push_open(&mut self.watched, (title, at_ms), settings.open_plays, "open_plays"),
+        }
+        let now_quality =
+            |play: &mut TakenPlay| play.showing.title == title && is_watched(play, at_ms, settings);
+        self.taken.extract_if(.., now_quality).collect()
     }
 
     /// Drops what no event, however late, can match any more.
@@ -95,6 +162,13 @@ impl OpenEvents {
         if self.plays.first().is_some_and(|play| play.at_ms + late_ms < newest_ms) {
             self.plays.retain(|play| play.at_ms + late_ms >= newest_ms);
         }
+        let window_ms = i64::from(settings.quality_window_seconds) * 1_000;
+        if self.taken.first().is_some_and(|play| play.at_ms + window_ms + late_ms < newest_ms) {
+            self.taken.retain(|play| play.at_ms + window_ms + late_ms >= newest_ms);
+        }
+        if self.watched.first().is_some_and(|(_, at_ms)| at_ms + late_ms < newest_ms) {
+            self.watched.retain(|(_, at_ms)| at_ms + late_ms >= newest_ms);
+        }
     }
 }
 
@@ -105,9 +179,13 @@ fn belongs(impression: &Impression, play: &OpenPlay, settings: &FoldSettings) ->
         && play.at_ms - impression.at_ms <= i64::from(settings.attribution_seconds) * 1_000
 }
 
-fn push_open<T>(open: &mut Vec<T>, value: T, settings: &FoldSettings) {
-    if open.len() >= settings.open_impressions.max(1) {
-        metrics::counter!("nearline_fold_limit_hits_total", "limit" => "open_impressions").increment(1);
+fn is_watched(play: &TakenPlay, at_ms: i64, settings: &FoldSettings) -> bool {
+    at_ms >= play.at_ms && at_ms - play.at_ms <= i64::from(settings.quality_window_seconds) * 1_000
+}
+
+fn push_open<T>(open: &mut Vec<T>, value: T, limit: usize, name: &'static str) {
+    if open.len() >= limit.max(1) {
+        metrics::counter!("nearline_fold_limit_hits_total", "limit" => name).increment(1);
         open.remove(0);
     }
     open.push(value);
@@ -126,8 +204,10 @@ mod tests {
             device: 0,
             row: 0,
             artwork: 0,
+            segment: 0,
             position: None,
             propensity: None,
+            variant: 0,
         }
     }
 
@@ -160,9 +240,13 @@ mod tests {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
         assert_eq!(open.played(play(7, 1, 60_000), &settings), None);
-        assert!(!open.shown(shown(7, 1, 61_000), &settings), "an impression after its play does not count");
-        assert!(open.shown(shown(7, 1, 59_000), &settings));
-        assert!(!open.shown(shown(7, 1, 59_000), &settings), "a play counts once");
+        assert_eq!(
+            open.shown(shown(7, 1, 61_000), &settings),
+            None,
+            "an impression after its play does not count"
+        );
+        assert_eq!(open.shown(shown(7, 1, 59_000), &settings), Some(60_000));
+        assert_eq!(open.shown(shown(7, 1, 59_000), &settings), None, "a play counts once");
     }
 
     #[test]
@@ -175,5 +259,20 @@ mod tests {
         assert_eq!((open.impressions.len(), open.plays.len()), (1, 1));
         open.expire(4_200_001, &settings);
         assert_eq!(open, OpenEvents::default());
+    }
+
+    #[test]
+    fn a_play_becomes_a_quality_play_once_whichever_arrives_first() {
+        let settings = FoldSettings::default();
+        let window_ms = i64::from(settings.quality_window_seconds) * 1_000;
+        let taken = |at_ms| TakenPlay { at_ms, showing: shown(7, 1, at_ms).showing() };
+        let mut open = OpenEvents::default();
+        assert!(!open.attributed(taken(1_000), &settings));
+        assert!(open.watched(2, 1_500, &settings).is_empty(), "another title");
+        assert!(open.watched(1, 999, &settings).is_empty(), "before the play");
+        assert!(open.watched(1, 1_001 + window_ms, &settings).is_empty(), "too long after it");
+        assert_eq!(open.watched(1, 1_000 + window_ms, &settings), [taken(1_000)]);
+        assert!(open.watched(1, 1_000 + window_ms, &settings).is_empty(), "once");
+        assert!(open.attributed(taken(900 + window_ms), &settings), "the play arrived after the progress");
     }
 }

@@ -1,14 +1,15 @@
 //! Stored form of a member: version byte, then differences in variable-length integers.
 
-use super::attribution::{Impression, OpenEvents, OpenPlay};
+use super::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use super::recent_ids::RecentIds;
 use super::{Member, Opinion, Watched};
-use crate::symbols::Symbol;
+use crate::delta::{PositionBand, Showing};
+use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 
 /// Newest version of a stored member.
-pub const MEMBER_VERSION: u8 = 1;
+pub const MEMBER_VERSION: u8 = 2;
 
 const WHAT: &str = "member state";
 
@@ -41,6 +42,36 @@ struct ImpressionV1 {
     artwork: Symbol,
     position: Option<u32>,
     propensity: Option<f32>,
+}
+
+/// Version 2: version 1 and, behind it, what it did not know.
+#[derive(Serialize, Deserialize)]
+struct MemberV2 {
+    before: MemberV1,
+    quality: QualityV2,
+    /// Places among the open impressions whose artwork was chosen for a segment, and the segment.
+    segments: Vec<(u32, Symbol)>,
+}
+
+/// Experiment variants and plays on their way to be quality plays.
+#[derive(Default, Serialize, Deserialize)]
+struct QualityV2 {
+    /// Place among the open impressions, variant: of those that have one.
+    variants: Vec<(u32, Symbol)>,
+    taken: Vec<TakenV2>,
+    watched: Vec<(Symbol, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TakenV2 {
+    at_ms: i64,
+    title: Symbol,
+    epoch: u32,
+    country: Symbol,
+    device: Symbol,
+    row: Symbol,
+    band: Option<PositionBand>,
+    variant: Symbol,
 }
 
 /// Differences between neighbours, the first to `start`.
@@ -115,7 +146,33 @@ impl Member {
                 .map(|difference| difference as i32)
                 .collect(),
         };
-        versioned::encode(MEMBER_VERSION, &wire)
+        versioned::encode(
+            MEMBER_VERSION,
+            &MemberV2 { before: wire, quality: self.quality(), segments: self.segments() },
+        )
+    }
+
+    fn segments(&self) -> Vec<(u32, Symbol)> {
+        let shown = self.open.impressions.iter().enumerate();
+        shown
+            .filter(|(_, shown)| shown.segment != NONE)
+            .map(|(at, shown)| (at as u32, shown.segment))
+            .collect()
+    }
+
+    fn quality(&self) -> QualityV2 {
+        let newest_ms = self.newest_ms;
+        let with_variant =
+            self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
+        let taken = |play: &TakenPlay| {
+            let Showing { title, epoch, country, device, row, band, variant } = play.showing;
+            TakenV2 { at_ms: newest_ms - play.at_ms, title, epoch, country, device, row, band, variant }
+        };
+        QualityV2 {
+            variants: with_variant.map(|(at, shown)| (at as u32, shown.variant)).collect(),
+            taken: self.open.taken.iter().map(taken).collect(),
+            watched: self.open.watched.iter().map(|(title, at_ms)| (*title, newest_ms - at_ms)).collect(),
+        }
     }
 
     /// Reads a stored form of any version.
@@ -123,8 +180,15 @@ impl Member {
     /// # Errors
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (_version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
-        let wire: MemberV1 = versioned::decode(WHAT, body)?;
+        let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
+        let MemberV2 { before: wire, quality, segments } = match version {
+            1 => MemberV2 {
+                before: versioned::decode(WHAT, body)?,
+                quality: QualityV2::default(),
+                segments: Vec::new(),
+            },
+            _ => versioned::decode(WHAT, body)?,
+        };
         let newest_s = wire.newest_ms / 1_000;
         let at_s = sums(newest_s, wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
         let positions = sums(0, wire.history.iter().map(|(_, _, position)| *position));
@@ -156,9 +220,32 @@ impl Member {
             device: shown.device,
             row: shown.row,
             artwork: shown.artwork,
+            segment: NONE,
             position: shown.position,
             propensity: shown.propensity,
+            variant: NONE,
         });
+        let mut impressions: Vec<Impression> = impressions.collect();
+        for (at, variant) in quality.variants {
+            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("variant of open impression {at}, which is not there"),
+            })?;
+            shown.variant = variant;
+        }
+        for (at, segment) in segments {
+            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("segment of open impression {at}, which is not there"),
+            })?;
+            shown.segment = segment;
+        }
+        let taken = quality.taken.into_iter().map(|play| {
+            let TakenV2 { at_ms, title, epoch, country, device, row, band, variant } = play;
+            let showing = Showing { title, epoch, country, device, row, band, variant };
+            TakenPlay { at_ms: wire.newest_ms - at_ms, showing }
+        });
+        let watched = quality.watched.into_iter().map(|(title, at_ms)| (title, wire.newest_ms - at_ms));
         let plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
             request: request.map_or(0, u64::from_le_bytes),
             title,
@@ -174,7 +261,12 @@ impl Member {
                 .into_iter()
                 .map(|(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths })
                 .collect(),
-            open: OpenEvents { impressions: impressions.collect(), plays: plays.collect() },
+            open: OpenEvents {
+                impressions,
+                plays: plays.collect(),
+                taken: taken.collect(),
+                watched: watched.collect(),
+            },
             recent: RecentIds {
                 ids: wire.recent_ids.into_iter().map(u64::from_le_bytes).collect(),
                 log_s: recent_log_s.map(|second| second as u32).collect(),

@@ -2,7 +2,8 @@
 
 use crate::event::Event;
 use crate::identifier::Position;
-use crate::reject::Reject;
+use crate::reject::{Reject, RejectReason};
+use crate::remediation::Quarantine;
 use bytes::Bytes;
 
 /// One record of a partition's log.
@@ -32,8 +33,26 @@ pub struct Batch(Parsed);
 impl Batch {
     /// Parses `records`; payloads above `max_event_bytes` are rejects.
     pub fn parse(records: Vec<LogRecord>, max_event_bytes: usize) -> Self {
+        Self::parse_except(records, max_event_bytes, &Quarantine::default(), |_| {})
+    }
+
+    /// Parses `records` except those in `quarantine`, which are rejects without being looked at: an
+    /// event may be poison for the parser, too. `observe` hears of each position before it is parsed.
+    pub fn parse_except(
+        records: Vec<LogRecord>,
+        max_event_bytes: usize,
+        quarantine: &Quarantine,
+        mut observe: impl FnMut(Position),
+    ) -> Self {
         Self(Parsed::new(records, |records| {
-            records.iter().map(|record| Event::parse(&record.payload, max_event_bytes)).collect()
+            let parsed = records.iter().map(|record| match quarantine.get(record.position) {
+                Some(entry) => Err(entry.reject()),
+                None => {
+                    observe(record.position);
+                    Event::parse(&record.payload, max_event_bytes)
+                }
+            });
+            parsed.collect()
         }))
     }
 
@@ -57,4 +76,9 @@ impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batch").field("records", &self.len()).finish()
     }
+}
+
+/// Whether an event is stepped over.
+pub(super) fn is_quarantined(event: &Result<Event<'_>, Reject>) -> bool {
+    matches!(event, Err(reject) if reject.reason == RejectReason::Poison)
 }

@@ -3,8 +3,9 @@
 use crate::harness::{Harness, Step, fold_events, records_of, steps, stream};
 use nearline_model::aggregates::{ALL, Added};
 use nearline_model::catalogue::Catalogue;
-use nearline_model::ranking::{Query, Ranked, rank, similar, trending};
+use nearline_model::ranking::{Query, rank, similar};
 use nearline_model::settings::AggregateSettings;
+use nearline_model::trending::{TrendQuery, trending};
 use nearline_model::{Aggregates, Delta, FoldSettings};
 use proptest::prelude::*;
 use serde_json::json;
@@ -18,6 +19,9 @@ fn fading() -> AggregateSettings {
         epochs: 48,
         popularity_half_life_epochs: 3,
         trend_half_life_epochs: 1,
+        place_epochs: 9,
+        variant_epochs: 20,
+        arm_half_life_epochs: 2,
         ..AggregateSettings::default()
     }
 }
@@ -72,16 +76,23 @@ fn added_interleaved(deltas: &[Vec<Arc<Delta>>], turns: &[usize]) -> Aggregates 
     aggregates
 }
 
-fn answers(aggregates: &Aggregates) -> Vec<Vec<Ranked>> {
+fn answers(aggregates: &Aggregates) -> Vec<String> {
     let catalogue = Catalogue::default();
     let query = |country, device| Query { limit: 100, country, device, explain: true, ..Query::default() };
     let mut answers = vec![
-        rank(aggregates, &catalogue, None, &query(None, None)),
-        rank(aggregates, &catalogue, None, &query(Some("BR"), Some("tv"))),
-        trending(aggregates, &catalogue, ALL, None, 100),
-        trending(aggregates, &catalogue, "device:phone", None, 100),
+        format!("{:?}", rank(aggregates, &catalogue, None, &query(None, None))),
+        format!("{:?}", rank(aggregates, &catalogue, None, &query(Some("BR"), Some("tv")))),
     ];
-    answers.extend((0..9).map(|title| similar(aggregates, &catalogue, &format!("t{title}"), None, 100)));
+    for dimensions in [&[][..], &["device:phone"], &["country:BR", "device:tv"]] {
+        let query = TrendQuery { dimensions, limit: 100, ..TrendQuery::default() };
+        answers.push(format!("{:?}", trending(aggregates, &catalogue, &query)));
+    }
+    answers.extend((0..9).map(|title| {
+        format!(
+            "{:?}",
+            similar(aggregates, &catalogue, &format!("t{title}"), &Query { limit: 100, ..Query::default() })
+        )
+    }));
     answers
 }
 
@@ -127,10 +138,10 @@ proptest! {
 fn beyond_the_limit_of_transitions_they_are_stored_and_read_all_the_same() {
     let plays = ["a", "b", "c", "d", "e"].map(|title| ("play", title, json!({})));
     let harness = fold_events(FoldSettings::default(), &plays);
-    let settings = AggregateSettings { transitions: 1, titles: 4, dimensions: 1, ..fading() };
+    let settings = AggregateSettings { transitions: 5, titles: 4, dimensions: 1, arms: 1, ..fading() };
     let mut aggregates = Aggregates::new(1, settings.clone());
     harness.add_to(&mut aggregates);
-    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (1, 4));
+    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (3, 4));
     let stored = aggregates.encode();
     let read = Aggregates::decode(&stored, 1, &settings).expect("just written");
     assert_eq!(read.encode(), stored);
@@ -151,4 +162,30 @@ fn titles_are_counted_by_country_device_and_altogether() {
     }
     assert_eq!(counts(ALL, "b"), Some(vec![(0, 1)]));
     assert_eq!(counts("country:BR", "b"), None);
+}
+
+#[test]
+fn impressions_and_their_plays_are_counted_by_row_position_and_variant() {
+    let shown = json!({"request": "r1-x-home-b", "row": "top10", "position": 12});
+    let played = json!({"request": "r1-x-home-b"});
+    let watched = json!({"watched_s": 300});
+    let events = [
+        ("impression", "a", shown.clone()),
+        ("impression", "b", shown),
+        ("play", "a", played),
+        ("progress", "a", watched.clone()),
+        ("progress", "a", watched),
+    ];
+    let mut aggregates = Aggregates::new(1, AggregateSettings::default());
+    fold_events(FoldSettings::default(), &events).add_to(&mut aggregates);
+    let title = aggregates.title("a").expect("counted");
+    for dimension in [ALL, "row:top10", "position:10-14"] {
+        let counters = aggregates.counters(dimension).and_then(|table| table.title(title));
+        let (_, counts) = counters.expect(dimension).epochs[0];
+        assert_eq!((counts.impressions, counts.attributed, counts.quality), (1, 1, 1), "{dimension}");
+    }
+    assert_eq!(aggregates.variants().collect::<Vec<_>>(), [("home", "b")]);
+    let variant = aggregates.variant_counts("home", "b").expect("counted").totals();
+    assert_eq!((variant.impressions, variant.attributed, variant.quality), (2, 1, 1));
+    assert_eq!(aggregates.variant_counts("home", "a"), None);
 }

@@ -23,6 +23,7 @@ pub fn small_limits() -> FoldSettings {
         list_titles: 3,
         recent_ids: 12,
         open_impressions: 4,
+        open_plays: 2,
         transition_window: 3,
         symbols_per_partition: 20,
         ..FoldSettings::default()
@@ -225,12 +226,22 @@ pub fn stream(steps: &[Step]) -> Vec<(String, LogRecord)> {
         }
         let member = format!("m{}", step.member);
         let device = ["tv", "phone"][usize::from(step.title % 2)];
-        let mut fields = json!({"device": device, "watched_s": 60});
+        let mut fields = json!({"device": device, "watched_s": 60 * i64::from(step.request)});
         if step.title % 3 > 0 {
             fields["country"] = json!(["", "BR", "JP"][usize::from(step.title % 3)]);
         }
         if step.request > 0 {
-            fields["request"] = json!(format!("r{}", step.request));
+            let variant = ["", "", "-x-home-a", "-x-home-b"][usize::from(step.request)];
+            fields["request"] = json!(format!("r{}{variant}", step.request));
+            fields["row"] = json!(format!("row{}", step.member % 3));
+            fields["position"] = json!(u32::from(step.member) * 9);
+        }
+        if step.request != 2 {
+            fields["artwork"] = json!(format!("t{}-a{}", step.title, step.request % 2));
+            fields["propensity"] = json!(0.5);
+        }
+        if step.late_s % 3 > 0 {
+            fields["segment"] = json!(["", "drama", "comedy"][(step.late_s % 3) as usize]);
         }
         match step.kind {
             3 => fields["value"] = json!([-1, 1, 2][usize::from(step.request % 3)]),

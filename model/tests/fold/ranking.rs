@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
-use nearline_model::ranking::{Query, Ranked, Reason, rank, similar, trending};
+use nearline_model::ranking::{Query, Ranked, Reason, rank, score_titles, similar};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
 use proptest::prelude::*;
@@ -63,6 +63,29 @@ fn seen_disliked_excluded_and_unavailable_titles_are_left_out() {
 }
 
 #[test]
+fn given_titles_have_the_scores_that_they_are_ranked_by() {
+    let (mut harness, aggregates) = audience(LISTS);
+    let member = harness.snapshot("m0");
+    let mut catalogue = Catalogue::default();
+    catalogue.put(Title { id: "y".into(), countries: vec!["JP".into()], ..Title::default() });
+    let query = Query {
+        limit: 10,
+        country: Some("BR"),
+        exclude: vec!["elsewhere", "unheard-of"],
+        ..Query::default()
+    };
+    let ranked = rank(&aggregates, &catalogue, Some(&member), &query);
+    assert_eq!(ids(&ranked), ["c", "d", "x"]);
+    let titles = ["unheard-of", "x", "a", "d", "y", "c", "elsewhere", "disliked"];
+    let scores = score_titles(&aggregates, &catalogue, Some(&member), &query, &titles);
+    let expected = titles
+        .map(|title| ranked.iter().find(|ranked| &*ranked.title == title).map_or(0.0, |ranked| ranked.score));
+    assert_eq!(scores, expected);
+    let of_nobody = score_titles(&aggregates, &catalogue, None, &query, &["a", "x"]);
+    assert!(of_nobody[0] > of_nobody[1] && of_nobody[1] > 0.0, "{of_nobody:?}");
+}
+
+#[test]
 fn a_title_that_left_the_history_is_still_left_out() {
     let (mut harness, aggregates) = audience(LISTS);
     let mut member = harness.snapshot("m0");
@@ -88,14 +111,13 @@ fn an_engine_that_knows_nothing_answers_with_nothing() {
     let catalogue = Catalogue::default();
     let query = Query { limit: 10, explain: true, country: Some("BR"), ..Query::default() };
     assert!(rank(&aggregates, &catalogue, None, &query).is_empty());
-    assert!(trending(&aggregates, &catalogue, "all", None, 10).is_empty());
-    assert!(similar(&aggregates, &catalogue, "a", None, 10).is_empty());
+    assert!(similar(&aggregates, &catalogue, "a", &Query { limit: 10, ..Query::default() }).is_empty());
 }
 
 #[test]
 fn similar_titles_are_those_that_follow() {
     let (_, aggregates) = audience(LISTS);
-    let ranked = similar(&aggregates, &Catalogue::default(), "b", None, 10);
+    let ranked = similar(&aggregates, &Catalogue::default(), "b", &Query { limit: 10, ..Query::default() });
     assert_eq!(ids(&ranked)[0], "c");
     assert!(!ids(&ranked).contains(&"x"));
     assert!(!ids(&ranked).contains(&"b"));
@@ -103,7 +125,9 @@ fn similar_titles_are_those_that_follow() {
 
 fn weight(reason: &Reason) -> f64 {
     match reason {
-        Reason::BecauseYouWatched { weight, .. } | Reason::Popular { weight, .. } => *weight,
+        Reason::BecauseYouWatched { weight, .. }
+        | Reason::Popular { weight, .. }
+        | Reason::Newcomer { weight, .. } => *weight,
     }
 }
 

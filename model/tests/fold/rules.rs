@@ -5,7 +5,7 @@ use crate::harness::{
     stream,
 };
 use nearline_model::identifier::partition_of;
-use nearline_model::{FoldSettings, LogRecord, MemberSnapshot, RejectReason};
+use nearline_model::{FoldSettings, LogRecord, Member, MemberSnapshot, RejectReason};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -213,6 +213,9 @@ proptest! {
             prop_assert!(snapshot.open_impressions.len() <= limits.open_impressions);
             prop_assert!(snapshot.open_plays <= limits.open_impressions);
             prop_assert!(snapshot.recent_ids <= limits.recent_ids);
+            let stored = Member::decode(&harness.store.members[&member]).expect("just stored");
+            prop_assert!(stored.open.taken.len() <= limits.open_plays);
+            prop_assert!(stored.open.watched.len() <= limits.open_plays);
             let mut watched = titles(&snapshot);
             watched.extend(snapshot.seen.iter().map(|title| &**title));
             let distinct: std::collections::BTreeSet<_> = watched.iter().collect();

@@ -5,6 +5,7 @@ use super::{Backend, Bed, workload};
 use clap::Args;
 use hdrhistogram::Histogram;
 use nearline_actors::{Engine, EngineSettings, Source};
+use nearline_model::remediation::RemediationSettings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
@@ -44,8 +45,13 @@ pub async fn run(args: &RestartArgs) -> anyhow::Result<Report> {
             }
         })
     };
-    let settings =
-        EngineSettings { fault_probe: Some(probe), restart_backoff_max_ms: 10, ..EngineSettings::default() };
+    // A hundred panics a minute are what is measured here, not a node in trouble.
+    let remediation = RemediationSettings {
+        restart_backoff_max_ms: 10,
+        node_rebuilds: usize::MAX,
+        ..RemediationSettings::default()
+    };
+    let settings = EngineSettings { fault_probe: Some(probe), remediation, ..EngineSettings::default() };
     let engine = Engine::start(bed.ports.clone(), settings).await?;
     let events = workload::events(args.events, args.members, 10_000, 1);
     let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();

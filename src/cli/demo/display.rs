@@ -7,8 +7,7 @@ use crate::cli::grouped;
 use crate::cli::serve::Service;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nearline_actors::Engine;
-use nearline_model::aggregates::ALL;
-use nearline_model::ranking::trending;
+use nearline_model::trending::{TrendQuery, trending};
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -64,7 +63,8 @@ impl Display {
         );
         let top: Vec<String> = {
             let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-            let top = trending(&aggregates, &catalogue, ALL, None, TRENDING);
+            let query = TrendQuery { limit: TRENDING, ..TrendQuery::default() };
+            let top = trending(&aggregates, &catalogue, &query);
             top.into_iter().map(|ranked| ranked.title.to_string()).collect()
         };
         let hot = audience.hot_titles();

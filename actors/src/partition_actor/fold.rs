@@ -1,0 +1,188 @@
+//! Taking batches in and folding them; suspects alone, so that a crash accuses one event.
+
+use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message};
+use actix::prelude::*;
+use nearline_model::LogRecord;
+use nearline_model::partition::Batch;
+use nearline_model::remediation::Suspects;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+impl PartitionActor {
+    /// Parses a batch and asks for the members it needs; false if the actor ended over it.
+    pub(super) fn take_in(&mut self, message: FoldBatch, context: &mut Context<Self>) -> bool {
+        let FoldBatch { records, permit } = message;
+        let Some(last) = records.last().map(|record| record.position) else { return true };
+        let mut pieces = pieces(records, &self.suspects).into_iter().peekable();
+        let mut permit = Some(permit);
+        while let Some((records, alone)) = pieces.next() {
+            let mut parsing = None;
+            let (limit, quarantine) = (self.settings.fold.event_bytes, &self.quarantine);
+            let parsed = catch_unwind(AssertUnwindSafe(|| {
+                Batch::parse_except(records, limit, quarantine, |position| parsing = Some(position))
+            }));
+            let batch = match parsed {
+                Ok(batch) => batch,
+                Err(panic) => {
+                    let message = panic_message(&*panic);
+                    self.end(Ended::Panicked { position: parsing, message }, context);
+                    return false;
+                }
+            };
+            let (admitted, missing) = self.partition.admit(batch);
+            let _permit = if pieces.peek().is_none() { permit.take() } else { None };
+            self.pending.push_back(PendingBatch { admitted, alone, _permit });
+            self.load(missing, context);
+        }
+        self.shared.write(self.incarnation, |shared| {
+            shared.read.fetch_max(last, Relaxed);
+        });
+        true
+    }
+
+    /// Folds every batch whose turn has come.
+    pub(super) fn fold_ready(&mut self, context: &mut Context<Self>) {
+        while !self.broken && !self.stopping {
+            let Some(front) = self.pending.front() else { break };
+            if !self.partition.is_ready(&front.admitted) || self.must_commit_first() {
+                break;
+            }
+            if (front.alone || self.after_alone) && !self.is_all_committed() {
+                self.commit(context);
+                break;
+            }
+            if let Some(batch) = self.pending.pop_front() {
+                self.after_alone = batch.alone;
+                self.fold(batch, context);
+                self.commit_if_due(context);
+            }
+        }
+        if !self.broken && self.report(context) {
+            self.answer_waiting();
+            let evicted = self.partition.evict(self.cached_members);
+            if evicted > 0 {
+                metrics::counter!("nearline_cache_evictions_total").increment(evicted as u64);
+            }
+        }
+    }
+
+    fn is_all_committed(&self) -> bool {
+        !self.commit_running && self.partition.uncommitted_events() == 0
+    }
+
+    /// Back-pressure: with one commit on its way and the next one full, folding waits.
+    fn must_commit_first(&self) -> bool {
+        self.commit_running && self.is_commit_full()
+    }
+
+    pub(super) fn is_commit_full(&self) -> bool {
+        self.partition.uncommitted_events() >= self.settings.commit_events
+            || self.partition.changed_members() >= self.settings.commit_members
+    }
+
+    fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
+        let started = Instant::now();
+        let records = batch.admitted.batch.len() as u64;
+        let partition_id = self.partition.id();
+        let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
+        let mut watched = self.shared.watches.watched();
+        let mut folding = None;
+        let partition = &mut self.partition;
+        // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            partition.fold(batch.admitted, |position, event| {
+                folding = Some(position);
+                if let Some(faults) = &faults {
+                    faults.meet(event);
+                }
+                if let Some(probe) = &probe {
+                    probe(partition_id, position, event);
+                }
+                if let (Some(watched), Some(event)) = (&mut watched, event) {
+                    watched.note(&event.member);
+                }
+            })
+        }));
+        self.worker.moved();
+        match outcome {
+            Ok(folded) => {
+                // Whoever was replaced while it folded leaves no trace.
+                if !self.report(context) {
+                    return;
+                }
+                if let Some(watched) = watched {
+                    self.shared.watches.tell(watched, self.partition.folded());
+                }
+                self.shared.write(self.incarnation, |shared| {
+                    shared.events.fetch_add(records, Relaxed);
+                });
+                for (outcome, count) in [
+                    ("changed", folded.changed),
+                    ("duplicate", folded.duplicates),
+                    ("before_erasure", folded.before_erasure),
+                    ("rejected", folded.rejected.len() as u64),
+                ] {
+                    if count > 0 {
+                        metrics::counter!("nearline_fold_events_total", "outcome" => outcome)
+                            .increment(count);
+                    }
+                }
+                for rejected in &folded.rejected {
+                    let reason = rejected.reject.reason.code();
+                    metrics::counter!("nearline_rejects_total", "reason" => reason).increment(1);
+                }
+                self.rejected.extend(folded.rejected);
+                metrics::histogram!("nearline_fold_batch_duration_seconds").record(started.elapsed());
+            }
+            Err(panic) => {
+                let message = panic_message(&*panic);
+                self.end(Ended::Panicked { position: folding, message }, context);
+            }
+        }
+    }
+}
+
+/// Cuts `records` before and behind each suspect, which stands alone (`true`).
+fn pieces(records: Vec<LogRecord>, suspects: &Suspects) -> Vec<(Vec<LogRecord>, bool)> {
+    if suspects.is_empty() {
+        return vec![(records, false)];
+    }
+    let mut pieces: Vec<(Vec<LogRecord>, bool)> = Vec::new();
+    for record in records {
+        let alone = suspects.contains(record.position);
+        match pieces.last_mut() {
+            Some((piece, false)) if !alone => piece.push(record),
+            _ => pieces.push((vec![record], alone)),
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspects_stand_alone_and_nothing_is_lost_or_moved() {
+        let record = |position| LogRecord { position, log_ms: 0, payload: bytes::Bytes::new() };
+        let mut suspects = Suspects::default();
+        let cut = |suspects: &Suspects| -> Vec<(Vec<u64>, bool)> {
+            let pieces = pieces((1..=9).map(record).collect(), suspects);
+            let positions = |piece: Vec<LogRecord>| piece.iter().map(|record| record.position).collect();
+            pieces.into_iter().map(|(piece, alone)| (positions(piece), alone)).collect()
+        };
+        assert_eq!(cut(&suspects), [((1..=9).collect::<Vec<_>>(), false)]);
+        for position in [1, 5, 6, 77] {
+            suspects.crashed(position, "crash");
+        }
+        let expected = [
+            (vec![1], true),
+            (vec![2, 3, 4], false),
+            (vec![5], true),
+            (vec![6], true),
+            (vec![7, 8, 9], false),
+        ];
+        assert_eq!(cut(&suspects), expected);
+    }
+}

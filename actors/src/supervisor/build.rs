@@ -1,0 +1,140 @@
+//! Building an actor: take the partition over, put what is condemned into quarantine, load, start.
+
+use super::{Life, Memory, Supervisor};
+use crate::aggregates_actor::CatchUp;
+use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
+use crate::ports::{Acquired, PortError};
+use crate::reader::Reader;
+use actix::prelude::*;
+use nearline_model::remediation::Quarantine;
+use nearline_model::{FoldSettings, Partition, PartitionId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{oneshot, watch};
+
+impl Supervisor {
+    /// Takes the partition over and starts an actor and its reader; `None`: the engine is stopping.
+    pub(super) async fn build(&self, memory: &mut Memory) -> Result<Option<Life>, PortError> {
+        let id = self.shared.partition;
+        let (acquired, quarantine) = self.acquire(memory).await?;
+        let (epoch, position) = (acquired.epoch, acquired.position);
+        // What was committed but not learned before is in the outbox.
+        match self.aggregates.send(CatchUp { partition: id, up_to: position }).await {
+            Ok(caught_up) => caught_up?,
+            Err(_closed) => return Ok(None),
+        }
+        let partition = self.restore(acquired).await?;
+        let incarnation = self.shared.take_over();
+        self.shared.epoch.store(epoch, Relaxed);
+        for place in [&self.shared.folded, &self.shared.committed, &self.shared.read] {
+            place.store(position, Relaxed);
+        }
+        let worker = self.node.workers.of(usize::from(id.0));
+        let ((live, is_live), (end, ended)) = (oneshot::channel(), oneshot::channel());
+        let (recreate, control) = watch::channel(0);
+        let why = Arc::new(parking_lot::Mutex::new(None));
+        let reader_parts = (self.ports.log.clone(), self.node.faults.clone());
+        let parts = Parts {
+            partition,
+            epoch,
+            ports: self.ports.clone(),
+            settings: self.settings.clone(),
+            shared: self.shared.clone(),
+            incarnation,
+            aggregates: self.aggregates.clone(),
+            worker: worker.clone(),
+            quarantine,
+            suspects: memory.history.suspects.clone(),
+            faults: self.node.faults.clone(),
+            live,
+            ended: why.clone(),
+        };
+        worker.arbiter().spawn_fn(move || {
+            let (shared, settings) = (parts.shared.clone(), parts.settings.clone());
+            let context = Context::new();
+            let actor = context.address();
+            let running = actix_rt::spawn(context.into_future(PartitionActor::new(parts)));
+            let (log, faults) = reader_parts;
+            let reader =
+                Reader { log, shared: shared.clone(), incarnation, actor: actor.clone(), settings, faults };
+            actix_rt::spawn(reader.run(control));
+            shared.write(incarnation, |shared| drop(shared.address.send_replace(Some(actor))));
+            actix_rt::spawn(async move {
+                let joined = running.await;
+                let told = why.lock().take();
+                let ended = match (joined, told) {
+                    (_, Some(told)) => told,
+                    (Ok(()), None) => {
+                        Ended::Panicked { position: None, message: "it ended unasked".to_owned() }
+                    }
+                    (Err(join), None) => Ended::Panicked {
+                        position: None,
+                        message: join
+                            .try_into_panic()
+                            .map_or_else(|error| error.to_string(), |panic| panic_message(&*panic)),
+                    },
+                };
+                let _nobody_waits = end.send(ended);
+            });
+        });
+        let life = Life { worker, reader: recreate, live: is_live, ended, incarnation, started_at: position };
+        Ok(Some(life))
+    }
+
+    async fn acquire(&self, memory: &mut Memory) -> Result<(Acquired, Quarantine), PortError> {
+        let id = self.shared.partition;
+        let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
+        let acquired = self.ports.store.acquire(id, &settings).await?;
+        if let Some(kept) = &acquired.settings {
+            same_settings(id, kept, &self.settings.fold)?;
+        }
+        if let Some(condemned) = &memory.condemned {
+            // Under the new epoch: nobody else can have folded the event, or will.
+            if condemned.position > acquired.position {
+                self.ports.quarantine.quarantine(id, acquired.epoch, condemned).await?;
+                metrics::counter!("nearline_quarantined_events_total").increment(1);
+            }
+            memory.history.suspects.remove(condemned.position);
+            memory.condemned = None;
+            self.ports.quarantine.suspect(id, acquired.epoch, &memory.history.suspects).await?;
+        }
+        // Earlier owners may have put something there, up to their end.
+        let troubles = self.ports.quarantine.troubles(id).await?;
+        if !memory.is_complete {
+            memory.history.suspects = troubles.suspects;
+            memory.is_complete = true;
+        }
+        memory.history.suspects.acquit(acquired.position);
+        memory.history.quarantined = troubles.quarantine.len();
+        Ok((acquired, troubles.quarantine))
+    }
+
+    /// Off this thread: all supervisors share it, and there may be very many symbols.
+    async fn restore(&self, acquired: Acquired) -> Result<Partition, PortError> {
+        let (id, partitions) = (self.shared.partition, self.ports.log.partitions());
+        let fold = self.settings.fold.clone();
+        let restoring = tokio::task::spawn_blocking(move || {
+            Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols)
+        });
+        let what = || format!("symbols of {id}");
+        match restoring.await {
+            Ok(Ok(partition)) => Ok(partition),
+            Ok(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
+            Err(error) => Err(PortError::Unavailable { what: what(), detail: error.to_string() }),
+        }
+    }
+}
+
+fn same_settings(partition: PartitionId, kept: &str, now: &FoldSettings) -> Result<(), PortError> {
+    let kept: FoldSettings = serde_json::from_str(kept).map_err(|error| PortError::Damaged {
+        what: format!("stored fold settings of {partition}"),
+        detail: error.to_string(),
+    })?;
+    if kept == *now {
+        return Ok(());
+    }
+    Err(PortError::Misconfigured(format!(
+        "the state of {partition} was folded with other settings: stored {kept:?}, configured {now:?}; \
+         set [fold] back, or fold into an empty store"
+    )))
+}

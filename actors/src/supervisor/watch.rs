@@ -1,0 +1,169 @@
+//! Watching an actor from its start to its end.
+
+use super::{Death, Life, Memory, Supervisor};
+use crate::ports::PortError;
+use crate::remediations::{Begun, Ticket};
+use crate::status::{Hold, PartitionShared};
+use crate::watchdog::{LOOK_INTERVAL, Sample, Symptom, Watchdog};
+use crate::workers::Worker;
+use nearline_model::Position;
+use nearline_model::remediation::{Action, Fault};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
+
+impl Supervisor {
+    /// Runs an actor from its start to its end; `None`: it was asked to end.
+    pub(super) async fn live_once(&self, memory: &mut Memory) -> Option<Death> {
+        match self.build(memory).await {
+            Ok(Some(life)) => self.watch(life, memory).await,
+            Ok(None) => None,
+            Err(error) => Some(Death::of(&error)),
+        }
+    }
+
+    async fn watch(&self, mut life: Life, memory: &mut Memory) -> Option<Death> {
+        let hang = Duration::from_millis(self.settings.hang_ms.max(1));
+        let stall = Duration::from_millis(self.settings.reader_stall_ms.max(1));
+        let mut watchdog = Watchdog::new(hang, stall, &sample(&self.shared, &life.worker), Instant::now());
+        let mut silence = StoreSilence::default();
+        let mut recreated = None;
+        let mut is_live = false;
+        let mut looks = interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut life.ended => {
+                    return match ended {
+                        Ok(ended) => Death::after(ended),
+                        Err(_gone) if self.is_stopping() => None,
+                        Err(_gone) => Some(Death::new(Fault::Panicked, "the actor's thread ended")),
+                    };
+                }
+                live = &mut life.live, if !is_live => {
+                    is_live = true;
+                    if live.is_ok() {
+                        tracing::debug!(
+                            partition = %self.shared.partition, position = life.started_at, "actor is live"
+                        );
+                        memory.history.went_live(self.node.elapsed_ms());
+                        self.finish(memory);
+                    }
+                }
+                _ = looks.tick() => {
+                    let seen = sample(&self.shared, &life.worker);
+                    self.look_at_reader(&mut recreated, seen.read);
+                    silence.look(&self.shared, life.incarnation, hang, &seen);
+                    if let Some(symptom) = watchdog.look(&seen, Instant::now())
+                        && let Some(death) = self.remedy(symptom, &life, memory, &mut recreated, hang)
+                    {
+                        return Some(death);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a symptom leads to; `None`: the actor lives on.
+    fn remedy(
+        &self,
+        symptom: Symptom,
+        life: &Life,
+        memory: &mut Memory,
+        recreated: &mut Option<(Position, Ticket)>,
+        hang: Duration,
+    ) -> Option<Death> {
+        let for_ms = hang.as_millis();
+        let zombie = self.shared.address.borrow().clone();
+        let death = match symptom {
+            Symptom::ThreadBlocked => {
+                let leaked_threads = self.node.workers.leave_behind(&life.worker);
+                let detail = format!(
+                    "its thread has done nothing for {for_ms} ms; {leaked_threads} threads are left behind"
+                );
+                Death::new(Fault::Blocked { leaked_threads }, detail)
+            }
+            Symptom::ActorHung => {
+                Death::new(Fault::Hung, format!("no sign of life for {for_ms} ms, though its thread turns"))
+            }
+            Symptom::NoProgress => {
+                Death::new(Fault::Hung, format!("batches wait, and none was folded for {for_ms} ms"))
+            }
+            Symptom::ReaderStalled => {
+                let (read, last) = (self.shared.read.load(Relaxed), self.shared.log_last.load(Relaxed));
+                let detail = format!("the log goes up to position {last}, the reader stands at {read}");
+                let action = self.judge(memory, &Fault::ReaderStalled);
+                if action == Action::RecreateReader {
+                    let begun = Begun {
+                        partition: self.shared.partition,
+                        fault: Fault::ReaderStalled.code(),
+                        detail,
+                        action,
+                        position: None,
+                        before: self.shared.standing(),
+                    };
+                    self.look_at_reader(recreated, Position::MAX);
+                    *recreated = Some((read, self.node.remediations.begin(begun)));
+                    life.reader.send_modify(|count| *count += 1);
+                    return None;
+                }
+                Death { action: Some(action), ..Death::new(Fault::ReaderStalled, detail) }
+            }
+        };
+        Some(Death { zombie, ..death })
+    }
+
+    /// A recreated reader that brings something has ended its remediation.
+    fn look_at_reader(&self, recreated: &mut Option<(Position, Ticket)>, read: Position) {
+        if let Some((before, ticket)) = recreated.take() {
+            if read > before {
+                self.node.remediations.finish(ticket, self.shared.standing());
+            } else {
+                *recreated = Some((before, ticket));
+            }
+        }
+    }
+}
+
+/// Notices a store that does not answer long before the request's own time-out.
+#[derive(Default)]
+struct StoreSilence {
+    /// Since when requests have been under way without any progress, and how far everything was.
+    since: Option<(Instant, Position)>,
+}
+
+impl StoreSilence {
+    fn look(&mut self, shared: &PartitionShared, incarnation: u64, bound: Duration, seen: &Sample) {
+        let progress = shared.committed.load(Relaxed) + seen.folded;
+        match self.since {
+            Some((since, before)) if seen.waiting_for_store && before == progress => {
+                if since.elapsed() >= bound {
+                    let error = PortError::Unavailable {
+                        what: "the store".to_owned(),
+                        detail: format!("no answer for {} ms", bound.as_millis()),
+                    };
+                    shared.hold(incarnation, Hold::Answer, &error, 0);
+                }
+            }
+            _ => {
+                shared.resume(incarnation, Hold::Answer);
+                self.since = seen.waiting_for_store.then(|| (Instant::now(), progress));
+            }
+        }
+    }
+}
+
+fn sample(shared: &PartitionShared, worker: &Worker) -> Sample {
+    Sample {
+        thread_still_for: worker.still_for(),
+        thread_ticks: worker.ticks(),
+        actor_turns: shared.turns.load(Relaxed),
+        pending_batches: shared.pending_batches.load(Relaxed),
+        waiting_for_store: shared.store_requests.load(Relaxed) > 0,
+        folded: shared.folded.load(Relaxed),
+        reader_open: shared.reader_open.load(Relaxed),
+        read: shared.read.load(Relaxed),
+        log_last: shared.log_last.load(Relaxed),
+    }
+}

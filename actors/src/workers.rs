@@ -1,0 +1,137 @@
+//! The threads that partition actors live on: arbiters that tell whether they still turn, and that are
+//! left behind when they do not.
+
+use actix_rt::{Arbiter, ArbiterHandle};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Time between two ticks of a worker.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One thread.
+#[derive(Debug)]
+pub struct Worker {
+    number: u64,
+    arbiter: ArbiterHandle,
+    origin: Instant,
+    ticks: AtomicU64,
+    moved_ms: AtomicU64,
+}
+
+impl Worker {
+    fn start(number: u64, origin: Instant) -> Arc<Self> {
+        let arbiter = Arbiter::new();
+        let worker = Arc::new(Self {
+            number,
+            arbiter: arbiter.handle(),
+            origin,
+            ticks: AtomicU64::new(0),
+            moved_ms: AtomicU64::new(0),
+        });
+        worker.moved();
+        let ticking = worker.clone();
+        arbiter.spawn(async move {
+            loop {
+                ticking.ticks.fetch_add(1, Relaxed);
+                ticking.moved();
+                tokio::time::sleep(TICK).await;
+            }
+        });
+        worker
+    }
+
+    /// Where to spawn.
+    pub fn arbiter(&self) -> &ArbiterHandle {
+        &self.arbiter
+    }
+
+    /// Called from the thread: it has done something.
+    pub fn moved(&self) {
+        self.moved_ms.store(self.origin.elapsed().as_millis() as u64, Relaxed);
+    }
+
+    /// How long the thread has done nothing, not even tick.
+    pub fn still_for(&self) -> Duration {
+        self.origin.elapsed().saturating_sub(Duration::from_millis(self.moved_ms.load(Relaxed)))
+    }
+
+    /// Ticks since it started.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Relaxed)
+    }
+}
+
+/// All threads of partition actors. Needs an actix system.
+#[derive(Debug)]
+pub struct Workers {
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    slots: Vec<Arc<Worker>>,
+    /// Stuck threads, which are waited for no more.
+    left_behind: Vec<Arc<Worker>>,
+    started: u64,
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    pub fn start(count: usize) -> Self {
+        let origin = Instant::now();
+        let count = count.max(1) as u64;
+        let slots = (0..count).map(|number| Worker::start(number, origin)).collect();
+        Self { origin, state: Mutex::new(State { slots, left_behind: Vec::new(), started: count }) }
+    }
+
+    /// The thread for the actor numbered `number`.
+    pub fn of(&self, number: usize) -> Arc<Worker> {
+        let slots = &self.state.lock().slots;
+        slots[number % slots.len()].clone()
+    }
+
+    /// Leaves a stuck thread behind and puts a new one into its place; all that lived there find it
+    /// with [`Workers::of`]. How many are left behind now.
+    pub fn leave_behind(&self, stuck: &Arc<Worker>) -> usize {
+        let mut state = self.state.lock();
+        // Another actor of the same thread may have been faster.
+        if let Some(slot) = state.slots.iter().position(|worker| worker.number == stuck.number) {
+            let number = state.started;
+            state.started += 1;
+            let worker = Worker::start(number, self.origin);
+            let left = std::mem::replace(&mut state.slots[slot], worker);
+            state.left_behind.push(left);
+            metrics::counter!("nearline_threads_left_behind_total").increment(1);
+        }
+        gauge(&state)
+    }
+
+    /// Lets threads go that were left behind and turn again; how many are still stuck.
+    pub fn sweep(&self) -> usize {
+        let mut state = self.state.lock();
+        state.left_behind.retain(|worker| {
+            let turns = worker.still_for() < 3 * TICK;
+            if turns {
+                worker.arbiter.stop();
+            }
+            !turns
+        });
+        gauge(&state)
+    }
+
+    /// Stops all threads; those that are stuck stop once they turn again.
+    pub fn stop(&self) {
+        let state = self.state.lock();
+        for worker in state.slots.iter().chain(&state.left_behind) {
+            worker.arbiter.stop();
+        }
+    }
+}
+
+fn gauge(state: &State) -> usize {
+    metrics::gauge!("nearline_leaked_threads").set(state.left_behind.len() as f64);
+    state.left_behind.len()
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Evaluates nearline and its peers on the same events, prints one Markdown table and writes JSON.
+#
+#   docs/evaluation/run.sh --movielens DIR [--mind DIR] [OPTIONS]
+#
+#   --movielens DIR   the unpacked MovieLens 100K (u.data, u.item, u.genre)
+#   --mind DIR        an unpacked MIND (behaviors.tsv, news.tsv)
+#   --nearline FILE   the program to evaluate [built in release mode if not given]
+#   --to DIR          where events, reports and charts go [target/evaluation]
+#   --nearline-only   keep the peers' JSON of an earlier run: they do not change when nearline does
+#   --label TEXT      written after "nearline" in the tables, such as "with the new ranking"
+#   --update          put the tables into docs/evaluation.md
+#
+# The data sets may not be passed on: bring your own download. The peers come from PyPI into .tools/evaluation,
+# run on one thread, and take about ten minutes; nearline takes seconds.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+root="$(cd "$here/../.." && pwd)"
+
+movielens="" mind="" nearline="" to="$root/target/evaluation" peers=yes update=no label=""
+fail() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --nearline-only) peers=no; shift ;;
+        --update) update=yes; shift ;;
+        --help) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+        --movielens | --mind | --nearline | --to | --label)
+            [ $# -ge 2 ] || fail "$1 needs a value"
+            declare "${1#--}=$2"
+            shift 2
+            ;;
+        *) fail "$1 is not known; --help tells what is" ;;
+    esac
+done
+[ -n "$movielens" ] || fail "--movielens DIR is needed: the unpacked https://grouplens.org/datasets/movielens/100k/"
+[ -f "$movielens/u.data" ] || fail "$movielens has no u.data"
+[ -z "$mind" ] || [ -f "$mind/behaviors.tsv" ] || fail "$mind has no behaviors.tsv"
+mkdir -p "$to"
+
+if [ -z "$nearline" ]; then
+    say "building nearline"
+    (cd "$root" && cargo build --release --locked -p nearline)
+    nearline="${CARGO_TARGET_DIR:-$root/target}/release/nearline"
+fi
+
+python="$root/.tools/evaluation/bin/python"
+if ! cmp -s "$here/requirements.txt" "$root/.tools/evaluation/.installed"; then
+    say "installing the peers from PyPI into .tools/evaluation"
+    python3 -m venv --clear "$root/.tools/evaluation" || fail "python3 -m venv failed; on Debian: apt-get install python3-venv"
+    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$root/.tools/evaluation/.installed"
+fi
+export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+say "MovieLens: nearline"
+"$nearline" import movielens "$movielens" --to "$to/movielens.ndjson" >&2
+"$nearline" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" \
+    --html "$to/movielens.html" --queries "$to/queries-movielens.ndjson" --json >"$to/nearline-movielens.json"
+if [ "$peers" = yes ] || [ ! -f "$to/peers-movielens.json" ]; then
+    say "MovieLens: the peers"
+    "$python" "$here/peers.py" movielens --events "$to/movielens.ndjson" --to "$to/peers-movielens.json"
+fi
+tables=(--nearline-movielens "$to/nearline-movielens.json" --queries-movielens "$to/queries-movielens.ndjson"
+    --peers-movielens "$to/peers-movielens.json")
+
+if [ -n "$mind" ]; then
+    say "MIND: nearline"
+    "$nearline" import mind "$mind" --to "$to/mind.ndjson" >&2
+    "$nearline" evaluate impressions "$to/mind.ndjson" --catalogue "$to/mind.ndjson.titles" --train-fraction 0.5 --json \
+        >"$to/nearline-mind.json"
+    if [ "$peers" = yes ] || [ ! -f "$to/peers-mind.json" ]; then
+        say "MIND: the peers"
+        "$python" "$here/peers.py" mind --events "$to/mind.ndjson" --train-fraction 0.5 --to "$to/peers-mind.json"
+    fi
+    tables+=(--nearline-mind "$to/nearline-mind.json" --peers-mind "$to/peers-mind.json")
+fi
+
+if [ "$update" = yes ]; then tables+=(--into "$root/docs/evaluation.md"); fi
+say "reports, charts and JSON are in $to"
+"$python" "$here/peers.py" tables "${tables[@]}" --label "$label"

@@ -1,0 +1,217 @@
+//! Adding the contents of one delta to the sums, section by section.
+//!
+//! Cells come in order, so those of one title and epoch, and within them those of one country or row,
+//! stand together: they are summed up first, and each table is looked into once for all of them.
+
+use super::{ALL, Aggregates};
+use crate::delta::{Counts, Delta, PlaceCell, TakeCounts};
+use crate::symbols::Symbol;
+use hashbrown::HashMap;
+
+impl Aggregates {
+    pub(super) fn add_contents(&mut self, delta: &Delta) {
+        let newest = delta.cells.iter().map(|cell| cell.epoch).max().unwrap_or(0);
+        if self.decays.advance(newest) {
+            for table in &mut self.counters {
+                table.rescale(&self.decays);
+            }
+            self.variants.sweep(&self.decays);
+        }
+        self.places.advance(self.decays.newest_epoch);
+        self.arms.advance(newest);
+        let mut titles = Titles::of(delta);
+        self.add_cells(delta, &mut titles);
+        for (to, sources) in delta.transition_runs() {
+            // Interned in the order of the run, whether there is room for all or not.
+            let to = titles.number(self, to);
+            let sources: Vec<Option<Symbol>> =
+                sources.iter().map(|from| titles.number(self, *from)).collect();
+            if let Some(to) = to {
+                self.transitions.add(to, sources.into_iter());
+            }
+        }
+        self.transitions.bound(&self.titles);
+        self.add_places(delta, &mut titles);
+        for cell in &delta.arms {
+            if let Some(title) = titles.number(self, cell.title) {
+                self.arms.add(title, cell, delta);
+            }
+        }
+        for cell in &delta.variants {
+            if let Some(name) = delta.strings.get(cell.variant as usize) {
+                self.variants.add(name, cell.epoch, cell.counts, &self.decays);
+            }
+        }
+    }
+
+    fn add_cells(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
+        let mut dimensions = Dimensions::of(delta);
+        let [all, ..] = self.dimensions_of(&[ALL]);
+        let mut devices = Sums::default();
+        for of_epoch in delta.cells.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
+            let Some(first) = of_epoch.first() else { continue };
+            let Some(title) = titles.number(self, first.title) else { continue };
+            let mut together = Counts::default();
+            for of_country in of_epoch.chunk_by(|a, b| a.country == b.country) {
+                let mut in_country = Counts::default();
+                for cell in of_country {
+                    in_country += cell.counts;
+                    let device = dimensions.number(self, Kind::Device, cell.device);
+                    devices.add(device, cell.counts);
+                }
+                together += in_country;
+                let country = of_country.first().map_or(0, |cell| cell.country);
+                let country = dimensions.number(self, Kind::Country, country);
+                self.count(country, title, first.epoch, in_country);
+            }
+            self.count(all, title, first.epoch, together);
+            for (device, counts) in devices.drain() {
+                self.count(Some(device), title, first.epoch, counts);
+            }
+            if self.plays.len() <= title as usize {
+                self.plays.resize(title as usize + 1, 0);
+            }
+            self.plays[title as usize] += u64::from(together.plays);
+        }
+    }
+
+    fn add_places(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
+        let mut rows: HashMap<u32, Option<Symbol>> = HashMap::new();
+        let mut dimensions = Dimensions::of(delta);
+        let mut bands = Sums::default();
+        for of_epoch in delta.places.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
+            let Some(first) = of_epoch.first() else { continue };
+            let Some(title) = titles.number(self, first.title) else { continue };
+            for of_row in of_epoch.chunk_by(|a, b| a.row == b.row) {
+                let local = of_row.first().map_or(0, |cell| cell.row);
+                let row = *rows.entry(local).or_insert_with(|| {
+                    delta.strings.get(local as usize).and_then(|name| self.places.row(name))
+                });
+                let mut in_row = Counts::default();
+                for cell in of_row {
+                    in_row += counts_of(cell);
+                    if let Some(band) = cell.band {
+                        let band = dimensions.number(self, Kind::Position, u32::from(band.first()));
+                        bands.add(band, counts_of(cell));
+                    }
+                    if let Some(row) = row {
+                        self.places.add(title, row, cell);
+                    }
+                }
+                if row.is_some() {
+                    let dimension = dimensions.number(self, Kind::Row, local);
+                    self.count(dimension, title, first.epoch, in_row);
+                }
+            }
+            for (band, counts) in bands.drain() {
+                self.count(Some(band), title, first.epoch, counts);
+            }
+        }
+    }
+
+    fn count(&mut self, dimension: Option<Symbol>, title: Symbol, epoch: u32, counts: Counts) {
+        if let Some(table) = dimension.and_then(|dimension| self.counters.get_mut(dimension as usize)) {
+            table.add(title, epoch, counts, &self.decays);
+        }
+    }
+}
+
+fn counts_of(cell: &PlaceCell) -> Counts {
+    let TakeCounts { impressions, attributed, quality } = cell.counts;
+    Counts { impressions, attributed, quality, plays: 0 }
+}
+
+/// Numbers of a delta's titles, given out as they are met.
+struct Titles<'a> {
+    delta: &'a Delta,
+    numbers: Vec<Known>,
+}
+
+#[derive(Clone, Copy)]
+enum Known {
+    NotYet,
+    Number(Symbol),
+    NoRoom,
+}
+
+impl<'a> Titles<'a> {
+    fn of(delta: &'a Delta) -> Self {
+        Self { delta, numbers: vec![Known::NotYet; delta.strings.len()] }
+    }
+
+    /// The number of the title that is string `local`; `None` where there is no room for another.
+    fn number(&mut self, aggregates: &mut Aggregates, local: u32) -> Option<Symbol> {
+        let known = self.numbers.get_mut(local as usize)?;
+        if let Known::NotYet = known {
+            *known = match aggregates.titles.intern(&self.delta.strings[local as usize]) {
+                Ok(number) => Known::Number(number),
+                Err(_) => {
+                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
+                        .increment(1);
+                    Known::NoRoom
+                }
+            };
+        }
+        match known {
+            Known::Number(number) => Some(*number),
+            Known::NotYet | Known::NoRoom => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Country,
+    Device,
+    Row,
+    Position,
+}
+
+/// Dimensions of a delta's strings (of its positions: the first of the band).
+struct Dimensions<'a> {
+    delta: &'a Delta,
+    numbers: HashMap<(Kind, u32), Option<Symbol>>,
+}
+
+impl<'a> Dimensions<'a> {
+    fn of(delta: &'a Delta) -> Self {
+        Self { delta, numbers: HashMap::new() }
+    }
+
+    fn number(&mut self, aggregates: &mut Aggregates, kind: Kind, local: u32) -> Option<Symbol> {
+        if local == 0 && kind != Kind::Position {
+            return None;
+        }
+        if let Some(known) = self.numbers.get(&(kind, local)) {
+            return *known;
+        }
+        let text = |local: u32| self.delta.strings.get(local as usize).map_or("", |text| text);
+        let name = match kind {
+            Kind::Country => format!("country:{}", text(local)),
+            Kind::Device => format!("device:{}", text(local)),
+            Kind::Row => format!("row:{}", text(local)),
+            Kind::Position => format!("position:{}", crate::delta::PositionBand::of(local).label()),
+        };
+        let [dimension] = aggregates.dimensions_of(&[&name]);
+        self.numbers.insert((kind, local), dimension);
+        dimension
+    }
+}
+
+/// A few sums by dimension.
+#[derive(Default)]
+struct Sums(Vec<(Symbol, Counts)>);
+
+impl Sums {
+    fn add(&mut self, dimension: Option<Symbol>, counts: Counts) {
+        let Some(dimension) = dimension else { return };
+        match self.0.iter_mut().find(|(known, _)| *known == dimension) {
+            Some((_, sum)) => *sum += counts,
+            None => self.0.push((dimension, counts)),
+        }
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = (Symbol, Counts)> {
+        self.0.drain(..)
+    }
+}

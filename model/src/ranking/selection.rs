@@ -1,0 +1,96 @@
+//! Selection: the best of many scores, and, if asked for, a little unlike each other.
+
+use super::Ranked;
+use crate::catalogue::Catalogue;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Candidates looked at for each title wanted, where diversity is asked for.
+const CANDIDATES_EACH: usize = 4;
+
+/// A title with its score.
+pub(super) struct Scored<'a> {
+    pub id: &'a Arc<str>,
+    pub score: f64,
+}
+
+impl PartialEq for Scored<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Scored<'_> {}
+impl PartialOrd for Scored<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+/// Higher scores first, then the lower id.
+impl Ord for Scored<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.score.total_cmp(&other.score).then_with(|| other.id.cmp(self.id))
+    }
+}
+
+/// The `limit` best of `scored` that are `admitted`.
+pub(super) fn best<'a>(
+    scored: impl Iterator<Item = Scored<'a>>,
+    limit: usize,
+    admitted: impl Fn(&str) -> bool,
+) -> Vec<Ranked> {
+    let mut heap: BinaryHeap<Scored<'a>> = scored.filter(|scored| scored.score > 0.0).collect();
+    let mut ranked = Vec::with_capacity(limit.min(heap.len()));
+    while ranked.len() < limit
+        && let Some(Scored { score, id }) = heap.pop()
+    {
+        if admitted(id) {
+            ranked.push(Ranked { title: id.clone(), score, reasons: Vec::new() });
+        }
+    }
+    ranked
+}
+
+/// How many candidates [`diverse`] wants for `limit` titles.
+pub(super) fn candidates(limit: usize, diversity: f64) -> usize {
+    if diversity > 0.0 { limit.saturating_mul(CANDIDATES_EACH) } else { limit }
+}
+
+/// Picks `limit` of `ranked` one after the other, each by its score and by how unlike those picked
+/// before it is in its genres: maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998).
+pub(super) fn diverse(
+    mut ranked: Vec<Ranked>,
+    catalogue: &Catalogue,
+    limit: usize,
+    diversity: f64,
+) -> Vec<Ranked> {
+    if diversity <= 0.0 {
+        return ranked;
+    }
+    let top = ranked.first().map_or(1.0, |first| first.score);
+    let mut alike = vec![0.0_f64; ranked.len()];
+    let mut picked: Vec<Ranked> = Vec::with_capacity(limit.min(ranked.len()));
+    while picked.len() < limit && !ranked.is_empty() {
+        let worth = |at: usize| (1.0 - diversity) * ranked[at].score / top - diversity * alike[at];
+        let mut next = 0;
+        for at in 1..ranked.len() {
+            if worth(at) > worth(next) {
+                next = at;
+            }
+        }
+        let pick = ranked.remove(next);
+        alike.remove(next);
+        for (other, alike) in ranked.iter().zip(&mut alike) {
+            *alike = alike.max(likeness(catalogue, &pick.title, &other.title));
+        }
+        picked.push(pick);
+    }
+    picked
+}
+
+/// Genres in common over all genres of both (Jaccard); 0 where one has none.
+fn likeness(catalogue: &Catalogue, a: &str, b: &str) -> f64 {
+    let (Some(a), Some(b)) = (catalogue.get(a), catalogue.get(b)) else { return 0.0 };
+    let common = a.genres.iter().filter(|genre| b.genres.contains(genre)).count();
+    let all = a.genres.len() + b.genres.len() - common;
+    if all == 0 { 0.0 } else { common as f64 / all as f64 }
+}

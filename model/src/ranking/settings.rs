@@ -1,0 +1,72 @@
+//! Settings of the ranking: what an experiment may vary.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the ranking. The defaults were chosen on a validation split (`docs/evaluation.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RankingSettings {
+    /// What a title of the history counts for, one more step back.
+    pub step_weight: f64,
+    /// Power of `(plays + damping_plays)` that scores are divided by: the higher, the fewer hits.
+    pub damping_power: f64,
+    /// Plays added before damping, so that rare titles are not thrown to the top.
+    pub damping_plays: f64,
+    /// What the most popular title scores by its popularity alone.
+    pub popularity_weight: f64,
+    /// How much titles unlike those before them are preferred, 0 to 1 (maximal marginal relevance).
+    pub diversity: f64,
+    /// How much catalogue titles that hardly anybody has played yet are mixed in, 0 to 1.
+    pub freshness: f64,
+    /// Whether titles seen before may be offered again.
+    pub repeats: bool,
+    /// What a title of the history counts for after a thumb down; below 0 it counts against its like.
+    pub thumb_down: f64,
+    /// The same after a thumb up.
+    pub thumb_up: f64,
+    /// The same after two thumbs up.
+    pub two_thumbs_up: f64,
+    /// What each star above 3 (or below it) adds to 1 (or takes from it).
+    pub star: f64,
+    /// What a title counts for of which less than a tenth was watched.
+    pub abandoned: f64,
+}
+
+impl Default for RankingSettings {
+    fn default() -> Self {
+        Self {
+            step_weight: 0.85,
+            damping_power: 0.2,
+            damping_plays: 20.0,
+            popularity_weight: 0.0004,
+            diversity: 0.0,
+            freshness: 0.1,
+            repeats: false,
+            thumb_down: -0.5,
+            thumb_up: 1.2,
+            two_thumbs_up: 1.4,
+            star: 0.05,
+            abandoned: 0.5,
+        }
+    }
+}
+
+impl RankingSettings {
+    /// The first setting that is out of bounds, and its bounds.
+    pub fn out_of_bounds(&self) -> Option<(&'static str, f64, f64, f64)> {
+        let bounds = [
+            ("step_weight", self.step_weight, 0.0, 0.99),
+            ("damping_power", self.damping_power, 0.0, 1.0),
+            ("damping_plays", self.damping_plays, 0.0, 1e9),
+            ("popularity_weight", self.popularity_weight, 0.0, 1.0),
+            ("diversity", self.diversity, 0.0, 1.0),
+            ("freshness", self.freshness, 0.0, 1.0),
+            ("thumb_down", self.thumb_down, -10.0, 10.0),
+            ("thumb_up", self.thumb_up, -10.0, 10.0),
+            ("two_thumbs_up", self.two_thumbs_up, -10.0, 10.0),
+            ("star", self.star, 0.0, 0.5),
+            ("abandoned", self.abandoned, -10.0, 10.0),
+        ];
+        bounds.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value))
+    }
+}

@@ -1,0 +1,46 @@
+//! `[remediation]` and `[chaos]`: what is done about faults, and whether they may be made on purpose.
+//! Each key is described in `config/default.toml`.
+
+use serde::{Deserialize, Serialize};
+
+/// `[remediation]`: what is done about faults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RemediationSection {
+    /// Crashes on one event after which it is stepped over.
+    pub poison_attempts: u32,
+    /// Events that may be stepped over per partition.
+    pub quarantine_max: usize,
+    /// Milliseconds without a sign of life after which an actor is replaced.
+    pub hang_ms: u64,
+    /// Milliseconds after which a reader that brings nothing, though the log has more, is recreated.
+    pub reader_stall_ms: u64,
+    /// Threads that may be left behind in blocked actors before the process ends.
+    pub leaked_threads: usize,
+    /// Rebuilds of all partitions within the window before the process ends; at least four each.
+    pub node_rebuilds: usize,
+    /// Seconds of that window.
+    pub node_window_seconds: u64,
+}
+
+impl Default for RemediationSection {
+    fn default() -> Self {
+        Self {
+            poison_attempts: 3,
+            quarantine_max: 1_000,
+            hang_ms: 800,
+            reader_stall_ms: 2_000,
+            leaked_threads: 4,
+            node_rebuilds: 200,
+            node_window_seconds: 60,
+        }
+    }
+}
+
+/// `[chaos]`: faults on purpose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChaosSection {
+    /// Whether the operators' listener, on loopback only, takes faults.
+    pub enabled: bool,
+}

@@ -1,0 +1,181 @@
+//! Files of events, one JSON object a line, put into the order of their time.
+
+use anyhow::Context;
+use bytes::Bytes;
+use nearline_model::{Event, Title};
+use std::io::BufRead;
+use std::path::Path;
+
+/// Bad lines that are kept with their reason; more are only counted.
+const SHOWN_BAD_LINES: usize = 5;
+
+/// A valid event that waits to be replayed.
+#[derive(Debug, Clone)]
+pub struct TimedEvent {
+    /// Event time, Unix milliseconds.
+    pub at_ms: i64,
+    /// The event as it stands in its file.
+    pub payload: Bytes,
+}
+
+/// Lines that are no valid event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BadLines {
+    /// How many.
+    pub count: u64,
+    /// The first of them: file, line and what is wrong.
+    pub first: Vec<String>,
+}
+
+/// Events of one or several files.
+#[derive(Debug, Clone, Default)]
+pub struct EventFile {
+    /// Valid events; in the order of their time once sorted.
+    pub events: Vec<TimedEvent>,
+    /// What was left out.
+    pub bad: BadLines,
+}
+
+impl EventFile {
+    /// Reads all `paths` (`-`: standard input) and sorts what was read by event time. Events of one
+    /// millisecond keep the order in which they stand.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or no valid event in all of them.
+    pub fn read_all(paths: &[impl AsRef<Path>], event_bytes: usize) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for path in paths {
+            let path = path.as_ref();
+            if path.as_os_str() == "-" {
+                all.read(std::io::stdin().lock(), "standard input", event_bytes)?;
+            } else {
+                let shown = path.display().to_string();
+                let file = std::fs::File::open(path).with_context(|| format!("{shown} cannot be read"))?;
+                all.read(std::io::BufReader::with_capacity(1 << 20, file), &shown, event_bytes)?;
+            }
+        }
+        if all.events.is_empty() {
+            anyhow::bail!(
+                "there is no valid event to evaluate{}; expected one JSON object of the event contract a line",
+                all.bad.describe().map(|bad| format!(": {bad}")).unwrap_or_default()
+            );
+        }
+        all.events.sort_by_key(|event| event.at_ms);
+        Ok(all)
+    }
+
+    /// Reads one more file; empty lines are skipped, bad ones counted.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(&mut self, mut reader: impl BufRead, name: &str, event_bytes: usize) -> anyhow::Result<()> {
+        let mut line = Vec::new();
+        for number in 1_u64.. {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line);
+            if read.with_context(|| format!("{name}:{number} cannot be read"))? == 0 {
+                break;
+            }
+            let payload = line.trim_ascii();
+            if payload.is_empty() {
+                continue;
+            }
+            match Event::parse(payload, event_bytes) {
+                Ok(event) => {
+                    let at_ms = event.at_ms;
+                    self.events.push(TimedEvent { at_ms, payload: Bytes::copy_from_slice(payload) });
+                }
+                Err(reject) => self.bad.add(|| format!("{name}:{number}: {reject}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BadLines {
+    /// Counts one more.
+    pub fn add(&mut self, describe: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < SHOWN_BAD_LINES {
+            self.first.push(describe());
+        }
+    }
+
+    /// How many there are, and the first of them; `None` if there is none.
+    pub fn describe(&self) -> Option<String> {
+        let more = self.count - self.first.len() as u64;
+        let lines = match self.count {
+            0 => return None,
+            1 => "1 line was left out".to_owned(),
+            count => format!("{count} lines were left out"),
+        };
+        let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        Some(format!("{lines}:\n  {}{rest}", self.first.join("\n  ")))
+    }
+}
+
+/// Reads a catalogue, one title a line.
+///
+/// # Errors
+/// A file that cannot be read, or the first line that is no valid title.
+pub fn read_titles(path: &Path) -> anyhow::Result<Vec<Title>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            let place = || format!("{}:{}", path.display(), at + 1);
+            let title: Title = serde_json::from_str(line).with_context(place)?;
+            title.validate().with_context(place)?;
+            Ok(title)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn play(id: &str, at: &str) -> String {
+        format!(r#"{{"id":"{id}","type":"play","member":"m1","title":"t1","at":"2026-03-01T{at}Z"}}"#)
+    }
+
+    #[test]
+    fn bad_lines_are_counted_and_the_first_are_named_with_their_number() {
+        let bad = "nonsense\n".repeat(7);
+        let text = format!("{}\n\n{bad}{}\n", play("a", "20:15:01"), play("b", "20:15:00"));
+        let mut file = EventFile::default();
+        file.read(text.as_bytes(), "x.ndjson", 65_536).expect("read");
+        assert_eq!((file.events.len(), file.bad.count, file.bad.first.len()), (2, 7, SHOWN_BAD_LINES));
+        assert!(file.bad.first[0].starts_with("x.ndjson:3: malformed-json"), "{:?}", file.bad);
+        let described = file.bad.describe().expect("some");
+        assert!(described.starts_with("7 lines were left out:"), "{described}");
+        assert!(described.ends_with("and 2 more"), "{described}");
+    }
+
+    #[test]
+    fn events_are_sorted_by_time_and_those_of_one_time_keep_their_order() {
+        let directory = tempfile::tempdir().expect("directory");
+        let (one, two) = (directory.path().join("1"), directory.path().join("2"));
+        std::fs::write(&one, format!("{}\n{}\n", play("late", "20:15:01"), play("first", "20:15:00")))
+            .expect("written");
+        std::fs::write(&two, play("second", "20:15:00")).expect("written");
+        let file = EventFile::read_all(&[one, two], 65_536).expect("read");
+        let ids: Vec<String> = file
+            .events
+            .iter()
+            .map(|event| Event::parse(&event.payload, 65_536).expect("valid").id.into_owned())
+            .collect();
+        assert_eq!(ids, ["first", "second", "late"]);
+    }
+
+    #[test]
+    fn a_file_without_a_valid_event_is_an_error_that_says_why() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("bad.ndjson");
+        std::fs::write(&path, "{\"id\":\"a\"}\n").expect("written");
+        let error = EventFile::read_all(&[&path], 65_536).expect_err("nothing in it").to_string();
+        assert!(error.contains("no valid event") && error.contains("bad.ndjson:1: missing-field"), "{error}");
+        let error = EventFile::read_all(&[directory.path().join("nowhere")], 65_536).expect_err("absent");
+        assert!(format!("{error:#}").contains("nowhere cannot be read"), "{error:#}");
+    }
+}

@@ -1,0 +1,239 @@
+//! `GET /v1/members/{id}/recommendations/live`: a member's row, sent again whenever it changes
+//! (server-sent events; WHATWG HTML, section 9.2).
+//!
+//! A subscriber waits for two things: an event of its member being folded (told by the partition's
+//! actor, for watched members only) and a change of the aggregates (looked at by one task for all).
+//! Either makes it rank its row again, at most once per `live.min_interval_ms`; a row that came out
+//! the same is not sent. The stream is pulled by the connection: while a client reads slowly nothing is
+//! ranked and nothing is queued, and what it gets next is the newest.
+
+mod hub;
+
+pub use hub::LiveHub;
+
+use super::asked::{Asked, SHARED};
+use super::cursor::Route;
+use super::problem::{Problem, ProblemKind};
+use super::query::{Parameters, path_id};
+use super::recommendations::{
+    RankedTitle, RecommendationsAnswer, VariantDocument, issued_id, not_reached, row,
+};
+use super::state::{Answer, State};
+use crate::config::LiveSection;
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use hub::Seat;
+use nearline_actors::{MemberAnswer, MemberWatch};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// Milliseconds after which a client is told to open its row again.
+const RETRY_MS: u64 = 1_000;
+
+#[utoipa::path(
+    get, path = "/v1/members/{id}/recommendations/live", tag = "members", operation_id = "live",
+    summary = "A member's row, again whenever it changes",
+    description = "Server-sent events named `recommendations`; the data are those of `GET /v1/members/{id}/recommendations`. Send the id of the last event as `Last-Event-ID`: a row that is still the same is not sent again.",
+    params(
+        ("id" = String, Path, description = "The member"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received"),
+        ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
+        ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2: only titles available there"),
+        ("device" = Option<String>, Query, description = "Device"),
+        ("exclude" = Option<String>, Query, description = "Titles not wanted: ids separated by commas; may be repeated"),
+        ("explain" = Option<bool>, Query, description = "Whether reasons are wanted"),
+        ("filter" = Option<String>, Query, description = "CEL: only titles that it is true for"),
+        ("boost" = Option<String>, Query, description = "CEL: what a title's score is multiplied by"),
+        ("max_maturity" = Option<u8>, Query, description = "Only titles known to be meant for this age, in years, or younger"),
+    ),
+    responses(
+        (status = 200, description = "Rows, as they change", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many live rows are open as may be, or the service is stopping", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn follow(request: HttpRequest, state: State) -> Answer {
+    let member = path_id(&request)?;
+    let parameters = Parameters::read(&request, &SHARED)?;
+    let asked = Asked::read(&parameters, &state, &member, Route::Recommendations)?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        // Proxies that buffer answers would hold the events back.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"));
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let Some(seat) = state.live.take_seat() else {
+        let detail = format!(
+            "{} live rows are open, which is all that `live.max_subscribers` allows; try again later",
+            state.config.live.max_subscribers
+        );
+        return Err(Problem::new(ProblemKind::TooManySubscribers, detail));
+    };
+    let sent = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).and_then(row_of_event);
+    // Watched before it is read: what is folded in between is told.
+    let watch = state.engine.watch_member(&member);
+    let subscriber = Subscriber {
+        trend: state.live.trend(),
+        ends: Instant::now() + Duration::from_secs(state.config.live.max_seconds),
+        found: state.engine.member(&member, false, None).await.map_err(not_reached)?,
+        opening: Some(Opening::Greet),
+        quiet_until: Instant::now(),
+        state,
+        asked,
+        member,
+        watch,
+        sent,
+        _seat: seat,
+    };
+    // Ranked once before the answer begins: a filter that costs too much is told as a problem.
+    subscriber.rank()?;
+    let events = futures_util::stream::unfold(subscriber, |mut subscriber| async move {
+        let bytes = subscriber.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(bytes), subscriber))
+    });
+    Ok(response.streaming(events))
+}
+
+/// What a subscriber does before it waits for changes.
+enum Opening {
+    /// Tells when to come back.
+    Greet,
+    /// Sends the row, unless the client has it.
+    Row,
+}
+
+/// One open connection.
+struct Subscriber {
+    state: State,
+    asked: Asked,
+    member: String,
+    watch: MemberWatch,
+    trend: watch::Receiver<u64>,
+    found: MemberAnswer,
+    /// Fingerprint of the row that the client has.
+    sent: Option<u64>,
+    opening: Option<Opening>,
+    /// When the row may be ranked again.
+    quiet_until: Instant,
+    ends: Instant,
+    _seat: Seat,
+}
+
+impl Subscriber {
+    /// What to send next; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.opening.take() {
+            Some(Opening::Greet) => {
+                self.opening = Some(Opening::Row);
+                return Some(Bytes::from(format!("retry: {RETRY_MS}\n\n")));
+            }
+            Some(Opening::Row) => {
+                if let Some(event) = self.changed_row().ok()? {
+                    return Some(event);
+                }
+            }
+            None => {}
+        }
+        let LiveSection { keep_alive_seconds, min_interval_ms, trend_interval_ms, .. } =
+            self.state.config.live;
+        let stopped = self.state.live.stopped();
+        tokio::pin!(stopped);
+        // From the last thing sent, not from the last look: rows that stay the same are silent.
+        let silent_until = Instant::now() + Duration::from_secs(keep_alive_seconds);
+        loop {
+            // What another node folds is not told here: it is asked now and then.
+            let is_elsewhere = !self.state.engine.is_folded_here(&self.member);
+            let is_of_member = tokio::select! {
+                biased;
+                () = &mut stopped => return None,
+                () = tokio::time::sleep_until(self.ends) => return None,
+                // Before what may be ready at every look, or its turn would never come.
+                () = tokio::time::sleep_until(silent_until) => return Some(Bytes::from_static(b": still here\n\n")),
+                _ = self.watch.changed() => true,
+                () = tokio::time::sleep(Duration::from_millis(trend_interval_ms)), if is_elsewhere => true,
+                changed = self.trend.changed() => changed.map(|()| is_elsewhere).ok()?,
+            };
+            tokio::time::sleep_until(self.quiet_until).await;
+            self.quiet_until = Instant::now() + Duration::from_millis(min_interval_ms);
+            if is_of_member {
+                // Only then is the actor asked: the trend changes no member's state.
+                self.found = self.state.engine.member(&self.member, false, None).await.ok()?;
+            }
+            if let Some(event) = self.changed_row().ok()? {
+                return Some(event);
+            }
+        }
+    }
+
+    fn rank(&self) -> Result<Vec<RankedTitle>, Problem> {
+        let allocation = self.state.experiments.allocate(&self.member);
+        let snapshot = self.found.snapshot.as_ref();
+        row(&self.state, &self.asked, &self.member, snapshot, allocation.as_ref())
+    }
+
+    /// The row as an event, if it is not the one that the client has.
+    fn changed_row(&mut self) -> Result<Option<Bytes>, Problem> {
+        metrics::counter!("nearline_live_rankings_total").increment(1);
+        let titles = self.rank()?;
+        let fingerprint = fingerprint_of(&titles);
+        if self.sent == Some(fingerprint) {
+            return Ok(None);
+        }
+        self.sent = Some(fingerprint);
+        let allocation = self.state.experiments.allocate(&self.member);
+        let answer = RecommendationsAnswer {
+            recommendation_id: issued_id(&self.member, allocation.as_ref()),
+            member: self.member.clone(),
+            source: self.found.source.name(),
+            position: self.found.position,
+            variant: allocation.as_ref().map(VariantDocument::of),
+            titles,
+            next: None,
+        };
+        self.state.queries.count(self.found.source);
+        metrics::counter!("nearline_live_events_total").increment(1);
+        let data = serde_json::to_string(&answer)
+            .map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;
+        // JSON has no line breaks of its own here, so that one `data` line holds it.
+        let id = format!("{}-{fingerprint:016x}", answer.position);
+        Ok(Some(Bytes::from(format!("id: {id}\nevent: recommendations\ndata: {data}\n\n"))))
+    }
+}
+
+/// Fingerprint of the titles of a row, in their order.
+fn fingerprint_of(titles: &[RankedTitle]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for title in titles {
+        hash.update(title.title.as_bytes());
+        // No id holds it: "ab", "c" and "a", "bc" differ.
+        hash.update(b"\n");
+    }
+    hash.digest()
+}
+
+/// The row's fingerprint in the id of an event; ids that are not ours are no reason to refuse.
+fn row_of_event(id: &str) -> Option<u64> {
+    let (position, row) = id.split_once('-')?;
+    let _: u64 = position.parse().ok()?;
+    u64::from_str_radix(row, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::row_of_event;
+
+    #[test]
+    fn the_row_is_read_from_ids_of_ours_and_no_others() {
+        assert_eq!(row_of_event("12-00000000000000ff"), Some(255));
+        for other in ["", "12", "x-00", "12-xyz", "-ff"] {
+            assert_eq!(row_of_event(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use crate::events::{audience, event, publish, titles};
+use crate::running::Service;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Longest time that a test waits for an event.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// One event of a stream.
+#[derive(Debug)]
+struct Event {
+    id: String,
+    data: Value,
+}
+
+/// An open stream; its events, and its comments as events without an id.
+struct Stream {
+    events: Receiver<Event>,
+}
+
+impl Stream {
+    fn open(service: &Service, path: &str, last_event_id: Option<&str>) -> Self {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = ureq::http::Request::builder().uri(format!("http://{}{path}", service.http));
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = agent.run(request.body(()).expect("a request")).expect("an answer");
+        assert_eq!(response.status().as_u16(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let (sender, events) = channel();
+        std::thread::spawn(move || {
+            let mut id = String::new();
+            for line in BufReader::new(response.into_body().into_reader()).lines() {
+                let Ok(line) = line else { return };
+                let event = if let Some(comment) = line.strip_prefix(':') {
+                    Event { id: String::new(), data: Value::String(comment.trim().to_owned()) }
+                } else if let Some(found) = line.strip_prefix("id: ") {
+                    id = found.to_owned();
+                    continue;
+                } else if let Some(data) = line.strip_prefix("data: ") {
+                    Event { id: id.clone(), data: serde_json::from_str(data).expect("JSON") }
+                } else {
+                    continue;
+                };
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { events }
+    }
+
+    /// The next row.
+    fn next(&self) -> Event {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).expect("an event in time");
+            if !event.id.is_empty() {
+                return event;
+            }
+        }
+    }
+
+    /// Whether the stream ends.
+    fn ends(&self) -> bool {
+        loop {
+            match self.events.recv_timeout(DEADLINE) {
+                Ok(_) => {}
+                Err(error) => return error == RecvTimeoutError::Disconnected,
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_is_sent_again_within_a_second_of_what_changes_it_and_not_otherwise() {
+    let service = Service::start();
+    audience(&service);
+    let stream = Stream::open(&service, "/v1/members/ana/recommendations/live?limit=5", None);
+    let first = stream.next();
+    assert_eq!(titles(&first.data).len(), 5);
+    let watched = titles(&first.data)[0].clone();
+
+    // Another member's event and an impression of ana's change nothing for her.
+    publish(
+        &service,
+        &[event("zoe-1", "list_add", "zoe", "t01", 60), event("ana-0", "impression", "ana", "t01", 60)],
+    );
+    let published = Instant::now();
+    let position = publish(&service, &[event("ana-1", "play", "ana", &watched, 61)]);
+    let second = stream.next();
+    assert!(published.elapsed() < Duration::from_secs(1), "{:?}", published.elapsed());
+    assert!(!titles(&second.data).contains(&watched), "what was just watched is not offered again");
+    assert_ne!(titles(&first.data), titles(&second.data), "a row is sent only if it changed");
+    assert!(second.data["position"].as_u64() >= Some(position));
+    assert!(second.id.starts_with(&format!("{}-", second.data["position"])), "{}", second.id);
+    assert_ne!(first.data["recommendation_id"], second.data["recommendation_id"]);
+}
+
+#[test]
+fn a_client_that_comes_back_gets_the_row_only_if_it_is_another_one() {
+    let service = Service::start_with(
+        |config| {
+            config.live.keep_alive_seconds = 1;
+            // Looks that find the row as it was do not put the comment off.
+            config.live.trend_interval_ms = 50;
+        },
+        |ports| ports,
+    );
+    audience(&service);
+    let path = "/v1/members/ana/recommendations/live?limit=5";
+    let first = Stream::open(&service, path, None).next();
+    let again = Stream::open(&service, path, Some(&first.id));
+    let mut asked = 0;
+    let comment = service.until("a comment keeps the connection open", || {
+        asked += 1;
+        publish(&service, &[event(&format!("zoe-{asked}"), "impression", "zoe", "t01", 59)]);
+        again.events.recv_timeout(Duration::from_millis(30)).ok()
+    });
+    assert_eq!(
+        (comment.id.as_str(), &comment.data),
+        ("", &Value::from("still here")),
+        "nothing is sent at once"
+    );
+    publish(&service, &[event("ana-1", "play", "ana", &titles(&first.data)[0], 60)]);
+    assert_ne!(again.next().id, first.id);
+    let behind = Stream::open(&service, path, Some(&first.id)).next();
+    assert_ne!(titles(&behind.data), titles(&first.data), "it changed while the client was away");
+}
+
+#[test]
+fn the_trend_alone_changes_a_row_too() {
+    let service = Service::start_with(|config| config.live.trend_interval_ms = 50, |ports| ports);
+    audience(&service);
+    let stream = Stream::open(&service, "/v1/members/ana/recommendations/live?limit=1", None);
+    let first = titles(&stream.next().data)[0].clone();
+    let hit = if first == "t01" { "t02" } else { "t01" };
+    let plays: Vec<Value> =
+        (0..40).map(|n| event(&format!("h-{n}"), "play", &format!("fan{n}"), hit, 61)).collect();
+    publish(&service, &plays);
+    while titles(&stream.next().data) != [hit] {}
+}
+
+#[test]
+fn live_rows_are_bounded_and_end_with_the_service() {
+    let service = Service::start_with(|config| config.live.max_subscribers = 1, |ports| ports);
+    let path = "/v1/members/ana/recommendations/live";
+    let stream = Stream::open(&service, path, None);
+    stream.next();
+    let refused = service.get("/v1/members/bob/recommendations/live");
+    assert_eq!(
+        (refused.status, &refused.json()["type"]),
+        (503, &Value::from("/problems/too-many-subscribers"))
+    );
+    assert_eq!(service.send("HEAD", path, "", None).status, 200, "HEAD takes no seat");
+    let stopping = Instant::now();
+    drop(service);
+    assert!(stopping.elapsed() < Duration::from_secs(8), "an open row does not hold the stop up");
+    assert!(stream.ends());
+}
+
+#[test]
+fn a_live_row_ends_after_its_time() {
+    let service = Service::start_with(|config| config.live.max_seconds = 1, |ports| ports);
+    let stream = Stream::open(&service, "/v1/members/ana/recommendations/live", None);
+    stream.next();
+    assert!(stream.ends());
+}
