@@ -57,6 +57,8 @@ pub struct Aggregates {
     pub(crate) arms: Arms,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
+    /// Members who began, ever.
+    pub(crate) beginnings: u64,
     pub(crate) decays: Decays,
     positions: Vec<Position>,
 }
@@ -80,6 +82,7 @@ impl Aggregates {
             variants: Variants::new(&settings),
             arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
+            beginnings: 0,
             decays,
             positions: vec![0; usize::from(partitions)],
             settings,
@@ -188,6 +191,11 @@ impl Aggregates {
     /// Id of a title.
     pub fn title_id(&self, title: Symbol) -> &std::sync::Arc<str> {
         self.titles.text(title)
+    }
+
+    /// How often a title, or the beginning, was there to be followed.
+    pub(crate) fn occurrences(&self, title: Symbol) -> u64 {
+        if title == transitions::BEGINNING { self.beginnings } else { self.plays(title) }
     }
 
     /// Plays of a title, ever.

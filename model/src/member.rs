@@ -8,6 +8,7 @@ pub mod snapshot;
 pub use encoding::MEMBER_VERSION;
 pub use snapshot::MemberSnapshot;
 
+use crate::aggregates::transitions::BEGINNING;
 use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
@@ -257,10 +258,12 @@ impl Member {
         }
     }
 
-    /// Records the transition from the latest other titles of the history to `title`.
+    /// Records the transition from the latest other titles of the history to `title`; before the first of
+    /// them stands the beginning ([`BEGINNING`]), as if it were a title.
     fn transition_to(&self, title: Symbol, settings: &FoldSettings, delta: &mut DeltaBuilder) {
         let sources = self.history.iter().rev().map(|watched| watched.title).filter(|from| *from != title);
-        delta.transition(title, sources.take(settings.transition_window));
+        let beginning = self.seen.is_empty().then_some(BEGINNING);
+        delta.transition(title, sources.chain(beginning).take(settings.transition_window));
     }
 
     /// Puts `title` at the end of the history and returns its place there.

@@ -2,7 +2,7 @@
 //!
 //! A title's score adds up, over the titles of the member's history, what having watched each speaks
 //! for it: the weights of [`associations`], 0.85 per step back, more or less by what the member thought
-//! of the title. It is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
+//! of the title. The beginning of the history counts as a title, too. The sum is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
 //! a little of its decayed popularity, which orders what associations do not reach and is all there is
 //! for a new member. Titles of the catalogue that hardly anybody has played yet are mixed in by the
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
@@ -16,7 +16,7 @@ pub mod settings;
 
 use crate::affinity::GenreAffinity;
 use crate::aggregates::Aggregates;
-use crate::aggregates::transitions::Followers;
+use crate::aggregates::transitions::{BEGINNING, Followers};
 use crate::catalogue::Catalogue;
 use crate::member::MemberSnapshot;
 use crate::member::snapshot::{TitleOpinion, WatchedTitle};
@@ -82,6 +82,11 @@ pub enum Reason {
     BecauseYouWatched {
         /// That title.
         title: Arc<str>,
+        /// Its part of the score.
+        weight: f64,
+    },
+    /// Members who have just begun often watch it.
+    OftenFirst {
         /// Its part of the score.
         weight: f64,
     },
@@ -221,7 +226,7 @@ impl<'a> Source<'a> {
             weight,
             solved: learned.and_then(|learned| learned.associations.after(symbol)),
             followers: aggregates.transitions.after(symbol),
-            diagonal: Equations::diagonal(aggregates.plays(symbol)),
+            diagonal: Equations::diagonal(aggregates.occurrences(symbol)),
         }
     }
 
@@ -260,6 +265,12 @@ impl<'a> Scorer<'a> {
             }
             step *= settings.step_weight;
         }
+        if let Some(member) = member
+            && member.seen.is_empty()
+            && step >= LEAST_WEIGHT
+        {
+            sources.push(Source::new(aggregates, query.learned, Arc::from(""), BEGINNING, step));
+        }
         let popularity = Popularity::of(aggregates, query, settings.popularity_weight);
         Self { aggregates, query, settings, sources, popularity }
     }
@@ -295,6 +306,7 @@ impl<'a> Scorer<'a> {
             }
             *score = score.max(0.0) + self.popularity.score(title);
         }
+        scores[BEGINNING as usize] = 0.0;
         scores
     }
 
@@ -312,7 +324,10 @@ impl<'a> Scorer<'a> {
             for source in &self.sources {
                 let weight = source.weight_of(title, self.associations()) * damping;
                 if weight > 0.0 {
-                    reasons.push((weight, Reason::BecauseYouWatched { title: source.title.clone(), weight }));
+                    let because = || Reason::BecauseYouWatched { title: source.title.clone(), weight };
+                    let is_beginning = source.symbol == BEGINNING;
+                    reasons
+                        .push((weight, if is_beginning { Reason::OftenFirst { weight } } else { because() }));
                 }
             }
             let weight = self.popularity.score(title as usize);

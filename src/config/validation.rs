@@ -17,6 +17,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.backends(config)?;
     check.listeners(config)?;
     check.live(config)?;
+    check.ranking(config)?;
     check.experiments(config)?;
     check.remediation(config)?;
     if let Err(error) = EnvFilter::builder().parse(&config.log.level) {
@@ -266,6 +267,17 @@ impl Check<'_> {
                 ("max_seconds", live.max_seconds, 1, 86_400),
             ],
         )
+    }
+
+    fn ranking(&self, config: &Config) -> Result<(), ConfigError> {
+        match config.ranking.out_of_bounds() {
+            None => Ok(()),
+            Some((key, value, least, most)) => Err(self.impossible(
+                &format!("ranking.{key}"),
+                value,
+                &format!("a number from {least} to {most}"),
+            )),
+        }
     }
 
     fn experiments(&self, config: &Config) -> Result<(), ConfigError> {

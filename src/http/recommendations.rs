@@ -37,6 +37,11 @@ pub enum ReasonDocument {
         /// Its part of the score.
         weight: f64,
     },
+    /// Members who have just begun often watch it.
+    OftenFirst {
+        /// Its part of the score.
+        weight: f64,
+    },
     /// Hardly anybody has played it yet, and it is of genres that the member likes.
     Newcomer {
         /// The member's affinity to its genres, 0 to 1.
@@ -89,6 +94,7 @@ impl From<Reason> for ReasonDocument {
         match reason {
             Reason::BecauseYouWatched { title, weight } => Self::BecauseYouWatched { title, weight },
             Reason::Popular { dimension, weight } => Self::Popular { dimension, weight },
+            Reason::OftenFirst { weight } => Self::OftenFirst { weight },
             Reason::Newcomer { affinity, weight } => Self::Newcomer { affinity, weight },
         }
     }

@@ -31,8 +31,9 @@ pub fn read(directory: &Path) -> anyhow::Result<Imported> {
             directory.display()
         );
     };
-    // Stable: ratings of one user in the same second keep the order of their lines.
-    ratings.sort_by_key(|rating| (rating.at_s, rating.user));
+    // The lines of the 100K set are shuffled, so their order tells nothing: ratings of one user in the same
+    // second (a page that was sent at once) are ordered by title.
+    ratings.sort_by_key(|rating| (rating.at_s, rating.user, rating.item));
     let events = ratings.iter().map(event).collect();
     Ok(Imported { titles, events })
 }

@@ -6,7 +6,7 @@ mod version_1;
 use super::Aggregates;
 use super::arms::ArmsForm;
 use super::places::PlaceSum;
-use super::transitions::Pair;
+use super::transitions::{BEGINNING, Pair};
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand};
@@ -34,12 +34,17 @@ struct ContentsV2 {
     dimensions: Vec<(Arc<str>, Vec<CountersV2>)>,
     /// By source: title, followers in ascending order.
     transitions: Vec<FollowersV2>,
+    /// Members who began.
+    beginnings: u64,
     places: PlacesV2,
     /// Variants in ascending order of their names.
     variants: Vec<(Arc<str>, VariantEpochs)>,
     /// Absent in what was version 1.
     arms: Option<ArmsForm>,
 }
+
+/// In place of a title: the beginning.
+const BEGINNING_PLACE: u32 = u32::MAX;
 
 /// Source, followers with their sums of what was played next and near.
 type FollowersV2 = (u32, Vec<(u32, u32, u32)>);
@@ -87,6 +92,7 @@ impl ContentsV2 {
                 .map(|(name, titles)| (name, titles.into_iter().map(counters).collect()))
                 .collect(),
             transitions: before.transitions.into_iter().map(followers_from_v1).collect(),
+            beginnings: 0,
             places: PlacesV2::default(),
             variants: Vec::new(),
             arms: None,
@@ -164,8 +170,9 @@ impl Aggregates {
             }
             table.rescale(&aggregates.decays);
         }
+        aggregates.beginnings = contents.beginnings;
         for (from, followers) in contents.transitions {
-            let from = number(from)?;
+            let from = if from == BEGINNING_PLACE { BEGINNING } else { number(from)? };
             for (to, next, near) in followers {
                 aggregates.transitions.add_pair(from, number(to)?, Pair::from_parts(next, near));
             }
@@ -199,7 +206,7 @@ impl Aggregates {
     fn contents(&self) -> ContentsV2 {
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).collect();
         order.sort_unstable_by(|a, b| self.titles.text(*a).cmp(self.titles.text(*b)));
-        let mut places = vec![0_u32; self.titles.len()];
+        let mut places = vec![BEGINNING_PLACE; self.titles.len()];
         for (place, title) in order.iter().enumerate() {
             places[*title as usize] = place as u32;
         }
@@ -253,6 +260,7 @@ impl Aggregates {
                 .map(|title| (self.titles.text(*title).clone(), self.plays(*title)))
                 .collect(),
             dimensions,
+            beginnings: self.beginnings,
             transitions,
             places: self.stored_places(&places),
             arms: Some(self.arms.form(&places)),

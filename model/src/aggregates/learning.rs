@@ -3,6 +3,7 @@
 //! Cells come in order, so those of one title and epoch, and within them those of one country or row,
 //! stand together: they are summed up first, and each table is looked into once for all of them.
 
+use super::transitions::BEGINNING;
 use super::{ALL, Aggregates};
 use crate::delta::{Counts, Delta, PlaceCell, TakeCounts};
 use crate::symbols::Symbol;
@@ -27,6 +28,7 @@ impl Aggregates {
             let sources: Vec<Option<Symbol>> =
                 sources.iter().map(|from| titles.number(self, *from)).collect();
             if let Some(to) = to {
+                self.beginnings += u64::from(sources.first() == Some(&Some(BEGINNING)));
                 self.transitions.add(to, sources.into_iter());
             }
         }

@@ -9,9 +9,13 @@
 //! number at most; what was dropped starts anew. Below the limit sums are exact and the same whatever
 //! the order of arrival; at the limit they depend on when it was reached.
 
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{NONE, Symbol, Symbols};
 use hashbrown::HashMap;
 use std::sync::LazyLock;
+
+/// What stands before a member's first title, as if it were one: what is played after it is what new
+/// members begin with.
+pub const BEGINNING: Symbol = NONE;
 
 /// Weight of one step back, of what is played next.
 pub const NEXT_STEP: f64 = 0.85;

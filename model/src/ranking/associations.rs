@@ -12,7 +12,8 @@
 //! - `ZᵀZ ≈ (0.85·(T + Tᵀ) + D) / (1 − 0.85²)`: two titles *k* steps apart both weigh in every later
 //!   play, which adds up to a geometric series. Exact for endless histories.
 //!
-//! *R* grows slowly with plays. What the solve has not seen (new titles, those beyond its size) is
+//! The beginning of a history counts as a title that everybody watched first, so that members who have
+//! just begun are offered what others began with. *R* grows slowly with plays. What the solve has not seen (new titles, those beyond its size) is
 //! answered by the diagonal of the same equations ([`Equations::direct`]), so that a title counts from
 //! its first play on.
 //!
@@ -20,7 +21,7 @@
 //! is the caller's decision.
 
 use crate::aggregates::Aggregates;
-use crate::aggregates::transitions::{NEXT_STEP, Pair};
+use crate::aggregates::transitions::{BEGINNING, NEXT_STEP, Pair};
 use crate::identifier::Position;
 use crate::symbols::Symbol;
 use faer::linalg::solvers::DenseSolveCore;
@@ -85,6 +86,9 @@ impl Problem {
         };
         titles.sort_unstable_by(by_plays);
         titles.truncate(most);
+        if most > 0 && aggregates.beginnings > 0 {
+            titles.push(BEGINNING);
+        }
         let mut places = vec![UNSOLVED; aggregates.title_count() + 1];
         for (place, title) in titles.iter().enumerate() {
             places[*title as usize] = place as u32;
@@ -104,7 +108,7 @@ impl Problem {
                     overlap[(column, row)] += Equations::overlap(none, forth) as f32;
                 }
             }
-            overlap[(row, row)] = Equations::diagonal(aggregates.plays(*from)) as f32;
+            overlap[(row, row)] = Equations::diagonal(aggregates.occurrences(*from)) as f32;
             target[(row, row)] = 0.0;
         }
         Self { titles, places, overlap, target, positions: aggregates.positions().to_vec() }

@@ -141,7 +141,7 @@ fn beyond_the_limit_of_transitions_they_are_stored_and_read_all_the_same() {
     let settings = AggregateSettings { transitions: 5, titles: 4, dimensions: 1, arms: 1, ..fading() };
     let mut aggregates = Aggregates::new(1, settings.clone());
     harness.add_to(&mut aggregates);
-    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (3, 4));
+    assert_eq!((aggregates.transition_count(), aggregates.title_count()), (4, 4));
     let stored = aggregates.encode();
     let read = Aggregates::decode(&stored, 1, &settings).expect("just written");
     assert_eq!(read.encode(), stored);

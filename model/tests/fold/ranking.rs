@@ -127,6 +127,7 @@ fn weight(reason: &Reason) -> f64 {
     match reason {
         Reason::BecauseYouWatched { weight, .. }
         | Reason::Popular { weight, .. }
+        | Reason::OftenFirst { weight }
         | Reason::Newcomer { weight, .. } => *weight,
     }
 }
