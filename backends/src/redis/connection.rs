@@ -14,7 +14,7 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
 const RECONNECT_ATTEMPTS: usize = 4;
 
 /// Which connection carries a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Lane {
     /// Commits and other writes.
     Writes,
@@ -84,10 +84,7 @@ impl Connections {
     {
         let mut connection = self.lane(lane);
         let run = async move {
-            let mut outcome = command.query_async(&mut connection).await;
-            if is_stale(lane, &outcome) {
-                outcome = command.query_async(&mut connection).await;
-            }
+            let outcome = command.query_async(&mut connection).await;
             explain(outcome, connection, || vec![argument(&command, 1)]).await
         };
         self.spawn(doing, run).await
@@ -191,12 +188,6 @@ impl Drop for Connections {
             runtime.shutdown_background();
         }
     }
-}
-
-/// Whether a read met a connection that ended unnoticed while nobody used it: the next attempt waits for
-/// a new one. Writes are left to whoever knows that they may be repeated.
-fn is_stale<T>(lane: Lane, outcome: &Result<T, RedisError>) -> bool {
-    lane == Lane::Reads && outcome.as_ref().is_err_and(RedisError::is_connection_dropped)
 }
 
 /// An error of Redis; if it is that a key is of another type than it should be, which one.
