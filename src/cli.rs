@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
 
 pub mod bench;
+mod chaos;
 mod dead_letters;
 mod demo;
 mod evaluate;
@@ -61,6 +62,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
     Bench(bench::BenchArgs),
+    /// Break the engine on purpose, simulated from seeds or live, and judge what is left.
+    Chaos(chaos::ChaosArgs),
     /// Print shell completions.
     #[command(
         after_help = "Example:\n  nearline completions bash > ~/.local/share/bash-completion/completions/nearline"
@@ -104,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             Command::Evaluate(args) => evaluate::run(args, &config).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Chaos(args) => chaos::run(args).await,
             Command::Completions { .. } => Ok(()),
         }
     })

@@ -17,7 +17,7 @@ fn events(imported: &Imported) -> Vec<Event<'_>> {
 }
 
 #[test]
-fn movielens_100k_is_read_in_the_order_of_time_user_line() {
+fn movielens_100k_is_read_in_the_order_of_time_user_title() {
     let directory = tempfile::tempdir().expect("directory");
     write(
         directory.path(),
@@ -29,8 +29,8 @@ fn movielens_100k_is_read_in_the_order_of_time_user_line() {
     );
     let imported = movielens::read(directory.path()).expect("read");
     let ids: Vec<_> = events(&imported).iter().map(|event| event.id.to_string()).collect();
-    assert_eq!(ids, ["ml-1-2", "ml-1-1", "ml-2-2", "ml-2-1"]);
-    let first = &events(&imported)[0];
+    assert_eq!(ids, ["ml-1-1", "ml-1-2", "ml-2-2", "ml-2-1"]);
+    let first = &events(&imported)[1];
     assert_eq!((first.kind, &*first.member, &*first.title), (EventKind::Rating, "u1", "t2"));
     assert_eq!((first.at_ms, first.value), (881_250_949_000, Some(3.0)));
     let title = &imported.titles[0];

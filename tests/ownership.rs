@@ -11,7 +11,7 @@ use cluster::Cluster;
 use nearline::verify::aggregates::refold_aggregates;
 use nearline_actors::aggregates_actor::catch_up;
 use nearline_actors::{Engine, EngineSettings, Source};
-use nearline_model::{Aggregates, PartitionId};
+use nearline_model::{Aggregates, Delta, PartitionId};
 use parking_lot::RwLock;
 use std::time::{Duration, Instant};
 
@@ -108,14 +108,18 @@ fn a_node_that_missed_what_left_the_outbox_starts_over_from_the_snapshot() {
         let bed = Bed::embedded();
         let settings = named("a");
         let engine = bed.engine(settings.clone()).await;
-        bed.append(audience_events(3_000, 100, 34)).await;
-        engine.caught_up().await.expect("caught up");
+        for seed in [34, 35] {
+            bed.append(audience_events(3_000, 100, seed)).await;
+            engine.caught_up().await.expect("caught up");
+        }
         let learned = engine.aggregates().read().encode_contents();
         let positions = engine.aggregates().read().positions().to_vec();
-        // Stopping stores the snapshot, which drops all that it covers from the outbox.
+        // Stopping stores the snapshot, which drops all that it covers from the outbox but the last.
         engine.stop().await;
-        let entries = bed.ports.store.outbox(PartitionId(0), 0, 1).await.expect("read");
-        assert_eq!(entries, []);
+        let entries = bed.ports.store.outbox(PartitionId(0), 0, 2).await.expect("read");
+        assert!(matches!(&entries[..], [last] if last.position == positions[0]), "{entries:?}");
+        let last = Delta::decode(&entries[0].delta).expect("readable");
+        assert!(last.after > 0, "what came before it has left");
 
         let behind = RwLock::new(Aggregates::new(PARTITIONS, settings.aggregates.clone()));
         catch_up(&bed.ports, &behind, PartitionId(0), positions[0]).await.expect("caught up");

@@ -27,12 +27,7 @@ pub struct Learn(pub Arc<Delta>);
 /// known to be committed.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
-pub struct CatchUp {
-    /// The partition.
-    pub partition: PartitionId,
-    /// Position of a commit.
-    pub up_to: Position,
-}
+pub struct CatchUp(pub PartitionId, pub Position);
 
 /// Store a snapshot now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -71,7 +66,7 @@ impl AggregatesActor {
     }
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
-        let (aggregates, store) = (self.aggregates.clone(), self.ports.store.clone());
+        let (aggregates, ports) = (self.aggregates.clone(), self.ports.clone());
         let (writing, saved) = (self.writing.clone(), self.saved.clone());
         async move {
             let started = Instant::now();
@@ -92,8 +87,9 @@ impl AggregatesActor {
             if let Ok(Some((snapshot, saved))) = encoding.await {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
-                store.save_aggregates(snapshot).await?;
-                *saved.lock() = positions;
+                if store_snapshot(&ports, snapshot).await? {
+                    *saved.lock() = positions;
+                }
                 metrics::histogram!("nearline_aggregates_snapshot_duration_seconds")
                     .record(started.elapsed());
             }
@@ -138,14 +134,34 @@ impl Handler<Learn> for AggregatesActor {
 impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
-    fn handle(&mut self, CatchUp { partition, up_to }: CatchUp, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, CatchUp(partition, committed): CatchUp, _: &mut Self::Context) -> Self::Result {
         let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
         let ports = self.ports.clone();
         Box::pin(async move {
             let _writing = writing.lock().await;
-            catch_up(&ports, &aggregates, partition, up_to).await
+            catch_up(&ports, &aggregates, partition, committed).await
         })
     }
+}
+
+/// Stores a snapshot, unless it ends where no commit does: then the store was rolled back behind it,
+/// and nothing could be added to it ever again.
+///
+/// # Errors
+/// The store's.
+pub async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
+    for (number, position) in (0..).zip(&snapshot.positions) {
+        if *position == 0 {
+            continue;
+        }
+        let last = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
+        if last.first().is_none_or(|entry| entry.position != *position) {
+            tracing::info!(partition = number, position, "no commit ends here; no snapshot is stored");
+            return Ok(false);
+        }
+    }
+    ports.store.save_aggregates(snapshot).await?;
+    Ok(true)
 }
 
 impl Handler<SaveSnapshot> for AggregatesActor {

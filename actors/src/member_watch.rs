@@ -115,7 +115,7 @@ mod tests {
     use nearline_model::remediation::Remediation;
     use std::time::Duration;
 
-    /// A journal for what has no remediations.
+    /// Keeps nothing: no test here needs it.
     struct NoJournal;
 
     #[async_trait::async_trait]
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn only_watchers_of_a_noted_member_are_told_and_the_last_one_ends_the_watch() {
         actix_rt::System::new().block_on(async {
-            let remediations = Remediations::start(Arc::new(NoJournal));
-            let shared = Arc::new(PartitionShared::new(PartitionId(0), remediations));
+            let shared =
+                Arc::new(PartitionShared::new(PartitionId(0), Remediations::start(Arc::new(NoJournal))));
             assert!(shared.watches.watched().is_none(), "nobody watches: nothing is looked up");
             let (mut ana, mut again, mut bob) = (
                 MemberWatch::on(&shared, "ana"),

@@ -195,11 +195,12 @@ impl PartitionActor {
             self.ticks_skipped = 0;
             self.commit(context);
         }
-        self.answer_waiting();
+        self.answer_waiting(context);
     }
 
     /// Answers queries whose member is loaded and whose position is reached.
-    fn answer_waiting(&mut self) {
+    fn answer_waiting(&mut self, context: &mut Context<Self>) {
+        let mut missing = Vec::new();
         let mut at = 0;
         while at < self.waiting.len() {
             let waiting = &self.waiting[at];
@@ -207,14 +208,21 @@ impl PartitionActor {
                 self.waiting.swap_remove(at);
                 continue;
             }
-            if waiting.after <= self.partition.folded()
-                && let Lookup::Ready(snapshot) = self.partition.lookup(&waiting.member, waiting.complete)
-            {
-                let _gone = self.waiting.swap_remove(at).reply.send(*snapshot);
-                continue;
+            if waiting.after <= self.partition.folded() {
+                match self.partition.lookup(&waiting.member, waiting.complete) {
+                    Lookup::Ready(snapshot) => {
+                        let _gone = self.waiting.swap_remove(at).reply.send(*snapshot);
+                        continue;
+                    }
+                    // Evicted since it was asked for. It counts as being loaded now: left alone, it and every
+                    // batch with it would wait for good.
+                    Lookup::Missing(slot) => missing.push(slot),
+                    Lookup::Loading => {}
+                }
             }
             at += 1;
         }
+        self.load(missing, context);
     }
 }
 

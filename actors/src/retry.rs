@@ -1,9 +1,27 @@
 //! Trying again while a server is away: exponential backoff with full jitter.
 
 use crate::ports::PortError;
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
+
+thread_local! {
+    /// Where this thread's jitter comes from, if not from the system.
+    static SEEDED: RefCell<Option<StdRng>> = const { RefCell::new(None) };
+}
+
+/// Draws this thread's jitter from `seed` from now on, for simulations; `None`: from the system again.
+pub fn seed_jitter(seed: Option<u64>) {
+    SEEDED.set(seed.map(StdRng::seed_from_u64));
+}
+
+/// Random bits for jitter, from this thread's seed if it has one.
+pub(crate) fn random() -> u64 {
+    let seeded = SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(|rng| rng.random()));
+    seeded.unwrap_or_else(rand::random)
+}
 
 /// Waiting times between attempts.
 #[derive(Debug, Clone)]
@@ -23,7 +41,10 @@ impl Backoff {
     pub fn next_wait(&mut self) -> Duration {
         let bound = self.next_ms;
         self.next_ms = (bound * 2).min(self.max_ms);
-        Duration::from_micros(rand::rng().random_range(bound * 500..=bound * 1_000))
+        let range = bound * 500..=bound * 1_000;
+        let seeded =
+            SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(|rng| rng.random_range(range.clone())));
+        Duration::from_micros(seeded.unwrap_or_else(|| rand::rng().random_range(range)))
     }
 
     /// Starts over, after something worked.

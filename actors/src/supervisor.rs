@@ -23,7 +23,7 @@ use nearline_model::remediation::{Action, FailureHistory, Fault, NodeHistory, Qu
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch as watched;
 
 /// What the supervisors of a node share.
@@ -35,7 +35,7 @@ pub struct Node {
     /// Faults on purpose, where they are allowed.
     pub faults: Option<Arc<Faults>>,
     history: Mutex<NodeHistory>,
-    origin: Instant,
+    origin: tokio::time::Instant,
     exit: watched::Sender<Option<String>>,
 }
 
@@ -47,7 +47,7 @@ impl Node {
             remediations,
             faults,
             history: Mutex::default(),
-            origin: Instant::now(),
+            origin: tokio::time::Instant::now(),
             exit: watched::Sender::new(None),
         }
     }
@@ -164,7 +164,7 @@ impl Supervisor {
 
     fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
         let (mut node, now_ms) = (self.node.history.lock(), self.node.elapsed_ms());
-        memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, rand::random())
+        memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, crate::retry::random())
     }
 
     fn record(&self, memory: &mut Memory, death: &Death, action: Action, before: Standing) {
@@ -234,8 +234,12 @@ impl Supervisor {
         let wait = Duration::from_millis(action.wait_ms().unwrap_or(0));
         let mut stopping = self.stopping.clone();
         // Whoever is to take the partition over does not wait for this one's patience.
-        let waiting =
-            async { drop(tokio::time::timeout(wait, stopping.wait_for(|stopping| *stopping)).await) };
+        let waiting = async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                Ok(_) = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        };
         if let Fault::Poisoned { .. } = death.fault {
             tokio::join!(waiting, self.remember_suspects(memory));
         } else {

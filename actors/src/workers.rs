@@ -5,16 +5,25 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Time between two ticks of a worker.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Where what is spawned runs.
+#[derive(Debug)]
+enum Place {
+    Thread(ArbiterHandle),
+    /// On the thread of whoever spawns: for simulations, which have one thread only.
+    Here,
+}
 
 /// One thread.
 #[derive(Debug)]
 pub struct Worker {
     number: u64,
-    arbiter: ArbiterHandle,
+    place: Place,
     origin: Instant,
     ticks: AtomicU64,
     moved_ms: AtomicU64,
@@ -25,7 +34,7 @@ impl Worker {
         let arbiter = Arbiter::new();
         let worker = Arc::new(Self {
             number,
-            arbiter: arbiter.handle(),
+            place: Place::Thread(arbiter.handle()),
             origin,
             ticks: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
@@ -42,9 +51,25 @@ impl Worker {
         worker
     }
 
-    /// Where to spawn.
-    pub fn arbiter(&self) -> &ArbiterHandle {
-        &self.arbiter
+    /// Runs `start` on the thread; what it spawns stays there.
+    pub fn spawn_fn(&self, start: impl FnOnce() + Send + 'static) {
+        match &self.place {
+            Place::Thread(arbiter) => {
+                arbiter.spawn_fn(start);
+            }
+            Place::Here => start(),
+        }
+    }
+
+    /// Whether this is the thread of whoever spawns.
+    pub fn is_here(&self) -> bool {
+        matches!(self.place, Place::Here)
+    }
+
+    fn stop(&self) {
+        if let Place::Thread(arbiter) = &self.place {
+            arbiter.stop();
+        }
     }
 
     /// Called from the thread: it has done something.
@@ -54,11 +79,18 @@ impl Worker {
 
     /// How long the thread has done nothing, not even tick.
     pub fn still_for(&self) -> Duration {
+        if self.is_here() {
+            // Whoever asks runs on it.
+            return Duration::ZERO;
+        }
         self.origin.elapsed().saturating_sub(Duration::from_millis(self.moved_ms.load(Relaxed)))
     }
 
     /// Ticks since it started.
     pub fn ticks(&self) -> u64 {
+        if self.is_here() {
+            return (self.origin.elapsed().as_millis() / TICK.as_millis()) as u64;
+        }
         self.ticks.load(Relaxed)
     }
 }
@@ -85,6 +117,15 @@ impl Workers {
         let count = count.max(1) as u64;
         let slots = (0..count).map(|number| Worker::start(number, origin)).collect();
         Self { origin, state: Mutex::new(State { slots, left_behind: Vec::new(), started: count }) }
+    }
+
+    /// No thread: everything runs on that of the supervisors, as simulations need it. Nothing that blocks
+    /// is ever replaced then.
+    pub fn here() -> Self {
+        let origin = Instant::now();
+        let (ticks, moved_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        let here = Arc::new(Worker { number: 0, place: Place::Here, origin, ticks, moved_ms });
+        Self { origin, state: Mutex::new(State { slots: vec![here], left_behind: Vec::new(), started: 1 }) }
     }
 
     /// The thread for the actor numbered `number`.
@@ -115,7 +156,7 @@ impl Workers {
         state.left_behind.retain(|worker| {
             let turns = worker.still_for() < 3 * TICK;
             if turns {
-                worker.arbiter.stop();
+                worker.stop();
             }
             !turns
         });
@@ -126,7 +167,7 @@ impl Workers {
     pub fn stop(&self) {
         let state = self.state.lock();
         for worker in state.slots.iter().chain(&state.left_behind) {
-            worker.arbiter.stop();
+            worker.stop();
         }
     }
 }

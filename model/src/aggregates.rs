@@ -36,7 +36,9 @@ pub enum Added {
     Now,
     /// It had been added before.
     Before,
-    /// Something before it is missing: deltas after this position must come first.
+    /// It does not begin where the aggregates end, and nothing was added: either something before it is
+    /// missing (deltas after this position must come first), or the store was rolled back and its log
+    /// cut anew, so that the aggregates end in the middle of it and must be learned again.
     Gap {
         /// Position that the aggregates reflect.
         after: Position,
@@ -89,14 +91,14 @@ impl Aggregates {
         }
     }
 
-    /// What bounds and shapes them.
-    pub fn settings(&self) -> &AggregateSettings {
-        &self.settings
-    }
-
     /// Position of each partition that these aggregates reflect.
     pub fn positions(&self) -> &[Position] {
         &self.positions
+    }
+
+    /// Settings that the sums are made with.
+    pub fn settings(&self) -> &AggregateSettings {
+        &self.settings
     }
 
     /// Distinct titles counted.
@@ -125,13 +127,6 @@ impl Aggregates {
             return Added::Before;
         }
         if delta.after != position {
-            check_invariant!(
-                I2,
-                delta.after > position,
-                "delta {}..{} overlaps {position}",
-                delta.after,
-                delta.position
-            );
             return Added::Gap { after: position };
         }
         self.add_contents(delta);

@@ -3,7 +3,7 @@
 
 use nearline::verify::aggregates::refold_aggregates;
 use nearline::verify::verify_partition;
-use nearline_actors::ports::{NewEvent, Ports};
+use nearline_actors::ports::{NewEvent, PortError, Ports};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
@@ -80,9 +80,17 @@ impl Bed {
             .expect("the engine catches up")
             .expect("the log answers");
         for partition in 0..PARTITIONS {
-            let report = verify_partition(&self.ports, PartitionId(partition), &settings.fold)
-                .await
-                .expect("verified");
+            // A server that was away just now may still break the connection that nobody used meanwhile.
+            let started = Instant::now();
+            let report = loop {
+                match verify_partition(&self.ports, PartitionId(partition), &settings.fold).await {
+                    Ok(report) => break report,
+                    Err(error) if is_transient(&error) && started.elapsed() < DEADLINE => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    Err(error) => panic!("not verified: {error}"),
+                }
+            };
             assert!(report.is_equal(), "I3, partition {partition}: {:#?}", report.mismatches);
         }
         let (positions, contents) = {
@@ -95,6 +103,10 @@ impl Bed {
             "I2: aggregates differ from the fold"
         );
     }
+}
+
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<PortError>().is_some_and(PortError::is_transient)
 }
 
 /// Runs a test inside an actix system.

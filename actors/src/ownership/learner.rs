@@ -28,7 +28,7 @@ impl Learner {
                 loop {
                     let next = to_learn.lock().pop_first();
                     let Some((partition, up_to)) = next else { break };
-                    match aggregates.send(CatchUp { partition, up_to }).await {
+                    match aggregates.send(CatchUp(partition, up_to)).await {
                         Ok(Ok(())) => {}
                         // The next announcement asks again.
                         Ok(Err(error)) => {

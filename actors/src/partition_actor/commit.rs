@@ -122,8 +122,17 @@ async fn carry_out(
     holder.shared.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(Learn(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
-        // An earlier delta did not arrive here: all of them are in the outbox.
-        let _ended = aggregates.send(CatchUp { partition: commit.partition, up_to: commit.position }).await;
+        // An earlier delta did not arrive here, or was undone by the store: the store has what counts.
+        let caught_up = until_done(
+            || async {
+                let catching_up = aggregates.send(CatchUp(commit.partition, commit.position));
+                catching_up.await.unwrap_or(Ok(()))
+            },
+            |error| tracing::warn!(partition = %commit.partition, %error, "learning is held"),
+        );
+        if let Err(error) = caught_up.await {
+            tracing::error!(partition = %commit.partition, %error, "its deltas cannot be learned any more");
+        }
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ impl PartitionActor {
             }
         }
         if !self.broken && self.report(context) {
-            self.answer_waiting();
+            self.answer_waiting(context);
             let evicted = self.partition.evict(self.cached_members);
             if evicted > 0 {
                 metrics::counter!("nearline_cache_evictions_total").increment(evicted as u64);

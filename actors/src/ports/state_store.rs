@@ -79,8 +79,9 @@ pub trait StateStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, PortError>;
 
-    /// Stores a snapshot of the aggregates, then drops outbox entries that it covers. A snapshot
-    /// that reflects less than the stored one in any partition is ignored.
+    /// Stores a snapshot of the aggregates, then drops outbox entries that it covers, all but the last of
+    /// each partition (which tells later that the snapshot ends where a commit does). A snapshot that
+    /// reflects less than the stored one in any partition is ignored.
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError>;
 
     /// The stored snapshot of the aggregates.

@@ -19,8 +19,11 @@ impl Supervisor {
         let (acquired, quarantine) = self.acquire(memory).await?;
         let (epoch, position) = (acquired.epoch, acquired.position);
         // What was committed but not learned before is in the outbox.
-        match self.aggregates.send(CatchUp { partition: id, up_to: position }).await {
-            Ok(caught_up) => caught_up?,
+        match self.aggregates.send(CatchUp(id, position)).await {
+            Ok(Err(error)) if error.is_transient() => return Err(error),
+            // Its members are whole: they are served and folded, whatever became of the sums.
+            Ok(Err(error)) => tracing::error!(partition = %id, %error, "its deltas cannot be learned"),
+            Ok(Ok(())) => {}
             Err(_closed) => return Ok(None),
         }
         let partition = self.restore(acquired).await?;
@@ -49,7 +52,7 @@ impl Supervisor {
             live,
             ended: why.clone(),
         };
-        worker.arbiter().spawn_fn(move || {
+        worker.spawn_fn(move || {
             let (shared, settings) = (parts.shared.clone(), parts.settings.clone());
             let context = Context::new();
             let actor = context.address();
@@ -113,11 +116,14 @@ impl Supervisor {
     async fn restore(&self, acquired: Acquired) -> Result<Partition, PortError> {
         let (id, partitions) = (self.shared.partition, self.ports.log.partitions());
         let fold = self.settings.fold.clone();
-        let restoring = tokio::task::spawn_blocking(move || {
-            Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols)
-        });
+        let restore = move || Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols);
         let what = || format!("symbols of {id}");
-        match restoring.await {
+        let restored = if self.node.workers.of(usize::from(id.0)).is_here() {
+            Ok(restore())
+        } else {
+            tokio::task::spawn_blocking(restore).await
+        };
+        match restored {
             Ok(Ok(partition)) => Ok(partition),
             Ok(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
             Err(error) => Err(PortError::Unavailable { what: what(), detail: error.to_string() }),

@@ -9,8 +9,8 @@ use crate::workers::Worker;
 use nearline_model::Position;
 use nearline_model::remediation::{Action, Fault};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 impl Supervisor {
     /// Runs an actor from its start to its end; `None`: it was asked to end.
@@ -25,7 +25,8 @@ impl Supervisor {
     async fn watch(&self, mut life: Life, memory: &mut Memory) -> Option<Death> {
         let hang = Duration::from_millis(self.settings.hang_ms.max(1));
         let stall = Duration::from_millis(self.settings.reader_stall_ms.max(1));
-        let mut watchdog = Watchdog::new(hang, stall, &sample(&self.shared, &life.worker), Instant::now());
+        let now = || Instant::now().into_std();
+        let mut watchdog = Watchdog::new(hang, stall, &sample(&self.shared, &life.worker), now());
         let mut silence = StoreSilence::default();
         let mut recreated = None;
         let mut is_live = false;
@@ -55,7 +56,7 @@ impl Supervisor {
                     let seen = sample(&self.shared, &life.worker);
                     self.look_at_reader(&mut recreated, seen.read);
                     silence.look(&self.shared, life.incarnation, hang, &seen);
-                    if let Some(symptom) = watchdog.look(&seen, Instant::now())
+                    if let Some(symptom) = watchdog.look(&seen, now())
                         && let Some(death) = self.remedy(symptom, &life, memory, &mut recreated, hang)
                     {
                         return Some(death);

@@ -163,7 +163,7 @@ impl EmbeddedStore {
         let mut batch = files.batch(1, PersistMode::Buffer);
         batch.insert(&files.aggregates, SNAPSHOT_KEY, encode_snapshot(snapshot));
         for (partition, position) in (0..=u16::MAX).map(PartitionId).zip(&snapshot.positions) {
-            let covered = outbox_key(partition, 0)..=outbox_key(partition, *position);
+            let covered = outbox_key(partition, 0)..outbox_key(partition, *position);
             for guard in files.outbox.range(covered) {
                 batch.remove(&files.outbox, guard.key().map_err(|error| files.failure(error))?);
             }

@@ -28,7 +28,7 @@ impl RedisStore {
         let mut trims = redis::pipe();
         for (partition, position) in (0..self.partitions).zip(positions) {
             let key = self.key(PartitionId(partition), "outbox");
-            let keep_from = format!("{}-0", position.saturating_add(1));
+            let keep_from = format!("{position}-0");
             trims.cmd("XTRIM").arg(key).arg("MINID").arg(keep_from).ignore();
         }
         self.connections.run_all(Lane::Writes, "trimming the outbox", trims).await

@@ -1,0 +1,48 @@
+//! Planted bugs: proof that the checker can fail.
+//!
+//! Each is a way to break an adapter's promise (or a setting that takes a safeguard away), so that the
+//! product needs no flag for it.
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mutation {
+    /// The store takes commits of any epoch.
+    SkipEpochCheck,
+    /// The store gives the same epoch out again.
+    ReuseEpoch,
+    /// The store advances the position first, and may fail before the members are written.
+    AcknowledgeBeforeCommit,
+    /// The store writes the members first, and may fail before the position is.
+    TearCommit,
+    /// Members remember one event id instead of many.
+    ForgetRecentIds,
+    /// A commit that is repeated adds its delta to the outbox again.
+    RepeatDelta,
+    /// What is in the outbox is lost when a partition is acquired.
+    LoseOutbox,
+    /// A snapshot of the aggregates that reflects less replaces one that reflects more.
+    AcceptLesserSnapshot,
+    /// Readers resume behind what was ever delivered, not behind what was committed.
+    ResumeFromAckFloor,
+    /// A reader that is opened again leaves one record out.
+    LeaveGap,
+    /// Dead letters are acknowledged but not kept.
+    DropDeadLetters,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::SkipEpochCheck,
+        Self::ReuseEpoch,
+        Self::AcknowledgeBeforeCommit,
+        Self::TearCommit,
+        Self::ForgetRecentIds,
+        Self::RepeatDelta,
+        Self::LoseOutbox,
+        Self::AcceptLesserSnapshot,
+        Self::ResumeFromAckFloor,
+        Self::LeaveGap,
+        Self::DropDeadLetters,
+    ];
+}

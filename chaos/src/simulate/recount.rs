@@ -1,0 +1,50 @@
+//! Counts what the log holds without the fold: by what each publisher meant, each id once.
+
+use super::scenario::{Counted, Planned};
+use nearline_model::{LogRecord, Position};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Impressions and plays by title, and the positions of what is to be refused.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recount {
+    /// By title.
+    pub impressions: BTreeMap<String, u64>,
+    /// By title.
+    pub plays: BTreeMap<String, u64>,
+    /// Positions of refused events.
+    pub refused: BTreeSet<Position>,
+}
+
+impl Recount {
+    /// Counts one partition's log.
+    pub fn add(&mut self, log: &[LogRecord], planned: &HashMap<&[u8], &Planned>) {
+        let mut seen = HashSet::new();
+        let mut erased_ms: HashMap<&str, i64> = HashMap::new();
+        for record in log {
+            let Some(planned) = planned.get(&*record.payload) else { continue };
+            if matches!(planned.counted, Counted::Bad | Counted::Poison)
+                || self.refused.contains(&record.position)
+            {
+                self.refused.insert(record.position);
+                continue;
+            }
+            if !seen.insert(&*planned.event.id) {
+                continue;
+            }
+            let erased = erased_ms.entry(&planned.event.member).or_insert(i64::MIN);
+            if planned.at_ms <= *erased {
+                continue;
+            }
+            match planned.counted {
+                Counted::Impression(title) => count(&mut self.impressions, title),
+                Counted::Play(title) => count(&mut self.plays, title),
+                Counted::Forget => *erased = planned.at_ms,
+                Counted::Other | Counted::Bad | Counted::Poison => {}
+            }
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, title: u8) {
+    *counts.entry(format!("t{title}")).or_default() += 1;
+}

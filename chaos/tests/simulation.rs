@@ -1,0 +1,80 @@
+//! The simulation holds every invariant, is the same for the same seed, and finds planted bugs.
+
+use nearline_chaos::simulate::{Mutation, simulate, simulate_seeds};
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let hashes = |_| (0..40).map(|seed| simulate(seed, None, false).trace_hash).collect::<Vec<_>>();
+    let (first, second) = (hashes(1), hashes(2));
+    assert_eq!(first, second);
+    let mut distinct = first;
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 40, "seeds are worlds of their own");
+}
+
+#[test]
+fn a_kept_trace_tells_what_happened_and_changes_nothing() {
+    let (kept, hashed) = (simulate(7, None, true), simulate(7, None, false));
+    assert_eq!(kept.trace_hash, hashed.trace_hash);
+    assert_eq!(kept.trace.len() as u64, kept.steps);
+    assert!(kept.trace.iter().any(|line| line.contains("commit p00")), "{:#?}", kept.trace);
+}
+
+#[test]
+fn invariants_hold_in_every_seed() {
+    let report = simulate_seeds(0, 200, threads(), None, |_| true);
+    println!("{} seeds, {:.0} a second", report.seeds, report.seeds_per_s());
+    assert!(report.acknowledged > 10_000 && report.commits > 3_000 && report.queries > 3_000, "{report:?}");
+    let failed: Vec<_> = report.failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
+    assert!(
+        failed.is_empty(),
+        "replay with `nearline chaos simulate --seeds 1 --trace --from SEED`: {failed:#?}"
+    );
+}
+
+/// Seeds within which every planted bug must be found.
+const SEEDS: u64 = 1_000;
+
+fn found(mutation: Mutation) -> (u64, &'static str) {
+    let report = simulate_seeds(0, SEEDS, threads(), Some(mutation), |outcome| outcome.violations.is_empty());
+    let first = report.failed.first().unwrap_or_else(|| panic!("{mutation:?} is not found in {SEEDS} seeds"));
+    let without = simulate(first.seed, None, false).violations;
+    assert_eq!(without, [], "what is found in seed {} is the planted bug", first.seed);
+    println!("{mutation:?}: seed {}: {:?}", first.seed, first.violations[0]);
+    (first.seed, first.violations[0].invariant)
+}
+
+macro_rules! planted_bugs {
+    ($($test:ident: $mutation:ident,)+) => {
+        $(
+            #[test]
+            fn $test() {
+                found(Mutation::$mutation);
+            }
+        )+
+
+        #[test]
+        fn every_planted_bug_has_its_test() {
+            assert_eq!([$(Mutation::$mutation),+], Mutation::ALL);
+        }
+    };
+}
+
+planted_bugs! {
+    a_store_that_skips_the_epoch_check_is_found: SkipEpochCheck,
+    an_epoch_given_out_twice_is_found: ReuseEpoch,
+    a_position_advanced_before_the_commit_is_found: AcknowledgeBeforeCommit,
+    a_commit_written_in_part_is_found: TearCommit,
+    a_dropped_ring_of_recent_ids_is_found: ForgetRecentIds,
+    a_delta_counted_twice_is_found: RepeatDelta,
+    a_lost_outbox_is_found: LoseOutbox,
+    a_lesser_snapshot_that_wins_is_found: AcceptLesserSnapshot,
+    a_reader_that_resumes_from_the_ack_floor_is_found: ResumeFromAckFloor,
+    a_gap_in_a_reader_is_found: LeaveGap,
+    dropped_dead_letters_are_found: DropDeadLetters,
+}
