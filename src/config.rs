@@ -5,6 +5,7 @@
 
 mod layers;
 mod live_section;
+mod node_name;
 mod ports;
 mod remediation;
 mod secret_url;
@@ -17,7 +18,7 @@ pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, LogFormat,
-    LogSection, NatsSection, RedisSection, SyncPolicy,
+    LogSection, NatsSection, NodeSection, RedisSection, SyncPolicy,
 };
 
 use crate::experiments::Experiment;
@@ -37,6 +38,8 @@ pub struct Config {
     pub fold: FoldSettings,
     /// What bounds and shapes the aggregates.
     pub aggregates: AggregateSettings,
+    /// This node among others.
+    pub node: NodeSection,
     /// How artworks are chosen.
     pub artwork: ArtworkSettings,
     /// Which backend everything stands on.

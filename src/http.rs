@@ -6,6 +6,7 @@ mod access;
 mod admin;
 mod admin_chaos;
 mod admin_dead_letters;
+mod admission;
 mod artwork;
 mod asked;
 mod body;
@@ -86,6 +87,7 @@ pub async fn serve(
         engine,
         config: Arc::new(config.clone()),
         queries: Arc::default(),
+        admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
         programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
         experiments: Arc::new(experiments),
         live: live.clone(),

@@ -3,6 +3,10 @@
 //! Queries read the sums beside it, under a read lock. It is the only writer; while a snapshot is
 //! encoded nothing is added, so that no writer waits at the lock and holds readers up.
 
+mod catch_up;
+
+pub use catch_up::catch_up;
+
 use crate::ports::{AggregatesSnapshot, PortError, Ports};
 use actix::prelude::*;
 use bytes::Bytes;
@@ -10,11 +14,9 @@ use nearline_model::aggregates::Added;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-
-/// Deltas read from the outbox at once.
-const OUTBOX_PAGE: usize = 64;
 
 /// Add a delta that was just committed.
 #[derive(Debug, Clone, Message)]
@@ -37,6 +39,8 @@ pub struct AggregatesActor {
     aggregates: Arc<RwLock<Aggregates>>,
     ports: Ports,
     snapshot_interval: Duration,
+    /// Whether this node stores the snapshots of the aggregates: one of all nodes does.
+    keeper: Arc<AtomicBool>,
     /// Held by whoever adds or takes a snapshot.
     writing: Arc<Mutex<()>>,
     saved: Arc<parking_lot::Mutex<Vec<Position>>>,
@@ -44,12 +48,18 @@ pub struct AggregatesActor {
 
 impl AggregatesActor {
     /// An actor over `aggregates`.
-    pub fn new(aggregates: Arc<RwLock<Aggregates>>, ports: Ports, snapshot_interval: Duration) -> Self {
+    pub fn new(
+        aggregates: Arc<RwLock<Aggregates>>,
+        ports: Ports,
+        snapshot_interval: Duration,
+        keeper: Arc<AtomicBool>,
+    ) -> Self {
         let saved = aggregates.read().positions().to_vec();
         Self {
             aggregates,
             ports,
             snapshot_interval,
+            keeper,
             writing: Arc::default(),
             saved: Arc::new(parking_lot::Mutex::new(saved)),
         }
@@ -93,6 +103,9 @@ impl Actor for AggregatesActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(self.snapshot_interval, |actor, context| {
+            if !actor.keeper.load(Relaxed) {
+                return;
+            }
             let saving = actor.save();
             context.spawn(saving.into_actor(actor).map(|saved, _, _| {
                 if let Err(error) = saved {
@@ -126,63 +139,8 @@ impl Handler<CatchUp> for AggregatesActor {
         let ports = self.ports.clone();
         Box::pin(async move {
             let _writing = writing.lock().await;
-            let add = |delta: &Delta| aggregates.write().add(delta);
-            let after = aggregates.read().position(partition);
-            match follow_outbox(&ports, partition, after, add).await {
-                // Nothing in the outbox, and yet not there: it was trimmed.
-                Ok(()) if aggregates.read().position(partition) < committed => {}
-                Err(PortError::Damaged { .. }) => {}
-                outcome => return outcome,
-            }
-            // Another node's snapshot has trimmed what is missing here, or the store was rolled back
-            // behind what was learned: the store alone says what the sums are.
-            metrics::counter!("nearline_aggregates_relearned_total").increment(1);
-            let settings = aggregates.read().settings().clone();
-            let mut again = load(&ports, &settings).await?;
-            let mut outcome = Ok(());
-            for other in (0..ports.log.partitions()).map(PartitionId) {
-                let after = again.position(other);
-                match follow_outbox(&ports, other, after, |delta| again.add(delta)).await {
-                    // One partition that cannot be learned keeps no other from it.
-                    Err(error @ PortError::Damaged { .. }) if other == partition => outcome = Err(error),
-                    Err(PortError::Damaged { .. }) | Ok(()) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            *aggregates.write() = again;
-            outcome
+            catch_up(&ports, &aggregates, partition, committed).await
         })
-    }
-}
-
-/// Adds what a partition has in the outbox after `after`, in order.
-async fn follow_outbox(
-    ports: &Ports,
-    partition: PartitionId,
-    mut after: Position,
-    mut add: impl FnMut(&Delta) -> Added,
-) -> Result<(), PortError> {
-    loop {
-        let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
-        if entries.is_empty() {
-            return Ok(());
-        }
-        for entry in entries {
-            let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-                what: format!("outbox of {partition} at position {}", entry.position),
-                detail: error.to_string(),
-            })?;
-            if let Added::Gap { after } = add(&delta) {
-                return Err(PortError::Damaged {
-                    what: format!("outbox of {partition}"),
-                    detail: format!(
-                        "a delta begins at position {}, the aggregates end at {after}; rebuild them",
-                        delta.after
-                    ),
-                });
-            }
-            after = delta.position;
-        }
     }
 }
 

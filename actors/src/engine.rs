@@ -4,17 +4,19 @@ use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
 use crate::learner::Learner;
 use crate::member_watch::MemberWatch;
-use crate::partition_actor::{CommitNow, Inject, Stop};
+use crate::ownership::{Handle, NodeStatus, Shell};
+use crate::partition_actor::{CommitNow, Inject};
+use crate::peers;
 use crate::ports::{PortError, Ports};
 use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::status::{PartitionShared, PartitionState, PartitionStatus};
-use crate::supervisor::{Node, Supervisor};
+use crate::supervisor::Node as Supervised;
 use crate::workers::Workers;
 use actix::prelude::*;
-use futures_util::FutureExt;
+use nearline_model::assignment::NodeId;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::identifier::partition_of;
 use nearline_model::ranking::Learned;
@@ -42,6 +44,8 @@ pub struct Engine {
 
 struct Inner {
     ports: Ports,
+    node: NodeId,
+    ownership: Handle,
     partitions: Arc<[Arc<PartitionShared>]>,
     router: Router,
     aggregates: Arc<RwLock<Aggregates>>,
@@ -49,7 +53,7 @@ struct Inner {
     catalogue: Arc<RwLock<Catalogue>>,
     learned: Arc<RwLock<Arc<Learned>>>,
     arbiters: Vec<Arbiter>,
-    node: Arc<Node>,
+    supervised: Arc<Supervised>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
     log_at_start: Vec<Position>,
@@ -78,27 +82,35 @@ impl Engine {
 
         let learning = Arbiter::new();
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
-        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval);
+        let keeper = Arc::new(AtomicBool::new(false));
+        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval, keeper.clone());
         let aggregates_actor = Actor::start_in_arbiter(&learning.handle(), |_| actor);
         let remediations = Remediations::start(ports.remediations.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(settings.workers);
-        let node = Arc::new(Node::new(workers, remediations.clone(), faults, stopping.clone()));
+        let supervised = Arc::new(Supervised::new(workers, remediations.clone(), faults));
         let partitions: Arc<[Arc<PartitionShared>]> = (0..count)
             .map(|partition| Arc::new(PartitionShared::new(PartitionId(partition), remediations.clone())))
             .collect();
+        let node = match settings.node.as_str() {
+            "" => NodeId::new(format!("node-{:08x}", rand::random::<u32>())),
+            name => NodeId::new(name),
+        };
         // On a thread of their own: an actor that blocks its thread does not block who watches it.
         let supervision = Arbiter::new();
-        for shared in partitions.iter() {
-            let supervisor = Supervisor {
-                ports: ports.clone(),
-                settings: settings.clone(),
-                shared: shared.clone(),
-                aggregates: aggregates_actor.clone(),
-                node: node.clone(),
-            };
-            supervision.spawn(supervise(supervisor));
-        }
+        let shell = Shell {
+            ports: ports.clone(),
+            settings: settings.clone(),
+            node: node.clone(),
+            partitions: partitions.clone(),
+            aggregates: aggregates_actor.clone(),
+            sums: aggregates.clone(),
+            supervision: supervision.handle(),
+            supervised: supervised.clone(),
+            keeper,
+        };
+        let owning = Arbiter::new();
+        let ownership = shell.start(&owning.handle());
         let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
         let learner = Learner {
             aggregates: aggregates.clone(),
@@ -108,16 +120,20 @@ impl Engine {
             stopping: stopping.clone(),
         };
         learning.spawn_fn(move || drop(actix_rt::spawn(learner.run())));
-        supervision.spawn(sweep(node.clone()));
-        let arbiters = vec![supervision, learning];
+        supervision.spawn(sweep(supervised.clone()));
+        let arbiters = vec![owning, supervision, learning];
         let router = Router::new(
+            node.clone(),
             partitions.clone(),
             ports.clone(),
             Duration::from_millis(settings.query_deadline_ms.max(1)),
             settings.fold.symbols_per_partition,
         );
+        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let inner = Inner {
             ports,
+            node,
+            ownership,
             partitions,
             router,
             aggregates,
@@ -125,7 +141,7 @@ impl Engine {
             catalogue,
             learned,
             arbiters,
-            node,
+            supervised,
             stopping,
             ready: AtomicBool::new(false),
             log_at_start,
@@ -168,6 +184,12 @@ impl Engine {
         MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
     }
 
+    /// Whether this node folds the events of `member`, as far as it knows.
+    pub fn is_folded_here(&self, member: &str) -> bool {
+        let partition = partition_of(member, self.partition_count());
+        self.is_here(&self.inner.partitions[usize::from(partition.0)])
+    }
+
     /// The aggregates. Hold the lock shortly.
     pub fn aggregates(&self) -> &Arc<RwLock<Aggregates>> {
         &self.inner.aggregates
@@ -176,6 +198,16 @@ impl Engine {
     /// The catalogue. Hold the lock shortly.
     pub fn catalogue(&self) -> &Arc<RwLock<Catalogue>> {
         &self.inner.catalogue
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &NodeId {
+        &self.inner.node
+    }
+
+    /// How this node stands among the others.
+    pub fn node_status(&self) -> NodeStatus {
+        self.inner.ownership.status.borrow().clone()
     }
 
     /// What the ranking worked out of the sums a while ago.
@@ -190,7 +222,7 @@ impl Engine {
 
     /// Why the process is to end with a failure, once the remediation policy says so.
     pub async fn exit_demanded(&self) -> String {
-        let mut exit = self.inner.node.exit();
+        let mut exit = self.inner.supervised.exit();
         loop {
             if let Some(reason) = exit.borrow_and_update().clone() {
                 return reason;
@@ -203,12 +235,12 @@ impl Engine {
 
     /// Remediations of this and earlier processes.
     pub fn remediations(&self) -> &Remediations {
-        &self.inner.node.remediations
+        &self.inner.supervised.remediations
     }
 
     /// Threads that were left behind in blocked actors and are still stuck.
     pub fn leaked_threads(&self) -> usize {
-        self.inner.node.workers.sweep()
+        self.inner.supervised.workers.sweep()
     }
 
     /// Faults to arm, where they are allowed.
@@ -216,7 +248,7 @@ impl Engine {
     /// # Errors
     /// [`NotInjected::Disabled`].
     pub fn faults(&self) -> Result<&Faults, NotInjected> {
-        self.inner.node.faults.as_deref().ok_or(NotInjected::Disabled)
+        self.inner.supervised.faults.as_deref().ok_or(NotInjected::Disabled)
     }
 
     /// Lets the actor of a partition panic, at no event.
@@ -262,26 +294,37 @@ impl Engine {
         shared.map(|shared| &**shared).ok_or(NotInjected::NoPartition(partition.0, last))
     }
 
-    /// Whether every partition has been live and as far as the log was at the start.
+    /// Whether every partition that this node is to own has been live and as far as the log was at the
+    /// start.
     pub fn is_ready(&self) -> bool {
         let inner = &self.inner;
         if !inner.ready.load(Relaxed) {
-            let caught_up = inner.partitions.iter().zip(&inner.log_at_start).all(|(shared, last)| {
-                shared.state() == PartitionState::Live && shared.folded.load(Relaxed) >= *last
-            });
+            let settled = inner.ownership.status.borrow().settled;
+            let caught_up = settled
+                && inner.partitions.iter().zip(&inner.log_at_start).all(|(shared, last)| {
+                    let state = shared.state();
+                    state == PartitionState::Elsewhere
+                        || state == PartitionState::Live && shared.folded.load(Relaxed) >= *last
+                });
             inner.ready.store(caught_up, Relaxed);
         }
         inner.ready.load(Relaxed) && !inner.stopping.load(Relaxed)
     }
 
-    /// Waits until everything that is in the log now is folded, committed and learned.
+    /// Whether a partition is this node's to run.
+    fn is_here(&self, shared: &PartitionShared) -> bool {
+        shared.owner.borrow().as_ref().is_none_or(|owner| *owner == self.inner.node)
+    }
+
+    /// Waits until everything that is in the log now is folded, committed and learned here; what other
+    /// nodes own, as far as they committed it.
     ///
     /// # Errors
     /// The log's.
     pub async fn caught_up(&self) -> Result<(), PortError> {
         for shared in self.inner.partitions.iter() {
             let last = self.inner.ports.log.bounds(shared.partition).await?.last;
-            while shared.committed.load(Relaxed) < last
+            while (self.is_here(shared) && shared.committed.load(Relaxed) < last)
                 || self.inner.aggregates.read().position(shared.partition) < last
             {
                 if shared.folded.load(Relaxed) >= last
@@ -295,6 +338,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Hands every partition over: what is folded is committed, other nodes take over. Queries are
+    /// answered further on.
+    pub async fn hand_over(&self) {
+        let inner = &self.inner;
+        inner.ownership.leave();
+        let mut status = inner.ownership.status.clone();
+        // Closed: the shell has ended.
+        let handed_over = async { status.wait_for(|status| status.gone).await.map(drop) };
+        if tokio::time::timeout(STOP_DEADLINE, handed_over).await.is_err() {
+            tracing::warn!(
+                "some partitions did not commit in time; their last events are replayed at the next start"
+            );
+        }
+    }
+
     /// Stops in order: no further events are folded, what is folded is committed, the aggregates
     /// are stored.
     pub async fn stop(&self) {
@@ -302,38 +360,23 @@ impl Engine {
         if inner.stopping.swap(true, Relaxed) {
             return;
         }
-        for shared in inner.partitions.iter() {
-            if let Some(address) = shared.address.borrow().clone() {
-                address.do_send(Stop);
-            }
-        }
-        let stopped = async {
-            for shared in inner.partitions.iter() {
-                let mut addresses = shared.address.subscribe();
-                while addresses.borrow_and_update().is_some() {
-                    if addresses.changed().await.is_err() {
-                        break;
-                    }
+        // Where there are others, one of them keeps the snapshots.
+        let is_last = self.node_status().others == 0;
+        self.hand_over().await;
+        if is_last {
+            match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
+                Ok(Ok(Err(error))) => {
+                    tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
                 }
+                Ok(_) => {}
+                Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
             }
-        };
-        if tokio::time::timeout(STOP_DEADLINE, stopped).await.is_err() {
-            tracing::warn!(
-                "some partitions did not commit in time; their last events are replayed at the next start"
-            );
         }
-        match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
-            }
-            Ok(_) => {}
-            Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
-        }
-        inner.node.remediations.flush().await;
+        inner.supervised.remediations.flush().await;
         for arbiter in &inner.arbiters {
             arbiter.stop();
         }
-        inner.node.workers.stop();
+        inner.supervised.workers.stop();
     }
 
     /// Looks at the log's end now and then.
@@ -355,22 +398,11 @@ impl Engine {
     }
 }
 
-/// Runs a supervisor, again if it panics itself: no partition is forgotten over a mistake in here.
-async fn supervise(supervisor: Supervisor) {
-    let mut backoff = Backoff::new(100, 5_000);
-    while std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await.is_err() {
-        let partition = supervisor.shared.partition;
-        tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
-        metrics::counter!("nearline_supervisor_panics_total").increment(1);
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
-}
-
 /// Lets threads go that were left behind and have come back.
-async fn sweep(node: Arc<Node>) {
+async fn sweep(supervised: Arc<Supervised>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
-        node.workers.sweep();
+        supervised.workers.sweep();
     }
 }
 

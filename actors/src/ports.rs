@@ -6,6 +6,7 @@
 pub mod catalogue_store;
 pub mod dead_letters;
 pub mod event_log;
+pub mod membership;
 pub mod quarantine;
 pub mod remediation_journal;
 pub mod state_store;
@@ -13,6 +14,7 @@ pub mod state_store;
 pub use catalogue_store::CatalogueStore;
 pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
+pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
 pub use quarantine::{QuarantineStore, Troubles};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
 pub use state_store::{Acquired, AggregatesSnapshot, OutboxEntry, StateStore};
@@ -81,6 +83,8 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// The catalogue of titles.
     pub catalogue: Arc<dyn CatalogueStore>,
+    /// The registry of nodes.
+    pub membership: Arc<dyn Membership>,
     /// Events that are stepped over; in the same store as the state.
     pub quarantine: Arc<dyn QuarantineStore>,
     /// Remediations, for operators.

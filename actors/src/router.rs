@@ -1,8 +1,11 @@
-//! The router: takes a query to the partition's actor, else to the store, else answers without.
+//! The router: takes a query to the partition's actor, here or on the node that owns it, else to the
+//! store, else answers without.
 
 use crate::partition_actor::GetMember;
+use crate::peers::{self, MemberQuestion, MemberReply};
 use crate::ports::Ports;
 use crate::status::PartitionShared;
+use nearline_model::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::symbols::Symbols;
 use nearline_model::{Member, MemberSnapshot, Position};
@@ -11,6 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+
+/// Time before a question that a node was not ready for is asked again: partitions move within tens of
+/// milliseconds.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Where an answer comes from, freshest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -79,6 +86,7 @@ impl std::error::Error for NotReached {}
 /// Knows every partition's actor.
 #[derive(Clone)]
 pub struct Router {
+    node: NodeId,
     partitions: Arc<[Arc<PartitionShared>]>,
     ports: Ports,
     deadline: Duration,
@@ -88,12 +96,13 @@ pub struct Router {
 impl Router {
     /// A router that answers within `deadline`.
     pub fn new(
+        node: NodeId,
         partitions: Arc<[Arc<PartitionShared>]>,
         ports: Ports,
         deadline: Duration,
         symbols_limit: usize,
     ) -> Self {
-        Self { partitions, ports, deadline, symbols_limit }
+        Self { node, partitions, ports, deadline, symbols_limit }
     }
 
     /// The member's state at a position of at least `after`, within the deadline.
@@ -111,12 +120,19 @@ impl Router {
         let shared = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();
         let wanted = after.unwrap_or(0);
-        // A caller that insists on a position gets the whole time for it; others leave the store half.
-        let live_until = start + if wanted > 0 { self.deadline } else { self.deadline / 2 };
+        // A caller that insists on a position gets the whole time for it. Others leave the store half,
+        // or more where another node owns the partition: it may have died just now, which takes a lease
+        // to notice.
+        let live_until = match (wanted > 0, self.is_here(shared)) {
+            (true, _) => start + self.deadline,
+            (false, true) => start + self.deadline / 2,
+            (false, false) => start + self.deadline / 5,
+        };
+        let asked = self.ask_owner(shared, member, complete, wanted, start + self.deadline);
         let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
         let live = tokio::select! {
             biased;
-            live = timeout_at(live_until, self.ask_actor(shared, member, complete, wanted)) => live,
+            live = timeout_at(live_until, asked) => live,
             Some(end) = self.log_end_before(shared, wanted) => return Err(not_reached(Some(end))),
         };
         if let Ok(Some(snapshot)) = live {
@@ -142,7 +158,65 @@ impl Router {
         (end < wanted && shared.folded.load(Relaxed) < wanted).then_some(end)
     }
 
-    /// Asks the actor; while there is none (it is being rebuilt), waits for the next one.
+    /// Whether this node is to run the partition, as far as it knows.
+    fn is_here(&self, shared: &PartitionShared) -> bool {
+        shared.owner.borrow().as_ref().is_none_or(|owner| *owner == self.node)
+    }
+
+    /// Asks whoever owns the partition, and follows it when it moves.
+    async fn ask_owner(
+        &self,
+        shared: &PartitionShared,
+        member: &str,
+        complete: bool,
+        after: Position,
+        deadline: Instant,
+    ) -> Option<MemberSnapshot> {
+        loop {
+            let owner = shared.owner.borrow().clone().filter(|owner| *owner != self.node);
+            let Some(owner) = owner else {
+                match self.ask_actor(shared, member, complete, after).await {
+                    Some(snapshot) => return Some(snapshot),
+                    // It moved away.
+                    None => continue,
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let question = MemberQuestion {
+                member: member.to_owned(),
+                complete,
+                after,
+                deadline_ms: left.as_millis() as u64,
+            };
+            match peers::ask(&*self.ports.membership, &owner, &question).await {
+                Ok(MemberReply::Live(snapshot)) => return Some(*snapshot),
+                Ok(MemberReply::Busy) => return None,
+                Ok(MemberReply::NotHere) => {}
+                Err(error) => tracing::debug!(%owner, %error, "the owner does not answer"),
+            }
+            let mut owners = shared.owner.subscribe();
+            // Either it is known anew who owns it, or the owner gets there in a moment.
+            let _moved = tokio::time::timeout(ASK_AGAIN, owners.changed()).await;
+        }
+    }
+
+    /// The member's state for another node; `None` if the partition does not run here.
+    pub(crate) async fn ask_here(
+        &self,
+        member: &str,
+        complete: bool,
+        after: Position,
+    ) -> Option<MemberSnapshot> {
+        let partition = partition_of(member, self.partitions.len() as u16);
+        let shared = &self.partitions[usize::from(partition.0)];
+        if !self.is_here(shared) {
+            return None;
+        }
+        self.ask_actor(shared, member, complete, after).await
+    }
+
+    /// Asks the actor; while there is none (it is being rebuilt), waits for the next one. `None`: the
+    /// partition now belongs to another node.
     async fn ask_actor(
         &self,
         shared: &PartitionShared,
@@ -151,8 +225,10 @@ impl Router {
         after: Position,
     ) -> Option<MemberSnapshot> {
         let mut addresses = shared.address.subscribe();
+        let mut owners = shared.owner.subscribe();
         loop {
             let address = addresses.borrow_and_update().clone();
+            owners.borrow_and_update();
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
                 tokio::select! {
@@ -166,7 +242,13 @@ impl Router {
                     }
                 }
             }
-            addresses.changed().await.ok()?;
+            if !self.is_here(shared) {
+                return None;
+            }
+            tokio::select! {
+                changed = addresses.changed() => changed.ok()?,
+                changed = owners.changed() => changed.ok()?,
+            }
         }
     }
 

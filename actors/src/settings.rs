@@ -34,6 +34,12 @@ pub struct EngineSettings {
     pub solved_titles: usize,
     /// Milliseconds within which a query is answered.
     pub query_deadline_ms: u64,
+    /// Name of this node, unique in its cluster (`[A-Za-z0-9_-]{1,64}`); empty: a random one.
+    pub node: String,
+    /// Where this node's API is reached, for operators of other nodes.
+    pub address: String,
+    /// Milliseconds of silence after which a node counts as dead.
+    pub lease_ms: u64,
     /// Bounds of the remediation policy.
     pub remediation: RemediationSettings,
     /// Milliseconds without a sign of life after which an actor or its thread counts as hung.
@@ -60,6 +66,9 @@ impl Default for EngineSettings {
             snapshot_interval_ms: 30_000,
             solved_titles: 2_048,
             query_deadline_ms: 500,
+            node: String::new(),
+            address: String::new(),
+            lease_ms: 2_000,
             remediation: RemediationSettings::default(),
             hang_ms: 800,
             reader_stall_ms: 2_000,

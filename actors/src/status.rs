@@ -5,6 +5,7 @@ use crate::partition_actor::PartitionActor;
 use crate::ports::PortError;
 use crate::remediations::{Begun, Remediations, Ticket};
 use actix::Addr;
+use nearline_model::assignment::NodeId;
 use nearline_model::remediation::{Action, Standing};
 use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
@@ -27,6 +28,8 @@ pub enum PartitionState {
     Restarting,
     /// Not running any more.
     Stopped,
+    /// Another node owns it.
+    Elsewhere,
 }
 
 impl PartitionState {
@@ -37,11 +40,12 @@ impl PartitionState {
             Self::Holding => "holding",
             Self::Restarting => "restarting",
             Self::Stopped => "stopped",
+            Self::Elsewhere => "elsewhere",
         }
     }
 
     fn from_number(number: u8) -> Self {
-        [Self::Starting, Self::Live, Self::Holding, Self::Restarting][..]
+        [Self::Starting, Self::Live, Self::Holding, Self::Restarting, Self::Stopped, Self::Elsewhere][..]
             .get(usize::from(number))
             .copied()
             .unwrap_or(Self::Stopped)
@@ -71,8 +75,10 @@ pub(crate) type Incarnation = u64;
 pub struct PartitionStatus {
     /// The partition.
     pub partition: PartitionId,
-    /// `starting`, `live`, `holding`, `restarting` or `stopped`.
+    /// `starting`, `live`, `holding`, `restarting`, `stopped`, or `elsewhere`: another node owns it.
     pub state: &'static str,
+    /// Node that owns it, as far as is known here.
+    pub owner: Option<NodeId>,
     /// Epoch of its owner.
     pub epoch: u64,
     /// Position of the last record folded.
@@ -119,6 +125,8 @@ pub struct PartitionShared {
     pub(crate) store_requests: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
     pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
+    /// Node that holds it, or else is to.
+    pub(crate) owner: watch::Sender<Option<NodeId>>,
     pub(crate) watches: MemberWatches,
     incarnation: Mutex<Incarnation>,
     hold: Mutex<Option<Ticket>>,
@@ -146,6 +154,7 @@ impl PartitionShared {
             store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
             address: watch::Sender::new(None),
+            owner: watch::Sender::new(None),
             watches: MemberWatches::default(),
             incarnation: Mutex::new(0),
             hold: Mutex::new(None),
@@ -248,11 +257,13 @@ impl PartitionShared {
         PartitionStatus {
             partition: self.partition,
             state: self.state().name(),
+            owner: self.owner.borrow().clone(),
             epoch: self.epoch.load(Relaxed),
             folded,
             committed: self.committed.load(Relaxed),
             log_last: log_last.max(folded),
-            lag: log_last.saturating_sub(folded),
+            // What another node has folded is not known here.
+            lag: if self.state() == PartitionState::Elsewhere { 0 } else { log_last.saturating_sub(folded) },
             cached_members: self.cached_members.load(Relaxed) as usize,
             restarts: self.restarts.load(Relaxed),
             last_failure: self.last_failure.lock().clone(),

@@ -22,7 +22,7 @@ use nearline_model::Position;
 use nearline_model::remediation::{Action, FailureHistory, Fault, NodeHistory, Quarantined, Standing};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch as watched;
 
@@ -34,8 +34,6 @@ pub struct Node {
     pub remediations: Arc<Remediations>,
     /// Faults on purpose, where they are allowed.
     pub faults: Option<Arc<Faults>>,
-    /// Set when the engine stops: an actor that ends is not built again.
-    pub stopping: Arc<AtomicBool>,
     history: Mutex<NodeHistory>,
     origin: tokio::time::Instant,
     exit: watched::Sender<Option<String>>,
@@ -43,17 +41,11 @@ pub struct Node {
 
 impl Node {
     /// A node without failures yet.
-    pub fn new(
-        workers: Workers,
-        remediations: Arc<Remediations>,
-        faults: Option<Arc<Faults>>,
-        stopping: Arc<AtomicBool>,
-    ) -> Self {
+    pub fn new(workers: Workers, remediations: Arc<Remediations>, faults: Option<Arc<Faults>>) -> Self {
         Self {
             workers,
             remediations,
             faults,
-            stopping,
             history: Mutex::default(),
             origin: tokio::time::Instant::now(),
             exit: watched::Sender::new(None),
@@ -82,6 +74,8 @@ pub struct Supervisor {
     pub aggregates: Addr<AggregatesActor>,
     /// What all supervisors share.
     pub node: Arc<Node>,
+    /// Turns true when the partition is given up here: an actor that ends is not built again.
+    pub stopping: watched::Receiver<bool>,
 }
 
 /// A life that ended, or never began.
@@ -140,7 +134,7 @@ struct Memory {
 }
 
 impl Supervisor {
-    /// Keeps the partition's actor alive until the engine stops or another owner takes over.
+    /// Keeps the partition's actor alive until it is given up here or another owner takes over.
     pub async fn run(&self) {
         let mut memory = Memory::default();
         while let Some(death) = self.live_once(&mut memory).await {
@@ -149,19 +143,23 @@ impl Supervisor {
             if let Some(zombie) = &death.zombie {
                 zombie.do_send(crate::partition_actor::Retire);
             }
-            if self.node.stopping.load(Relaxed) {
+            if self.is_stopping() {
                 break;
             }
             memory.history.suspects.acquit(self.shared.committed.load(Relaxed));
             let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
             self.record(&mut memory, &death, action, before);
-            if !self.carry_out(&mut memory, &death, action).await {
+            if !self.carry_out(&mut memory, &death, action).await || self.is_stopping() {
                 break;
             }
         }
         self.shared.take_over();
         self.shared.set_state(PartitionState::Stopped);
         self.finish(&mut memory);
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
@@ -233,7 +231,15 @@ impl Supervisor {
         } else {
             self.shared.set_state(PartitionState::Holding);
         }
-        let waiting = tokio::time::sleep(Duration::from_millis(action.wait_ms().unwrap_or(0)));
+        let wait = Duration::from_millis(action.wait_ms().unwrap_or(0));
+        let mut stopping = self.stopping.clone();
+        // Whoever is to take the partition over does not wait for this one's patience.
+        let waiting = async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                Ok(_) = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        };
         if let Fault::Poisoned { .. } = death.fault {
             tokio::join!(waiting, self.remember_suspects(memory));
         } else {

@@ -1,4 +1,4 @@
-//! The clustered backend: the log, dead letters and catalogue in NATS JetStream, state in Redis.
+//! The clustered backend: the log, dead letters, catalogue and nodes in NATS JetStream, state in Redis.
 
 use crate::nats::NatsSettings;
 use crate::redis::RedisSettings;
@@ -19,6 +19,7 @@ pub async fn connect_cluster(nats: NatsSettings, redis: RedisSettings) -> Result
         store: store.clone(),
         dead_letters: Arc::new(nats.dead_letters),
         catalogue: Arc::new(nats.catalogue),
+        membership: Arc::new(nats.membership),
         quarantine: store,
         remediations: Arc::new(nats.remediations),
     })

@@ -19,6 +19,7 @@ mod log_reader;
 mod log_retention;
 mod log_tail;
 mod log_writer;
+mod membership;
 mod partition_row;
 mod quarantine;
 mod remediation_journal;
@@ -28,6 +29,7 @@ mod store;
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
 pub use log::EmbeddedLog;
+pub use membership::EmbeddedMembership;
 pub use quarantine::EmbeddedQuarantine;
 pub use remediation_journal::EmbeddedJournal;
 pub use store::EmbeddedStore;
@@ -104,6 +106,7 @@ pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
         catalogue: Arc::new(EmbeddedCatalogue::new(state.clone())),
+        membership: Arc::new(EmbeddedMembership::default()),
         quarantine: Arc::new(EmbeddedQuarantine::new(state.clone())),
         remediations: Arc::new(EmbeddedJournal::new(state)),
     })

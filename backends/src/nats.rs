@@ -1,4 +1,4 @@
-//! The log, the dead letters and the catalogue in NATS JetStream.
+//! The log, the dead letters, the catalogue and the registry of nodes in NATS JetStream.
 //!
 //! The clients run on a small runtime of their own, so that no busy actor thread keeps the sockets
 //! waiting. One connection publishes and asks; the others only carry what readers read, since one
@@ -9,6 +9,7 @@ mod consumer;
 mod dead_letters;
 mod link;
 mod log;
+mod membership;
 mod publisher;
 mod remediation_journal;
 mod stream;
@@ -16,6 +17,7 @@ mod stream;
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
 pub use log::NatsLog;
+pub use membership::NatsMembership;
 pub use remediation_journal::NatsJournal;
 
 use link::Links;
@@ -38,6 +40,8 @@ pub struct NatsSettings {
     pub dead_letter_stream: String,
     /// Key-value bucket of the catalogue.
     pub catalogue_bucket: String,
+    /// Key-value bucket of the nodes.
+    pub nodes_bucket: String,
     /// Stream of the remediations.
     pub remediation_stream: String,
     /// Partitions of the events; an existing stream must have as many.
@@ -66,6 +70,7 @@ impl Default for NatsSettings {
             subject_prefix: "nearline".into(),
             dead_letter_stream: "DEADLETTERS".into(),
             catalogue_bucket: "nearline-titles".into(),
+            nodes_bucket: "nearline-nodes".into(),
             remediation_stream: "REMEDIATIONS".into(),
             partitions: 16,
             replicas: 1,
@@ -79,14 +84,16 @@ impl Default for NatsSettings {
     }
 }
 
-/// What is in NATS.
+/// The ports that NATS provides, over the same connections.
 pub struct NatsPorts {
-    /// The log.
+    /// The log of events.
     pub log: NatsLog,
-    /// The dead letters.
+    /// Refused events.
     pub dead_letters: NatsDeadLetters,
     /// The catalogue.
     pub catalogue: NatsCatalogue,
+    /// The registry of nodes.
+    pub membership: NatsMembership,
     /// The journal of remediations.
     pub remediations: NatsJournal,
 }
@@ -113,6 +120,7 @@ pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
         log: NatsLog::new(links.clone()),
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),
+        membership: NatsMembership::new(links.clone()),
         remediations: NatsJournal::new(links),
     })
 }

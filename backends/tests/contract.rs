@@ -13,6 +13,8 @@ mod dead_letters;
 mod embedded;
 #[path = "contract/event_log.rs"]
 mod event_log;
+#[path = "contract/membership.rs"]
+mod membership;
 #[path = "contract/quarantine.rs"]
 mod quarantine;
 #[path = "contract/remediation_journal.rs"]
@@ -35,6 +37,12 @@ pub trait Fixture: Send + Sync {
     /// Fresh handles on the same data, as a restarted process would open them. Callers have dropped
     /// earlier handles, and their readers, before.
     async fn ports(&self) -> Ports;
+
+    /// Handles as another process has them, beside those that are open; the same ones where a second
+    /// process is impossible.
+    async fn ports_beside(&self, open: &Ports) -> Ports {
+        open.clone()
+    }
 }
 
 /// How long anything that must happen may take.
@@ -172,6 +180,14 @@ macro_rules! contract_suite {
             no_title_is_lost_between_the_first_batch_and_the_changes
             every_watcher_gets_every_title
             titles_survive_reopening);
+        $crate::contract_suite!(@port membership, $fixture,
+            a_watcher_gets_what_is_announced_its_own_included
+            a_late_watcher_gets_the_last_announcement_of_each_node
+            all_watchers_hear_all_nodes_in_one_order
+            a_node_that_withdraws_is_gone_for_everybody
+            a_later_process_of_one_name_replaces_the_earlier
+            a_question_reaches_the_node_it_is_for
+            a_question_to_nobody_fails_at_once);
     };
     (@port $port:ident, $fixture:path, $($behaviour:ident)+) => {
         mod $port {

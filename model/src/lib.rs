@@ -12,6 +12,7 @@
 pub mod affinity;
 pub mod aggregates;
 pub mod artwork;
+pub mod assignment;
 pub mod catalogue;
 pub mod decay;
 pub mod delta;
@@ -21,6 +22,7 @@ pub mod identifier;
 pub mod invariant;
 pub mod member;
 pub mod off_policy;
+pub mod ownership;
 pub mod page;
 pub mod partition;
 pub mod position_bias;

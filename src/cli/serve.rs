@@ -49,6 +49,10 @@ impl Service {
     pub async fn stop(self, cause: &str) {
         let asked = Instant::now();
         OperationalEvent::StopRequested { cause: cause.to_owned() }.emit();
+        if self.engine.node_status().others > 0 {
+            // Others take over while queries are still answered here, by asking them.
+            self.engine.hand_over().await;
+        }
         self.servers.stop(true).await;
         self.engine.stop().await;
         OperationalEvent::EngineStopped { took_ms: asked.elapsed().as_millis() as u64 }.emit();

@@ -26,6 +26,15 @@ impl Config {
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
             query_deadline_ms: engine.query_deadline_ms,
+            node: match self.node.name.as_str() {
+                "" => super::node_name::of_this_host(&self.http.address),
+                name => name.to_owned(),
+            },
+            address: match self.node.advertise.as_str() {
+                "" => self.http.address.clone(),
+                advertised => advertised.to_owned(),
+            },
+            lease_ms: self.node.lease_ms,
             remediation: RemediationSettings {
                 restart_backoff_ms: engine.restart_backoff_ms,
                 restart_backoff_max_ms: engine.restart_backoff_max_ms,
@@ -85,6 +94,7 @@ fn nats_settings(config: &Config) -> NatsSettings {
         subject_prefix: section.subject_prefix.clone(),
         dead_letter_stream: section.dead_letter_stream.clone(),
         catalogue_bucket: section.catalogue_bucket.clone(),
+        nodes_bucket: section.nodes_bucket.clone(),
         remediation_stream: section.remediation_stream.clone(),
         partitions: config.engine.partitions,
         replicas: section.replicas,

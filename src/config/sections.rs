@@ -53,6 +53,24 @@ impl Default for EngineSection {
     }
 }
 
+/// `[node]`: this node among others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// Its name, unique in the cluster; empty: the host's and the port of `http.address`.
+    pub name: String,
+    /// Where its API is reached, shown to operators; empty: `http.address`.
+    pub advertise: String,
+    /// Milliseconds of silence after which a node counts as dead.
+    pub lease_ms: u64,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self { name: String::new(), advertise: String::new(), lease_ms: 2_000 }
+    }
+}
+
 /// Which backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,6 +143,8 @@ pub struct NatsSection {
     pub dead_letter_stream: String,
     /// The key-value bucket of the catalogue.
     pub catalogue_bucket: String,
+    /// The key-value bucket of the nodes.
+    pub nodes_bucket: String,
     /// Stream of the remediations.
     pub remediation_stream: String,
     /// Connections that readers share.
@@ -151,6 +171,7 @@ impl Default for NatsSection {
             subject_prefix: "nearline".to_owned(),
             dead_letter_stream: "DEADLETTERS".to_owned(),
             catalogue_bucket: "nearline-titles".to_owned(),
+            nodes_bucket: "nearline-nodes".to_owned(),
             remediation_stream: "REMEDIATIONS".to_owned(),
             connections: 2,
             replicas: 1,
@@ -205,6 +226,8 @@ pub struct HttpSection {
     pub body_timeout_ms: u64,
     /// Seconds for which an idle connection is kept.
     pub keep_alive_seconds: u64,
+    /// Queries of members answered at once; more are turned away with 429.
+    pub max_queries_under_way: usize,
     /// Seconds for open requests to end when the program stops.
     pub shutdown_seconds: u64,
     /// Titles that one paging session gives at most.
@@ -230,6 +253,7 @@ impl Default for HttpSection {
             head_timeout_ms: 5_000,
             body_timeout_ms: 15_000,
             keep_alive_seconds: 60,
+            max_queries_under_way: 1_024,
             shutdown_seconds: 10,
             session_titles: 1_000,
             session_seconds: 3_600,

@@ -12,6 +12,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     let check = Check { origins };
     check.engine(config)?;
     check.fold(config)?;
+    check.node(config)?;
     check.artwork(config)?;
     check.backends(config)?;
     check.listeners(config)?;
@@ -144,6 +145,15 @@ impl Check<'_> {
         )
     }
 
+    fn node(&self, config: &Config) -> Result<(), ConfigError> {
+        let node = &config.node;
+        if let Some(problem) = id_problem(&node.name).filter(|_| !node.name.is_empty()) {
+            let expected = "empty, or 1 to 64 characters of A-Z, a-z, 0-9, _ and -";
+            return Err(self.impossible("node.name", format!("{:?} ({problem})", node.name), expected));
+        }
+        self.range("node.lease_ms", node.lease_ms, 400, 30_000)
+    }
+
     fn backends(&self, config: &Config) -> Result<(), ConfigError> {
         let (embedded, nats, redis) = (&config.embedded, &config.nats, &config.redis);
         if embedded.directory.trim().is_empty() {
@@ -161,6 +171,7 @@ impl Check<'_> {
             ("nats.stream", nats.stream.as_str()),
             ("nats.dead_letter_stream", &nats.dead_letter_stream),
             ("nats.catalogue_bucket", &nats.catalogue_bucket),
+            ("nats.nodes_bucket", &nats.nodes_bucket),
             ("nats.remediation_stream", &nats.remediation_stream),
             ("redis.key_prefix", &redis.key_prefix),
         ];
@@ -234,6 +245,7 @@ impl Check<'_> {
                 ("head_timeout_ms", http.head_timeout_ms, 10, 600_000),
                 ("body_timeout_ms", http.body_timeout_ms, 10, 600_000),
                 ("keep_alive_seconds", http.keep_alive_seconds, 1, 3_600),
+                ("max_queries_under_way", http.max_queries_under_way as u64, 1, 1_000_000),
                 ("shutdown_seconds", http.shutdown_seconds, 0, 600),
                 ("session_titles", http.session_titles as u64, 1, 10_000),
                 ("session_seconds", http.session_seconds, 1, 86_400),

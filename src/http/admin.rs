@@ -55,7 +55,7 @@ async fn ready(state: State) -> HttpResponse {
     let partitions = state.engine.partitions();
     let waiting: Vec<String> = partitions
         .iter()
-        .filter(|partition| partition.state != "live" || partition.lag > 0)
+        .filter(|partition| !matches!(partition.state, "live" | "elsewhere") || partition.lag > 0)
         .map(|partition| format!("{} {} lag {}", partition.partition, partition.state, partition.lag))
         .collect();
     let text = format!("not ready: partitions are catching up or stopping\n{}\n", waiting.join("\n"));

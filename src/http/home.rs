@@ -104,6 +104,7 @@ pub struct HomeAnswer {
     responses(
         (status = 200, description = "Rows, the one most likely taken from first", body = HomeAnswer),
         (status = 400, description = "The id or a parameter is not valid, or the log has no such position for this member", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not as new as `after` yet", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -114,6 +115,7 @@ pub(super) async fn page(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &known)?;
     let most_rows = parameters.number("rows", 1, MAX_ROWS)?.unwrap_or(MAX_ROWS);
     let asked = Asked::read(&parameters, &state, &member, Route::Home)?;
+    let _admitted = state.admission.admit()?;
     let found = state.engine.member(&member, false, asked.after).await.map_err(not_reached)?;
     let allocation = state.experiments.allocate(&member);
     let rows = rows(&state, &asked, &member, found.snapshot.as_ref(), allocation.as_ref(), most_rows)?;

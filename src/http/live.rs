@@ -141,12 +141,15 @@ impl Subscriber {
             }
             None => {}
         }
-        let LiveSection { keep_alive_seconds, min_interval_ms, .. } = self.state.config.live;
+        let LiveSection { keep_alive_seconds, min_interval_ms, trend_interval_ms, .. } =
+            self.state.config.live;
         let stopped = self.state.live.stopped();
         tokio::pin!(stopped);
         // From the last thing sent, not from the last look: rows that stay the same are silent.
         let silent_until = Instant::now() + Duration::from_secs(keep_alive_seconds);
         loop {
+            // What another node folds is not told here: it is asked now and then.
+            let is_elsewhere = !self.state.engine.is_folded_here(&self.member);
             let is_of_member = tokio::select! {
                 biased;
                 () = &mut stopped => return None,
@@ -154,7 +157,8 @@ impl Subscriber {
                 // Before what may be ready at every look, or its turn would never come.
                 () = tokio::time::sleep_until(silent_until) => return Some(Bytes::from_static(b": still here\n\n")),
                 _ = self.watch.changed() => true,
-                changed = self.trend.changed() => changed.map(|()| false).ok()?,
+                () = tokio::time::sleep(Duration::from_millis(trend_interval_ms)), if is_elsewhere => true,
+                changed = self.trend.changed() => changed.map(|()| is_elsewhere).ok()?,
             };
             tokio::time::sleep_until(self.quiet_until).await;
             self.quiet_until = Instant::now() + Duration::from_millis(min_interval_ms);

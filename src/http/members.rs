@@ -158,6 +158,7 @@ pub struct ErasureAnswer {
     responses(
         (status = 200, description = "The state", body = MemberDocument),
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not that new yet, or out of reach", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -165,6 +166,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let started = Instant::now();
     let member = path_id(&request)?;
     let after = Parameters::read(&request, &["after"])?.after()?;
+    let _admitted = state.admission.admit()?;
     let found = state.engine.member(&member, true, after).await.map_err(not_reached)?;
     let source = found.source.name();
     metrics::histogram!("nearline_query_duration_seconds", "route" => "member", "source" => source)

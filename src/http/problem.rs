@@ -48,6 +48,8 @@ pub enum ProblemKind {
     PositionUnknown,
     /// The state is not as new as the position asked for.
     PositionNotReached,
+    /// More queries at once than are taken.
+    TooManyQueries,
     /// The log is away.
     LogUnavailable,
     /// The catalogue's store is away.
@@ -101,6 +103,7 @@ impl ProblemKind {
             Self::PositionNotReached => {
                 ("/problems/position-not-reached", "The state is not that new yet", 503)
             }
+            Self::TooManyQueries => ("/problems/too-many-queries", "Too many queries are under way", 429),
             Self::LogUnavailable => {
                 ("/problems/log-unavailable", "The log does not take events right now", 503)
             }
@@ -188,7 +191,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if self.status == 503 {
+        if matches!(self.status, 429 | 503) {
             response.insert_header((RETRY_AFTER, "1"));
         }
         if let Some(allow) = &self.allow {

@@ -208,6 +208,7 @@ pub struct RecommendationsAnswer {
     responses(
         (status = 200, description = "Titles, best first", body = RecommendationsAnswer),
         (status = 400, description = "The id or a parameter is not valid, or the log has no such position for this member", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not as new as `after` yet", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -225,6 +226,7 @@ pub(super) async fn answer(
     let known = [SHARED.as_slice(), &["after", "cursor"]].concat();
     let parameters = Parameters::read(request, &known)?;
     let asked = Asked::read(&parameters, state, &member, Route::Recommendations)?;
+    let _admitted = state.admission.admit()?;
     let found = state.engine.member(&member, false, asked.after).await.map_err(not_reached)?;
     let allocation = state.experiments.allocate(&member);
     let titles = row(state, &asked, &member, found.snapshot.as_ref(), allocation.as_ref())?;

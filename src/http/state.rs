@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use super::admission::Admission;
 use super::filter::Programs;
 use super::live::LiveHub;
 use super::problem::Problem;
@@ -48,6 +49,8 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
+    /// Queries let in at once.
+    pub admission: Arc<Admission>,
     /// Chooses artworks.
     pub artworks: Arc<Mutex<Chooser>>,
     /// Compiled filters and boosts.

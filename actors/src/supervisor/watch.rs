@@ -38,7 +38,7 @@ impl Supervisor {
                 ended = &mut life.ended => {
                     return match ended {
                         Ok(ended) => Death::after(ended),
-                        Err(_gone) if self.node.stopping.load(Relaxed) => None,
+                        Err(_gone) if self.is_stopping() => None,
                         Err(_gone) => Some(Death::new(Fault::Panicked, "the actor's thread ended")),
                     };
                 }

@@ -2,6 +2,7 @@
 
 use super::NatsSettings;
 use super::link::Links;
+use super::membership;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{ErrorCode, kv, stream};
 use nearline_actors::ports::{JOURNAL_ENTRIES, PortError};
@@ -43,6 +44,18 @@ pub(super) async fn prepare_all(links: &Links) -> Result<(), PortError> {
         };
         let created = links.main().jetstream.create_key_value(config).await;
         created.map_err(|error| links.unavailable("creating the catalogue's bucket", error))?;
+    }
+    if existing(links, &format!("KV_{}", settings.nodes_bucket)).await?.is_none() {
+        let config = kv::Config {
+            bucket: settings.nodes_bucket.clone(),
+            description: "Nearline: the nodes and what they hold".into(),
+            history: membership::HISTORY,
+            max_age: membership::FORGOTTEN_AFTER,
+            num_replicas: settings.replicas,
+            ..Default::default()
+        };
+        let created = links.main().jetstream.create_key_value(config).await;
+        created.map_err(|error| links.unavailable("creating the nodes' bucket", error))?;
     }
     Ok(())
 }

@@ -20,6 +20,10 @@ impl Fixture for Cluster {
         let redis = RedisSettings { url: self.redis.url(), ..RedisSettings::default() };
         connect_cluster(nats, redis).await.expect("connected")
     }
+
+    async fn ports_beside(&self, _open: &Ports) -> Ports {
+        self.ports().await
+    }
 }
 
 async fn cluster() -> impl Fixture {

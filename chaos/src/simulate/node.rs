@@ -20,6 +20,8 @@ use nearline_actors::status::PartitionShared;
 use nearline_actors::supervisor::{self, Supervisor};
 use nearline_actors::workers::Workers;
 use nearline_actors::{EngineSettings, FaultProbe};
+use nearline_backends::embedded::EmbeddedMembership;
+use nearline_model::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::remediation::RemediationSettings;
 use nearline_model::{Aggregates, MemberSnapshot, PartitionId, Position};
@@ -29,10 +31,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
@@ -98,6 +99,7 @@ pub fn ports(world: &World, caller: Caller) -> Ports {
         catalogue: Arc::new(EmptyCatalogue),
         quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
         remediations: Arc::new(NoJournal),
+        membership: Arc::new(EmbeddedMembership::default()),
     }
 }
 
@@ -211,14 +213,15 @@ async fn live(
         }
     };
     state.aggregates.replace(Some(aggregates.clone()));
-    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER).start();
+    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER, Arc::default()).start();
     let remediations = Remediations::start(ports.remediations.clone());
-    let stopping = Arc::new(AtomicBool::new(false));
-    let node = Arc::new(supervisor::Node::new(Workers::here(), remediations.clone(), None, stopping));
+    let stopping = watch::Sender::new(false);
+    let node = Arc::new(supervisor::Node::new(Workers::here(), remediations.clone(), None));
     let partitions: Arc<[Arc<PartitionShared>]> = (0..world.scenario.partitions)
         .map(|number| Arc::new(PartitionShared::new(PartitionId(number), remediations.clone())))
         .collect();
     let router = Router::new(
+        NodeId::new("simulated"),
         partitions.clone(),
         ports.clone(),
         Duration::from_millis(settings.query_deadline_ms),
@@ -233,6 +236,7 @@ async fn live(
             shared: partitions[usize::from(partition.0)].clone(),
             aggregates: actor.clone(),
             node: node.clone(),
+            stopping: stopping.subscribe(),
         };
         let state = state.clone();
         spawn_local(async move {
@@ -309,5 +313,5 @@ pub fn aggregates_of(
     aggregates: Aggregates,
 ) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
     let aggregates = Arc::new(RwLock::new(aggregates));
-    (AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER).start(), aggregates)
+    (AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER, Arc::default()).start(), aggregates)
 }

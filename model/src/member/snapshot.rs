@@ -4,11 +4,11 @@ use super::Member;
 use crate::identifier::Position;
 use crate::symbols::{Symbol, Symbols};
 use crate::timestamp::format_rfc3339;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A title of the history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchedTitle {
     /// The title.
     pub title: Arc<str>,
@@ -23,7 +23,7 @@ pub struct WatchedTitle {
 }
 
 /// A thumb or a rating.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TitleOpinion {
     /// The title.
     pub title: Arc<str>,
@@ -36,7 +36,7 @@ pub struct TitleOpinion {
 }
 
 /// An impression that may still be played.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenImpression {
     /// The title.
     pub title: Arc<str>,
@@ -51,7 +51,7 @@ pub struct OpenImpression {
 }
 
 /// A member's state at a position of the log.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberSnapshot {
     /// The member.
     pub member: Arc<str>,

@@ -1,0 +1,290 @@
+//! The shell around [`nearline_model::ownership`]: brings it beats, ends and the time, and does what it
+//! says. Runs on a thread of its own, so that neither folding nor serving delays a beat.
+
+mod announcer;
+mod learner;
+mod run;
+
+use crate::aggregates_actor::AggregatesActor;
+use crate::ports::{Announcement, MembershipEvent, Ports};
+use crate::retry::Backoff;
+use crate::settings::EngineSettings;
+use crate::status::{PartitionShared, PartitionState};
+use crate::supervisor::Node as Supervised;
+use actix::prelude::*;
+use announcer::{Announcer, Say};
+use learner::Learner;
+use nearline_model::assignment::NodeId;
+use nearline_model::ownership::{Action, Beat, Input, Ownership, OwnershipSettings};
+use nearline_model::{Aggregates, PartitionId};
+use parking_lot::RwLock;
+use run::Run;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+/// Beats per lease: seven may get lost before a node counts as dead.
+const BEATS_PER_LEASE: u64 = 8;
+/// Time between looks at what no message tells: epochs and the clock.
+const TICK: Duration = Duration::from_millis(25);
+/// Events of the registry on their way here.
+const EVENTS: usize = 1_024;
+
+/// How this node stands, as the engine sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Whether the registry knows this node, and all that it is to own runs here.
+    pub settled: bool,
+    /// Other live nodes.
+    pub others: usize,
+    /// Partitions held here.
+    pub held: usize,
+    /// Whether it has withdrawn, or will not take part any more.
+    pub gone: bool,
+}
+
+/// What the shell is made of.
+pub(crate) struct Shell {
+    pub ports: Ports,
+    pub settings: Arc<EngineSettings>,
+    pub node: NodeId,
+    pub partitions: Arc<[Arc<PartitionShared>]>,
+    pub aggregates: Addr<AggregatesActor>,
+    pub sums: Arc<RwLock<Aggregates>>,
+    /// The thread of the supervisors.
+    pub supervision: ArbiterHandle,
+    /// What the supervisors share.
+    pub supervised: Arc<Supervised>,
+    /// Set while this node is the one to store snapshots of the aggregates.
+    pub keeper: Arc<AtomicBool>,
+}
+
+/// A hold on the running shell.
+pub(crate) struct Handle {
+    leave: mpsc::Sender<()>,
+    /// How the node stands.
+    pub status: watch::Receiver<NodeStatus>,
+}
+
+impl Handle {
+    /// Hands every partition over, then withdraws; `status` tells when.
+    pub fn leave(&self) {
+        // Full: it was asked before.
+        let _asked = self.leave.try_send(());
+    }
+}
+
+/// What happened outside the machine.
+enum Happened {
+    Ended(PartitionId),
+    Replaced,
+    Gone,
+}
+
+struct Running {
+    shell: Shell,
+    machine: Ownership,
+    started: Instant,
+    runs: BTreeMap<PartitionId, Run>,
+    announcer: Announcer,
+    learner: Learner,
+    happened: mpsc::UnboundedSender<Happened>,
+    status: watch::Sender<NodeStatus>,
+    gone: bool,
+}
+
+impl Shell {
+    /// Runs on `arbiter` until the node has left.
+    pub fn start(self, arbiter: &ArbiterHandle) -> Handle {
+        let (leave, leaving) = mpsc::channel(1);
+        let (status_sender, status) = watch::channel(NodeStatus::default());
+        arbiter.spawn_fn(move || drop(actix_rt::spawn(self.run(leaving, status_sender))));
+        Handle { leave, status }
+    }
+
+    async fn run(self, mut leaving: mpsc::Receiver<()>, status: watch::Sender<NodeStatus>) {
+        let lease_ms = self.settings.lease_ms.max(BEATS_PER_LEASE);
+        let timing = OwnershipSettings {
+            partitions: self.ports.log.partitions(),
+            lease_ms,
+            beat_ms: lease_ms / BEATS_PER_LEASE,
+        };
+        let incarnation = rand::random();
+        let (happened, mut happenings) = mpsc::unbounded_channel();
+        let mut events = follow(&self.ports);
+        let membership = self.ports.membership.clone();
+        let mut running = Running {
+            machine: Ownership::new(self.node.clone(), incarnation, timing),
+            started: Instant::now(),
+            runs: BTreeMap::new(),
+            announcer: Announcer::start(membership, Duration::from_millis(lease_ms), happened.clone()),
+            learner: Learner::start(self.aggregates.clone(), self.sums.clone()),
+            happened,
+            status,
+            gone: false,
+            shell: self,
+        };
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !running.gone {
+            tokio::select! {
+                Some(event) = events.recv() => running.heard(event),
+                Some(happened) = happenings.recv() => match happened {
+                    Happened::Ended(partition) => {
+                        running.runs.remove(&partition);
+                        running.step(Input::Ended(partition));
+                    }
+                    Happened::Replaced => {
+                        tracing::error!(node = %running.shell.node, "another process goes by this node's name; this one stops: give each node a name of its own");
+                        running.step(Input::Replaced);
+                    }
+                    Happened::Gone => running.gone = true,
+                },
+                Some(()) = leaving.recv() => running.step(Input::Leave),
+                _ = ticks.tick() => {
+                    running.look_at_epochs();
+                    running.step(Input::Tick);
+                }
+            }
+            running.show();
+        }
+    }
+}
+
+impl Running {
+    fn heard(&mut self, event: MembershipEvent) {
+        match event {
+            MembershipEvent::Announced(announcement) => {
+                if announcement.beat.node != self.shell.node {
+                    self.learner.heard_of(&announcement.committed);
+                }
+                self.step(Input::Heard(announcement.beat));
+            }
+            MembershipEvent::Withdrawn(node) => self.step(Input::Withdrawn(node)),
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.started.elapsed().as_millis() as u64;
+        for action in self.machine.step(now, input) {
+            match action {
+                Action::Announce(beat) => {
+                    let announcement = self.announcement(beat);
+                    self.announcer.say(Say::Announce(announcement));
+                }
+                Action::Start(partition) => {
+                    tracing::info!(%partition, "taking the partition over");
+                    metrics::counter!("nearline_ownership_starts_total").increment(1);
+                    let run = Run::start(&self.shell, partition, self.happened.clone());
+                    self.runs.insert(partition, run);
+                }
+                Action::Stop(partition) => {
+                    tracing::info!(%partition, "giving the partition up");
+                    metrics::counter!("nearline_ownership_stops_total").increment(1);
+                    if let Some(run) = self.runs.get(&partition) {
+                        run.stop();
+                    }
+                }
+                Action::Bury(node, incarnation) => {
+                    tracing::warn!(%node, "the node is dead: its partitions are taken over");
+                    metrics::counter!("nearline_nodes_buried_total").increment(1);
+                    let membership = self.shell.ports.membership.clone();
+                    actix_rt::spawn(async move {
+                        if let Err(error) = membership.withdraw(&node, incarnation).await {
+                            tracing::debug!(%node, %error, "it stays in the registry until it ages away");
+                        }
+                    });
+                }
+                Action::Withdraw => {
+                    self.announcer.say(Say::Withdraw(self.shell.node.clone(), self.machine.incarnation()));
+                }
+            }
+        }
+    }
+
+    fn announcement(&self, beat: Beat) -> Announcement {
+        let committed = beat.held.keys().map(|partition| {
+            let shared = &self.shell.partitions[usize::from(partition.0)];
+            (*partition, shared.committed.load(Relaxed))
+        });
+        let committed = committed.filter(|(_, position)| *position > 0).collect();
+        Announcement { address: self.shell.settings.address.clone(), committed, beat }
+    }
+
+    /// Partitions are acquired, and after a failure acquired again, by their supervisors.
+    fn look_at_epochs(&mut self) {
+        let mut news = Vec::new();
+        for (partition, run) in &mut self.runs {
+            let epoch = self.shell.partitions[usize::from(partition.0)].epoch.load(Relaxed);
+            if std::mem::replace(&mut run.epoch, epoch) != epoch {
+                news.push(Input::Acquired(*partition, epoch));
+            }
+        }
+        news.into_iter().for_each(|input| self.step(input));
+    }
+
+    /// Shows queries and operators who owns what.
+    fn show(&mut self) {
+        for shared in self.shell.partitions.iter() {
+            let owner = self.machine.owner_of(shared.partition);
+            let is_elsewhere = owner.is_some_and(|owner| *owner != self.shell.node);
+            if is_elsewhere && !self.runs.contains_key(&shared.partition) {
+                shared.set_state(PartitionState::Elsewhere);
+            }
+            shared.owner.send_if_modified(|shown| {
+                let is_news = shown.as_ref() != owner;
+                if is_news {
+                    *shown = owner.cloned();
+                }
+                is_news
+            });
+        }
+        self.shell.keeper.store(self.machine.is_keeper(), Relaxed);
+        self.gone |= self.machine.is_replaced() && self.runs.is_empty();
+        let now = NodeStatus {
+            settled: self.machine.is_settled(),
+            others: self.machine.others().count(),
+            held: self.runs.len(),
+            gone: self.gone,
+        };
+        self.status.send_if_modified(|shown| {
+            let is_news = *shown != now;
+            if is_news {
+                metrics::gauge!("nearline_nodes_alive").set(now.others as f64 + 1.0);
+                metrics::gauge!("nearline_partitions_held").set(now.held as f64);
+                *shown = now;
+            }
+            is_news
+        });
+    }
+}
+
+/// The registry's events, through watches that break.
+fn follow(ports: &Ports) -> mpsc::Receiver<MembershipEvent> {
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    let membership = ports.membership.clone();
+    actix_rt::spawn(async move {
+        let mut backoff = Backoff::new(20, 500);
+        while !sender.is_closed() {
+            match membership.watch().await {
+                Ok(mut events) => loop {
+                    let event = tokio::select! {
+                        event = events.recv() => event,
+                        () = sender.closed() => return,
+                    };
+                    let Some(event) = event else { break };
+                    backoff.reset();
+                    if sender.send(event).await.is_err() {
+                        return;
+                    }
+                },
+                Err(error) => tracing::warn!(%error, "the nodes cannot be watched; trying again"),
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    });
+    receiver
+}

@@ -1,0 +1,92 @@
+//! One partition running here: its supervisor, from the decision to start it to its end.
+
+use super::{Happened, Shell};
+use crate::partition_actor::Stop;
+use crate::retry::Backoff;
+use crate::status::{PartitionShared, PartitionState};
+use crate::supervisor::Supervisor;
+use futures_util::FutureExt;
+use nearline_model::PartitionId;
+use nearline_model::identifier::OwnerEpoch;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{mpsc, watch};
+
+/// A running partition.
+pub(super) struct Run {
+    /// Epoch seen last; 0: not acquired yet.
+    pub(super) epoch: OwnerEpoch,
+    shared: Arc<PartitionShared>,
+    stopping: watch::Sender<bool>,
+    /// Dropped with the run.
+    over: watch::Sender<()>,
+}
+
+impl Run {
+    pub(super) fn start(
+        shell: &Shell,
+        partition: PartitionId,
+        happened: mpsc::UnboundedSender<Happened>,
+    ) -> Self {
+        let shared = shell.partitions[usize::from(partition.0)].clone();
+        shared.epoch.store(0, Relaxed);
+        shared.set_state(PartitionState::Starting);
+        let stopping = watch::Sender::new(false);
+        let supervisor = Supervisor {
+            ports: shell.ports.clone(),
+            settings: shell.settings.clone(),
+            shared: shared.clone(),
+            aggregates: shell.aggregates.clone(),
+            node: shell.supervised.clone(),
+            stopping: stopping.subscribe(),
+        };
+        let end = End { partition, happened };
+        shell.supervision.spawn(async move {
+            let _end = end;
+            supervise(supervisor).await;
+        });
+        Self { epoch: 0, shared, stopping, over: watch::Sender::new(()) }
+    }
+
+    /// Asks the actor to commit and end; one that is still being built is asked when it is there.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+        let mut addresses = self.shared.address.subscribe();
+        let mut over = self.over.subscribe();
+        actix_rt::spawn(async move {
+            loop {
+                if let Some(address) = addresses.borrow_and_update().clone() {
+                    address.do_send(Stop);
+                }
+                tokio::select! {
+                    changed = addresses.changed() => if changed.is_err() { return },
+                    _ended = over.changed() => return,
+                }
+            }
+        });
+    }
+}
+
+/// Runs a supervisor, again if it panics itself: no partition is forgotten over a mistake in here.
+async fn supervise(supervisor: Supervisor) {
+    let mut backoff = Backoff::new(100, 5_000);
+    while std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await.is_err() {
+        let partition = supervisor.shared.partition;
+        tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
+        metrics::counter!("nearline_supervisor_panics_total").increment(1);
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// Tells of the end of a supervisor, however it comes about.
+struct End {
+    partition: PartitionId,
+    happened: mpsc::UnboundedSender<Happened>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Nobody listens any more: the node has left.
+        let _closed = self.happened.send(Happened::Ended(self.partition));
+    }
+}

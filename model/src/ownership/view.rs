@@ -1,0 +1,168 @@
+//! Who is alive, as one node knows it from the beats in the registry.
+
+use super::{Action, Beat, Millis};
+use crate::assignment::{NodeId, assign};
+use crate::identifier::{OwnerEpoch, PartitionId};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Own beats on their way to come back; the oldest are forgotten beyond this.
+const BEATS_UNDER_WAY: usize = 64;
+/// Nodes remembered, dead ones included; the longest dead are forgotten beyond this.
+const NODES_REMEMBERED: usize = 256;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Other {
+    beat: Beat,
+    heard_at: Millis,
+    /// A dead node is remembered: its last beat may be delivered again and must not revive it.
+    alive: bool,
+}
+
+/// Live nodes and what follows from them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct View {
+    me: NodeId,
+    incarnation: u64,
+    lease_ms: Millis,
+    sequence: u64,
+    /// Own beats that have not come back: number and time of sending.
+    sent: VecDeque<(u64, Millis)>,
+    /// When the newest own beat that came back was sent; `None`: none has.
+    confirmed: Option<Millis>,
+    others: BTreeMap<NodeId, Other>,
+    /// Nodes that partitions are spread over, and who owns which.
+    nodes: Vec<NodeId>,
+    owners: Vec<usize>,
+}
+
+impl View {
+    pub(super) fn new(me: NodeId, incarnation: u64, lease_ms: Millis) -> Self {
+        Self {
+            me,
+            incarnation,
+            lease_ms,
+            sequence: 0,
+            sent: VecDeque::new(),
+            confirmed: None,
+            others: BTreeMap::new(),
+            nodes: Vec::new(),
+            owners: Vec::new(),
+        }
+    }
+
+    pub(super) fn me(&self) -> &NodeId {
+        &self.me
+    }
+
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Whether a beat of this node has been in the registry and come back.
+    pub(super) fn is_joined(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
+    /// Whether what is known is not older than a lease.
+    pub(super) fn is_current(&self, now: Millis) -> bool {
+        self.confirmed.is_some_and(|sent_at| now.saturating_sub(sent_at) < self.lease_ms)
+    }
+
+    /// The next beat, sent now.
+    pub(super) fn beat(
+        &mut self,
+        now: Millis,
+        held: BTreeMap<PartitionId, OwnerEpoch>,
+        leaving: bool,
+    ) -> Beat {
+        self.sequence += 1;
+        self.sent.push_back((self.sequence, now));
+        if self.sent.len() > BEATS_UNDER_WAY {
+            self.sent.pop_front();
+        }
+        Beat { node: self.me.clone(), incarnation: self.incarnation, sequence: self.sequence, held, leaving }
+    }
+
+    pub(super) fn heard(&mut self, now: Millis, beat: Beat, actions: &mut Vec<Action>) {
+        if beat.node == self.me {
+            if beat.incarnation == self.incarnation {
+                self.echoed(beat.sequence, actions);
+            }
+            return;
+        }
+        if let Some(known) = self.others.get(&beat.node)
+            && known.beat.incarnation == beat.incarnation
+            && known.beat.sequence >= beat.sequence
+        {
+            return;
+        }
+        self.others.insert(beat.node.clone(), Other { beat, heard_at: now, alive: true });
+        self.forget_long_dead();
+    }
+
+    pub(super) fn withdrawn(&mut self, node: &NodeId) {
+        if let Some(other) = self.others.get_mut(node) {
+            other.alive = false;
+        }
+    }
+
+    /// An own beat came back: everything announced before it has been delivered.
+    fn echoed(&mut self, sequence: u64, actions: &mut Vec<Action>) {
+        while self.sent.front().is_some_and(|(sent, _)| *sent < sequence) {
+            self.sent.pop_front();
+        }
+        let Some(&(sent, sent_at)) = self.sent.front() else { return };
+        if sent != sequence {
+            return;
+        }
+        self.sent.pop_front();
+        self.confirmed = Some(sent_at);
+        for other in self.others.values_mut() {
+            if other.alive && sent_at.saturating_sub(other.heard_at) >= self.lease_ms {
+                other.alive = false;
+                actions.push(Action::Bury(other.beat.node.clone(), other.beat.incarnation));
+            }
+        }
+    }
+
+    fn forget_long_dead(&mut self) {
+        if self.others.len() > NODES_REMEMBERED {
+            let dead = self.others.iter().filter(|(_, other)| !other.alive);
+            let longest = dead.min_by_key(|(_, other)| other.heard_at).map(|(node, _)| node.clone());
+            if let Some(node) = longest {
+                self.others.remove(&node);
+            }
+        }
+    }
+
+    /// The other live nodes' last beats.
+    pub(super) fn others(&self) -> impl Iterator<Item = &Beat> {
+        self.others.values().filter(|other| other.alive).map(|other| &other.beat)
+    }
+
+    /// Brings the assignment up to date; `out`: this node takes no part in it.
+    pub(super) fn refresh(&mut self, partitions: u16, out: bool) {
+        let me = (self.is_joined() && !out).then_some(&self.me);
+        let others = self.others().filter(|beat| !beat.leaving).map(|beat| &beat.node);
+        let mut nodes: Vec<NodeId> = others.chain(me).cloned().collect();
+        nodes.sort_unstable();
+        if nodes != self.nodes {
+            self.owners = assign(partitions, &nodes);
+            self.nodes = nodes;
+        }
+    }
+
+    /// Who is to own a partition.
+    pub(super) fn assigned(&self, partition: PartitionId) -> Option<&NodeId> {
+        self.owners.get(usize::from(partition.0)).map(|owner| &self.nodes[*owner])
+    }
+
+    pub(super) fn is_held_elsewhere(&self, partition: PartitionId) -> bool {
+        self.others().any(|beat| beat.held.contains_key(&partition))
+    }
+
+    /// Highest epoch under which another node holds a partition; 0: none.
+    pub(super) fn highest_epoch(&self, partition: PartitionId) -> OwnerEpoch {
+        self.others().filter_map(|beat| beat.held.get(&partition)).copied().max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,175 @@
+//! Several nodes: each partition is run by one of them, whoever comes, goes or dies; whatever node is
+//! asked answers; and state stays the fold of the log (I2, I3, I5, I7).
+
+#[path = "support/bed.rs"]
+mod bed;
+#[path = "ownership/cluster.rs"]
+mod cluster;
+
+use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
+use cluster::Cluster;
+use nearline::verify::aggregates::refold_aggregates;
+use nearline_actors::aggregates_actor::catch_up;
+use nearline_actors::{Engine, EngineSettings, Source};
+use nearline_model::{Aggregates, Delta, PartitionId};
+use parking_lot::RwLock;
+use std::time::{Duration, Instant};
+
+fn named(node: &str) -> EngineSettings {
+    EngineSettings {
+        node: node.into(),
+        lease_ms: 1_000,
+        snapshot_interval_ms: 100,
+        ..EngineSettings::default()
+    }
+}
+
+fn live_on(engine: &Engine) -> Vec<u16> {
+    let live = engine.partitions().into_iter().filter(|status| status.state == "live");
+    live.map(|status| status.partition.0).collect()
+}
+
+/// Every partition is live on one of the engines, and each has one.
+fn is_shared(engines: &[&Engine]) -> bool {
+    let mut live: Vec<u16> = engines.iter().flat_map(|engine| live_on(engine)).collect();
+    live.sort_unstable();
+    live == (0..PARTITIONS).collect::<Vec<_>>() && engines.iter().all(|engine| !live_on(engine).is_empty())
+}
+
+async fn assert_learned_everything(bed: &Bed, engine: &Engine, settings: &EngineSettings) {
+    tokio::time::timeout(DEADLINE, engine.caught_up()).await.expect("catches up").expect("the log answers");
+    let (positions, contents) = {
+        let aggregates = engine.aggregates().read();
+        (aggregates.positions().to_vec(), aggregates.encode_contents())
+    };
+    let again = refold_aggregates(&bed.ports, &positions, &settings.fold, &settings.aggregates).await;
+    assert!(contents == again.expect("folded again").encode_contents(), "I2 on {}", engine.node());
+}
+
+async fn two_engines_share_the_partitions(bed: Bed) {
+    let (a, b) = (named("a"), named("b"));
+    let first = bed.engine(a.clone()).await;
+    bed.append(audience_events(2_000, 100, 31)).await;
+    first.caught_up().await.expect("caught up");
+    let second = bed.engine(b.clone()).await;
+    eventually("both own partitions", || is_shared(&[&first, &second])).await;
+    bed.append(audience_events(2_000, 100, 32)).await;
+    assert_learned_everything(&bed, &first, &a).await;
+    assert_learned_everything(&bed, &second, &b).await;
+    let last = bed.append((0..20).map(|n| play(&format!("e{n}"), &format!("m{n}"), "t1")).collect()).await;
+    assert!(last > 0);
+    for engine in [&first, &second] {
+        for member in 0..20 {
+            let answer = engine.member(&format!("m{member}"), false, None).await.expect("answered");
+            assert_eq!(answer.source, Source::Live, "m{member} asked of {}", engine.node());
+        }
+    }
+    first.stop().await;
+    eventually("the other owns everything", || live_on(&second).len() == usize::from(PARTITIONS)).await;
+    bed.append(audience_events(2_000, 100, 33)).await;
+    bed.assert_state_is_fold_of_log(&second, &b).await;
+    second.stop().await;
+}
+
+#[test]
+fn two_engines_share_the_partitions_embedded() {
+    run(async { two_engines_share_the_partitions(Bed::embedded()).await });
+}
+
+#[test]
+fn two_engines_share_the_partitions_nats_and_redis() {
+    run(async { two_engines_share_the_partitions(Bed::cluster().await).await });
+}
+
+#[test]
+fn a_member_is_read_at_the_position_just_published_from_whatever_node() {
+    run(async {
+        let bed = Bed::embedded();
+        let (first, second) = (bed.engine(named("a")).await, bed.engine(named("b")).await);
+        eventually("both own partitions", || is_shared(&[&first, &second])).await;
+        for n in 0..40 {
+            let member = format!("m{n}");
+            let position = bed.append(vec![play(&format!("e{n}"), &member, "t1")]).await;
+            for engine in [&first, &second] {
+                let answer = engine.member(&member, false, Some(position)).await.expect("reached in time");
+                let snapshot = answer.snapshot.expect("live");
+                assert!(snapshot.position >= position);
+                assert_eq!(&*snapshot.history[0].title, "t1");
+            }
+        }
+        first.stop().await;
+        second.stop().await;
+    });
+}
+
+#[test]
+fn a_node_that_missed_what_left_the_outbox_starts_over_from_the_snapshot() {
+    run(async {
+        let bed = Bed::embedded();
+        let settings = named("a");
+        let engine = bed.engine(settings.clone()).await;
+        for seed in [34, 35] {
+            bed.append(audience_events(3_000, 100, seed)).await;
+            engine.caught_up().await.expect("caught up");
+        }
+        let learned = engine.aggregates().read().encode_contents();
+        let positions = engine.aggregates().read().positions().to_vec();
+        // Stopping stores the snapshot, which drops all that it covers from the outbox but the last.
+        engine.stop().await;
+        let entries = bed.ports.store.outbox(PartitionId(0), 0, 2).await.expect("read");
+        assert!(matches!(&entries[..], [last] if last.position == positions[0]), "{entries:?}");
+        let last = Delta::decode(&entries[0].delta).expect("readable");
+        assert!(last.after > 0, "what came before it has left");
+
+        let behind = RwLock::new(Aggregates::new(PARTITIONS, settings.aggregates.clone()));
+        catch_up(&bed.ports, &behind, PartitionId(0), positions[0]).await.expect("caught up");
+        assert_eq!(behind.read().positions(), positions);
+        assert!(behind.read().encode_contents() == learned, "I2");
+    });
+}
+
+/// The whole life of a cluster of real processes: killed, joined, restarted one by one under load.
+#[test]
+fn a_cluster_outlives_a_kill_a_join_and_a_rolling_restart() {
+    let mut cluster = Cluster::start(&["n1", "n2", "n3"]);
+    cluster.wait_until_shared("at the start");
+    let load = cluster.publish();
+    let probe = cluster.probe("n1");
+
+    let killed = Instant::now();
+    cluster.kill("n3");
+    cluster.wait_until_shared("after SIGKILL");
+    let failover = killed.elapsed();
+    let gap_of_kill = probe.longest_gap_since(killed);
+    assert!(failover <= Duration::from_secs(3), "failed over in {failover:?}");
+
+    let joined = Instant::now();
+    cluster.join("n4");
+    cluster.wait_until_shared("after a join");
+    let gap_of_join = probe.longest_gap_since(joined);
+
+    let rolled = Instant::now();
+    for node in ["n2", "n4"] {
+        cluster.terminate(node);
+        cluster.wait_until_shared("after SIGTERM");
+        cluster.join(node);
+        cluster.wait_until_shared("after a restart");
+    }
+    let gap_of_restarts = probe.longest_gap_since(rolled);
+
+    let probed = probe.stop();
+    let events = load.stop();
+    println!(
+        "SIGKILL: owned elsewhere after {} ms; longest time without a live answer of a partition: SIGKILL {} ms, \
+         join {} ms, rolling restart {} ms; {} of {} queries answered, {} live; {events} events",
+        failover.as_millis(),
+        gap_of_kill.as_millis(),
+        gap_of_join.as_millis(),
+        gap_of_restarts.as_millis(),
+        probed.answered,
+        probed.asked,
+        probed.live,
+    );
+    assert_eq!(probed.answered, probed.asked, "I7: every query is answered");
+    cluster.verify();
+}
