@@ -275,7 +275,7 @@ impl Check<'_> {
             Some((key, value, least, most)) => Err(self.impossible(
                 &format!("ranking.{key}"),
                 value,
-                &format!("a number from {least} to {most}"),
+                format!("a number from {least} to {most}"),
             )),
         }
     }
