@@ -6,8 +6,7 @@ mod bed;
 use bed::{Bed, audience_events, run};
 use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
-use nearline_model::ranking::associations::Associations;
-use nearline_model::ranking::{Learned, Newcomers, Query, rank, similar};
+use nearline_model::ranking::{Learned, Query, rank, similar};
 use nearline_model::trending::{TrendQuery, trending};
 
 /// What is asked of both, as JSON.
@@ -16,8 +15,7 @@ async fn answers(engine: &Engine) -> Vec<String> {
     // What the sums give rise to is worked out anew: when a running engine last did so differs.
     let learned = {
         let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-        let associations = Associations::of(&aggregates, 200);
-        Learned { associations, newcomers: Newcomers::of(&aggregates, &catalogue) }
+        Learned::of(&aggregates, &catalogue, 200)
     };
     for member in (0..120).map(|number| format!("m{number}")) {
         let answer = engine.member(&member, true, None).await.expect("no position was asked for");

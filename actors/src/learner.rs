@@ -5,8 +5,8 @@
 
 use nearline_model::Aggregates;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::ranking::Learned;
 use nearline_model::ranking::associations::Problem;
-use nearline_model::ranking::{Learned, Newcomers};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -58,8 +58,8 @@ impl Learner {
     fn work(&self) -> Duration {
         let started = Instant::now();
         let problem = Problem::of(&self.aggregates.read(), self.solved_titles);
-        let newcomers = Newcomers::of(&self.aggregates.read(), &self.catalogue.read());
-        let learned = Learned { associations: problem.solve(), newcomers };
+        let associations = problem.solve();
+        let learned = Learned::solved(&self.aggregates.read(), &self.catalogue.read(), associations);
         metrics::gauge!("nearline_ranking_solved_titles").set(learned.associations.titles().len() as f64);
         *self.learned.write() = Arc::new(learned);
         let took = started.elapsed();

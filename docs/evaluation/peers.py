@@ -20,7 +20,7 @@ from pathlib import Path
 
 def movielens_table(nearline, queries, peers):
     """The comparison on MovieLens, the best nDCG first."""
-    rows = [(nearline["label"], nearline, "none")] + [
+    rows = [(nearline["label"], nearline, "its defaults, once")] + [
         (peer["name"], peer, parameters_in_words(peer)) for peer in peers["peers"]
     ]
     lines = [

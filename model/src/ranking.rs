@@ -4,7 +4,8 @@
 //! for it: the weights of [`associations`], 0.85 per step back, more or less by what the member thought
 //! of the title. The beginning of the history counts as a title, too. The sum is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
 //! a little of its decayed popularity, which orders what associations do not reach and is all there is
-//! for a new member. Titles of the catalogue that hardly anybody has played yet are mixed in by the
+//! for a new member. Both count by the title's take-rate lift ([`crate::trending`]): how much more it is
+//! taken where it is offered than others are. Titles of the catalogue that hardly anybody has played yet are mixed in by the
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
 
@@ -43,6 +44,28 @@ pub struct Learned {
     pub associations: Associations,
     /// Titles that hardly anybody has played yet.
     pub newcomers: Newcomers,
+    /// Take-rate lift by title number; what is not in it has 1.
+    lifts: Vec<f32>,
+}
+
+impl Learned {
+    /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
+    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
+        Self::solved(aggregates, catalogue, Associations::of(aggregates, most))
+    }
+
+    /// The same with weights that were solved already.
+    pub fn solved(aggregates: &Aggregates, catalogue: &Catalogue, associations: Associations) -> Self {
+        let mut lifts = vec![1.0; aggregates.title_count() + 1];
+        for (title, lift) in crate::trending::lifts(aggregates) {
+            lifts[title as usize] = lift as f32;
+        }
+        Self { associations, newcomers: Newcomers::of(aggregates, catalogue), lifts }
+    }
+
+    fn lift(&self, title: Symbol) -> f64 {
+        self.lifts.get(title as usize).map_or(1.0, |lift| f64::from(*lift))
+    }
 }
 
 /// What is asked for.
@@ -304,10 +327,16 @@ impl<'a> Scorer<'a> {
             if *score > 0.0 {
                 *score *= self.damping(title as Symbol);
             }
-            *score = score.max(0.0) + self.popularity.score(title);
+            *score = (score.max(0.0) + self.popularity.score(title)) * self.lift(title as Symbol);
         }
         scores[BEGINNING as usize] = 0.0;
         scores
+    }
+
+    /// How much more a title is taken where it is offered than others are.
+    fn lift(&self, title: Symbol) -> f64 {
+        let lift = self.query.learned.map_or(1.0, |learned| learned.lift(title));
+        if self.settings.lift_power == 1.0 { lift } else { lift.powf(self.settings.lift_power) }
     }
 
     fn damping(&self, title: Symbol) -> f64 {
@@ -320,7 +349,8 @@ impl<'a> Scorer<'a> {
             reasons.push((weight, Reason::Newcomer { affinity, weight }));
         }
         if let Some(title) = self.aggregates.title(title) {
-            let damping = self.damping(title);
+            let lift = self.lift(title);
+            let damping = self.damping(title) * lift;
             for source in &self.sources {
                 let weight = source.weight_of(title, self.associations()) * damping;
                 if weight > 0.0 {
@@ -330,7 +360,7 @@ impl<'a> Scorer<'a> {
                         .push((weight, if is_beginning { Reason::OftenFirst { weight } } else { because() }));
                 }
             }
-            let weight = self.popularity.score(title as usize);
+            let weight = self.popularity.score(title as usize) * lift;
             if weight > 0.0 {
                 let dimension = self.popularity.dimension(title as usize);
                 reasons.push((weight, Reason::Popular { dimension, weight }));

@@ -125,10 +125,23 @@ impl Faded {
     }
 }
 
+/// Half-life of the lifts that the ranking uses, in 30-minute epochs: a day.
+const LIFT_HALF_LIFE: f64 = 48.0;
+
+/// The take-rate lift of every title that was shown in the epochs kept, fading within a day; those of all
+/// others are 1.
+pub fn lifts(aggregates: &Aggregates) -> Vec<(Symbol, f64)> {
+    let Some(table) = aggregates.counters(ALL) else { return Vec::new() };
+    let titles = faded(aggregates, &PositionBias::of(aggregates), table, LIFT_HALF_LIFE);
+    let prior = Prior::of(&titles);
+    titles.iter().map(|title| (title.title, prior.lift(title))).collect()
+}
+
 /// Titles played in one dimension, best first.
 fn in_dimension(aggregates: &Aggregates, bias: &PositionBias, name: &str) -> Vec<Trend> {
     let Some(table) = aggregates.counters(name) else { return Vec::new() };
-    let titles = faded(aggregates, bias, table);
+    let half_life = f64::from(aggregates.settings.trend_half_life_epochs.max(1));
+    let titles = faded(aggregates, bias, table, half_life);
     let prior = Prior::of(&titles);
     let top = titles.iter().map(|title| title.plays).fold(0.0, f64::max);
     let mut trends: Vec<Trend> = titles
@@ -157,9 +170,8 @@ fn sort(trends: &mut [Trend]) {
 }
 
 /// Figures of all titles of a table, in no order.
-fn faded(aggregates: &Aggregates, bias: &PositionBias, table: &CounterTable) -> Vec<Faded> {
+fn faded(aggregates: &Aggregates, bias: &PositionBias, table: &CounterTable, half_life: f64) -> Vec<Faded> {
     let newest = aggregates.newest_epoch();
-    let half_life = f64::from(aggregates.settings.trend_half_life_epochs.max(1));
     // Epochs past their time are swept out now and then: they must not count until then.
     let kept = ((half_life * KEPT_HALF_LIVES) as u32).min(aggregates.settings.epochs.saturating_sub(1));
     let weights: Vec<f64> = (0..=kept).map(|age| (-f64::from(age) / half_life).exp2()).collect();

@@ -3,9 +3,8 @@
 
 use nearline_model::catalogue::Catalogue;
 use nearline_model::delta::Delta;
-use nearline_model::ranking::associations::Associations;
 use nearline_model::ranking::settings::RankingSettings;
-use nearline_model::ranking::{self, Learned, Newcomers, Query, Ranked};
+use nearline_model::ranking::{self, Learned, Query, Ranked};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
 use std::sync::Arc;
@@ -73,10 +72,7 @@ impl Recommender {
             return;
         }
         self.solve_at = ((self.plays as f64 * SOLVE_GROWTH) as u64).max(self.plays + 1);
-        self.learned = Learned {
-            associations: Associations::of(&self.aggregates, self.solved_titles),
-            newcomers: Newcomers::of(&self.aggregates, &self.catalogue),
-        };
+        self.learned = Learned::of(&self.aggregates, &self.catalogue, self.solved_titles);
     }
 
     /// Distinct titles known: played or shown at least once.

@@ -14,6 +14,8 @@ pub struct RankingSettings {
     pub damping_plays: f64,
     /// What the most popular title scores by its popularity alone.
     pub popularity_weight: f64,
+    /// Power of the take-rate lift that scores are multiplied by; 0: it does not count.
+    pub lift_power: f64,
     /// How much titles unlike those before them are preferred, 0 to 1 (maximal marginal relevance).
     pub diversity: f64,
     /// How much catalogue titles that hardly anybody has played yet are mixed in, 0 to 1.
@@ -39,6 +41,7 @@ impl Default for RankingSettings {
             damping_power: 0.2,
             damping_plays: 20.0,
             popularity_weight: 0.0004,
+            lift_power: 1.0,
             diversity: 0.0,
             freshness: 0.1,
             repeats: false,
@@ -59,6 +62,7 @@ impl RankingSettings {
             ("damping_power", self.damping_power, 0.0, 1.0),
             ("damping_plays", self.damping_plays, 0.0, 1e9),
             ("popularity_weight", self.popularity_weight, 0.0, 1.0),
+            ("lift_power", self.lift_power, 0.0, 4.0),
             ("diversity", self.diversity, 0.0, 1.0),
             ("freshness", self.freshness, 0.0, 1.0),
             ("thumb_down", self.thumb_down, -10.0, 10.0),
