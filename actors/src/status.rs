@@ -102,7 +102,7 @@ pub struct PartitionStatus {
 
 /// What actor, supervisor and router share of one partition.
 ///
-/// The actor writes through [`PartitionShared::write`], which refuses whoever was replaced; the
+/// The actor writes through `PartitionShared::write`, which refuses whoever was replaced; the
 /// supervisor writes directly, while there is no actor.
 #[derive(Debug)]
 pub struct PartitionShared {

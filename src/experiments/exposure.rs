@@ -3,7 +3,7 @@
 //! Answers cannot be counted for it: a member who asks more often would count more, and the counts of one
 //! member's answers go up together, which no chi-square test allows for. So distinct members are
 //! counted, of a sample by hash (adaptive sampling; Flajolet 1990: "On Adaptive Sampling"): while more
-//! than [`MOST_MEMBERS`] are held, those whose hash lacks one more leading zero are dropped. A member
+//! than `MOST_MEMBERS` are held, those whose hash lacks one more leading zero are dropped. A member
 //! belongs to the sample or not whatever its variant, so the ratio stays what it was. Counted since
 //! the program started, on this node.
 

@@ -41,7 +41,7 @@ impl Default for RankingSettings {
             damping_power: 0.2,
             damping_plays: 20.0,
             popularity_weight: 0.0004,
-            lift_power: 1.0,
+            lift_power: 2.0,
             diversity: 0.0,
             freshness: 0.1,
             repeats: false,
