@@ -132,7 +132,7 @@ const LIFT_HALF_LIFE: f64 = 48.0;
 /// others are 1.
 pub fn lifts(aggregates: &Aggregates) -> Vec<(Symbol, f64)> {
     let Some(table) = aggregates.counters(ALL) else { return Vec::new() };
-    let titles = faded(aggregates, &PositionBias::of(aggregates), table, LIFT_HALF_LIFE);
+    let titles = faded(aggregates, PositionBias::of(aggregates), table, LIFT_HALF_LIFE);
     let prior = Prior::of(&titles);
     titles.iter().map(|title| (title.title, prior.lift(title))).collect()
 }
