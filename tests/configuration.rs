@@ -44,6 +44,7 @@ fn engine_settings_of_the_defaults_are_the_engines_own() {
     assert_eq!(ours.commit_members, engines.commit_members);
     assert_eq!(ours.cached_members, engines.cached_members);
     assert_eq!(ours.query_deadline_ms, engines.query_deadline_ms);
+    assert_eq!(ours.query_hedge_ms, engines.query_hedge_ms);
 }
 
 #[test]

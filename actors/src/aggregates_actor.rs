@@ -7,6 +7,7 @@ mod catch_up;
 
 pub use catch_up::catch_up;
 
+use crate::place::Threads;
 use crate::ports::{AggregatesSnapshot, PortError, Ports};
 use actix::prelude::*;
 use bytes::Bytes;
@@ -38,6 +39,7 @@ pub struct SaveSnapshot;
 pub struct AggregatesActor {
     aggregates: Arc<RwLock<Aggregates>>,
     ports: Ports,
+    threads: Threads,
     snapshot_interval: Duration,
     /// Whether this node stores the snapshots of the aggregates: one of all nodes does.
     keeper: Arc<AtomicBool>,
@@ -51,6 +53,7 @@ impl AggregatesActor {
     pub fn new(
         aggregates: Arc<RwLock<Aggregates>>,
         ports: Ports,
+        threads: Threads,
         snapshot_interval: Duration,
         keeper: Arc<AtomicBool>,
     ) -> Self {
@@ -58,6 +61,7 @@ impl AggregatesActor {
         Self {
             aggregates,
             ports,
+            threads,
             snapshot_interval,
             keeper,
             writing: Arc::default(),
@@ -67,11 +71,11 @@ impl AggregatesActor {
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
         let (aggregates, ports) = (self.aggregates.clone(), self.ports.clone());
-        let (writing, saved) = (self.writing.clone(), self.saved.clone());
+        let (writing, saved, threads) = (self.writing.clone(), self.saved.clone(), self.threads);
         async move {
             let started = Instant::now();
             let writing = writing.lock_owned().await;
-            let encoding = tokio::task::spawn_blocking(move || {
+            let encoding = threads.compute(move || {
                 let aggregates = aggregates.read();
                 if *saved.lock() == aggregates.positions() {
                     return None;
@@ -84,7 +88,7 @@ impl AggregatesActor {
                 drop(writing);
                 Some((snapshot, saved))
             });
-            if let Ok(Some((snapshot, saved))) = encoding.await {
+            if let Some(Some((snapshot, saved))) = encoding.await {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
                 if store_snapshot(&ports, snapshot).await? {
@@ -149,7 +153,7 @@ impl Handler<CatchUp> for AggregatesActor {
 ///
 /// # Errors
 /// The store's.
-pub async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
+pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
     for (number, position) in (0..).zip(&snapshot.positions) {
         if *position == 0 {
             continue;

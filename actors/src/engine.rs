@@ -7,6 +7,7 @@ use crate::member_watch::MemberWatch;
 use crate::ownership::{Handle, NodeStatus, Shell};
 use crate::partition_actor::{CommitNow, Inject};
 use crate::peers;
+use crate::place::{Place, Threads};
 use crate::ports::{PortError, Ports};
 use crate::remediations::Remediations;
 use crate::retry::Backoff;
@@ -52,7 +53,7 @@ struct Inner {
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
     learned: Arc<RwLock<Arc<Learned>>>,
-    arbiters: Vec<Arbiter>,
+    places: Vec<Place>,
     supervised: Arc<Supervised>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
@@ -80,24 +81,25 @@ impl Engine {
         let stopping = Arc::new(AtomicBool::new(false));
         follow_catalogue(&ports, catalogue.clone(), stopping.clone()).await?;
 
-        let learning = Arbiter::new();
+        let threads = settings.threads;
+        let learning = Place::new(threads);
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let keeper = Arc::new(AtomicBool::new(false));
-        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), interval, keeper.clone());
-        let aggregates_actor = Actor::start_in_arbiter(&learning.handle(), |_| actor);
+        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
+        let aggregates_actor = learning.start(actor);
         let remediations = Remediations::start(ports.remediations.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
-        let workers = Workers::start(settings.workers);
+        let workers = Workers::start(threads, settings.workers);
         let supervised = Arc::new(Supervised::new(workers, remediations.clone(), faults));
         let partitions: Arc<[Arc<PartitionShared>]> = (0..count)
             .map(|partition| Arc::new(PartitionShared::new(PartitionId(partition), remediations.clone())))
             .collect();
         let node = match settings.node.as_str() {
-            "" => NodeId::new(format!("node-{:08x}", rand::random::<u32>())),
+            "" => NodeId::new(format!("node-{:08x}", crate::retry::random() as u32)),
             name => NodeId::new(name),
         };
         // On a thread of their own: an actor that blocks its thread does not block who watches it.
-        let supervision = Arbiter::new();
+        let supervision = Place::new(threads);
         let shell = Shell {
             ports: ports.clone(),
             settings: settings.clone(),
@@ -105,12 +107,12 @@ impl Engine {
             partitions: partitions.clone(),
             aggregates: aggregates_actor.clone(),
             sums: aggregates.clone(),
-            supervision: supervision.handle(),
+            supervision: supervision.clone(),
             supervised: supervised.clone(),
             keeper,
         };
-        let owning = Arbiter::new();
-        let ownership = shell.start(&owning.handle());
+        let owning = Place::new(threads);
+        let ownership = shell.start(&owning);
         let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
         let learner = Learner {
             aggregates: aggregates.clone(),
@@ -119,14 +121,17 @@ impl Engine {
             solved_titles: settings.solved_titles,
             stopping: stopping.clone(),
         };
-        learning.spawn_fn(move || drop(actix_rt::spawn(learner.run())));
+        if threads == Threads::Own {
+            learning.spawn(learner.run());
+        }
         supervision.spawn(sweep(supervised.clone()));
-        let arbiters = vec![owning, supervision, learning];
+        let places = vec![owning, supervision, learning];
         let router = Router::new(
             node.clone(),
             partitions.clone(),
             ports.clone(),
             Duration::from_millis(settings.query_deadline_ms.max(1)),
+            Duration::from_millis(settings.query_hedge_ms),
             settings.fold.symbols_per_partition,
         );
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
@@ -140,7 +145,7 @@ impl Engine {
             aggregates_actor,
             catalogue,
             learned,
-            arbiters,
+            places,
             supervised,
             stopping,
             ready: AtomicBool::new(false),
@@ -373,9 +378,7 @@ impl Engine {
             }
         }
         inner.supervised.remediations.flush().await;
-        for arbiter in &inner.arbiters {
-            arbiter.stop();
-        }
+        inner.places.iter().for_each(Place::stop);
         inner.supervised.workers.stop();
     }
 

@@ -6,6 +6,7 @@ mod learner;
 mod run;
 
 use crate::aggregates_actor::AggregatesActor;
+use crate::place::Place;
 use crate::ports::{Announcement, MembershipEvent, Ports};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
@@ -22,9 +23,9 @@ use run::Run;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Beats per lease: seven may get lost before a node counts as dead.
 const BEATS_PER_LEASE: u64 = 8;
@@ -55,7 +56,7 @@ pub(crate) struct Shell {
     pub aggregates: Addr<AggregatesActor>,
     pub sums: Arc<RwLock<Aggregates>>,
     /// The thread of the supervisors.
-    pub supervision: ArbiterHandle,
+    pub supervision: Place,
     /// What the supervisors share.
     pub supervised: Arc<Supervised>,
     /// Set while this node is the one to store snapshots of the aggregates.
@@ -79,6 +80,8 @@ impl Handle {
 
 /// What happened outside the machine.
 enum Happened {
+    /// Told before its end.
+    GivenAway(PartitionId),
     Ended(PartitionId),
     Replaced,
     Gone,
@@ -97,11 +100,11 @@ struct Running {
 }
 
 impl Shell {
-    /// Runs on `arbiter` until the node has left.
-    pub fn start(self, arbiter: &ArbiterHandle) -> Handle {
+    /// Runs at `place` until the node has left.
+    pub fn start(self, place: &Place) -> Handle {
         let (leave, leaving) = mpsc::channel(1);
         let (status_sender, status) = watch::channel(NodeStatus::default());
-        arbiter.spawn_fn(move || drop(actix_rt::spawn(self.run(leaving, status_sender))));
+        place.spawn_fn(move || drop(actix_rt::spawn(self.run(leaving, status_sender))));
         Handle { leave, status }
     }
 
@@ -111,8 +114,9 @@ impl Shell {
             partitions: self.ports.log.partitions(),
             lease_ms,
             beat_ms: lease_ms / BEATS_PER_LEASE,
+            decline_ms: self.settings.remediation.node_window_ms,
         };
-        let incarnation = rand::random();
+        let incarnation = crate::retry::random();
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
@@ -131,8 +135,17 @@ impl Shell {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !running.gone {
             tokio::select! {
-                Some(event) = events.recv() => running.heard(event),
+                biased;
+                _ = ticks.tick() => {
+                    running.look_at_epochs();
+                    running.step(Input::Tick);
+                }
+                Some(()) = leaving.recv() => running.step(Input::Leave),
                 Some(happened) = happenings.recv() => match happened {
+                    Happened::GivenAway(partition) => {
+                        tracing::warn!(%partition, "the partition fails here again and again: another node is to try");
+                        running.step(Input::Declined(partition));
+                    }
                     Happened::Ended(partition) => {
                         running.runs.remove(&partition);
                         running.step(Input::Ended(partition));
@@ -143,11 +156,7 @@ impl Shell {
                     }
                     Happened::Gone => running.gone = true,
                 },
-                Some(()) = leaving.recv() => running.step(Input::Leave),
-                _ = ticks.tick() => {
-                    running.look_at_epochs();
-                    running.step(Input::Tick);
-                }
+                Some(event) = events.recv() => running.heard(event),
             }
             running.show();
         }
@@ -234,6 +243,7 @@ impl Running {
             if is_elsewhere && !self.runs.contains_key(&shared.partition) {
                 shared.set_state(PartitionState::Elsewhere);
             }
+            shared.can_give_away.store(self.machine.can_give_away(shared.partition), Relaxed);
             shared.owner.send_if_modified(|shown| {
                 let is_news = shown.as_ref() != owner;
                 if is_news {
@@ -272,6 +282,7 @@ fn follow(ports: &Ports) -> mpsc::Receiver<MembershipEvent> {
             match membership.watch().await {
                 Ok(mut events) => loop {
                     let event = tokio::select! {
+                        biased;
                         event = events.recv() => event,
                         () = sender.closed() => return,
                     };

@@ -70,6 +70,7 @@ pub(crate) fn serve(
                     backoff.reset();
                     loop {
                         let question = tokio::select! {
+                            biased;
                             question = questions.recv() => question,
                             // Nothing runs here any more.
                             _gone = status.wait_for(|status| status.gone) => return,

@@ -70,6 +70,7 @@ impl Reader {
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
                 let next = tokio::select! {
+                    biased;
                     () = self.injected_stall() => std::future::pending().await,
                     next = reader.next_batch(self.settings.batch_events.max(1)) => next,
                 };

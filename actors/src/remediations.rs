@@ -74,7 +74,7 @@ impl Remediations {
             to_keep,
             waiting,
             journal,
-            process: rand::random(),
+            process: crate::retry::random() as u32,
             sequence: AtomicU64::new(0),
         })
     }

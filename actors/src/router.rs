@@ -13,11 +13,15 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Time before a question that a node was not ready for is asked again: partitions move within tens of
 /// milliseconds.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Questions to the store under way at most, beside those to owners.
+const HEDGES_UNDER_WAY: usize = 64;
 
 /// Where an answer comes from, freshest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -90,19 +94,24 @@ pub struct Router {
     partitions: Arc<[Arc<PartitionShared>]>,
     ports: Ports,
     deadline: Duration,
+    hedge_after: Duration,
+    hedges: Arc<Semaphore>,
     symbols_limit: usize,
 }
 
 impl Router {
-    /// A router that answers within `deadline`.
+    /// A router that answers within `deadline`, and asks the store too if the partition's owner has not
+    /// answered after `hedge_after`.
     pub fn new(
         node: NodeId,
         partitions: Arc<[Arc<PartitionShared>]>,
         ports: Ports,
         deadline: Duration,
+        hedge_after: Duration,
         symbols_limit: usize,
     ) -> Self {
-        Self { node, partitions, ports, deadline, symbols_limit }
+        let hedges = Arc::new(Semaphore::new(HEDGES_UNDER_WAY));
+        Self { node, partitions, ports, deadline, hedge_after, hedges, symbols_limit }
     }
 
     /// The member's state at a position of at least `after`, within the deadline.
@@ -120,32 +129,44 @@ impl Router {
         let shared = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();
         let wanted = after.unwrap_or(0);
-        // A caller that insists on a position gets the whole time for it. Others leave the store half,
-        // or more where another node owns the partition: it may have died just now, which takes a lease
-        // to notice.
-        let live_until = match (wanted > 0, self.is_here(shared)) {
-            (true, _) => start + self.deadline,
-            (false, true) => start + self.deadline / 2,
-            (false, false) => start + self.deadline / 5,
-        };
-        let asked = self.ask_owner(shared, member, complete, wanted, start + self.deadline);
+        let deadline = start + self.deadline;
         let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
-        let live = tokio::select! {
-            biased;
-            live = timeout_at(live_until, asked) => live,
-            Some(end) = self.log_end_before(shared, wanted) => return Err(not_reached(Some(end))),
-        };
-        if let Ok(Some(snapshot)) = live {
-            return Ok(answer(Source::Live, Some(snapshot)));
+        let answered = timeout_at(deadline, async {
+            tokio::select! {
+                biased;
+                Some(snapshot) = self.ask_owner(shared, member, complete, wanted, deadline) => {
+                    Some(Ok(answer(Source::Live, Some(snapshot))))
+                }
+                // An owner that is slow, being rebuilt or dead is not waited for alone.
+                Some(snapshot) = self.hedge(shared, member, complete, wanted, start) => {
+                    Some(Ok(answer(Source::Store, Some(snapshot))))
+                }
+                Some(end) = self.log_end_before(shared, wanted) => Some(Err(not_reached(Some(end)))),
+                else => None,
+            }
+        });
+        match answered.await {
+            Ok(Some(answered)) => answered,
+            _ if wanted > 0 => Err(not_reached(None)),
+            _ => Ok(answer(Source::Popular, None)),
         }
-        if wanted > 0 {
-            return Err(not_reached(None));
-        }
-        let stored = timeout_at(start + self.deadline, self.ask_store(shared, member, complete)).await;
-        if let Ok(Some(snapshot)) = stored {
-            return Ok(answer(Source::Store, Some(snapshot)));
-        }
-        Ok(answer(Source::Popular, None))
+    }
+
+    /// After a moment, asks the store for a state at a position of at least `wanted`. So many at once at
+    /// most: where everything is slow, asking twice for everything makes nothing faster.
+    async fn hedge(
+        &self,
+        shared: &PartitionShared,
+        member: &str,
+        complete: bool,
+        wanted: Position,
+        start: Instant,
+    ) -> Option<MemberSnapshot> {
+        sleep_until(start + self.hedge_after.min(self.deadline)).await;
+        let _permit = self.hedges.acquire().await.ok()?;
+        metrics::counter!("nearline_queries_hedged_total").increment(1);
+        let snapshot = self.ask_store(shared, member, complete).await?;
+        (snapshot.position >= wanted).then_some(snapshot)
     }
 
     /// The end of the partition's log, if it is before `wanted`. What was acknowledged is in the log, so
@@ -232,6 +253,7 @@ impl Router {
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
                 tokio::select! {
+                    biased;
                     answer = address.send(question) => if let Ok(Some(snapshot)) = answer {
                         return Some(snapshot);
                     },
@@ -246,6 +268,7 @@ impl Router {
                 return None;
             }
             tokio::select! {
+                biased;
                 changed = addresses.changed() => changed.ok()?,
                 changed = owners.changed() => changed.ok()?,
             }
@@ -258,14 +281,18 @@ impl Router {
         member: &str,
         complete: bool,
     ) -> Option<MemberSnapshot> {
-        let asked = [Box::from(member)];
-        let stored = self.ports.store.load_members(shared.partition, &asked).await.ok()?;
+        let store = &self.ports.store;
+        // The position first: what is read of the member then is at least as new.
+        let (position, mut names) = store.peek(shared.partition).await.ok()?;
+        let stored = store.load_members(shared.partition, &[Box::from(member)]).await.ok()?;
         let state = match stored.into_iter().next().flatten() {
             Some(bytes) => Member::decode(&bytes).ok()?,
             None => Member::default(),
         };
-        // Symbols are only ever added, so those read after the member name all that it holds.
-        let (position, names) = self.ports.store.peek(shared.partition).await.ok()?;
+        if state.highest_symbol() as usize > names.len() {
+            // It was committed in between. Symbols are only ever added: later ones name all that it holds.
+            names = store.peek(shared.partition).await.ok()?.1;
+        }
         let mut symbols = Symbols::new(self.symbols_limit);
         for name in &names {
             symbols.intern(name).ok()?;

@@ -1,5 +1,6 @@
 //! How the engine runs: everything that does not change what it computes, beside what does.
 
+use crate::place::Threads;
 use nearline_model::remediation::RemediationSettings;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Event, FoldSettings, PartitionId, Position};
@@ -25,6 +26,8 @@ pub struct EngineSettings {
     pub cached_members: usize,
     /// Records read at once.
     pub batch_events: usize,
+    /// Which threads there are.
+    pub threads: Threads,
     /// Threads that partitions are spread over.
     pub workers: usize,
     /// Milliseconds between snapshots of the aggregates.
@@ -34,6 +37,8 @@ pub struct EngineSettings {
     pub solved_titles: usize,
     /// Milliseconds within which a query is answered.
     pub query_deadline_ms: u64,
+    /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
+    pub query_hedge_ms: u64,
     /// Name of this node, unique in its cluster (`[A-Za-z0-9_-]{1,64}`); empty: a random one.
     pub node: String,
     /// Where this node's API is reached, for operators of other nodes.
@@ -62,10 +67,12 @@ impl Default for EngineSettings {
             commit_members: 10_000,
             cached_members: 200_000,
             batch_events: 1_024,
+            threads: Threads::Own,
             workers: 2,
             snapshot_interval_ms: 30_000,
             solved_titles: 2_048,
             query_deadline_ms: 500,
+            query_hedge_ms: 30,
             node: String::new(),
             address: String::new(),
             lease_ms: 2_000,

@@ -128,6 +128,8 @@ pub struct PartitionShared {
     /// Node that holds it, or else is to.
     pub(crate) owner: watch::Sender<Option<NodeId>>,
     pub(crate) watches: MemberWatches,
+    /// Whether another node would take it.
+    pub(crate) can_give_away: AtomicBool,
     incarnation: Mutex<Incarnation>,
     hold: Mutex<Option<Ticket>>,
     remediations: Arc<Remediations>,
@@ -156,6 +158,7 @@ impl PartitionShared {
             address: watch::Sender::new(None),
             owner: watch::Sender::new(None),
             watches: MemberWatches::default(),
+            can_give_away: AtomicBool::new(false),
             incarnation: Mutex::new(0),
             hold: Mutex::new(None),
             remediations,

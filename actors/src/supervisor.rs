@@ -78,6 +78,15 @@ pub struct Supervisor {
     pub stopping: watched::Receiver<bool>,
 }
 
+/// How it came that a partition is not run here any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was given up, or another owner took over.
+    Stopped,
+    /// It fails here again and again: another node is to try.
+    GivenAway,
+}
+
 /// A life that ended, or never began.
 struct Death {
     fault: Fault,
@@ -135,8 +144,9 @@ struct Memory {
 
 impl Supervisor {
     /// Keeps the partition's actor alive until it is given up here or another owner takes over.
-    pub async fn run(&self) {
+    pub async fn run(&self) -> Outcome {
         let mut memory = Memory::default();
+        let mut outcome = Outcome::Stopped;
         while let Some(death) = self.live_once(&mut memory).await {
             let before = self.shared.standing();
             self.shared.take_over();
@@ -150,12 +160,16 @@ impl Supervisor {
             let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
             self.record(&mut memory, &death, action, before);
             if !self.carry_out(&mut memory, &death, action).await || self.is_stopping() {
+                if action == Action::GiveAway {
+                    outcome = Outcome::GivenAway;
+                }
                 break;
             }
         }
         self.shared.take_over();
         self.shared.set_state(PartitionState::Stopped);
         self.finish(&mut memory);
+        outcome
     }
 
     fn is_stopping(&self) -> bool {
@@ -164,6 +178,7 @@ impl Supervisor {
 
     fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
         let (mut node, now_ms) = (self.node.history.lock(), self.node.elapsed_ms());
+        memory.history.can_give_away = self.shared.can_give_away.load(Relaxed);
         memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, crate::retry::random())
     }
 
@@ -236,6 +251,7 @@ impl Supervisor {
         // Whoever is to take the partition over does not wait for this one's patience.
         let waiting = async {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => {}
                 Ok(_) = stopping.wait_for(|stopping| *stopping) => {}
             }

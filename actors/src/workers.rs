@@ -1,7 +1,7 @@
 //! The threads that partition actors live on: arbiters that tell whether they still turn, and that are
 //! left behind when they do not.
 
-use actix_rt::{Arbiter, ArbiterHandle};
+use crate::place::{Place, Threads};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,14 +10,6 @@ use tokio::time::Instant;
 
 /// Time between two ticks of a worker.
 const TICK: Duration = Duration::from_millis(50);
-
-/// Where what is spawned runs.
-#[derive(Debug)]
-enum Place {
-    Thread(ArbiterHandle),
-    /// On the thread of whoever spawns: for simulations, which have one thread only.
-    Here,
-}
 
 /// One thread.
 #[derive(Debug)]
@@ -31,17 +23,17 @@ pub struct Worker {
 
 impl Worker {
     fn start(number: u64, origin: Instant) -> Arc<Self> {
-        let arbiter = Arbiter::new();
+        let place = Place::new(Threads::Own);
         let worker = Arc::new(Self {
             number,
-            place: Place::Thread(arbiter.handle()),
+            place: place.clone(),
             origin,
             ticks: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
         });
         worker.moved();
         let ticking = worker.clone();
-        arbiter.spawn(async move {
+        place.spawn(async move {
             loop {
                 ticking.ticks.fetch_add(1, Relaxed);
                 ticking.moved();
@@ -53,23 +45,12 @@ impl Worker {
 
     /// Runs `start` on the thread; what it spawns stays there.
     pub fn spawn_fn(&self, start: impl FnOnce() + Send + 'static) {
-        match &self.place {
-            Place::Thread(arbiter) => {
-                arbiter.spawn_fn(start);
-            }
-            Place::Here => start(),
-        }
+        self.place.spawn_fn(start);
     }
 
     /// Whether this is the thread of whoever spawns.
     pub fn is_here(&self) -> bool {
-        matches!(self.place, Place::Here)
-    }
-
-    fn stop(&self) {
-        if let Place::Thread(arbiter) = &self.place {
-            arbiter.stop();
-        }
+        self.place.is_here()
     }
 
     /// Called from the thread: it has done something.
@@ -111,21 +92,18 @@ struct State {
 }
 
 impl Workers {
-    /// Starts `count` threads.
-    pub fn start(count: usize) -> Self {
+    /// Starts `count` threads, or none: then nothing that blocks is ever replaced.
+    pub(crate) fn start(threads: Threads, count: usize) -> Self {
         let origin = Instant::now();
+        if threads == Threads::Here {
+            let (ticks, moved_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+            let here = Arc::new(Worker { number: 0, place: Place::Here, origin, ticks, moved_ms });
+            let state = State { slots: vec![here], left_behind: Vec::new(), started: 1 };
+            return Self { origin, state: Mutex::new(state) };
+        }
         let count = count.max(1) as u64;
         let slots = (0..count).map(|number| Worker::start(number, origin)).collect();
         Self { origin, state: Mutex::new(State { slots, left_behind: Vec::new(), started: count }) }
-    }
-
-    /// No thread: everything runs on that of the supervisors, as simulations need it. Nothing that blocks
-    /// is ever replaced then.
-    pub fn here() -> Self {
-        let origin = Instant::now();
-        let (ticks, moved_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-        let here = Arc::new(Worker { number: 0, place: Place::Here, origin, ticks, moved_ms });
-        Self { origin, state: Mutex::new(State { slots: vec![here], left_behind: Vec::new(), started: 1 }) }
     }
 
     /// The thread for the actor numbered `number`.
@@ -156,7 +134,7 @@ impl Workers {
         state.left_behind.retain(|worker| {
             let turns = worker.still_for() < 3 * TICK;
             if turns {
-                worker.stop();
+                worker.place.stop();
             }
             !turns
         });
@@ -167,7 +145,7 @@ impl Workers {
     pub fn stop(&self) {
         let state = self.state.lock();
         for worker in state.slots.iter().chain(&state.left_behind) {
-            worker.stop();
+            worker.place.stop();
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Seeded simulation: the real fold, actors, supervisors and router over adapters in memory, on one
-//! thread and in virtual time.
+//! Seeded simulation: the real engine (fold, actors, supervisors, ownership, router) over adapters in
+//! memory, on one thread and in virtual time.
 //!
 //! One seed is one world: [`scenario`] draws what is published and what breaks; [`network`] delays,
-//! loses, repeats and reorders calls; the servers ([`log`], [`store`], [`letters`]) keep what they
+//! loses, repeats and reorders calls; the servers ([`log`], [`store`], [`letters`], [`registry`]) keep what they
 //! promise and nothing more; [`node`] runs the product; [`auditor`] checks each step and [`oracle`] the
 //! end. Everything that happens is noted in a [`trace`], whose hash is the same for the same seed.
 //!
@@ -16,11 +16,11 @@ pub mod mutation;
 pub mod network;
 pub mod node;
 pub mod oracle;
-mod owners;
 mod publisher;
 pub mod quarantine;
 mod quiet;
 mod recount;
+pub mod registry;
 pub mod scenario;
 pub mod seeds;
 pub mod servers;

@@ -70,6 +70,17 @@ pub fn most_per_node(partitions: u16, nodes: usize) -> usize {
 /// assert!((0..3).all(|node| owners.iter().filter(|owner| **owner == node).count() <= 6));
 /// ```
 pub fn assign(partitions: u16, nodes: &[NodeId]) -> Vec<usize> {
+    assign_except(partitions, nodes, |_, _| false)
+}
+
+/// [`assign`], where a node (an index into `nodes`) may decline a partition: it gets that one only if
+/// every node declines it. What is declined goes to a node with room, or else to the heaviest of those
+/// that do not decline.
+pub fn assign_except(
+    partitions: u16,
+    nodes: &[NodeId],
+    is_declined: impl Fn(usize, PartitionId) -> bool,
+) -> Vec<usize> {
     if nodes.is_empty() {
         return Vec::new();
     }
@@ -85,14 +96,19 @@ pub fn assign(partitions: u16, nodes: &[NodeId]) -> Vec<usize> {
     });
     let mut room = vec![most_per_node(partitions, nodes.len()); nodes.len()];
     let mut owners = vec![None; usize::from(partitions)];
-    for (_, partition, node) in pairs {
-        let owner = &mut owners[usize::from(partition.0)];
-        if owner.is_none() && room[node] > 0 {
-            *owner = Some(node);
-            room[node] -= 1;
+    let mut give = |may: &dyn Fn(usize, PartitionId, usize) -> bool| {
+        for &(_, partition, node) in &pairs {
+            let owner = &mut owners[usize::from(partition.0)];
+            if owner.is_none() && may(node, partition, room[node]) {
+                *owner = Some(node);
+                room[node] = room[node].saturating_sub(1);
+            }
         }
-    }
-    owners.into_iter().map(|owner| owner.expect("there is room for more than all partitions")).collect()
+    };
+    give(&|node, partition, room| room > 0 && !is_declined(node, partition));
+    give(&|node, partition, _| !is_declined(node, partition));
+    give(&|_, _, _| true);
+    owners.into_iter().map(|owner| owner.expect("the last round leaves nothing over")).collect()
 }
 
 #[cfg(test)]

@@ -18,13 +18,17 @@
 //! **Hand-over is cooperative.** A node that is no longer to own a partition finishes, commits, and
 //! announces that it holds it no more; the next owner starts then. A holder that is gone, or that does
 //! not let go within a lease, is not waited for: the epoch fences it.
+//!
+//! **What fails here may work elsewhere.** A partition that the remediation policy gives away is declined
+//! by this node for a while, and its beats say so: every node leaves it out when it works the assignment
+//! out. Where all decline a partition, the assignment is as if nobody did.
 
 mod view;
 
 use crate::assignment::NodeId;
 use crate::identifier::{OwnerEpoch, PartitionId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use view::View;
 
 /// Milliseconds of this node's own monotonic clock, from any start.
@@ -44,6 +48,9 @@ pub struct Beat {
     pub held: BTreeMap<PartitionId, OwnerEpoch>,
     /// Whether it is on its way out: it finishes what it holds and takes nothing new.
     pub leaving: bool,
+    /// Partitions that it gave away and does not want back yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub declined: BTreeSet<PartitionId>,
 }
 
 /// How ownership is timed.
@@ -55,6 +62,8 @@ pub struct OwnershipSettings {
     pub lease_ms: Millis,
     /// Milliseconds between beats; several per lease.
     pub beat_ms: Millis,
+    /// Milliseconds for which a partition that was given away is not wanted back.
+    pub decline_ms: Millis,
 }
 
 /// What happened.
@@ -70,6 +79,8 @@ pub enum Input {
     Acquired(PartitionId, OwnerEpoch),
     /// A partition runs here no more: stopped and committed, fenced, or failed.
     Ended(PartitionId),
+    /// A partition fails here again and again: another node is to try. Its end is told apart.
+    Declined(PartitionId),
     /// Another process goes by this node's name; it came later.
     Replaced,
     /// This node is to hand everything over and go.
@@ -116,6 +127,8 @@ pub struct Ownership {
     held: BTreeMap<PartitionId, Held>,
     /// Partitions wanted here that cannot be started yet.
     waiting: BTreeMap<PartitionId, Wait>,
+    /// Partitions given away, and until when they are not wanted back.
+    declined: BTreeMap<PartitionId, Millis>,
     next_beat: Millis,
     /// Whether what is held has changed since the last beat.
     news: bool,
@@ -133,6 +146,7 @@ impl Ownership {
             view: View::new(node, incarnation, settings.lease_ms),
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            declined: BTreeMap::new(),
             next_beat: 0,
             news: false,
             leaving: false,
@@ -155,6 +169,10 @@ impl Ownership {
                 }
             }
             Input::Ended(partition) => self.ended(now, partition),
+            Input::Declined(partition) => {
+                self.declined.insert(partition, now.saturating_add(self.settings.decline_ms));
+                self.news = true;
+            }
             Input::Replaced => self.replaced = true,
             Input::Leave => {
                 self.news |= !self.leaving;
@@ -232,9 +250,19 @@ impl Ownership {
         }
     }
 
+    /// Whether another node would take a partition that this one declines.
+    pub fn can_give_away(&self, partition: PartitionId) -> bool {
+        !self.is_leaving()
+            && self.others().any(|beat| !beat.leaving && !beat.declined.contains(&partition))
+    }
+
     /// Starts what is wanted and free, stops what is not wanted.
     fn reconcile(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        self.view.refresh(self.settings.partitions, self.leaving || self.replaced);
+        let declined_before = self.declined.len();
+        self.declined.retain(|_, until| now < *until);
+        self.news |= self.declined.len() != declined_before;
+        let declined = self.declined.keys().copied().collect();
+        self.view.refresh(self.settings.partitions, self.leaving || self.replaced, declined);
         let wanted: Vec<PartitionId> = self.wanted().collect();
         for (partition, held) in &mut self.held {
             let superseded = held.epoch > 0 && self.view.highest_epoch(*partition) > held.epoch;
@@ -282,7 +310,8 @@ impl Ownership {
             self.news = false;
             self.next_beat = now.saturating_add(self.settings.beat_ms);
             let held = self.held.iter().map(|(partition, held)| (*partition, held.epoch)).collect();
-            actions.push(Action::Announce(self.view.beat(now, held, self.leaving)));
+            let declined = self.declined.keys().copied().collect();
+            actions.push(Action::Announce(self.view.beat(now, held, self.leaving, declined)));
         }
     }
 }

@@ -46,8 +46,6 @@ pub struct RemediationSettings {
     pub node_window_ms: u64,
     /// Threads that may be left behind in blocked actors.
     pub leaked_threads: usize,
-    /// Whether another node can take the partitions.
-    pub can_give_away: bool,
 }
 
 impl Default for RemediationSettings {
@@ -64,7 +62,6 @@ impl Default for RemediationSettings {
             node_rebuilds: 200,
             node_window_ms: 60_000,
             leaked_threads: 4,
-            can_give_away: false,
         }
     }
 }
@@ -148,7 +145,7 @@ pub enum Action {
     },
     /// Stop here: another owner is right.
     Stop,
-    /// Give the node's partitions to other nodes.
+    /// Give the partition to another node: this one has rebuilt too much.
     GiveAway,
     /// End the process with a failure, so that whoever started it starts it anew. Until it ends, the
     /// partition is tried again after the wait.

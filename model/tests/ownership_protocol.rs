@@ -81,7 +81,7 @@ fn bounds(ticks: u64, crashes: u8, leaves: u8, jumps: u8) -> Bounds {
         further.map(|text| text.split(',').map(|n| n.parse().expect("a number")).collect::<Vec<u64>>());
     let [ticks, commits, epochs, beats] =
         further.map_or([ticks, 1, 2, 3], |numbers| numbers.try_into().expect("ticks,commits,epochs,beats"));
-    Bounds { nodes: 2, partitions: 1, ticks, commits, epochs, beats, crashes, leaves, jumps }
+    Bounds { nodes: 2, partitions: 1, ticks, commits, epochs, beats, crashes, leaves, jumps, declines: 0 }
 }
 
 /// Explores everything within `bounds`.
@@ -130,6 +130,12 @@ fn when_a_clock_jumps_nothing_forks_and_nothing_stays_unowned() {
 #[test]
 fn when_a_node_leaves_nothing_forks_and_nothing_stays_unowned() {
     assert_kept(&explore("a node that leaves", bounds(1, 0, 1, 0), true));
+}
+
+#[test]
+fn when_a_partition_is_given_away_nothing_forks_and_nothing_stays_unowned() {
+    let bounds = Bounds { declines: 1, ..bounds(1, 0, 0, 0) };
+    assert_kept(&explore("a partition that is given away", bounds, true));
 }
 
 #[test]

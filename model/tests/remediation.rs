@@ -56,6 +56,8 @@ impl Expected {
 /// What happens to a partition, at a time in milliseconds, and what must follow.
 enum Step {
     Live(u64),
+    /// Another node would take the partition from now on, or none would.
+    Taker(bool),
     Fails(u64, Fault, Expected),
 }
 use Expected::*;
@@ -151,9 +153,10 @@ fn table() -> Vec<Row> {
                 Fails(950, Fault::Panicked, Exit(5_000)),
                 // The oldest are out of the window again.
                 Fails(2_500, Fault::Panicked, Restart(40))] },
-        Row { what: "where another node can take them, it gives its partitions away",
-            settings: RemediationSettings { node_rebuilds: 1, can_give_away: true, ..defaults() },
-            steps: vec![Fails(0, Fault::Panicked, Restart(5)), Fails(10, Fault::Panicked, GiveAway)] },
+        Row { what: "where another node would take the partition, it is given away; where none would, the process ends",
+            settings: RemediationSettings { node_rebuilds: 1, ..defaults() },
+            steps: vec![Taker(true), Fails(0, Fault::Panicked, Restart(5)), Fails(10, Fault::Panicked, GiveAway),
+                Taker(false), Fails(20, Fault::Panicked, Exit(5_000))] },
     ]
 }
 
@@ -165,6 +168,7 @@ fn what_follows_from_what() {
             for (at, step) in steps.iter().enumerate() {
                 match step {
                     Live(now_ms) => history.went_live(*now_ms),
+                    Taker(is_there) => history.can_give_away = *is_there,
                     Fails(now_ms, fault, expected) => {
                         let action = history.judge(&mut node, &settings, fault, *now_ms, seed);
                         let waits = match (expected.bound_ms(), action.wait_ms()) {
@@ -300,9 +304,10 @@ proptest! {
         faults in prop::collection::vec((0_usize..2, faults(), 0_u64..20_000, any::<u64>()), 1..300),
         can_give_away in any::<bool>(),
     ) {
-        let settings = RemediationSettings { can_give_away, ..RemediationSettings::default() };
+        let settings = RemediationSettings::default();
         let longest = settings.restart_backoff_max_ms.max(settings.hold_backoff_max_ms);
         let (mut histories, mut node) = (FailureHistory::default(), NodeHistory::default());
+        histories.can_give_away = can_give_away;
         let mut now_ms = 0;
         for (_, fault, after_ms, seed) in faults {
             now_ms += after_ms;

@@ -26,6 +26,7 @@ impl Config {
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
             query_deadline_ms: engine.query_deadline_ms,
+            query_hedge_ms: engine.query_hedge_ms,
             node: match self.node.name.as_str() {
                 "" => super::node_name::of_this_host(&self.http.address),
                 name => name.to_owned(),

@@ -26,8 +26,10 @@ pub struct EngineSection {
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
-    /// Milliseconds after which a query is answered from the store instead.
+    /// Milliseconds within which a query is answered, from whatever source.
     pub query_deadline_ms: u64,
+    /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
+    pub query_hedge_ms: u64,
     /// Milliseconds before the first restart of a failed partition; doubles each time.
     pub restart_backoff_ms: u64,
     /// Milliseconds before a restart at most.
@@ -47,6 +49,7 @@ impl Default for EngineSection {
             batch_events: 1_024,
             snapshot_interval_ms: 30_000,
             query_deadline_ms: 500,
+            query_hedge_ms: 30,
             restart_backoff_ms: 5,
             restart_backoff_max_ms: 5_000,
         }

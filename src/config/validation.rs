@@ -69,6 +69,7 @@ impl Check<'_> {
                 ("batch_events", engine.batch_events as u64, 1, 65_536),
                 ("snapshot_interval_ms", engine.snapshot_interval_ms, 100, 86_400_000),
                 ("query_deadline_ms", engine.query_deadline_ms, 1, 60_000),
+                ("query_hedge_ms", engine.query_hedge_ms, 1, 60_000),
                 ("restart_backoff_ms", engine.restart_backoff_ms, 1, 60_000),
                 ("restart_backoff_max_ms", engine.restart_backoff_max_ms, 1, 600_000),
             ],

@@ -4,7 +4,7 @@ use super::{Happened, Shell};
 use crate::partition_actor::Stop;
 use crate::retry::Backoff;
 use crate::status::{PartitionShared, PartitionState};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Outcome, Supervisor};
 use futures_util::FutureExt;
 use nearline_model::PartitionId;
 use nearline_model::identifier::OwnerEpoch;
@@ -42,8 +42,10 @@ impl Run {
         };
         let end = End { partition, happened };
         shell.supervision.spawn(async move {
-            let _end = end;
-            supervise(supervisor).await;
+            if supervise(supervisor).await == Outcome::GivenAway {
+                // Nobody listens any more: the node has left.
+                let _closed = end.happened.send(Happened::GivenAway(partition));
+            }
         });
         Self { epoch: 0, shared, stopping, over: watch::Sender::new(()) }
     }
@@ -59,6 +61,7 @@ impl Run {
                     address.do_send(Stop);
                 }
                 tokio::select! {
+                    biased;
                     changed = addresses.changed() => if changed.is_err() { return },
                     _ended = over.changed() => return,
                 }
@@ -68,9 +71,12 @@ impl Run {
 }
 
 /// Runs a supervisor, again if it panics itself: no partition is forgotten over a mistake in here.
-async fn supervise(supervisor: Supervisor) {
+async fn supervise(supervisor: Supervisor) -> Outcome {
     let mut backoff = Backoff::new(100, 5_000);
-    while std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await.is_err() {
+    loop {
+        if let Ok(outcome) = std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await {
+            return outcome;
+        }
         let partition = supervisor.shared.partition;
         tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
         metrics::counter!("nearline_supervisor_panics_total").increment(1);

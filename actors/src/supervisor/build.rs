@@ -118,15 +118,10 @@ impl Supervisor {
         let fold = self.settings.fold.clone();
         let restore = move || Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols);
         let what = || format!("symbols of {id}");
-        let restored = if self.node.workers.of(usize::from(id.0)).is_here() {
-            Ok(restore())
-        } else {
-            tokio::task::spawn_blocking(restore).await
-        };
-        match restored {
-            Ok(Ok(partition)) => Ok(partition),
-            Ok(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
-            Err(error) => Err(PortError::Unavailable { what: what(), detail: error.to_string() }),
+        match self.settings.threads.compute(restore).await {
+            Some(Ok(partition)) => Ok(partition),
+            Some(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
+            None => Err(PortError::Unavailable { what: what(), detail: "reading them panicked".into() }),
         }
     }
 }

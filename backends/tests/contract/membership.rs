@@ -6,13 +6,13 @@ use nearline_actors::ports::{Announced, Announcement, MembershipEvent, Ports};
 use nearline_model::PartitionId;
 use nearline_model::assignment::NodeId;
 use nearline_model::ownership::Beat;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
 fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
     let held = BTreeMap::from([(PartitionId(1), 7), (PartitionId(2), 0)]);
     Announcement {
-        beat: Beat { node: NodeId::new(node), incarnation, sequence, held, leaving: false },
+        beat: Beat { node: NodeId::new(node), incarnation, sequence, held, leaving: false, declined: BTreeSet::from([PartitionId(3)]) },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::from([(PartitionId(1), 42)]),
     }

@@ -20,7 +20,7 @@ const SLOW_MS: u64 = 90;
 /// A server, by what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
-    /// Log, dead letters and catalogue.
+    /// Log, dead letters, and the registry of nodes.
     Log,
     /// State.
     Store,

@@ -1,4 +1,4 @@
-//! A node: the product's supervisors, actors, aggregates and router, on adapters that fail.
+//! A node: the product's engine, on adapters that fail.
 //!
 //! Its tasks live in a set of their own: killing the node drops them all wherever they stand, and a
 //! paused node's tasks are not run, as after SIGSTOP.
@@ -7,21 +7,16 @@ use super::letters::{EmptyCatalogue, SimulatedLetters};
 use super::log::SimulatedLog;
 use super::network::{Caller, Link, Server};
 use super::quarantine::{NoJournal, SimulatedQuarantine};
+use super::registry::SimulatedMembership;
 use super::scenario::{POISON, Scenario};
 use super::store::SimulatedStore;
 use super::world::World;
 use crate::dice::Dice;
 use actix::{Actor, Addr};
-use nearline_actors::aggregates_actor::{self, AggregatesActor};
-use nearline_actors::ports::{AggregatesSnapshot, Ports};
-use nearline_actors::remediations::Remediations;
-use nearline_actors::router::{Router, Source};
-use nearline_actors::status::PartitionShared;
-use nearline_actors::supervisor::{self, Supervisor};
-use nearline_actors::workers::Workers;
-use nearline_actors::{EngineSettings, FaultProbe};
-use nearline_backends::embedded::EmbeddedMembership;
-use nearline_model::assignment::NodeId;
+use nearline_actors::aggregates_actor::AggregatesActor;
+use nearline_actors::ports::Ports;
+use nearline_actors::router::Source;
+use nearline_actors::{Engine, EngineSettings, FaultProbe, Threads};
 use nearline_model::identifier::partition_of;
 use nearline_model::remediation::RemediationSettings;
 use nearline_model::{Aggregates, MemberSnapshot, PartitionId, Position};
@@ -33,14 +28,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
 /// Milliseconds within which a query must be answered.
 pub const QUERY_DEADLINE_MS: u64 = 100;
-/// Snapshots are taken by [`save_snapshots`]: the actor encodes them on a thread, which no simulation can
-/// order.
+/// Snapshots that nobody asks for are not taken at the end of a world.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
 /// Whether a node's tasks run.
@@ -48,10 +42,12 @@ const NEVER: Duration = Duration::from_secs(1_000_000);
 pub enum Run {
     /// They do.
     Running,
-    /// They stand still, since then.
-    Paused(Instant),
-    /// There are none any more.
+    /// They stand still.
+    Paused,
+    /// There are none any more: it was killed.
     Killed,
+    /// There are none any more: it ended by itself, asked to or because it could not help itself.
+    Exited,
 }
 
 /// What world and node share.
@@ -60,17 +56,15 @@ pub struct NodeState {
     waker: RefCell<Option<Waker>>,
     /// How often the node was paused.
     pauses: Cell<u64>,
-    /// Whether a supervisor of the partition runs here.
-    supervised: RefCell<Vec<bool>>,
-    /// The aggregates, once loaded.
-    pub aggregates: RefCell<Option<Arc<RwLock<Aggregates>>>>,
+    leave: Notify,
+    /// The engine, once started.
+    pub engine: RefCell<Option<Engine>>,
 }
 
 /// A running node.
 pub struct Node {
     /// What it shares.
     pub state: Rc<NodeState>,
-    commands: mpsc::UnboundedSender<PartitionId>,
 }
 
 /// A query and its answer.
@@ -83,7 +77,8 @@ pub struct Asked {
     pub after: Position,
     /// How long it took, unless the node was paused meanwhile.
     pub took_ms: Option<u64>,
-    /// Whether the node was the partition's owner, on a store that was not rolled back since.
+    /// Whether one node alone ran the partition all the while, under the current epoch and on a store that
+    /// was not rolled back since.
     pub owned: bool,
     /// Source and state; `None`: the position was not reached.
     pub answer: Option<(Source, Option<MemberSnapshot>)>,
@@ -99,13 +94,17 @@ pub fn ports(world: &World, caller: Caller) -> Ports {
         catalogue: Arc::new(EmptyCatalogue),
         quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
         remediations: Arc::new(NoJournal),
-        membership: Arc::new(EmbeddedMembership::default()),
+        membership: Arc::new(SimulatedMembership::new(link(Server::Log), &world.servers.borrow().registry)),
     }
 }
 
 /// The engine's settings in this scenario.
-pub fn settings(scenario: &Scenario, fault_probe: Option<FaultProbe>) -> EngineSettings {
+fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> EngineSettings {
     EngineSettings {
+        threads: Threads::Here,
+        node: format!("n{number}"),
+        lease_ms: scenario.lease_ms,
+        snapshot_interval_ms: scenario.snapshot_interval_ms,
         fold: scenario.fold(),
         commit_events: scenario.commit_events,
         commit_interval_ms: scenario.commit_interval_ms,
@@ -114,11 +113,11 @@ pub fn settings(scenario: &Scenario, fault_probe: Option<FaultProbe>) -> EngineS
         query_deadline_ms: QUERY_DEADLINE_MS,
         remediation: RemediationSettings {
             restart_backoff_max_ms: 200,
-            // Nodes that give up are killed and started by faults, not by themselves.
-            node_rebuilds: usize::MAX,
+            node_rebuilds: scenario.node_rebuilds,
+            node_window_ms: scenario.node_window_ms,
             ..RemediationSettings::default()
         },
-        fault_probe,
+        fault_probe: Some(fault_probe),
         ..EngineSettings::default()
     }
 }
@@ -143,26 +142,27 @@ impl Node {
             run: Cell::new(Run::Running),
             waker: RefCell::default(),
             pauses: Cell::default(),
-            supervised: RefCell::new(vec![false; usize::from(world.scenario.partitions)]),
-            aggregates: RefCell::default(),
+            leave: Notify::new(),
+            engine: RefCell::default(),
         });
-        let (commands, orders) = mpsc::unbounded_channel();
-        let dice = world.dice.fork(1_000 + number as u64 * 100 + life);
+        let dice = world.dice.fork(1_000 + number as u64 * 1_000 + life);
         let tasks = LocalSet::new();
-        tasks.spawn_local(live(world.clone(), number, state.clone(), orders, dice));
+        tasks.spawn_local(live(world.clone(), number, state.clone(), dice));
         spawn_local(drive(tasks, state.clone()));
-        Self { state, commands }
+        Self { state }
     }
 
-    /// Starts a supervisor of `partition` here.
-    pub fn own(&self, partition: PartitionId) {
-        self.state.supervised.borrow_mut()[usize::from(partition.0)] = true;
-        let _killed = self.commands.send(partition);
+    /// Asks it to hand everything over and end, as SIGTERM does.
+    pub fn terminate(&self) {
+        self.state.leave.notify_one();
     }
 
-    /// Whether a supervisor of `partition` runs here, or is about to.
-    pub fn supervises(&self, partition: PartitionId) -> bool {
-        self.state.supervised.borrow()[usize::from(partition.0)]
+    /// The epoch under which it runs a partition; `None`: it does not, as far as it knows.
+    pub fn runs(&self, partition: PartitionId) -> Option<u64> {
+        let engine = self.state.engine.borrow();
+        let statuses = engine.as_ref()?.partitions();
+        let status = &statuses[usize::from(partition.0)];
+        (status.epoch > 0 && !["elsewhere", "stopped"].contains(&status.state)).then_some(status.epoch)
     }
 
     /// What its tasks do.
@@ -172,10 +172,16 @@ impl Node {
 
     /// Lets its tasks run, stand still or end.
     pub fn set_run(&self, run: Run) {
-        if self.state.run.get() != Run::Killed {
-            self.state.run.set(run);
-            self.state.pauses.update(|pauses| pauses + 1);
-            if let Some(waker) = self.state.waker.take() {
+        self.state.set_run(run);
+    }
+}
+
+impl NodeState {
+    fn set_run(&self, run: Run) {
+        if matches!(self.run.get(), Run::Running | Run::Paused) {
+            self.run.set(run);
+            self.pauses.update(|pauses| pauses + 1);
+            if let Some(waker) = self.waker.take() {
                 waker.wake();
             }
         }
@@ -186,91 +192,39 @@ async fn drive(mut tasks: LocalSet, state: Rc<NodeState>) {
     poll_fn(|context| {
         state.waker.replace(Some(context.waker().clone()));
         match state.run.get() {
-            Run::Killed => Poll::Ready(()),
-            Run::Paused(_) => Poll::Pending,
+            Run::Killed | Run::Exited => Poll::Ready(()),
+            Run::Paused => Poll::Pending,
             Run::Running => Pin::new(&mut tasks).poll(context),
         }
     })
     .await;
-    state.aggregates.take();
+    state.engine.take();
 }
 
-async fn live(
-    world: Rc<World>,
-    number: usize,
-    state: Rc<NodeState>,
-    mut orders: mpsc::UnboundedReceiver<PartitionId>,
-    dice: Dice,
-) {
+async fn live(world: Rc<World>, number: usize, state: Rc<NodeState>, dice: Dice) {
     let ports = ports(&world, Caller::Node(number));
-    let probe = panicking_probe(&world, dice.fork(2));
-    let settings = Arc::new(settings(&world.scenario, Some(probe)));
-    let aggregates = loop {
-        match aggregates_actor::load(&ports, &settings.aggregates).await {
-            Ok(aggregates) => break Arc::new(RwLock::new(aggregates)),
+    let settings = settings(&world.scenario, number, panicking_probe(&world, dice.fork(2)));
+    let engine = loop {
+        match Engine::start(ports.clone(), settings.clone()).await {
+            Ok(engine) => break engine,
             Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
             Err(error) => return world.violated("I2", format!("node {number} does not start: {error}")),
         }
     };
-    state.aggregates.replace(Some(aggregates.clone()));
-    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER, Arc::default()).start();
-    let remediations = Remediations::start(ports.remediations.clone());
-    let stopping = watch::Sender::new(false);
-    let node = Arc::new(supervisor::Node::new(Workers::here(), remediations.clone(), None));
-    let partitions: Arc<[Arc<PartitionShared>]> = (0..world.scenario.partitions)
-        .map(|number| Arc::new(PartitionShared::new(PartitionId(number), remediations.clone())))
-        .collect();
-    let router = Router::new(
-        NodeId::new("simulated"),
-        partitions.clone(),
-        ports.clone(),
-        Duration::from_millis(settings.query_deadline_ms),
-        settings.fold.symbols_per_partition,
-    );
-    spawn_local(save_snapshots(ports.clone(), aggregates, world.scenario.snapshot_interval_ms));
-    spawn_local(ask(world.clone(), router, partitions.clone(), state.clone(), dice.fork(3)));
-    while let Some(partition) = orders.recv().await {
-        let supervisor = Supervisor {
-            ports: ports.clone(),
-            settings: settings.clone(),
-            shared: partitions[usize::from(partition.0)].clone(),
-            aggregates: actor.clone(),
-            node: node.clone(),
-            stopping: stopping.subscribe(),
-        };
-        let state = state.clone();
-        spawn_local(async move {
-            supervisor.run().await;
-            state.supervised.borrow_mut()[usize::from(partition.0)] = false;
-        });
+    state.engine.replace(Some(engine.clone()));
+    spawn_local(ask(world.clone(), engine.clone(), state.clone(), dice.fork(3)));
+    tokio::select! {
+        biased;
+        () = state.leave.notified() => {}
+        reason = engine.exit_demanded() => world.note(format_args!("node {number} gives up: {reason}")),
     }
-}
-
-/// What the aggregates actor does on its interval, less the thread.
-async fn save_snapshots(ports: Ports, aggregates: Arc<RwLock<Aggregates>>, interval_ms: u64) {
-    let mut saved = aggregates.read().positions().to_vec();
-    loop {
-        sleep(Duration::from_millis(interval_ms)).await;
-        let positions = aggregates.read().positions().to_vec();
-        if positions == saved {
-            continue;
-        }
-        let bytes = aggregates.read().encode().into();
-        let snapshot = AggregatesSnapshot { positions: positions.clone(), bytes };
-        if let Ok(true) = aggregates_actor::store_snapshot(&ports, snapshot).await {
-            saved = positions;
-        }
-    }
+    engine.stop().await;
+    world.note(format_args!("node {number} has ended"));
+    state.set_run(Run::Exited);
 }
 
 /// Asks for members, one query at a time, often insisting on a position that was acknowledged.
-async fn ask(
-    world: Rc<World>,
-    router: Router,
-    partitions: Arc<[Arc<PartitionShared>]>,
-    state: Rc<NodeState>,
-    mut dice: Dice,
-) {
+async fn ask(world: Rc<World>, engine: Engine, state: Rc<NodeState>, mut dice: Dice) {
     loop {
         sleep(Duration::from_millis(dice.within(5, 120))).await;
         let (member, position) = {
@@ -280,14 +234,13 @@ async fn ask(
             (world.planned(planned).event.member.clone(), position)
         };
         let after = if dice.chance(400) { position } else { 0 };
-        let (started, pauses) = (Instant::now(), state.pauses.get());
-        let answer = router.member(&member, true, (after > 0).then_some(after)).await;
-        let undisturbed = state.pauses.get() == pauses;
         let partition = partition_of(&member, world.scenario.partitions);
-        let epoch = partitions[usize::from(partition.0)].status().epoch;
+        let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));
+        let answer = engine.member(&member, true, (after > 0).then_some(after)).await;
+        let undisturbed = state.pauses.get() == pauses;
         let asked = Asked {
             partition,
-            owned: world.servers.borrow().auditor.owns(partition, epoch),
+            owned: owner.is_some() && owner == world.sole_owner(partition),
             member,
             after,
             took_ms: undisturbed.then(|| started.elapsed().as_millis() as u64),
@@ -313,5 +266,6 @@ pub fn aggregates_of(
     aggregates: Aggregates,
 ) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
     let aggregates = Arc::new(RwLock::new(aggregates));
-    (AggregatesActor::new(aggregates.clone(), ports.clone(), NEVER, Arc::default()).start(), aggregates)
+    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), Threads::Here, NEVER, Arc::default());
+    (actor.start(), aggregates)
 }

@@ -32,12 +32,15 @@ pub enum Fault {
         /// For how many milliseconds.
         for_ms: u64,
     },
-    /// A partition is given to another node, without asking its owner.
-    Move {
+    /// A node is asked to stop: it hands over, ends, and starts again later.
+    Terminate {
+        /// The node.
+        node: usize,
+    },
+    /// A program that no registry knows takes a partition over in the store, and does nothing with it.
+    Usurp {
         /// The partition.
         partition: u16,
-        /// The new owner.
-        node: usize,
     },
     /// A server takes no calls.
     Outage {
@@ -126,6 +129,12 @@ pub struct Scenario {
     pub snapshot_interval_ms: u64,
     /// Event ids that a member remembers.
     pub recent_ids: usize,
+    /// Milliseconds of silence after which a node counts as dead.
+    pub lease_ms: u64,
+    /// Rebuilds within the window after which a node gives a partition away, or gives itself up.
+    pub node_rebuilds: usize,
+    /// Length of that window, in milliseconds.
+    pub node_window_ms: u64,
 }
 
 impl Scenario {
@@ -153,6 +162,9 @@ impl Scenario {
             batch_events: shape.within(1, 24) as usize,
             snapshot_interval_ms: shape.within(50, 600),
             recent_ids: 256,
+            lease_ms: shape.within(100, 400),
+            node_rebuilds: if shape.chance(500) { 1 } else { usize::MAX },
+            node_window_ms: shape.within(200, 3_000),
         }
     }
 
@@ -252,7 +264,7 @@ fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> 
 }
 
 fn draw_faults(dice: &mut Dice, partitions: u16, nodes: usize) -> Vec<(u64, Fault)> {
-    let kinds: Vec<u64> = (0..7).filter(|_| dice.chance(400)).collect();
+    let kinds: Vec<u64> = (0..8).filter(|_| dice.chance(400)).collect();
     let mut faults = Vec::new();
     for kind in kinds {
         for _ in 0..dice.within(1, 3) {
@@ -262,9 +274,10 @@ fn draw_faults(dice: &mut Dice, partitions: u16, nodes: usize) -> Vec<(u64, Faul
             let fault = match kind {
                 0 => Fault::Kill { node, down_ms: dice.within(10, 600) },
                 1 => Fault::Pause { node, for_ms: dice.within(10, 800) },
-                2 => Fault::Move { partition: dice.below(usize::from(partitions)) as u16, node },
+                2 => Fault::Terminate { node },
                 3 => Fault::Outage { server, for_ms: dice.within(10, 400) },
                 4 => Fault::Cut { node, server, for_ms: dice.within(10, 600) },
+                5 => Fault::Usurp { partition: dice.below(usize::from(partitions)) as u16 },
                 _ => {
                     faults.push((at_ms, Fault::BackUp));
                     faults.push((at_ms + dice.within(10, 300), Fault::RollBack));

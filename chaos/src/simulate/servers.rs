@@ -5,6 +5,7 @@ use super::letters::LetterServer;
 use super::log::LogServer;
 use super::mutation::Mutation;
 use super::network::Caller;
+use super::registry::RegistryServer;
 use super::scenario::Scenario;
 use super::store::StoreServer;
 use super::trace::Trace;
@@ -23,6 +24,8 @@ pub struct Servers {
     pub store: StoreServer,
     /// The dead letters.
     pub letters: LetterServer,
+    /// The nodes.
+    pub registry: RegistryServer,
     /// Checks each step.
     pub auditor: Auditor,
     /// The planted bug, if there is one.
@@ -48,6 +51,7 @@ impl Servers {
             log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
             store: StoreServer::new(scenario.partitions),
             letters: LetterServer::default(),
+            registry: RegistryServer::default(),
             auditor: Auditor::new(scenario.partitions, scenario.fold()),
             mutation,
             fault_per_mille: scenario.server_fault_per_mille,

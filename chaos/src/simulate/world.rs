@@ -3,12 +3,12 @@
 use super::Violation;
 use super::mutation::Mutation;
 use super::network::{Caller, Envelope, Weather, carry};
-use super::node::{Asked, Node, Run};
+use super::node::{Asked, Node, Run, ports};
 use super::quiet::{ViolationCounter, quietly};
 use super::scenario::{CALM_MS, Fault, Planned, Scenario};
 use super::servers::Servers;
 use super::trace::{MOST_STEPS, Trace};
-use super::{oracle, owners, publisher};
+use super::{oracle, publisher};
 use crate::dice::Dice;
 use nearline_model::{PartitionId, Position};
 use parking_lot::Mutex;
@@ -43,8 +43,6 @@ pub struct World {
     pub weather: Rc<RefCell<Weather>>,
     /// The nodes.
     pub nodes: RefCell<Vec<Node>>,
-    /// The owner of each partition.
-    pub owners: RefCell<Vec<usize>>,
     /// Panics while folding, in a thousand records.
     pub panic_per_mille: Arc<AtomicU64>,
     /// Panics while folding, by position.
@@ -126,7 +124,6 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     let weather = Rc::new(RefCell::new(weather));
     spawn_local(carry(calls, weather.clone(), servers.clone(), dice.fork(2)));
     let world = Rc::new(World {
-        owners: RefCell::new((0..usize::from(scenario.partitions)).map(|p| p % scenario.nodes).collect()),
         panic_per_mille: Arc::new(AtomicU64::new(scenario.panic_per_mille)),
         scenario,
         dice,
@@ -143,7 +140,7 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     });
     let nodes = (0..world.scenario.nodes).map(|number| Node::start(&world, number, 0)).collect();
     *world.nodes.borrow_mut() = nodes;
-    spawn_local(owners::keep_owned(world.clone(), world.dice.fork(3)));
+    spawn_local(start_what_ended(world.clone(), world.dice.fork(3)));
     let publishers = publisher::start_all(&world, &world.dice.fork(4));
     world.break_things().await;
     world.calm_down();
@@ -209,15 +206,21 @@ impl World {
                 });
             }
             Fault::Pause { node, for_ms } => {
-                self.nodes.borrow()[node].set_run(Run::Paused(Instant::now()));
+                self.nodes.borrow()[node].set_run(Run::Paused);
                 let world = self.clone();
                 spawn_local(async move {
                     sleep(Duration::from_millis(for_ms)).await;
                     world.nodes.borrow()[node].set_run(Run::Running);
                 });
             }
-            Fault::Move { partition, node } => {
-                self.owners.borrow_mut()[usize::from(partition)] = node;
+            Fault::Terminate { node } => self.nodes.borrow()[node].terminate(),
+            Fault::Usurp { partition } => {
+                let store = ports(self, Caller::Publisher).store;
+                let settings = serde_json::to_string(&self.scenario.fold()).expect("plain numbers");
+                spawn_local(async move {
+                    // Whether it succeeds or not, the owner has to cope.
+                    let _outcome = store.acquire(PartitionId(partition), &settings).await;
+                });
             }
             Fault::Outage { server, for_ms } => self.weather.borrow_mut().take_down(server, for_ms),
             Fault::Cut { node, server, for_ms } => {
@@ -237,8 +240,18 @@ impl World {
         }
     }
 
+    /// The epoch of the one node that runs the partition, if it is the current owner's on a store that was
+    /// not rolled back since.
+    pub fn sole_owner(&self, partition: PartitionId) -> Option<u64> {
+        let nodes = self.nodes.borrow();
+        let mut running = nodes.iter().filter_map(|node| node.runs(partition));
+        let epoch = running.next().filter(|_| running.next().is_none())?;
+        self.servers.borrow().auditor.owns(partition, epoch).then_some(epoch)
+    }
+
     fn start_again(self: &Rc<Self>, node: usize, life: u64) {
-        if self.nodes.borrow()[node].run() == Run::Killed {
+        let ended = matches!(self.nodes.borrow()[node].run(), Run::Killed | Run::Exited);
+        if ended {
             self.note(format_args!("node {node} starts again"));
             let again = Node::start(self, node, life);
             self.nodes.borrow_mut()[node] = again;
@@ -257,27 +270,57 @@ impl World {
         }
     }
 
-    /// Waits until every partition's log is committed to its end; false if that takes too long.
+    /// Waits until every partition's log is committed to its end, one node runs it, and every node has
+    /// learned all of it; false if that takes too long.
     async fn recovered(&self) -> bool {
         let deadline = Instant::now() + RECOVERY;
-        loop {
-            let behind = {
-                let servers = self.servers.borrow();
-                let reached = |partition| servers.store.row(partition).position;
-                let mut partitions = (0..self.scenario.partitions).map(PartitionId);
-                partitions.find(|partition| reached(*partition) != servers.log.last(*partition))
-            };
-            let Some(partition) = behind else { break };
+        while let Some((invariant, what)) = self.missing() {
             if Instant::now() > deadline {
-                let what =
-                    format!("{partition} is not committed to its end {RECOVERY:?} after the last fault");
-                self.violated("I5", what);
+                self.violated(invariant, format!("{what}, {RECOVERY:?} after the last fault"));
                 return false;
             }
             sleep(Duration::from_millis(10)).await;
         }
-        // What is committed is learned shortly after.
-        sleep(Duration::from_millis(500)).await;
         true
+    }
+
+    /// What is still to come until everything is as it should be.
+    fn missing(&self) -> Option<(&'static str, String)> {
+        let servers = self.servers.borrow();
+        let nodes = self.nodes.borrow();
+        for partition in (0..self.scenario.partitions).map(PartitionId) {
+            let end = servers.log.last(partition);
+            if servers.store.row(partition).position != end {
+                return Some(("I5", format!("{partition} is not committed to its end")));
+            }
+            let (mut runs, mut live) = (0, 0);
+            for (number, node) in nodes.iter().enumerate() {
+                let engine = node.state.engine.borrow();
+                let Some(engine) = engine.as_ref() else {
+                    return Some(("I5", format!("node {number} has not started")));
+                };
+                runs += u32::from(node.runs(partition).is_some());
+                live += u32::from(engine.partitions()[usize::from(partition.0)].state == "live");
+                if engine.aggregates().read().position(partition) != end {
+                    return Some(("I2", format!("node {number} has not learned all of {partition}")));
+                }
+            }
+            if (runs, live) != (1, 1) {
+                return Some(("I5", format!("{partition} runs on {runs} nodes, {live} of them live")));
+            }
+        }
+        None
+    }
+}
+
+/// What an operator's platform does: a node that ended by itself is started again.
+async fn start_what_ended(world: Rc<World>, mut dice: Dice) {
+    for life in 100.. {
+        sleep(Duration::from_millis(dice.within(5, 80))).await;
+        let ended = (0..world.scenario.nodes).find(|node| world.nodes.borrow()[*node].run() == Run::Exited);
+        if let Some(node) = ended {
+            sleep(Duration::from_millis(dice.within(0, 300))).await;
+            world.start_again(node, life);
+        }
     }
 }

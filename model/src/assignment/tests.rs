@@ -29,6 +29,22 @@ proptest! {
     }
 
     #[test]
+    fn what_a_node_declines_another_gets_unless_all_decline_it(
+        partitions in 1u16..40, nodes in 1usize..6, seed: u32, declines: u64,
+    ) {
+        let nodes = names(nodes, seed);
+        let is_declined = |node: usize, partition: PartitionId| {
+            declines.rotate_left(node as u32 * 11 + u32::from(partition.0) * 7) & 3 == 0
+        };
+        let owners = assign_except(partitions, &nodes, is_declined);
+        prop_assert_eq!(owners.len(), usize::from(partitions));
+        for (partition, owner) in (0..).map(PartitionId).zip(owners) {
+            let all_decline = (0..nodes.len()).all(|node| is_declined(node, partition));
+            prop_assert!(all_decline || !is_declined(owner, partition));
+        }
+    }
+
+    #[test]
     fn the_order_of_the_nodes_does_not_matter(
         nodes in Just(names(6, 3)).prop_shuffle(),
     ) {

@@ -2,7 +2,7 @@
 
 use super::Member;
 use crate::identifier::Position;
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{NONE, Symbol, Symbols};
 use crate::timestamp::format_rfc3339;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -77,6 +77,21 @@ pub struct MemberSnapshot {
     /// When the member was erased, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<String>,
+}
+
+impl Member {
+    /// The highest symbol that a snapshot spells out: a table with fewer is older than this state.
+    pub fn highest_symbol(&self) -> Symbol {
+        let impressions = &self.open.impressions;
+        let watched = self.history.iter().map(|watched| watched.title);
+        watched
+            .chain(self.seen.iter().copied())
+            .chain(self.list.iter().copied())
+            .chain(self.opinions.iter().map(|opinion| opinion.title))
+            .chain(impressions.iter().flat_map(|shown| [shown.title, shown.row, shown.artwork]))
+            .max()
+            .unwrap_or(NONE)
+    }
 }
 
 impl MemberSnapshot {

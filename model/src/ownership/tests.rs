@@ -2,7 +2,9 @@ use super::*;
 
 const LEASE: Millis = 2_000;
 const BEAT: Millis = 250;
-const SETTINGS: OwnershipSettings = OwnershipSettings { partitions: 8, lease_ms: LEASE, beat_ms: BEAT };
+const DECLINE: Millis = 60_000;
+const SETTINGS: OwnershipSettings =
+    OwnershipSettings { partitions: 8, lease_ms: LEASE, beat_ms: BEAT, decline_ms: DECLINE };
 
 /// Nodes around a registry that delivers at once and a store that answers when it is told to.
 struct Cluster {
@@ -231,7 +233,7 @@ fn cluster_beat(cluster: &mut Cluster, name: &str) -> Beat {
 fn a_holder_that_hears_of_a_higher_epoch_stops() {
     let mut cluster = Cluster::new(&["a"]);
     let held = BTreeMap::from([(PartitionId(3), 1_000)]);
-    let beat = Beat { node: NodeId::new("zz"), incarnation: 1, sequence: 1, held, leaving: true };
+    let beat = Beat { node: NodeId::new("zz"), incarnation: 1, sequence: 1, held, leaving: true, declined: BTreeSet::new() };
     cluster.give(&NodeId::new("a"), Input::Heard(beat));
     assert_eq!(cluster.node("a").stopping, [PartitionId(3)]);
 }
@@ -277,4 +279,42 @@ fn a_replaced_node_stops_everything_and_falls_silent() {
     cluster.settle();
     cluster.pass(5 * LEASE);
     assert_eq!(cluster.held("a"), []);
+}
+
+#[test]
+fn a_partition_that_is_given_away_goes_to_another_node_and_comes_back_later() {
+    let mut cluster = Cluster::new(&["a", "b"]);
+    let (a, before) = (NodeId::new("a"), cluster.held("a"));
+    let failing = before[0];
+    assert!(cluster.node("a").machine.can_give_away(failing));
+    cluster.give(&a, Input::Declined(failing));
+    cluster.give(&a, Input::Ended(failing));
+    cluster.settle();
+    assert!(cluster.held("b").contains(&failing));
+    assert_eq!(cluster.held("a").len(), before.len() - 1, "only what fails moves");
+    assert!(!cluster.node("b").machine.can_give_away(failing), "nobody else would take it");
+    cluster.assert_owned();
+    cluster.pass(DECLINE + BEAT);
+    cluster.settle();
+    cluster.settle();
+    assert_eq!(cluster.held("a"), before);
+    cluster.assert_owned();
+}
+
+#[test]
+fn a_node_on_its_own_gives_nothing_away() {
+    let cluster = Cluster::new(&["a"]);
+    assert!(!cluster.node("a").machine.can_give_away(PartitionId(0)));
+}
+
+#[test]
+fn what_all_nodes_decline_is_owned_all_the_same() {
+    let mut cluster = Cluster::new(&["a", "b"]);
+    for node in ["a", "b"].map(NodeId::new) {
+        cluster.give(&node, Input::Declined(PartitionId(0)));
+        cluster.settle();
+    }
+    cluster.pass(LEASE);
+    cluster.settle();
+    cluster.assert_owned();
 }

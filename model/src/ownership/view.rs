@@ -1,9 +1,9 @@
 //! Who is alive, as one node knows it from the beats in the registry.
 
 use super::{Action, Beat, Millis};
-use crate::assignment::{NodeId, assign};
+use crate::assignment::{NodeId, assign_except};
 use crate::identifier::{OwnerEpoch, PartitionId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Own beats on their way to come back; the oldest are forgotten beyond this.
 const BEATS_UNDER_WAY: usize = 64;
@@ -30,8 +30,9 @@ pub(super) struct View {
     /// When the newest own beat that came back was sent; `None`: none has.
     confirmed: Option<Millis>,
     others: BTreeMap<NodeId, Other>,
-    /// Nodes that partitions are spread over, and who owns which.
-    nodes: Vec<NodeId>,
+    /// Nodes that partitions are spread over, with what they decline, and who owns which.
+    nodes: BTreeMap<NodeId, BTreeSet<PartitionId>>,
+    names: Vec<NodeId>,
     owners: Vec<usize>,
 }
 
@@ -45,7 +46,8 @@ impl View {
             sent: VecDeque::new(),
             confirmed: None,
             others: BTreeMap::new(),
-            nodes: Vec::new(),
+            nodes: BTreeMap::new(),
+            names: Vec::new(),
             owners: Vec::new(),
         }
     }
@@ -74,13 +76,15 @@ impl View {
         now: Millis,
         held: BTreeMap<PartitionId, OwnerEpoch>,
         leaving: bool,
+        declined: BTreeSet<PartitionId>,
     ) -> Beat {
         self.sequence += 1;
         self.sent.push_back((self.sequence, now));
         if self.sent.len() > BEATS_UNDER_WAY {
             self.sent.pop_front();
         }
-        Beat { node: self.me.clone(), incarnation: self.incarnation, sequence: self.sequence, held, leaving }
+        let (node, incarnation, sequence) = (self.me.clone(), self.incarnation, self.sequence);
+        Beat { node, incarnation, sequence, held, leaving, declined }
     }
 
     pub(super) fn heard(&mut self, now: Millis, beat: Beat, actions: &mut Vec<Action>) {
@@ -140,21 +144,24 @@ impl View {
         self.others.values().filter(|other| other.alive).map(|other| &other.beat)
     }
 
-    /// Brings the assignment up to date; `out`: this node takes no part in it.
-    pub(super) fn refresh(&mut self, partitions: u16, out: bool) {
-        let me = (self.is_joined() && !out).then_some(&self.me);
-        let others = self.others().filter(|beat| !beat.leaving).map(|beat| &beat.node);
-        let mut nodes: Vec<NodeId> = others.chain(me).cloned().collect();
-        nodes.sort_unstable();
+    /// Brings the assignment up to date; `out`: this node takes no part in it, else it declines `declined`.
+    pub(super) fn refresh(&mut self, partitions: u16, out: bool, declined: BTreeSet<PartitionId>) {
+        let me = (self.is_joined() && !out).then(|| (self.me.clone(), declined));
+        let others = self.others().filter(|beat| !beat.leaving);
+        let others = others.map(|beat| (beat.node.clone(), beat.declined.clone()));
+        let nodes: BTreeMap<NodeId, BTreeSet<PartitionId>> = others.chain(me).collect();
         if nodes != self.nodes {
-            self.owners = assign(partitions, &nodes);
+            self.names = nodes.keys().cloned().collect();
+            self.owners = assign_except(partitions, &self.names, |node, partition| {
+                nodes[&self.names[node]].contains(&partition)
+            });
             self.nodes = nodes;
         }
     }
 
     /// Who is to own a partition.
     pub(super) fn assigned(&self, partition: PartitionId) -> Option<&NodeId> {
-        self.owners.get(usize::from(partition.0)).map(|owner| &self.nodes[*owner])
+        self.owners.get(usize::from(partition.0)).map(|owner| &self.names[*owner])
     }
 
     pub(super) fn is_held_elsewhere(&self, partition: PartitionId) -> bool {

@@ -10,6 +10,8 @@ pub struct FailureHistory {
     pub suspects: Suspects,
     /// Events in quarantine.
     pub quarantined: usize,
+    /// Whether another node would take the partition.
+    pub can_give_away: bool,
     /// Rebuilds in a row.
     rebuilds: u32,
     /// Attempts in a row to reach what is away.
@@ -121,7 +123,7 @@ impl FailureHistory {
             return Action::Exit { wait_ms: jittered(settings.restart_backoff_max_ms, seed) };
         }
         if node.is_exhausted_by_rebuild(settings, now_ms) {
-            if settings.can_give_away {
+            if self.can_give_away {
                 return Action::GiveAway;
             }
             return Action::Exit { wait_ms: jittered(settings.restart_backoff_max_ms, seed) };

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A beat every unit of time; a lease of two, the least: with one, every beat would be a late one.
 pub const LEASE: Millis = 2;
 const BEAT: Millis = 1;
+/// A partition that was given away is not wanted back for this long.
+const DECLINE: Millis = 2 * LEASE;
 /// A clock jumps ahead by more than a lease.
 const JUMP: Millis = LEASE + 1;
 
@@ -28,6 +30,8 @@ pub struct Bounds {
     pub crashes: u8,
     pub leaves: u8,
     pub jumps: u8,
+    /// Partitions that are given away.
+    pub declines: u8,
 }
 
 /// What may happen next.
@@ -47,6 +51,8 @@ pub enum Move {
     Restart(usize),
     Leave(usize),
     Jump(usize),
+    /// A partition fails on a node until it is given away.
+    GiveAway(usize, PartitionId),
 }
 
 /// On its way to the store: also when the process that sent it has died since.
@@ -122,6 +128,7 @@ pub struct World {
     crashes: u8,
     leaves: u8,
     jumps: u8,
+    declines: u8,
     /// A commit of an older epoch succeeded.
     pub forked: bool,
     /// A commit was refused.
@@ -146,6 +153,7 @@ impl World {
             crashes: bounds.crashes,
             leaves: bounds.leaves,
             jumps: bounds.jumps,
+            declines: bounds.declines,
             forked: false,
             fenced: false,
         };
@@ -155,7 +163,12 @@ impl World {
 
     fn start(&mut self, node: usize) {
         self.lives[node] += 1;
-        let settings = OwnershipSettings { partitions: self.partitions, lease_ms: LEASE, beat_ms: BEAT };
+        let settings = OwnershipSettings {
+            partitions: self.partitions,
+            lease_ms: LEASE,
+            beat_ms: BEAT,
+            decline_ms: DECLINE,
+        };
         self.nodes[node] = Some(Process {
             machine: Ownership::new(name(node), self.lives[node], settings),
             life: self.lives[node],
@@ -198,6 +211,9 @@ impl World {
             for (partition, run) in &process.runs {
                 if !run.committing && !run.stopping && run.position < bounds.commits {
                     moves.push(Move::Commit(node, *partition));
+                }
+                if self.declines > 0 && !run.committing && process.machine.can_give_away(*partition) {
+                    moves.push(Move::GiveAway(node, *partition));
                 }
             }
             if self.crashes > 0 {
@@ -250,6 +266,11 @@ impl World {
             Move::Crash(node) => {
                 self.crashes -= 1;
                 self.nodes[node] = None;
+            }
+            Move::GiveAway(node, partition) => {
+                self.declines -= 1;
+                self.give(node, Input::Declined(partition));
+                self.end(node, partition);
             }
             Move::Restart(node) => self.start(node),
             Move::Leave(node) => {
