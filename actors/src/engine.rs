@@ -287,7 +287,7 @@ impl Engine {
     fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
         self.faults()?;
         let shared = self.shared(partition)?;
-        let address = shared.address.borrow().clone();
+        let address = shared.address.get();
         address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
         Ok(())
     }
@@ -318,7 +318,7 @@ impl Engine {
 
     /// Whether a partition is this node's to run.
     fn is_here(&self, shared: &PartitionShared) -> bool {
-        shared.owner.borrow().as_ref().is_none_or(|owner| *owner == self.inner.node)
+        shared.owner.get().is_none_or(|owner| owner == self.inner.node)
     }
 
     /// Waits until everything that is in the log now is folded, committed and learned here; what other
@@ -333,7 +333,7 @@ impl Engine {
                 || self.inner.aggregates.read().position(shared.partition) < last
             {
                 if shared.folded.load(Relaxed) >= last
-                    && let Some(address) = shared.address.borrow().clone()
+                    && let Some(address) = shared.address.get()
                 {
                     address.do_send(CommitNow);
                 }

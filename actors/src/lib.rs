@@ -26,6 +26,7 @@ pub mod settings;
 pub mod status;
 pub mod supervisor;
 pub mod watchdog;
+mod watched;
 pub mod workers;
 
 pub use engine::Engine;

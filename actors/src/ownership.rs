@@ -244,13 +244,7 @@ impl Running {
                 shared.set_state(PartitionState::Elsewhere);
             }
             shared.can_give_away.store(self.machine.can_give_away(shared.partition), Relaxed);
-            shared.owner.send_if_modified(|shown| {
-                let is_news = shown.as_ref() != owner;
-                if is_news {
-                    *shown = owner.cloned();
-                }
-                is_news
-            });
+            shared.owner.set_if_new(owner.cloned());
         }
         self.shell.keeper.store(self.machine.is_keeper(), Relaxed);
         self.gone |= self.machine.is_replaced() && self.runs.is_empty();

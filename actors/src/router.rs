@@ -181,7 +181,7 @@ impl Router {
 
     /// Whether this node is to run the partition, as far as it knows.
     fn is_here(&self, shared: &PartitionShared) -> bool {
-        shared.owner.borrow().as_ref().is_none_or(|owner| *owner == self.node)
+        shared.owner.get().is_none_or(|owner| owner == self.node)
     }
 
     /// Asks whoever owns the partition, and follows it when it moves.
@@ -194,7 +194,7 @@ impl Router {
         deadline: Instant,
     ) -> Option<MemberSnapshot> {
         loop {
-            let owner = shared.owner.borrow().clone().filter(|owner| *owner != self.node);
+            let owner = shared.owner.get().filter(|owner| *owner != self.node);
             let Some(owner) = owner else {
                 match self.ask_actor(shared, member, complete, after).await {
                     Some(snapshot) => return Some(snapshot),
@@ -215,7 +215,7 @@ impl Router {
                 Ok(MemberReply::NotHere) => {}
                 Err(error) => tracing::debug!(%owner, %error, "the owner does not answer"),
             }
-            let mut owners = shared.owner.subscribe();
+            let mut owners = shared.owner.watch();
             // Either it is known anew who owns it, or the owner gets there in a moment.
             let _moved = tokio::time::timeout(ASK_AGAIN, owners.changed()).await;
         }
@@ -245,11 +245,11 @@ impl Router {
         complete: bool,
         after: Position,
     ) -> Option<MemberSnapshot> {
-        let mut addresses = shared.address.subscribe();
-        let mut owners = shared.owner.subscribe();
+        let mut addresses = shared.address.watch();
+        let mut owners = shared.owner.watch();
         loop {
-            let address = addresses.borrow_and_update().clone();
-            owners.borrow_and_update();
+            let address = addresses.look();
+            owners.look();
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
                 tokio::select! {
@@ -258,10 +258,7 @@ impl Router {
                         return Some(snapshot);
                     },
                     // It was replaced before it answered: whoever is there now is asked.
-                    changed = addresses.changed() => {
-                        changed.ok()?;
-                        continue;
-                    }
+                    _replaced = addresses.changed() => continue,
                 }
             }
             if !self.is_here(shared) {
@@ -269,8 +266,8 @@ impl Router {
             }
             tokio::select! {
                 biased;
-                changed = addresses.changed() => changed.ok()?,
-                changed = owners.changed() => changed.ok()?,
+                _built = addresses.changed() => {}
+                _moved = owners.changed() => {}
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::member_watch::MemberWatches;
 use crate::partition_actor::PartitionActor;
 use crate::ports::PortError;
 use crate::remediations::{Begun, Remediations, Ticket};
+use crate::watched::Watched;
 use actix::Addr;
 use nearline_model::assignment::NodeId;
 use nearline_model::remediation::{Action, Standing};
@@ -12,7 +13,6 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use tokio::sync::watch;
 
 /// State of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,9 +124,9 @@ pub struct PartitionShared {
     pub(crate) pending_batches: AtomicU64,
     pub(crate) store_requests: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
-    pub(crate) address: watch::Sender<Option<Addr<PartitionActor>>>,
+    pub(crate) address: Watched<Option<Addr<PartitionActor>>>,
     /// Node that holds it, or else is to.
-    pub(crate) owner: watch::Sender<Option<NodeId>>,
+    pub(crate) owner: Watched<Option<NodeId>>,
     pub(crate) watches: MemberWatches,
     /// Whether another node would take it.
     pub(crate) can_give_away: AtomicBool,
@@ -155,8 +155,8 @@ impl PartitionShared {
             pending_batches: AtomicU64::new(0),
             store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
-            address: watch::Sender::new(None),
-            owner: watch::Sender::new(None),
+            address: Watched::new(None),
+            owner: Watched::new(None),
             watches: MemberWatches::default(),
             can_give_away: AtomicBool::new(false),
             incarnation: Mutex::new(0),
@@ -173,7 +173,7 @@ impl PartitionShared {
         self.end_hold();
         self.pending_batches.store(0, Relaxed);
         self.store_requests.store(0, Relaxed);
-        self.address.send_replace(None);
+        self.address.set(None);
         *incarnation
     }
 
@@ -260,7 +260,7 @@ impl PartitionShared {
         PartitionStatus {
             partition: self.partition,
             state: self.state().name(),
-            owner: self.owner.borrow().clone(),
+            owner: self.owner.get(),
             epoch: self.epoch.load(Relaxed),
             folded,
             committed: self.committed.load(Relaxed),

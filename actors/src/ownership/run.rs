@@ -53,16 +53,16 @@ impl Run {
     /// Asks the actor to commit and end; one that is still being built is asked when it is there.
     pub(super) fn stop(&self) {
         self.stopping.send_replace(true);
-        let mut addresses = self.shared.address.subscribe();
+        let mut addresses = self.shared.address.watch();
         let mut over = self.over.subscribe();
         actix_rt::spawn(async move {
             loop {
-                if let Some(address) = addresses.borrow_and_update().clone() {
+                if let Some(address) = addresses.look() {
                     address.do_send(Stop);
                 }
                 tokio::select! {
                     biased;
-                    changed = addresses.changed() => if changed.is_err() { return },
+                    _built = addresses.changed() => {}
                     _ended = over.changed() => return,
                 }
             }

@@ -61,7 +61,7 @@ impl Supervisor {
             let reader =
                 Reader { log, shared: shared.clone(), incarnation, actor: actor.clone(), settings, faults };
             actix_rt::spawn(reader.run(control));
-            shared.write(incarnation, |shared| drop(shared.address.send_replace(Some(actor))));
+            shared.write(incarnation, |shared| shared.address.set(Some(actor)));
             actix_rt::spawn(async move {
                 let joined = running.await;
                 let told = why.lock().take();

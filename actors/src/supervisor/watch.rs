@@ -76,7 +76,7 @@ impl Supervisor {
         hang: Duration,
     ) -> Option<Death> {
         let for_ms = hang.as_millis();
-        let zombie = self.shared.address.borrow().clone();
+        let zombie = self.shared.address.get();
         let death = match symptom {
             Symptom::ThreadBlocked => {
                 let leaked_threads = self.node.workers.leave_behind(&life.worker);
