@@ -85,7 +85,8 @@ impl Engine {
         let learning = Place::new(threads);
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let keeper = Arc::new(AtomicBool::new(false));
-        let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
+        let actor =
+            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
         let aggregates_actor = learning.start(actor);
         let remediations = Remediations::start(ports.remediations.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);

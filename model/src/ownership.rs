@@ -252,8 +252,7 @@ impl Ownership {
 
     /// Whether another node would take a partition that this one declines.
     pub fn can_give_away(&self, partition: PartitionId) -> bool {
-        !self.is_leaving()
-            && self.others().any(|beat| !beat.leaving && !beat.declined.contains(&partition))
+        !self.is_leaving() && self.others().any(|beat| !beat.leaving && !beat.declined.contains(&partition))
     }
 
     /// Starts what is wanted and free, stops what is not wanted.

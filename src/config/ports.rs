@@ -1,8 +1,8 @@
 //! From configuration to a running engine: settings, and the backend that is asked for.
 
 use super::{BackendKind, Config, SyncPolicy};
-use nearline_actors::EngineSettings;
 use nearline_actors::ports::{PortError, Ports};
+use nearline_actors::{EngineSettings, Threads};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
@@ -23,6 +23,7 @@ impl Config {
             cached_members: engine.cached_members,
             solved_titles: engine.solved_titles,
             batch_events: engine.batch_events,
+            threads: Threads::Own,
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
             query_deadline_ms: engine.query_deadline_ms,

@@ -1,6 +1,6 @@
 //! The contract on real servers: NATS JetStream and Redis, both private to this test run.
 
-use crate::{Fixture, contract_suite};
+use crate::Fixture;
 use async_trait::async_trait;
 use nearline_actors::ports::Ports;
 use nearline_backends::cluster::connect_cluster;
@@ -33,4 +33,4 @@ async fn cluster() -> impl Fixture {
     }
 }
 
-contract_suite!(cluster);
+crate::contract_suite!(cluster);

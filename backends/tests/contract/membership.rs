@@ -12,7 +12,14 @@ use tokio::sync::mpsc;
 fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
     let held = BTreeMap::from([(PartitionId(1), 7), (PartitionId(2), 0)]);
     Announcement {
-        beat: Beat { node: NodeId::new(node), incarnation, sequence, held, leaving: false, declined: BTreeSet::from([PartitionId(3)]) },
+        beat: Beat {
+            node: NodeId::new(node),
+            incarnation,
+            sequence,
+            held,
+            leaving: false,
+            declined: BTreeSet::from([PartitionId(3)]),
+        },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::from([(PartitionId(1), 42)]),
     }

@@ -59,6 +59,7 @@ impl DeadLetters for SimulatedLetters {
         self.link
             .call(move |servers| {
                 servers.letters.letters.remove(&position);
+                servers.letters.redrives.remove(&position);
                 Ok(())
             })
             .await

@@ -98,12 +98,18 @@ pub struct Link {
     caller: Caller,
     server: Server,
     network: mpsc::UnboundedSender<Envelope>,
+    patience: Duration,
 }
 
 impl Link {
     /// A link of `caller` to `server`.
     pub fn new(network: &mpsc::UnboundedSender<Envelope>, caller: Caller, server: Server) -> Self {
-        Self { caller, server, network: network.clone() }
+        Self { caller, server, network: network.clone(), patience: CALL_TIMEOUT }
+    }
+
+    /// The same, where a call may take as long as `patience`.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Calls the server. An error says nothing of whether `apply` was, or will be, carried out.
@@ -120,7 +126,7 @@ impl Link {
         if self.network.send(envelope).is_err() {
             return Err(self.unavailable("the world has ended"));
         }
-        match timeout(CALL_TIMEOUT, answer).await {
+        match timeout(self.patience, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_dropped)) => Err(self.unavailable("connection reset")),
             Err(_elapsed) => Err(self.unavailable("no answer in time")),

@@ -9,6 +9,7 @@ use super::network::{Caller, Link, Server};
 use super::quarantine::{NoJournal, SimulatedQuarantine};
 use super::registry::SimulatedMembership;
 use super::scenario::{POISON, Scenario};
+use super::servers::Servers;
 use super::store::SimulatedStore;
 use super::world::World;
 use crate::dice::Dice;
@@ -84,17 +85,21 @@ pub struct Asked {
     pub answer: Option<(Source, Option<MemberSnapshot>)>,
 }
 
-/// Ports of one caller.
+/// Ports of one caller in a world.
 pub fn ports(world: &World, caller: Caller) -> Ports {
-    let link = |server| Link::new(&world.network, caller, server);
+    connect(&world.servers.borrow(), |server| Link::new(&world.network, caller, server))
+}
+
+/// Ports to servers, over links that `link` gives.
+pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link) -> Ports {
     Ports {
-        log: Arc::new(SimulatedLog::new(link(Server::Log), &world.servers.borrow().log)),
+        log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
         store: Arc::new(SimulatedStore { link: link(Server::Store) }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
         catalogue: Arc::new(EmptyCatalogue),
         quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
         remediations: Arc::new(NoJournal),
-        membership: Arc::new(SimulatedMembership::new(link(Server::Log), &world.servers.borrow().registry)),
+        membership: Arc::new(SimulatedMembership::new(link(Server::Log), &servers.registry)),
     }
 }
 

@@ -59,7 +59,8 @@ impl RegistryServer {
 
     /// The last announcement of each node, and the revision behind which what follows is read.
     fn last(&self) -> (Vec<MembershipEvent>, usize) {
-        let mut last: Vec<_> = self.keys.values().filter(|(_, announcement)| announcement.is_some()).collect();
+        let mut last: Vec<_> =
+            self.keys.values().filter(|(_, announcement)| announcement.is_some()).collect();
         last.sort_by_key(|(revision, _)| *revision);
         let last = last.into_iter().map(|(revision, _)| self.events[*revision as usize - 1].clone());
         (last.collect(), self.events.len())
@@ -139,7 +140,8 @@ impl Membership for SimulatedMembership {
             return Ok(());
         }
         let node = node.clone();
-        let withdrawn = self.link.call(move |servers| Ok(servers.registry.write(&node, None, revision))).await?;
+        let withdrawn =
+            self.link.call(move |servers| Ok(servers.registry.write(&node, None, revision))).await?;
         withdrawn.map(drop).map_err(|_| unavailable("it has announced itself since"))
     }
 
@@ -147,7 +149,7 @@ impl Membership for SimulatedMembership {
         let (last, after) = self.link.call(|servers| Ok(servers.registry.last())).await?;
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
         let (link, news) = (self.link.clone(), self.news.clone());
-        tokio::task::spawn_local(async move {
+        tokio::spawn(async move {
             for event in last {
                 if sender.send(event).await.is_err() {
                     return;

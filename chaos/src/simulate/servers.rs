@@ -32,6 +32,8 @@ pub struct Servers {
     pub mutation: Option<Mutation>,
     /// Chance of the servers' own faults, in a thousand.
     pub fault_per_mille: u64,
+    /// Unix milliseconds at which the log's clock began.
+    pub start_ms: i64,
     /// Whose call is being carried out.
     pub caller: Caller,
     /// What decides on them.
@@ -55,6 +57,7 @@ impl Servers {
             auditor: Auditor::new(scenario.partitions, scenario.fold()),
             mutation,
             fault_per_mille: scenario.server_fault_per_mille,
+            start_ms: START_MS,
             caller: Caller::Publisher,
             dice,
             trace,
@@ -68,7 +71,7 @@ impl Servers {
 
     /// The log's clock: Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
-        START_MS + self.trace.lock().now_ms() as i64
+        self.start_ms + self.trace.lock().now_ms() as i64
     }
 
     /// Notes a step of the caller's.

@@ -43,13 +43,21 @@ pub struct StoreServer {
     /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
     /// clock for that).
     highest_epoch: u64,
+    /// Whether a snapshot is refused that ends where no commit does. Nodes look before they store one; a
+    /// rollback between that look and the call is not simulated: see docs/chaos.md.
+    pub refuses_stray_snapshots: bool,
 }
 
 impl StoreServer {
     /// An empty store.
     pub fn new(partitions: u16) -> Self {
         let rows = vec![Row::default(); usize::from(partitions)];
-        Self { contents: Contents { rows, snapshot: None }, copy: None, highest_epoch: 0 }
+        Self {
+            contents: Contents { rows, snapshot: None },
+            copy: None,
+            highest_epoch: 0,
+            refuses_stray_snapshots: true,
+        }
     }
 
     /// What is stored of a partition.
@@ -99,14 +107,13 @@ impl StoreServer {
         if lesser && mutation != Some(Mutation::AcceptLesserSnapshot) {
             return false;
         }
-        // Nodes look that a commit ends there before they store a snapshot. A rollback between that look and
-        // this call is not simulated: see docs/chaos.md.
-        let stray = self
-            .contents
-            .rows
-            .iter()
-            .zip(&snapshot.positions)
-            .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
+        let stray = self.refuses_stray_snapshots
+            && self
+                .contents
+                .rows
+                .iter()
+                .zip(&snapshot.positions)
+                .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
         if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
             return false;
         }

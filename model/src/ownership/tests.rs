@@ -233,7 +233,14 @@ fn cluster_beat(cluster: &mut Cluster, name: &str) -> Beat {
 fn a_holder_that_hears_of_a_higher_epoch_stops() {
     let mut cluster = Cluster::new(&["a"]);
     let held = BTreeMap::from([(PartitionId(3), 1_000)]);
-    let beat = Beat { node: NodeId::new("zz"), incarnation: 1, sequence: 1, held, leaving: true, declined: BTreeSet::new() };
+    let beat = Beat {
+        node: NodeId::new("zz"),
+        incarnation: 1,
+        sequence: 1,
+        held,
+        leaving: true,
+        declined: BTreeSet::new(),
+    };
     cluster.give(&NodeId::new("a"), Input::Heard(beat));
     assert_eq!(cluster.node("a").stopping, [PartitionId(3)]);
 }
