@@ -60,7 +60,7 @@ pub fn judge(
         return Ok(None);
     };
     let mut verdict = Verdict::default();
-    let acknowledged: HashSet<String> = workload.acknowledged().into_iter().collect();
+    let acknowledged = workload.take_acknowledged();
     verdict.acknowledged = acknowledged.len() as u64;
     let (ports, stored) = runtime.block_on(async {
         let ports = connect_cluster(nats, redis).await?;
@@ -68,7 +68,7 @@ pub fn judge(
         Ok::<_, ChaosError>((ports, stored))
     })?;
     // Those that were started here; what they commit in the end is part of what is judged.
-    bed.stop_engines();
+    verdict.findings.extend(bed.stop_engines());
     runtime.block_on(compare(&ports, &stored, &acknowledged, &mut verdict))?;
     if let Some(config) = &bed.judge_config {
         for partition in 0..plan.partitions {
