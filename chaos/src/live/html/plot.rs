@@ -16,6 +16,8 @@ const LANE: f64 = 16.0;
 /// Latency at the top of its panel, in milliseconds, and at its foot; the axis is logarithmic.
 const TOP_MS: f64 = 3_000.0;
 const FOOT_MS: f64 = 0.3;
+/// Steps between the times written below, in seconds.
+const TICKS_S: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0];
 /// Bars of the whole width at most: seconds are put together beyond.
 const BARS: usize = 600;
 
@@ -144,10 +146,10 @@ pub(super) fn plot(course: &Course) -> String {
     latency(&mut plot, &bars, course.report.query_within_ms as f64);
     events(&mut plot, &bars);
     marks(&mut plot, &labels, &course.injections);
-    for tenth in 0..=10 {
-        let seconds = plot.total_s * f64::from(tenth) / 10.0;
-        let shift = if tenth == 10 { 34.0 } else { 8.0 };
-        plot.text(plot.x(seconds) - shift, height - 4.0, "", &format!("{seconds:.0} s"));
+    let step = TICKS_S.into_iter().find(|step| plot.total_s / step <= 15.0).unwrap_or(3_600.0);
+    for tick in 0..(plot.total_s / step).ceil() as u32 {
+        let seconds = step * f64::from(tick);
+        plot.text(plot.x(seconds), height - 4.0, "", &format!("{seconds:.0} s"));
     }
     plot.svg.push_str("</svg>");
     plot.svg

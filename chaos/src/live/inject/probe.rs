@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Between two attempts of a probe, and two looks at who has which partition.
 pub(super) const PROBE_PAUSE: Duration = Duration::from_millis(3);
-const LOOK_PAUSE: Duration = Duration::from_millis(10);
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Partitions that a recovery is proven on, at most.
 const PROBED: u16 = 16;
 
