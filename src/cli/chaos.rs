@@ -230,16 +230,16 @@ fn run_plan(args: &RunArgs) -> anyhow::Result<()> {
         }
         bar.set_message(told.text.to_owned());
     };
-    let course = live::run(&plan, &program, &tell)?;
+    let report = live::run(&plan, &program, &tell)?;
     bar.finish_and_clear();
     if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&course))
+        std::fs::write(path, html::page(&report))
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
     }
     if args.json {
-        super::print_all(&format!("{}\n", serde_json::to_string(&course.report)?))?;
+        super::print_all(&format!("{}\n", serde_json::to_string(&report)?))?;
     } else {
-        super::print_all(&course.report.table())?;
+        super::print_all(&report.table())?;
     }
-    if course.report.held() { Ok(()) } else { bail!("invariants were broken; the report says which") }
+    if report.held() { Ok(()) } else { bail!("invariants were broken; the report says which") }
 }

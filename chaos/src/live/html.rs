@@ -2,14 +2,12 @@
 
 mod plot;
 
-use super::report::FaultFigures;
-use super::run::Course;
+use super::report::{FaultFigures, Report};
 use plot::{SOURCES, plot};
 use std::fmt::Write;
 
 /// The page.
-pub fn page(course: &Course) -> String {
-    let report = &course.report;
+pub fn page(report: &Report) -> String {
     let held = report.held();
     let verdict = if held { "every invariant held" } else { "invariants were broken" };
     let class = if held { "held" } else { "broken" };
@@ -19,7 +17,7 @@ pub fn page(course: &Course) -> String {
         "<h1>Chaos run <em>{}</em> <span class={class}>{verdict}</span></h1>",
         escaped(&report.plan)
     );
-    tiles(&mut page, course);
+    tiles(&mut page, report);
     page.push_str("<h2>Timeline</h2><p class=keys>Queries a second by source of the answer:");
     for (name, colour) in SOURCES {
         let _ = write!(page, "<span class=key style=\"background:{colour}\"></span>{name}");
@@ -28,9 +26,9 @@ pub fn page(course: &Course) -> String {
         ". Latency counts from when a query was due. Below, a mark for each fault, from the injection until \
          everything was settled; red: it did not recover.</p>",
     );
-    page.push_str(&plot(course));
+    page.push_str(&plot(report));
     faults(&mut page, &report.faults);
-    injections(&mut page, course);
+    injections(&mut page, report);
     let _ = write!(page, "<h2>As text</h2><pre>{}</pre></body></html>", escaped(&report.table()));
     page.push('\n');
     page
@@ -48,8 +46,7 @@ font-variant-numeric:tabular-nums}th{font-weight:600;color:#555}.left{text-align
 .key{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .8em;border-radius:2px}\
 svg text{font:11px system-ui,sans-serif;fill:#555}svg .title{font-weight:600;fill:#222}</style><body>";
 
-fn tiles(page: &mut String, course: &Course) {
-    let report = &course.report;
+fn tiles(page: &mut String, report: &Report) {
     page.push_str("<div class=tiles>");
     let mut tile = |value: String, what: &str| {
         let _ = write!(page, "<div><b>{value}</b><span>{what}</span></div>");
@@ -67,7 +64,7 @@ fn tiles(page: &mut String, course: &Course) {
         &format!("queries answered within {} ms", report.query_within_ms),
     );
     tile(format!("{:.0}", report.events_per_s), &format!("events/s, {} wanted", report.events_per_s_wanted));
-    tile(course.injections.len().to_string(), &format!("faults in {minutes:.1} minutes"));
+    tile(report.injections.len().to_string(), &format!("faults in {minutes:.1} minutes"));
     tile(report.nodes.to_string(), "nodes");
     page.push_str("</div>");
 }
@@ -104,12 +101,12 @@ fn faults(page: &mut String, faults: &[FaultFigures]) {
     page.push_str("</table>");
 }
 
-fn injections(page: &mut String, course: &Course) {
+fn injections(page: &mut String, report: &Report) {
     page.push_str(
         "<h2>Injections</h2><table><tr><th>at s<th class=left>fault<th class=left>noticed<th>after ms\
          <th>recovered after ms<th>gap ms<th class=left>trouble</tr>",
     );
-    for injection in &course.injections {
+    for injection in &report.injections {
         let bad = if injection.recover_ms.is_none() { " class=bad" } else { "" };
         let _ = write!(
             page,

@@ -12,6 +12,7 @@ use super::plan::{FaultKind, FaultPlan, Plan};
 use super::prober::Prober;
 use super::workload::{Workload, now_ms};
 use crate::dice::Dice;
+use serde::{Serialize, Serializer};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,15 +20,19 @@ use std::time::{Duration, Instant};
 const LAST_LOOK: Duration = Duration::from_millis(150);
 
 /// One injection, as it went.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Injection {
     /// Name of the fault, such as `cut redis`.
+    #[serde(rename = "fault")]
     pub label: String,
     /// When, since the start of the run.
+    #[serde(rename = "at_s", serialize_with = "seconds")]
     pub at: Duration,
     /// How long the fault itself lasted.
+    #[serde(rename = "lasted_s", serialize_with = "seconds")]
     pub lasted: Duration,
     /// When everything was as before: over, recovered, every partition at its place.
+    #[serde(rename = "settled_s", serialize_with = "seconds")]
     pub settled: Duration,
     /// How long until an engine noticed, in milliseconds; `None`: it did not (it may not have needed to).
     pub detect_ms: Option<f64>,
@@ -101,8 +106,13 @@ impl Broken<'_> {
     }
 }
 
+/// To hundredths, which is finer than anything is measured.
 fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1_000.0).round() / 1_000.0)
 }
 
 impl<'a> Injector<'a> {

@@ -55,10 +55,35 @@ pub struct Report {
     pub faults: Vec<FaultFigures>,
     /// Faults of the plan that were not injected, and why.
     pub skipped: Vec<String>,
+    /// Unix milliseconds at which the run began: where log lines of the engines belong.
+    pub started_ms: i64,
+    /// Every injection.
+    pub injections: Vec<Injection>,
     /// What the arrays of `seconds` hold.
     pub seconds_columns: [&'static str; 8],
     /// The run second by second.
     pub seconds: Seconds,
+}
+
+/// What was seen of a run while it went on.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// When it began, in Unix milliseconds.
+    pub started_ms: i64,
+    /// How long it ran.
+    pub duration: Duration,
+    /// Events that were never acknowledged.
+    pub unacknowledged: u64,
+    /// Every query, in the order in which they were due.
+    pub samples: Vec<QuerySample>,
+    /// The run second by second.
+    pub seconds: Seconds,
+    /// Every injection.
+    pub injections: Vec<Injection>,
+    /// Faults that were not injected, and why.
+    pub skipped: Vec<String>,
+    /// Engines that ended by themselves.
+    pub engine_exits: Vec<String>,
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -80,18 +105,9 @@ fn availability<'a>(samples: impl IntoIterator<Item = &'a QuerySample>, within: 
 
 impl Report {
     /// Adds everything up.
-    #[allow(clippy::too_many_arguments, reason = "each is a result of its own")]
-    pub fn new(
-        plan: &Plan,
-        duration: Duration,
-        verdict: Option<Verdict>,
-        unacknowledged: u64,
-        samples: &[QuerySample],
-        seconds: Seconds,
-        injections: &[Injection],
-        skipped: Vec<String>,
-        engine_exits: Vec<String>,
-    ) -> Self {
+    pub fn new(plan: &Plan, verdict: Option<Verdict>, observed: Observed) -> Self {
+        let Observed { samples, seconds, injections, duration, .. } = observed;
+        let samples = samples.as_slice();
         let within = Duration::from_millis(plan.pace.query_within_ms);
         let took: Vec<f64> = samples.iter().map(|sample| milliseconds(sample.took)).collect();
         let (mut sources, mut in_time) = (BTreeMap::new(), BTreeMap::<_, u64>::new());
@@ -103,13 +119,13 @@ impl Report {
         }
         let share = |count: u64| count as f64 / samples.len().max(1) as f64;
         let mut by_label: BTreeMap<&str, Vec<&Injection>> = BTreeMap::new();
-        for injection in injections {
+        for injection in &injections {
             by_label.entry(&injection.label).or_default().push(injection);
         }
         let budget = |label: &str| {
             plan.faults.iter().find(|fault| fault.label() == label).and_then(|fault| fault.gap_budget_ms)
         };
-        let faults = by_label
+        let faults: Vec<FaultFigures> = by_label
             .into_iter()
             .map(|(label, of)| FaultFigures::new(label, &of, budget(label), samples, within))
             .collect();
@@ -119,7 +135,7 @@ impl Report {
             duration_s: rounded(duration.as_secs_f64()),
             nodes: plan.target.as_ref().map_or(plan.nodes, |target| target.http.len()),
             verdict,
-            unacknowledged,
+            unacknowledged: observed.unacknowledged,
             events_per_s: rounded(acknowledged.iter().sum::<f64>() / duration.as_secs_f64().max(0.001)),
             events_per_s_p50: percentile(&acknowledged, 0.5).unwrap_or_default(),
             events_per_s_wanted: plan.load.events_per_s,
@@ -130,9 +146,11 @@ impl Report {
             query_p99_ms: percentile(&took, 0.99).map(rounded),
             sources,
             in_time_by_source: in_time.into_iter().map(|(source, count)| (source, share(count))).collect(),
-            engine_exits,
+            engine_exits: observed.engine_exits,
             faults,
-            skipped,
+            skipped: observed.skipped,
+            started_ms: observed.started_ms,
+            injections,
             seconds_columns: Seconds::COLUMNS,
             seconds,
         }
@@ -153,5 +171,84 @@ impl Report {
                 .faults
                 .iter()
                 .all(|fault| fault.recovered == fault.injections && fault.troubles.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(recover_ms: Option<f64>) -> Observed {
+        let injection = Injection {
+            label: "panic".to_owned(),
+            at: Duration::from_millis(500),
+            lasted: Duration::ZERO,
+            settled: Duration::from_millis(600),
+            detect_ms: None,
+            noticed: None,
+            recover_ms,
+            gaps_ms: vec![20.0],
+            trouble: None,
+        };
+        let sample = |answered, took_ms| QuerySample {
+            due: Duration::from_millis(550),
+            took: Duration::from_millis(took_ms),
+            answered,
+        };
+        let second = |acknowledged| super::super::seconds::Second { acknowledged, ..Default::default() };
+        Observed {
+            duration: Duration::from_secs(2),
+            samples: vec![
+                sample(Answered::Live, 5),
+                sample(Answered::Store, 99),
+                sample(Answered::Store, 101),
+                sample(Answered::Failed, 2_000),
+            ],
+            seconds: Seconds(vec![second(300), second(100), second(0)]),
+            injections: vec![injection],
+            ..Observed::default()
+        }
+    }
+
+    fn report(observed: Observed) -> Report {
+        let plan = Plan::parse("name = \"a\"\n[[faults]]\nkind = \"panic\"\ngap_budget_ms = 10\n");
+        Report::new(&plan.expect("a plan"), None, observed)
+    }
+
+    #[test]
+    fn answers_that_come_too_late_are_none_and_those_in_time_are_told_apart_by_source() {
+        let report = report(observed(Some(30.0)));
+        assert_eq!(report.query_availability, 0.5);
+        assert_eq!(report.in_time_by_source[&Answered::Live], 0.25);
+        assert_eq!(report.in_time_by_source[&Answered::Store], 0.25);
+        assert_eq!((report.sources[&Answered::Store], report.sources[&Answered::Failed]), (2, 1));
+    }
+
+    #[test]
+    fn the_rate_of_events_that_was_reached_stands_beside_the_one_wanted() {
+        let report = report(observed(Some(30.0)));
+        assert_eq!(
+            (report.events_per_s, report.events_per_s_p50, report.events_per_s_wanted),
+            (200.0, 100.0, 300)
+        );
+        let json: serde_json::Value = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(json["injections"][0]["at_s"], 0.5);
+        assert_eq!(json["faults"][0]["gaps_over_budget"], 1);
+        assert!(
+            report.table().contains("200 a second acknowledged") && report.table().contains("300 wanted")
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_not_recovered_from_does_not_hold() {
+        assert!(report(observed(Some(30.0))).held());
+        assert!(!report(observed(None)).held());
+        let troubled = |trouble: &str| {
+            let mut observed = observed(Some(30.0));
+            observed.injections[0].trouble = Some(trouble.to_owned());
+            report(observed)
+        };
+        assert!(!troubled("n1 ended with exit status: 1").held());
+        assert!(troubled("n1 did not end").table().contains("TROUBLE with panic: n1 did not end"));
     }
 }

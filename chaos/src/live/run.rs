@@ -10,9 +10,9 @@ use super::plan::Plan;
 use super::prober::Prober;
 use super::publish::{Ending, publish_http, publish_nats};
 use super::query::{Queries, QuerySample};
-use super::report::Report;
+use super::report::{Observed, Report};
 use super::seconds::Seconds;
-use super::workload::Workload;
+use super::workload::{Workload, now_ms};
 use crate::dice::Dice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,15 +22,6 @@ use tokio::task::JoinHandle;
 
 /// How long engines may take until they answer live at first.
 const FIRST_ANSWERS: Duration = Duration::from_secs(60);
-
-/// What a run leaves.
-#[derive(Debug)]
-pub struct Course {
-    /// The figures.
-    pub report: Report,
-    /// Every injection.
-    pub injections: Vec<Injection>,
-}
 
 /// What somebody who watches a run hears.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +38,7 @@ pub struct Told<'a> {
 ///
 /// # Errors
 /// Where the plan cannot be carried out or judged; broken invariants are in the report.
-pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(Told<'_>) + Sync)) -> Result<Course, ChaosError> {
+pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(Told<'_>) + Sync)) -> Result<Report, ChaosError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -57,7 +48,7 @@ pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(Told<'_>) + Sync)) -> 
     tell(Told { text: "starting servers and engines", done: 0, of });
     let bed = Bed::make(plan, program, runtime.handle())?;
     wait_for_answers(&bed)?;
-    let started = Instant::now();
+    let (started, started_ms) = (Instant::now(), now_ms());
     let workload = Arc::new(Workload::new(&plan.load, plan.seed, started));
     let clients = Clients::start(plan, &bed, &workload, started, &runtime);
     let monitor = Monitor::default();
@@ -88,15 +79,22 @@ pub fn run(plan: &Plan, program: &Program, tell: &(dyn Fn(Told<'_>) + Sync)) -> 
     tell(Told { text: "judging", done: of, of });
     let seconds = Seconds::new(plan, duration, &samples, &workload.acknowledged_by_second());
     let verdict = judge(plan, &bed, program, &workload, runtime.handle())?;
-    let exits = monitor.exits();
-    let given_up = workload.given_up();
-    let report =
-        Report::new(plan, duration, verdict, given_up, &samples, seconds, &injections, skipped, exits);
+    let observed = Observed {
+        started_ms,
+        duration,
+        unacknowledged: workload.given_up(),
+        samples,
+        seconds,
+        injections,
+        skipped,
+        engine_exits: monitor.exits(),
+    };
+    let report = Report::new(plan, verdict, observed);
     if !report.held() {
         let kept = bed.keep();
         tell(Told { text: &format!("log lines of the engines are in {}", kept.display()), done: of, of });
     }
-    Ok(Course { report, injections })
+    Ok(report)
 }
 
 /// Clients that run beside everything else.

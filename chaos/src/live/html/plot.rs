@@ -2,7 +2,7 @@
 
 use super::escaped;
 use crate::live::inject::Injection;
-use crate::live::run::Course;
+use crate::live::report::Report;
 use crate::live::seconds::Second;
 use std::fmt::Write;
 
@@ -130,22 +130,22 @@ fn ceiling(value: f64) -> f64 {
 }
 
 /// The whole timeline.
-pub(super) fn plot(course: &Course) -> String {
-    let bars = bars(&course.report.seconds.0);
-    let labels: Vec<&str> = course.report.faults.iter().map(|fault| fault.fault.as_str()).collect();
+pub(super) fn plot(report: &Report) -> String {
+    let bars = bars(&report.seconds.0);
+    let labels: Vec<&str> = report.faults.iter().map(|fault| fault.fault.as_str()).collect();
     let lanes = ABOVE + LANE * labels.len() as f64;
     let height = 3.0 * (PANEL + ABOVE) + lanes + 24.0;
     let svg = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" width=\"100%\" role=img>");
-    let mut plot = Plot { svg, total_s: course.report.duration_s.max(1.0), top: 0.0 };
-    for injection in &course.injections {
+    let mut plot = Plot { svg, total_s: report.duration_s.max(1.0), top: 0.0 };
+    for injection in &report.injections {
         let (from, until) = (injection.at.as_secs_f64(), injection.settled.as_secs_f64());
         let (x, wide) = (plot.x(from), (plot.x(until) - plot.x(from)).max(0.7));
         plot.rectangle((x, 0.0), (wide, height - 20.0), "#0000000d");
     }
     queries(&mut plot, &bars);
-    latency(&mut plot, &bars, course.report.query_within_ms as f64);
+    latency(&mut plot, &bars, report.query_within_ms as f64);
     events(&mut plot, &bars);
-    marks(&mut plot, &labels, &course.injections);
+    marks(&mut plot, &labels, &report.injections);
     let step = TICKS_S.into_iter().find(|step| plot.total_s / step <= 15.0).unwrap_or(3_600.0);
     for tick in 0..(plot.total_s / step).ceil() as u32 {
         let seconds = step * f64::from(tick);
