@@ -15,18 +15,18 @@ const ROUND: Duration = Duration::from_millis(20);
 
 impl<'a> Injector<'a> {
     pub(super) fn panic(&self, partition: u16) -> Result<Broken<'a>, ChaosError> {
-        self.ask_owner("panic", &format!(r#"{{"partition":{partition}}}"#))?;
+        self.ask_owner(partition, "panic", &format!(r#"{{"partition":{partition}}}"#))?;
         Ok(Broken::at_once(Some(partition)))
     }
 
     pub(super) fn hang(&self, partition: u16, fault: &FaultPlan) -> Result<Broken<'a>, ChaosError> {
         let seconds = fault.for_ms as f64 / 1_000.0;
-        self.ask_owner("hang", &format!(r#"{{"partition":{partition},"seconds":{seconds}}}"#))?;
+        self.ask_owner(partition, "hang", &format!(r#"{{"partition":{partition},"seconds":{seconds}}}"#))?;
         Ok(Broken::at_once(Some(partition)))
     }
 
     pub(super) fn stall_reader(&self, partition: u16) -> Result<Broken<'a>, ChaosError> {
-        self.ask_owner("reader-stall", &format!(r#"{{"partition":{partition}}}"#))?;
+        self.ask_owner(partition, "reader-stall", &format!(r#"{{"partition":{partition}}}"#))?;
         Ok(Broken::at_once(Some(partition)))
     }
 
@@ -53,11 +53,15 @@ impl<'a> Injector<'a> {
         Ok(Broken::at_once(Some(partition)))
     }
 
-    /// Asks the engines in turn: the one that owns the partition takes it.
-    fn ask_owner(&self, fault: &str, body: &str) -> Result<(), ChaosError> {
-        let mut refused = String::new();
+    /// Asks the engine on which the partition is live; of somebody else's engines, each in turn.
+    fn ask_owner(&self, partition: u16, fault: &str, body: &str) -> Result<(), ChaosError> {
+        let mut refused = format!("partition {partition} is live nowhere");
         for _ in 0..ROUNDS {
             for engine in self.bed.running() {
+                let live = engine.live_partitions().unwrap_or_default();
+                if engine.is_ours() && !live.contains(&u64::from(partition)) {
+                    continue;
+                }
                 match self.ask(engine, fault, body) {
                     Ok(()) => return Ok(()),
                     Err(error) => refused = error,
