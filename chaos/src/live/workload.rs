@@ -127,11 +127,6 @@ impl Workload {
         self.given_up.load(Relaxed)
     }
 
-    /// Events acknowledged so far.
-    pub fn acknowledged_count(&self) -> u64 {
-        self.acknowledged.lock().ids.len() as u64
-    }
-
     /// Events acknowledged in each second of the run.
     pub fn acknowledged_by_second(&self) -> Vec<u64> {
         self.acknowledged.lock().by_second.clone()

@@ -16,6 +16,11 @@ pub(super) fn pause(process: Option<u32>, for_time: Duration) -> Result<(), Chao
     signal(process, "CONT")
 }
 
+/// What there is to say where the others did not take everything over in time.
+fn late(recovered: Option<Instant>) -> Option<String> {
+    recovered.is_none().then(|| "not every partition was live again within the deadline".to_owned())
+}
+
 impl<'a> Injector<'a> {
     /// Recovered: every partition is live again, wherever; the engine's own return is not waited for.
     pub(super) fn kill_engine(
@@ -33,7 +38,8 @@ impl<'a> Injector<'a> {
             (recovered, back.join())
         });
         back.map_err(|_| ChaosError::Engine(format!("starting {} panicked", engine.name)))??;
-        Ok(Broken { absent: Some(engine), recovered, ..Broken::at_once(None) })
+        let trouble = late(recovered);
+        Ok(Broken { absent: Some(engine), recovered, trouble, ..Broken::at_once(None) })
     }
 
     /// Recovered: every partition is live on the others. A single engine has to come back for that.
@@ -49,7 +55,8 @@ impl<'a> Injector<'a> {
             let recovered = if alone { None } else { self.live_without(engine) };
             (recovered, stopping.join())
         });
-        let trouble = stopped.ok().and_then(Result::err).map(|error| error.to_string());
+        let unwilling = stopped.ok().and_then(Result::err).map(|error| error.to_string());
+        let trouble = unwilling.or_else(|| if alone { None } else { late(recovered) });
         std::thread::sleep(Duration::from_millis(fault.for_ms));
         engine.start()?;
         Ok(Broken { absent: Some(engine), recovered, trouble, ..Broken::at_once(None) })

@@ -74,11 +74,6 @@ impl FaultKind {
         matches!(self, Self::Latency | Self::Cut | Self::Reset | Self::Bandwidth)
     }
 
-    /// Whether an engine is absent for a while, so that nobody expects it to notice anything.
-    pub fn removes_an_engine(self) -> bool {
-        matches!(self, Self::NodeKill | Self::NodeTerm | Self::NodeStop)
-    }
-
     /// Whether it is about a server, so that the plan must say which.
     pub fn needs_server(self) -> bool {
         matches!(
@@ -108,7 +103,7 @@ impl Part {
     }
 }
 
-/// Whose connections are about.
+/// Whose connections a fault is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
