@@ -39,8 +39,15 @@ fn the_quick_plan_loses_nothing_and_doubles_nothing() {
     assert!(faults.len() >= 12, "{report:#}");
     for fault in faults {
         assert_eq!(fault["injections"], fault["recovered"], "{fault}");
-        assert!(fault["recover_p99_ms"].is_number(), "{fault}");
+        assert!(fault["recover_p99_ms"].is_number() && fault["gap_max_ms"].is_number(), "{fault}");
+        assert_eq!(fault["partition_gap_max_ms"].as_array().map(Vec::len), Some(4), "{fault}");
+        assert_eq!(fault["troubles"], serde_json::json!([]), "{fault}");
     }
+    assert_eq!(report["engine_exits"], serde_json::json!([]), "{report:#}");
+    assert!(report["events_per_s_p50"].as_f64().is_some_and(|rate| rate > 100.0), "of 200: {report:#}");
+    let seconds = report["seconds"].as_array().expect("seconds");
+    assert!(seconds.len() as f64 >= report["duration_s"].as_f64().expect("a number"));
+    assert_eq!(seconds[0].as_array().map(Vec::len), report["seconds_columns"].as_array().map(Vec::len));
     assert!(report["query_availability"].as_f64().is_some_and(|share| share > 0.5), "{report:#}");
     let page = std::fs::read_to_string(html).expect("a page");
     assert!(page.contains("<svg") && page.contains("node-kill"), "the page has its timeline");

@@ -1,30 +1,34 @@
 //! Live chaos: real servers, real processes, faults on purpose, and a judgement.
 //!
 //! [`plan`] says what to break; [`bed`] runs NATS, Redis and engines with a [`proxy`] on every connection
-//! between them, or finds an engine that somebody else started; [`publish`] and [`query`] are the
-//! clients; [`inject`] breaks things and waits until they work again; [`judge`] compares what was
+//! between them, or finds engines that somebody else started; [`publish`] and [`query`] are the
+//! clients, behind a [`balancer`]; [`prober`] measures gaps; [`inject`] breaks things and waits until they work again; [`judge`] compares what was
 //! acknowledged with what is stored; [`report`] and [`html`] tell.
 //!
 //! What is deliberately absent: anything that makes the engine's life easier, such as clients that
-//! wait until it is well again.
+//! wait until it is well again. They do what clients in production do: try another engine.
 
+pub mod balancer;
 pub mod bed;
 pub mod html;
+pub mod http;
 pub mod inject;
 pub mod judge;
 pub mod monitor;
 pub mod percentile;
 pub mod plan;
+pub mod prober;
 pub mod proxy;
 pub mod publish;
 pub mod query;
 pub mod report;
 mod run;
+pub mod seconds;
 pub mod workload;
 
 pub use plan::Plan;
 pub use report::Report;
-pub use run::run;
+pub use run::{Told, run};
 
 /// Why a plan could not be carried out.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,11 @@
 //! `nearline chaos`: breaks the engine on purpose, and judges what is left.
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use nearline_chaos::live::bed::Program;
-use nearline_chaos::live::{self, Plan, html};
+use nearline_chaos::live::{self, Plan, Told, html};
 use nearline_chaos::simulate::{SeedOutcome, SeedsReport, simulate, simulate_seeds};
 use serde_json::json;
 use std::path::PathBuf;
@@ -69,6 +69,21 @@ struct RunArgs {
     /// Write the report with a timeline to this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// What to show on standard error while it runs; a bar only in a terminal.
+    #[arg(long, value_enum, default_value_t = Progress::Both)]
+    progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Progress {
+    /// A bar, and a line for each fault.
+    Both,
+    /// A bar.
+    Bar,
+    /// A line for each fault.
+    Lines,
+    /// Nothing.
+    None,
 }
 
 pub(super) async fn run(args: ChaosArgs) -> anyhow::Result<()> {
@@ -187,27 +202,44 @@ fn trace(args: &SimulateArgs) -> anyhow::Result<()> {
     bail!("invariants were broken in seed {}", args.from)
 }
 
+/// A bar in the terminal; nothing where there is no terminal, or none is wanted.
+fn progress_bar(progress: Progress) -> ProgressBar {
+    if !matches!(progress, Progress::Bar | Progress::Both) {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template(
+        "{spinner} {elapsed_precise} {bar:30} {pos}/{len} faults, {eta} left  {wide_msg}",
+    );
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 fn run_plan(args: &RunArgs) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&args.plan)
         .with_context(|| format!("the plan {} cannot be read", args.plan.display()))?;
     let plan = Plan::parse(&text)?;
     let program = Program { binary: std::env::current_exe().context("finding this program's own file")? };
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_millis(120));
-    let tell = |text: &str| {
-        bar.suspend(|| eprintln!("{text}"));
-        bar.set_message(text.to_owned());
+    let bar = progress_bar(args.progress);
+    let tell = |told: Told<'_>| {
+        bar.set_length(told.of as u64);
+        bar.set_position(told.done as u64);
+        if matches!(args.progress, Progress::Lines | Progress::Both) {
+            bar.suspend(|| eprintln!("{}", told.text));
+        }
+        bar.set_message(told.text.to_owned());
     };
-    let course = live::run(&plan, &program, &tell)?;
+    let report = live::run(&plan, &program, &tell)?;
     bar.finish_and_clear();
     if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&course))
+        std::fs::write(path, html::page(&report))
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
     }
     if args.json {
-        super::print_all(&format!("{}\n", serde_json::to_string(&course.report)?))?;
+        super::print_all(&format!("{}\n", serde_json::to_string(&report)?))?;
     } else {
-        super::print_all(&course.report.table())?;
+        super::print_all(&report.table())?;
     }
-    if course.report.held() { Ok(()) } else { bail!("invariants were broken; the report says which") }
+    if report.held() { Ok(()) } else { bail!("invariants were broken; the report says which") }
 }

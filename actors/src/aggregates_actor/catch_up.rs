@@ -7,11 +7,15 @@
 use super::load;
 use crate::ports::{PortError, Ports};
 use nearline_model::aggregates::Added;
+use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use parking_lot::RwLock;
 
 /// Deltas read from the outbox at once.
 const OUTBOX_PAGE: usize = 64;
+/// Attempts to start over from the snapshot: while its outbox is read, another node may store the next one and
+/// drop from the outbox what only that covers.
+const RELOADS: usize = 3;
 
 /// Adds what `partition` has in the outbox, at least up to `committed`. Nothing else may add meanwhile.
 ///
@@ -35,7 +39,25 @@ pub async fn catch_up(
     // was learned: the store alone says what the sums are.
     metrics::counter!("nearline_aggregates_relearned_total").increment(1);
     let settings = aggregates.read().settings().clone();
-    let mut again = load(ports, &settings).await?;
+    let mut outcome = Ok(());
+    for _ in 0..RELOADS {
+        let (again, whole) = relearn(ports, &settings, partition).await?;
+        *aggregates.write() = again;
+        outcome = whole;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// The sums as the store has them, and whether all of `partition` is among them.
+async fn relearn(
+    ports: &Ports,
+    settings: &AggregateSettings,
+    partition: PartitionId,
+) -> Result<(Aggregates, Result<(), PortError>), PortError> {
+    let mut again = load(ports, settings).await?;
     let mut outcome = Ok(());
     for other in (0..ports.log.partitions()).map(PartitionId) {
         let after = again.position(other);
@@ -46,8 +68,7 @@ pub async fn catch_up(
             Err(error) => return Err(error),
         }
     }
-    *aggregates.write() = again;
-    outcome
+    Ok((again, outcome))
 }
 
 /// Adds what a partition has in the outbox after `after`, in order.

@@ -1,23 +1,21 @@
-//! Where a plan runs: NATS, Redis and engines with proxies between them, or somebody else's engine.
+//! Where a plan runs: NATS, Redis and engines with proxies between them, or somebody else's engines.
+
+mod engine;
+mod process;
+mod servers;
+
+pub use engine::Engine;
+pub use process::{run_command, signal};
+pub use servers::{Links, Servers};
 
 use super::ChaosError;
 use super::plan::{Part, Plan};
-use super::proxy::Proxy;
-use nearline_backends::local_servers::{NatsServer, RedisServer};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
-use parking_lot::Mutex;
-use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::runtime::Handle;
-
-/// How long an engine may take until it listens.
-const START_DEADLINE: Duration = Duration::from_secs(60);
-/// How long an engine may take to stop in order.
-const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -26,36 +24,10 @@ pub struct Program {
     pub binary: PathBuf,
 }
 
-/// One engine.
-#[derive(Debug)]
-pub struct Engine {
-    /// Base URL of its API.
-    pub http: String,
-    /// Base URL of its operators' listener.
-    pub admin: String,
-    process: Option<Mutex<EngineProcess>>,
-}
-
-#[derive(Debug)]
-struct EngineProcess {
-    command: Vec<String>,
-    output: PathBuf,
-    child: Option<Child>,
-}
-
-/// The servers of a bed that was made here.
-#[derive(Debug)]
-pub struct Servers {
-    nats: Mutex<NatsServer>,
-    redis: Mutex<RedisServer>,
-    nats_proxy: Proxy,
-    redis_proxy: Proxy,
-}
-
 /// Everything that a plan runs on.
 #[derive(Debug)]
 pub struct Bed {
-    /// The engines.
+    /// The engines; those after the first `nodes` join when a fault lets them.
     pub engines: Vec<Engine>,
     /// Servers that were started here.
     pub servers: Option<Servers>,
@@ -74,11 +46,6 @@ fn free_address() -> Result<SocketAddr, ChaosError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map_err(ChaosError::system("finding a free port"))
-}
-
-fn address_of(url: &str) -> Result<SocketAddr, ChaosError> {
-    let address = url.split("://").nth(1).and_then(|rest| rest.parse().ok());
-    address.ok_or_else(|| ChaosError::Engine(format!("{url:?} names no IP address and port")))
 }
 
 impl Bed {
@@ -103,28 +70,21 @@ impl Bed {
         match &plan.target {
             Some(target) => {
                 (bed.nats_url, bed.redis_url) = (target.nats_url.clone(), target.redis_url.clone());
-                bed.engines = target
-                    .http
-                    .iter()
-                    .zip(&target.admin)
-                    .map(|(http, admin)| Engine { http: trimmed(http), admin: trimmed(admin), process: None })
-                    .collect();
+                let urls = target.http.iter().zip(&target.admin);
+                bed.engines =
+                    urls.map(|(http, admin)| Engine::of_others(http.clone(), http, admin)).collect();
                 bed.chaos_routes = bed.engines.iter().all(Engine::has_chaos_routes);
             }
             None => {
-                let (nats, redis) = (NatsServer::start(None)?, RedisServer::start()?);
-                (bed.nats_url, bed.redis_url) = (Some(nats.url()), Some(redis.url()));
-                bed.servers = Some(Servers {
-                    nats_proxy: Proxy::start(runtime, address_of(&nats.url())?)?,
-                    redis_proxy: Proxy::start(runtime, address_of(&redis.url())?)?,
-                    nats: Mutex::new(nats),
-                    redis: Mutex::new(redis),
-                });
-                bed.start_engines(plan, program)?;
+                let servers = Servers::start()?;
+                let (nats, redis) = servers.urls();
+                (bed.nats_url, bed.redis_url) = (Some(nats), Some(redis));
+                bed.start_engines(plan, program, &servers, runtime)?;
+                bed.servers = Some(servers);
             }
         }
         if let (Some(nats), Some(redis)) = (&bed.nats_url, &bed.redis_url) {
-            let text = config(plan, nats, redis, "", false);
+            let text = config(plan, nats, redis, "");
             bed.judge_config = Some(bed.write("judge.toml", &text)?);
         }
         Ok(bed)
@@ -136,39 +96,57 @@ impl Bed {
         Ok(path)
     }
 
-    fn start_engines(&mut self, plan: &Plan, program: &Program) -> Result<(), ChaosError> {
-        let Some(servers) = &self.servers else { return Ok(()) };
-        let nats = format!("nats://{}", servers.nats_proxy.address());
-        let redis = format!("redis://{}", servers.redis_proxy.address());
-        let mut engines = Vec::new();
-        for number in 0..plan.nodes {
+    fn start_engines(
+        &mut self,
+        plan: &Plan,
+        program: &Program,
+        servers: &Servers,
+        runtime: &Handle,
+    ) -> Result<(), ChaosError> {
+        for number in 1..=plan.nodes + plan.spares() {
+            let name = format!("n{number}");
             let (http, admin) = (free_address()?, free_address()?);
-            let listeners = format!("[http]\naddress = \"{http}\"\n[admin]\naddress = \"{admin}\"\n");
-            let mut engine =
-                Engine { http: format!("http://{http}"), admin: format!("http://{admin}"), process: None };
-            // An engine without faults on purpose refuses the section: it is asked once.
-            for chaos in [true, false] {
-                let text = config(plan, &nats, &redis, &listeners, chaos);
-                let path = self.write(&format!("engine{number}.toml"), &text)?;
-                let command =
-                    [program.binary.as_path(), Path::new("--config"), path.as_path(), Path::new("serve")]
-                        .map(|part| part.display().to_string())
-                        .to_vec();
-                let output = self.directory.path().join(format!("engine{number}.log"));
-                engine.process = Some(Mutex::new(EngineProcess { command, output, child: None }));
-                match engine.start() {
-                    Err(error) if chaos && error.to_string().contains("chaos") => {}
-                    outcome => {
-                        outcome?;
-                        break;
-                    }
-                }
+            let links = servers.link(runtime)?;
+            let [nats, redis] = [Part::Nats, Part::Redis].map(|part| links.proxy(part).address());
+            let text = config(
+                plan,
+                &format!("nats://{nats}"),
+                &format!("redis://{redis}"),
+                &format!(
+                    "[http]\naddress = \"{http}\"\n[admin]\naddress = \"{admin}\"\n[chaos]\nenabled = true\n\
+                     [node]\nname = \"{name}\"\nlease_ms = {}\n",
+                    plan.lease_ms
+                ),
+            );
+            let path = self.write(&format!("{name}.toml"), &text)?;
+            let command =
+                [program.binary.as_path(), Path::new("--config"), path.as_path(), Path::new("serve")]
+                    .map(|part| part.display().to_string())
+                    .to_vec();
+            let output = self.directory.path().join(format!("{name}.log"));
+            let urls = (format!("http://{http}"), format!("http://{admin}"));
+            let engine = Engine::of_ours(name, urls, links, command, output);
+            if number <= plan.nodes {
+                engine.start()?;
             }
-            engines.push(engine);
+            self.engines.push(engine);
         }
-        self.chaos_routes = engines.iter().all(Engine::has_chaos_routes);
-        self.engines = engines;
+        self.chaos_routes = self.engines[..plan.nodes].iter().all(Engine::has_chaos_routes);
         Ok(())
+    }
+
+    /// An engine that clients know of, in turns by `number`.
+    pub fn in_service(&self, number: usize) -> &Engine {
+        let known: Vec<&Engine> = self.engines.iter().filter(|e| e.in_service.load(Relaxed)).collect();
+        match known.len() {
+            0 => &self.engines[number % self.engines.len()],
+            count => known[number % count],
+        }
+    }
+
+    /// Engines that run and were not asked to stop.
+    pub fn running(&self) -> Vec<&Engine> {
+        self.engines.iter().filter(|engine| engine.is_running()).collect()
     }
 
     /// The log's settings, for the judge and for publishers over NATS.
@@ -181,160 +159,28 @@ impl Bed {
         Some(RedisSettings { url: self.redis_url.clone()?, ..RedisSettings::default() })
     }
 
-    /// Stops the engines that were started here, in order.
-    pub fn stop_engines(&self) {
-        for engine in &self.engines {
-            engine.stop();
-        }
-    }
-}
-
-fn trimmed(url: &str) -> String {
-    url.trim_end_matches('/').to_owned()
-}
-
-fn config(plan: &Plan, nats: &str, redis: &str, listeners: &str, chaos: bool) -> String {
-    let mut engine = plan.engine.clone();
-    engine.insert("partitions".to_owned(), i64::from(plan.partitions).into());
-    let chaos = if chaos { "[chaos]\nenabled = true\n" } else { "" };
-    format!(
-        "[engine]\n{engine}\n[backend]\nkind = \"cluster\"\n[nats]\nurl = \"{nats}\"\n[redis]\nurl = \"{redis}\"\n\
-         {listeners}{chaos}[log]\nformat = \"json\"\n"
-    )
-}
-
-impl Servers {
-    /// The proxy in front of a server.
-    pub fn proxy(&self, part: Part) -> &Proxy {
-        match part {
-            Part::Nats => &self.nats_proxy,
-            Part::Redis => &self.redis_proxy,
-        }
-    }
-
-    /// Kills a server.
-    pub fn kill(&self, part: Part) {
-        match part {
-            Part::Nats => self.nats.lock().stop(),
-            Part::Redis => self.redis.lock().stop(),
-        }
-    }
-
-    /// Starts a server again, killing it first if it runs.
-    ///
-    /// # Errors
-    /// Where it does not come up.
-    pub fn restart(&self, part: Part) -> Result<(), ChaosError> {
-        match part {
-            Part::Nats => self.nats.lock().restart()?,
-            Part::Redis => self.redis.lock().restart()?,
-        }
-        Ok(())
-    }
-
-    /// The process of a server, if it runs.
-    pub fn process_id(&self, part: Part) -> Option<u32> {
-        match part {
-            Part::Nats => self.nats.lock().process_id(),
-            Part::Redis => self.redis.lock().process_id(),
-        }
-    }
-}
-
-/// Runs a command that must succeed.
-///
-/// # Errors
-/// [`ChaosError::System`] if it cannot be run, [`ChaosError::Engine`] if it fails.
-pub fn run_command(command: &mut Command) -> Result<(), ChaosError> {
-    let what = format!("{command:?}");
-    let status = command.status().map_err(ChaosError::system(what.clone()))?;
-    if status.success() { Ok(()) } else { Err(ChaosError::Engine(format!("{what} ended with {status}"))) }
-}
-
-/// Sends a signal to a process that was started here.
-///
-/// # Errors
-/// Where `kill` fails.
-pub fn signal(process: u32, name: &str) -> Result<(), ChaosError> {
-    run_command(Command::new("kill").arg(format!("-{name}")).arg(process.to_string()))
-}
-
-impl Engine {
-    /// Starts the process, and waits until it listens.
-    ///
-    /// # Errors
-    /// [`ChaosError::Engine`] with the end of its output.
-    pub fn start(&self) -> Result<(), ChaosError> {
-        let Some(process) = &self.process else { return Ok(()) };
-        let mut process = process.lock();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&process.output)
-            .map_err(ChaosError::system("the engine's log"))?;
-        let child = Command::new(&process.command[0])
-            .args(&process.command[1..])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(ChaosError::system(format!("starting {}", process.command[0])))?;
-        process.child = Some(child);
-        let started = Instant::now();
-        while ureq::get(format!("{}/livez", self.admin)).call().is_err() {
-            let ended = process.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if ended.is_some() || started.elapsed() > START_DEADLINE {
-                let text = std::fs::read_to_string(&process.output).unwrap_or_default();
-                let tail: Vec<&str> = text.lines().rev().take(4).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                return Err(ChaosError::Engine(format!("the engine does not listen: {}", tail.join(" | "))));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-
-    /// Its process, if it was started here and runs.
-    pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref()?.lock().child.as_ref().map(Child::id)
-    }
-
-    /// Kills it (SIGKILL).
-    pub fn kill(&self) {
-        if let Some(mut child) = self.process.as_ref().and_then(|process| process.lock().child.take()) {
-            // Both fail only where it has ended already.
-            let _ended = child.kill();
-            let _ended = child.wait();
-        }
-    }
-
-    /// Whether it was started here, but has ended by itself.
-    pub fn has_ended(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| {
-            process.lock().child.as_mut().is_none_or(|child| child.try_wait().ok().flatten().is_some())
+    /// Stops the engines that were started here, in order; what did not end as it should.
+    pub fn stop_engines(&self) -> Vec<String> {
+        let failures = |engine: &Engine| engine.stop().err().map(|error| error.to_string());
+        std::thread::scope(|scope| {
+            let ours = self.engines.iter().filter(|engine| engine.is_ours());
+            let stopping: Vec<_> = ours.map(|engine| scope.spawn(move || failures(engine))).collect();
+            stopping.into_iter().filter_map(|stopped| stopped.join().ok().flatten()).collect()
         })
     }
 
-    fn stop(&self) {
-        let Some(process) = self.process_id() else { return };
-        let started = Instant::now();
-        if signal(process, "TERM").is_ok() {
-            while !self.has_ended() && started.elapsed() < STOP_DEADLINE {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-        self.kill();
-    }
-
-    fn has_chaos_routes(&self) -> bool {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let cleared = agent.delete(format!("{}/admin/chaos/poison", self.admin)).call();
-        cleared.is_ok_and(|answer| answer.status() == 200)
+    /// Keeps the directory of the run, with the engines' log lines; where it is.
+    pub fn keep(mut self) -> PathBuf {
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
     }
 }
 
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn config(plan: &Plan, nats: &str, redis: &str, own: &str) -> String {
+    let mut engine = plan.engine.clone();
+    engine.insert("partitions".to_owned(), i64::from(plan.partitions).into());
+    format!(
+        "[engine]\n{engine}\n[backend]\nkind = \"cluster\"\n[nats]\nurl = \"{nats}\"\n[redis]\nurl = \"{redis}\"\n\
+         {own}[log]\nformat = \"json\"\n"
+    )
 }

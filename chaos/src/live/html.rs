@@ -1,144 +1,126 @@
-//! The report as one HTML page: figures, and a timeline of faults, answers and their latency.
+//! The report as one HTML page: figures, and a timeline of events, answers, their latency and faults.
 
-use super::query::Answered;
-use super::run::Course;
+mod plot;
+
+use super::report::{FaultFigures, Report};
+use plot::{SOURCES, plot};
 use std::fmt::Write;
-use std::time::Duration;
-
-/// Size of the plot, in pixels.
-const WIDTH: f64 = 1_100.0;
-const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 56.0;
-/// Height of the part that shows where answers come from.
-const SOURCES: f64 = 110.0;
-/// Latency at the top of the plot, in milliseconds; the axis is logarithmic, from 0.1.
-const TOP_MS: f64 = 3_000.0;
-const COLOURS: [(&str, Answered, &str); 4] = [
-    ("live", Answered::Live, "#2a9d8f"),
-    ("store", Answered::Store, "#e9c46a"),
-    ("popular", Answered::Popular, "#f4a261"),
-    ("failed", Answered::Failed, "#d62828"),
-];
 
 /// The page.
-pub fn page(course: &Course) -> String {
-    let report = &course.report;
-    let verdict = if report.held() { "every invariant held" } else { "INVARIANTS WERE BROKEN" };
+pub fn page(report: &Report) -> String {
+    let held = report.held();
+    let verdict = if held { "every invariant held" } else { "invariants were broken" };
+    let class = if held { "held" } else { "broken" };
     let mut page = String::from(HEAD);
-    let _ = write!(page, "<h1>Chaos run <em>{}</em>: {verdict}</h1>", escaped(&report.plan));
-    let _ = write!(page, "<pre>{}</pre>", escaped(&report.table()));
-    page.push_str(
-        "<h2>Timeline</h2><p>Grey bands: faults, from the injection to the recovery. Above: p99 of \
-                   queries, milliseconds from when they were due. Below: where answers came from.</p>",
+    let _ = write!(
+        page,
+        "<h1>Chaos run <em>{}</em> <span class={class}>{verdict}</span></h1>",
+        escaped(&report.plan)
     );
-    page.push_str(&plot(course));
-    page.push_str("<p>");
-    for (name, _, colour) in COLOURS {
-        let _ = write!(page, "<span class=key style=\"background:{colour}\"></span>{name} ");
+    tiles(&mut page, report);
+    page.push_str("<h2>Timeline</h2><p class=keys>Queries a second by source of the answer:");
+    for (name, colour) in SOURCES {
+        let _ = write!(page, "<span class=key style=\"background:{colour}\"></span>{name}");
     }
-    page.push_str("</p><h2>Injections</h2><table><tr><th>at s<th>fault<th>noticed<th>after ms<th>recovered after ms</tr>");
-    for injection in &course.injections {
-        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
-        let _ = write!(
-            page,
-            "<tr><td>{:.2}<td>{}<td>{}<td>{}<td>{}</tr>",
-            injection.at.as_secs_f64(),
-            escaped(&injection.label),
-            escaped(injection.noticed.as_deref().unwrap_or("-")),
-            number(injection.detect_ms),
-            number(injection.recover_ms)
-        );
-    }
-    page.push_str("</table></body></html>\n");
+    page.push_str(
+        ". Latency counts from when a query was due. Below, a mark for each fault, from the injection until \
+         everything was settled; red: it did not recover.</p>",
+    );
+    page.push_str(&plot(report));
+    faults(&mut page, &report.faults);
+    injections(&mut page, report);
+    let _ = write!(page, "<h2>As text</h2><pre>{}</pre></body></html>", escaped(&report.table()));
+    page.push('\n');
     page
 }
 
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Nearline chaos run</title><style>\
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1180px;color:#222}pre{overflow-x:auto;\
-background:#f6f6f4;padding:1rem;font-size:12.5px;line-height:1.3}table{border-collapse:collapse}td,th{padding:.15rem .7rem;\
-text-align:left;border-bottom:1px solid #ddd}.key{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}\
-svg text{font:11px system-ui,sans-serif;fill:#555}</style><body>";
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1240px;padding:0 1rem;color:#222}\
+h1{font-weight:600}h1 span{font-size:15px;padding:.2rem .7rem;border-radius:1rem;color:#fff;vertical-align:middle}\
+.held{background:#2a9d8f}.broken{background:#d62828}\
+.tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}.tiles div{background:#f6f6f4;border-radius:.5rem;\
+padding:.6rem 1rem;min-width:8rem}.tiles b{display:block;font-size:21px;font-weight:600}.tiles span{color:#666;font-size:13px}\
+.keys{color:#555}pre{overflow-x:auto;background:#f6f6f4;padding:1rem;font-size:12px;line-height:1.3}\
+table{border-collapse:collapse;font-size:14px}td,th{padding:.15rem .7rem;text-align:right;border-bottom:1px solid #ddd;\
+font-variant-numeric:tabular-nums}th{font-weight:600;color:#555}.left{text-align:left}td.bad{color:#d62828;font-weight:600}\
+.key{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .8em;border-radius:2px}\
+svg text{font:11px system-ui,sans-serif;fill:#555}svg .title{font-weight:600;fill:#222}</style><body>";
 
-struct Bin {
-    counts: [u64; 4],
-    took_ms: Vec<f64>,
+fn tiles(page: &mut String, report: &Report) {
+    page.push_str("<div class=tiles>");
+    let mut tile = |value: String, what: &str| {
+        let _ = write!(page, "<div><b>{value}</b><span>{what}</span></div>");
+    };
+    let minutes = report.duration_s / 60.0;
+    if let Some(verdict) = &report.verdict {
+        tile(verdict.acknowledged.to_string(), "events acknowledged");
+        tile(verdict.lost.to_string(), "lost");
+        tile(verdict.doubled.to_string(), "doubled");
+        let all = verdict.partitions_equal + verdict.partitions_differing;
+        tile(format!("{} of {all}", verdict.partitions_equal), "partitions equal to the fold");
+    }
+    tile(
+        format!("{:.3} %", report.query_availability * 100.0),
+        &format!("queries answered within {} ms", report.query_within_ms),
+    );
+    tile(format!("{:.0}", report.events_per_s), &format!("events/s, {} wanted", report.events_per_s_wanted));
+    tile(report.injections.len().to_string(), &format!("faults in {minutes:.1} minutes"));
+    tile(report.nodes.to_string(), "nodes");
+    page.push_str("</div>");
 }
 
-fn plot(course: &Course) -> String {
-    let total_s = course.report.duration_s.max(1.0);
-    let x = |seconds: f64| LEFT + (WIDTH - LEFT) * (seconds / total_s).min(1.0);
-    let bottom = HEIGHT - SOURCES - 30.0;
-    let y = |ms: f64| bottom - (bottom - 10.0) * ((ms.max(0.1) / 0.1).ln() / (TOP_MS / 0.1).ln()).min(1.0);
-    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"100%\" role=img>");
-    for injection in &course.injections {
-        let from = injection.at.as_secs_f64();
-        let recovery = Duration::from_secs_f64(injection.recover_ms.unwrap_or(0.0) / 1_000.0);
-        let until = from + injection.lasted.max(recovery).as_secs_f64();
-        let _ = write!(
-            svg,
-            "<rect x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{:.1}\" fill=\"#0002\"><title>{}</title></rect>",
-            x(from),
-            (x(until) - x(from)).max(1.5),
-            HEIGHT - 20.0,
-            escaped(&injection.label)
-        );
-    }
-    for ms in [1.0, 10.0, 100.0, 1_000.0] {
-        let at = y(ms);
-        let _ = write!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#ccc\"/><text x=\"0\" y=\"{:.1}\">{ms} ms</text>",
-            at + 4.0
-        );
-    }
-    let bins = bins(course, total_s);
-    let wide = (WIDTH - LEFT) / bins.len() as f64;
-    let mut line = String::new();
-    for (at, bin) in bins.iter().enumerate() {
-        let left = LEFT + wide * at as f64;
-        if let Some(p99) = super::percentile::percentile(&bin.took_ms, 0.99) {
-            let _ = write!(line, "{:.1},{:.1} ", left + wide / 2.0, y(p99));
-        }
-        let all: u64 = bin.counts.iter().sum();
-        let mut top = HEIGHT - 20.0;
-        for ((_, _, colour), count) in COLOURS.iter().zip(bin.counts) {
-            let high = SOURCES * count as f64 / all.max(1) as f64;
-            top -= high;
-            if count > 0 {
-                let _ = write!(
-                    svg,
-                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{high:.1}\" fill=\"{colour}\"/>",
-                    wide + 0.3
-                );
-            }
-        }
-    }
-    let _ =
-        write!(svg, "<polyline points=\"{line}\" fill=\"none\" stroke=\"#264653\" stroke-width=\"1.4\"/>");
-    for tenth in 0..=10 {
-        let seconds = total_s * f64::from(tenth) / 10.0;
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\">{seconds:.0} s</text>",
-            x(seconds) - 12.0,
-            HEIGHT - 4.0
-        );
-    }
-    svg.push_str("</svg>");
-    svg
+fn number(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.1}"))
 }
 
-fn bins(course: &Course, total_s: f64) -> Vec<Bin> {
-    let count = (total_s * 4.0).clamp(20.0, 400.0) as usize;
-    let mut bins: Vec<Bin> = (0..count).map(|_| Bin { counts: [0; 4], took_ms: Vec::new() }).collect();
-    for sample in &course.samples {
-        let at = (sample.due.as_secs_f64() / total_s * count as f64) as usize;
-        let bin = &mut bins[at.min(count - 1)];
-        bin.took_ms.push(sample.took.as_secs_f64() * 1_000.0);
-        let kind = COLOURS.iter().position(|(_, answered, _)| *answered == sample.answered).unwrap_or(3);
-        bin.counts[kind] += 1;
+fn faults(page: &mut String, faults: &[FaultFigures]) {
+    page.push_str(
+        "<h2>Faults</h2><table><tr><th class=left>fault<th>injections<th>recovered<th>detect p50 ms<th>p99\
+         <th>recover p50 ms<th>p99<th>gap p50 ms<th>max<th>budget<th>queries in time</tr>",
+    );
+    for fault in faults {
+        let bad = |is_bad: bool| if is_bad { " class=bad" } else { "" };
+        let _ = write!(
+            page,
+            "<tr><td class=left>{}<td>{}<td{}>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td{}>{}<td>{}<td>{}</tr>",
+            escaped(&fault.fault),
+            fault.injections,
+            bad(fault.recovered < fault.injections),
+            fault.recovered,
+            number(fault.detect_p50_ms),
+            number(fault.detect_p99_ms),
+            number(fault.recover_p50_ms),
+            number(fault.recover_p99_ms),
+            number(fault.gap_p50_ms),
+            bad(fault.gaps_over_budget > 0),
+            number(fault.gap_max_ms),
+            fault.gap_budget_ms.map_or(String::new(), |budget| budget.to_string()),
+            fault.query_availability.map_or("-".to_owned(), |share| format!("{:.2} %", share * 100.0)),
+        );
     }
-    bins
+    page.push_str("</table>");
+}
+
+fn injections(page: &mut String, report: &Report) {
+    page.push_str(
+        "<h2>Injections</h2><table><tr><th>at s<th class=left>fault<th class=left>noticed<th>after ms\
+         <th>recovered after ms<th>gap ms<th class=left>trouble</tr>",
+    );
+    for injection in &report.injections {
+        let bad = if injection.recover_ms.is_none() { " class=bad" } else { "" };
+        let _ = write!(
+            page,
+            "<tr><td>{:.2}<td class=left>{}<td class=left>{}<td>{}<td{bad}>{}<td>{:.1}<td class=\"left bad\">{}</tr>",
+            injection.at.as_secs_f64(),
+            escaped(&injection.label),
+            escaped(injection.noticed.as_deref().unwrap_or("-")),
+            number(injection.detect_ms),
+            number(injection.recover_ms),
+            injection.gap_ms(),
+            escaped(injection.trouble.as_deref().unwrap_or_default()),
+        );
+    }
+    page.push_str("</table>");
 }
 
 fn escaped(text: &str) -> String {

@@ -1,32 +1,39 @@
-//! Injections: break one thing, and wait until everything works again.
+//! Injections: break one thing, wait until everything works again, and until nothing moves any more.
+
+mod engines;
+mod probe;
+mod routes;
+mod servers;
 
 use super::ChaosError;
-use super::bed::{Bed, Engine, run_command, signal};
+use super::bed::{Bed, Engine, run_command};
 use super::monitor::Monitor;
-use super::plan::{FaultKind, FaultPlan, Part, Plan};
-use super::proxy::Passage;
-use super::publish::{agent, attempt};
+use super::plan::{FaultKind, FaultPlan, Plan};
+use super::prober::Prober;
 use super::workload::{Workload, now_ms};
 use crate::dice::Dice;
+use serde::{Serialize, Serializer};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Partitions that a recovery is proven on, at most.
-const PROBED: u16 = 8;
-/// How long one probe's request may take.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// Between two attempts of a probe.
-const PROBE_PAUSE: Duration = Duration::from_millis(3);
+/// How long the monitor's look that saw it may still be on its way.
+const LAST_LOOK: Duration = Duration::from_millis(150);
 
 /// One injection, as it went.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Injection {
     /// Name of the fault, such as `cut redis`.
+    #[serde(rename = "fault")]
     pub label: String,
     /// When, since the start of the run.
+    #[serde(rename = "at_s", serialize_with = "seconds")]
     pub at: Duration,
     /// How long the fault itself lasted.
+    #[serde(rename = "lasted_s", serialize_with = "seconds")]
     pub lasted: Duration,
+    /// When everything was as before: over, recovered, every partition at its place.
+    #[serde(rename = "settled_s", serialize_with = "seconds")]
+    pub settled: Duration,
     /// How long until an engine noticed, in milliseconds; `None`: it did not (it may not have needed to).
     pub detect_ms: Option<f64>,
     /// What it noticed.
@@ -34,6 +41,28 @@ pub struct Injection {
     /// How long until events were taken and seen in live answers again, in milliseconds: from the
     /// injection, or from the end of a fault that lasts; `None`: not within the deadline.
     pub recover_ms: Option<f64>,
+    /// The longest time without a live answer of each partition, in milliseconds.
+    pub gaps_ms: Vec<f64>,
+    /// What else was not as it should be.
+    pub trouble: Option<String>,
+}
+
+impl Injection {
+    /// The longest time that any partition gave no live answer, in milliseconds.
+    pub fn gap_ms(&self) -> f64 {
+        self.gaps_ms.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// How it went, in a line.
+    pub fn line(&self) -> String {
+        let recovered = match self.recover_ms {
+            Some(recover_ms) => format!("recovered after {recover_ms:.0} ms"),
+            None => "NOT RECOVERED".to_owned(),
+        };
+        let noticed = self.noticed.as_deref().unwrap_or("nothing noticed");
+        let trouble = self.trouble.as_ref().map_or(String::new(), |trouble| format!("; TROUBLE: {trouble}"));
+        format!("{}: {noticed}; {recovered}, gap {:.0} ms{trouble}", self.label, self.gap_ms())
+    }
 }
 
 /// What an injection needs to know.
@@ -44,31 +73,65 @@ pub struct Injector<'a> {
     pub bed: &'a Bed,
     /// Who hears of it.
     pub monitor: &'a Monitor,
+    /// Who measures gaps.
+    pub prober: &'a Prober,
     /// Who remembers events.
     pub workload: &'a Workload,
     /// When the run began.
     pub started: Instant,
 }
 
-/// What is left to do when a fault is over.
-struct Begun {
-    /// The partitions it is about; empty: all.
+/// A fault that is over.
+struct Broken<'a> {
+    /// The partition it was about; `None`: all.
     partition: Option<u16>,
     /// When recovery counts from, if not from the injection.
     over: Option<Instant>,
+    /// The engine that was absent.
+    absent: Option<&'a Engine>,
+    /// When everything worked again, if that was seen already.
+    recovered: Option<Instant>,
+    trouble: Option<String>,
 }
 
-impl Injector<'_> {
+impl Broken<'_> {
+    /// Recovery counts from the injection.
+    fn at_once(partition: Option<u16>) -> Self {
+        Self { partition, over: None, absent: None, recovered: None, trouble: None }
+    }
+
+    /// Recovery counts from now.
+    fn over_now() -> Self {
+        Self { over: Some(Instant::now()), ..Self::at_once(None) }
+    }
+}
+
+/// To hundredths, which is finer than anything is measured.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1_000.0).round() / 1_000.0)
+}
+
+impl<'a> Injector<'a> {
     /// Why this fault cannot be injected here; `None`: it can.
     pub fn obstacle(&self, fault: &FaultPlan) -> Option<String> {
-        let by_command =
-            self.plan.target.as_ref().is_some_and(|target| target.commands.contains_key(&fault.kind));
-        (fault.kind.needs_chaos_routes() && !by_command && !self.bed.chaos_routes).then(|| {
+        (fault.kind.needs_chaos_routes() && !self.is_by_command(fault) && !self.bed.chaos_routes).then(|| {
             format!(
                 "{}: the engine does not take faults on purpose (no /admin/chaos/...; `chaos.enabled = true` and a version that has it)",
                 fault.label()
             )
         })
+    }
+
+    fn is_by_command(&self, fault: &FaultPlan) -> bool {
+        self.plan.target.as_ref().is_some_and(|target| target.commands.contains_key(&fault.kind))
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.plan.pace.recovery_deadline_ms)
     }
 
     /// Breaks one thing, waits until everything works again, and says how it went.
@@ -77,231 +140,59 @@ impl Injector<'_> {
     /// Where the fault itself could not be caused or ended.
     pub fn inject(&self, fault: &FaultPlan, dice: &mut Dice) -> Result<Injection, ChaosError> {
         let (at, at_ms) = (Instant::now(), now_ms());
-        let begun = self.break_one(fault, dice)?;
+        let broken = self.break_one(fault, dice)?;
         let lasted = at.elapsed();
-        let deadline = Duration::from_millis(self.plan.pace.recovery_deadline_ms);
-        let from = begun.over.unwrap_or(at);
-        let recovered = self.probe(begun.partition, from + deadline);
-        let recover_ms = recovered.map(|when| when.saturating_duration_since(from).as_secs_f64() * 1_000.0);
-        // The monitor's look that saw it may still be on its way.
-        std::thread::sleep(Duration::from_millis(50));
-        let notice = self.monitor.first_between(at_ms, now_ms());
+        let from = broken.over.unwrap_or(at);
+        let recovered = broken.recovered.or_else(|| self.probe(broken.partition, None, self.deadline()));
+        let mut trouble = broken.trouble;
+        if recovered.is_some() && !self.settle(self.deadline()) {
+            trouble =
+                trouble.or_else(|| Some(format!("not every partition is live once: {}", self.places())));
+        }
+        let (settled, settled_ms) = (self.started.elapsed(), now_ms());
+        std::thread::sleep(LAST_LOOK);
+        let others = self.bed.engines.len() > 1;
+        let except = broken.absent.filter(|_| others).map(|engine| engine.name.as_str());
+        let notice = self.monitor.first_between(at_ms, settled_ms, except);
+        let at = at.duration_since(self.started);
+        let gaps = self.prober.longest_gaps(at, settled);
         Ok(Injection {
             label: fault.label(),
-            at: at.duration_since(self.started),
+            at,
             lasted,
+            settled,
             detect_ms: notice.as_ref().map(|notice| (notice.at_ms - at_ms) as f64),
-            noticed: notice.map(|notice| notice.what),
-            recover_ms,
+            noticed: notice.map(|notice| format!("{} {}", notice.engine, notice.what)),
+            recover_ms: recovered.map(|when| milliseconds(when.saturating_duration_since(from))),
+            gaps_ms: gaps.into_iter().map(milliseconds).collect(),
+            trouble,
         })
     }
 
-    fn break_one(&self, fault: &FaultPlan, dice: &mut Dice) -> Result<Begun, ChaosError> {
-        let for_time = Duration::from_millis(fault.for_ms);
+    fn break_one(&self, fault: &FaultPlan, dice: &mut Dice) -> Result<Broken<'a>, ChaosError> {
         if let Some(command) = self.plan.target.as_ref().and_then(|target| target.commands.get(&fault.kind)) {
             run_command(Command::new("sh").args(["-c", command]))?;
-            return Ok(Begun { partition: None, over: None });
+            return Ok(Broken::at_once(None));
         }
-        let engine = &self.bed.engines[dice.below(self.bed.engines.len())];
+        let running = self.bed.running();
+        let engine = *running
+            .get(dice.below(running.len()))
+            .ok_or_else(|| ChaosError::Engine("no engine runs".into()))?;
         let partition = dice.below(usize::from(self.plan.partitions)) as u16;
-        let at_once = Begun { partition: Some(partition), over: None };
         match fault.kind {
-            FaultKind::Panic => self.ask_any("panic", &format!(r#"{{"partition":{partition}}}"#))?,
-            FaultKind::Hang => {
-                let seconds = for_time.as_secs_f64();
-                self.ask_any("hang", &format!(r#"{{"partition":{partition},"seconds":{seconds}}}"#))?;
-            }
-            FaultKind::ReaderStall => {
-                self.ask_any("reader-stall", &format!(r#"{{"partition":{partition}}}"#))?
-            }
-            FaultKind::Poison => {
-                self.poison(partition)?;
-                return Ok(Begun { partition: Some(partition), over: None });
-            }
-            FaultKind::NodeKill => {
-                engine.kill();
-                std::thread::sleep(for_time);
-                engine.start()?;
-                return Ok(Begun { partition: None, over: None });
-            }
-            FaultKind::NodeStop => return paused(engine.process_id(), for_time),
-            FaultKind::ServerKill | FaultKind::ServerStop | FaultKind::DiskFull => {
-                return self.break_server(fault, for_time);
-            }
+            FaultKind::Panic => self.panic(partition),
+            FaultKind::Hang => self.hang(partition, fault),
+            FaultKind::ReaderStall => self.stall_reader(partition),
+            FaultKind::Poison => self.poison(partition),
+            FaultKind::NodeKill => self.kill_engine(engine, fault),
+            FaultKind::NodeTerm => self.stop_engine(engine, fault),
+            FaultKind::NodeStop => self.pause_engine(engine, fault),
+            FaultKind::NodeJoin => self.join_engine(fault),
+            FaultKind::RollingRestart => self.restart_all(),
+            FaultKind::ServerKill | FaultKind::ServerStop | FaultKind::DiskFull => self.break_server(fault),
             FaultKind::Latency | FaultKind::Cut | FaultKind::Reset | FaultKind::Bandwidth => {
-                return self.break_network(fault, for_time);
+                self.break_network(fault, engine)
             }
         }
-        Ok(at_once)
     }
-
-    fn break_server(&self, fault: &FaultPlan, for_time: Duration) -> Result<Begun, ChaosError> {
-        let servers = self.bed.servers.as_ref().ok_or_else(|| not_ours(fault))?;
-        let part = fault.on.unwrap_or(Part::Nats);
-        match fault.kind {
-            FaultKind::ServerStop => return paused(servers.process_id(part), for_time),
-            FaultKind::DiskFull => {
-                let process = servers.process_id(Part::Nats).ok_or_else(|| not_ours(fault))?;
-                limit_files(process, "0:unlimited")?;
-                std::thread::sleep(for_time);
-                limit_files(process, "unlimited:unlimited")?;
-                // NATS takes a stream whose files it could not write out of service until it is restarted.
-                servers.restart(Part::Nats)?;
-            }
-            _ => {
-                servers.kill(part);
-                std::thread::sleep(for_time);
-                servers.restart(part)?;
-            }
-        }
-        Ok(Begun { partition: None, over: Some(Instant::now()) })
-    }
-
-    fn break_network(&self, fault: &FaultPlan, for_time: Duration) -> Result<Begun, ChaosError> {
-        let servers = self.bed.servers.as_ref().ok_or_else(|| not_ours(fault))?;
-        let proxy = servers.proxy(fault.on.unwrap_or(Part::Nats));
-        match fault.kind {
-            FaultKind::Latency => proxy.set_latency_ms(fault.latency_ms),
-            FaultKind::Bandwidth => proxy.set_bytes_per_s(fault.bytes_per_s.max(1)),
-            FaultKind::Reset => proxy.set_passage(Passage::Reset),
-            _ => proxy.set_passage(Passage::Silent),
-        }
-        std::thread::sleep(for_time);
-        proxy.set_latency_ms(0);
-        proxy.set_bytes_per_s(0);
-        proxy.set_passage(Passage::Open);
-        Ok(Begun { partition: None, over: Some(Instant::now()) })
-    }
-
-    /// Publishes an event that cannot be folded, and sends it again until the log has acknowledged it. What
-    /// is probed afterwards stands behind it: the engine has to step over it. It stays poisonous, as real
-    /// ones do.
-    fn poison(&self, partition: u16) -> Result<(), ChaosError> {
-        let label = self.workload.id_start("bait");
-        let body = format!(r#"{{"pattern":"{label}*"}}"#);
-        for engine in &self.bed.engines {
-            self.ask(engine, "poison", &body).map_err(ChaosError::Engine)?;
-        }
-        let member = Workload::member_of(partition, self.plan.partitions);
-        let agent = agent(PROBE_TIMEOUT);
-        let mut left = vec![self.workload.play("bait", &member)];
-        let until = Instant::now() + Duration::from_millis(self.plan.pace.recovery_deadline_ms);
-        for engine in self.bed.engines.iter().cycle() {
-            left = attempt(&agent, &engine.http, self.workload, left);
-            if left.is_empty() || Instant::now() > until {
-                break;
-            }
-            std::thread::sleep(PROBE_PAUSE);
-        }
-        Ok(())
-    }
-
-    /// Asks the engines in turn: the one that owns the partition takes it.
-    fn ask_any(&self, fault: &str, body: &str) -> Result<(), ChaosError> {
-        let mut refused = String::new();
-        for _ in 0..200 {
-            for engine in &self.bed.engines {
-                match self.ask(engine, fault, body) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => refused = error,
-                }
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Err(ChaosError::Engine(refused))
-    }
-
-    fn ask(&self, engine: &Engine, fault: &str, body: &str) -> Result<(), String> {
-        let url = format!("{}/admin/chaos/{fault}", engine.admin);
-        let sent =
-            agent(PROBE_TIMEOUT).post(&url).header("content-type", "application/json").send(body.as_bytes());
-        match sent {
-            Ok(answer) if answer.status() == 202 => Ok(()),
-            Ok(mut answer) => {
-                let text = answer.body_mut().read_to_string().unwrap_or_default();
-                Err(format!("POST {url} was answered with {}: {text}", answer.status()))
-            }
-            Err(error) => Err(format!("POST {url}: {error}")),
-        }
-    }
-
-    /// Waits until every probed partition takes an event and shows it in a live answer; when the last one
-    /// did.
-    fn probe(&self, partition: Option<u16>, deadline: Instant) -> Option<Instant> {
-        let partitions = match partition {
-            Some(partition) => partition..partition + 1,
-            None => 0..self.plan.partitions.min(PROBED),
-        };
-        std::thread::scope(|scope| {
-            let probes: Vec<_> = partitions
-                .map(|partition| scope.spawn(move || self.probe_one(partition, deadline)))
-                .collect();
-            probes
-                .into_iter()
-                .map(|probe| probe.join().ok().flatten())
-                .collect::<Option<Vec<_>>>()?
-                .into_iter()
-                .max()
-        })
-    }
-
-    fn probe_one(&self, partition: u16, deadline: Instant) -> Option<Instant> {
-        let agent = agent(PROBE_TIMEOUT);
-        let member = Workload::member_of(partition, self.plan.partitions);
-        let mut left = vec![self.workload.play("probe", &member)];
-        for engine in self.bed.engines.iter().cycle() {
-            if !left.is_empty() {
-                left = attempt(&agent, &engine.http, self.workload, left);
-            }
-            if left.is_empty() && self.shows_live(&agent, &engine.http, &member) {
-                return Some(Instant::now());
-            }
-            if Instant::now() > deadline {
-                break;
-            }
-            std::thread::sleep(PROBE_PAUSE);
-        }
-        None
-    }
-
-    fn shows_live(&self, agent: &ureq::Agent, node: &str, member: &str) -> bool {
-        // Published in order: an event published now is behind all that the fault has met.
-        let probe = self.workload.play("probe", member);
-        let body = format!("{}\n", probe.json);
-        let published = agent
-            .post(format!("{node}/v1/events"))
-            .header("content-type", "application/x-ndjson")
-            .send(body.as_bytes());
-        let Some(position) = published.ok().and_then(|mut answer| {
-            let text = answer.body_mut().read_to_string().ok()?;
-            let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-            value["results"][0]["position"].as_u64()
-        }) else {
-            return false;
-        };
-        self.workload.acknowledge(&probe.id);
-        let url = format!("{node}/v1/members/{member}/recommendations?limit=1&after={position}");
-        agent.get(url).call().is_ok_and(|mut answer| {
-            answer.status() == 200
-                && answer.body_mut().read_to_string().is_ok_and(|text| text.contains(r#""source":"live""#))
-        })
-    }
-}
-
-fn not_ours(fault: &FaultPlan) -> ChaosError {
-    ChaosError::Engine(format!("{} needs a server that was started here", fault.label()))
-}
-
-fn paused(process: Option<u32>, for_time: Duration) -> Result<Begun, ChaosError> {
-    let process =
-        process.ok_or_else(|| ChaosError::Engine("the process to pause was not started here".to_owned()))?;
-    signal(process, "STOP")?;
-    std::thread::sleep(for_time);
-    signal(process, "CONT")?;
-    Ok(Begun { partition: None, over: Some(Instant::now()) })
-}
-
-/// Limits the size that files of a process may grow to.
-fn limit_files(process: u32, limit: &str) -> Result<(), ChaosError> {
-    run_command(Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--fsize={limit}")]))
 }

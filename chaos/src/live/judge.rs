@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long the engines may take to fold and commit everything after the run.
+/// How long the engines may commit nothing, after the run, before all is committed.
 const CAUGHT_UP: Duration = Duration::from_secs(60);
 /// Dead letters and deltas read at once.
 const PAGE: usize = 1_000;
@@ -60,7 +60,7 @@ pub fn judge(
         return Ok(None);
     };
     let mut verdict = Verdict::default();
-    let acknowledged: HashSet<String> = workload.acknowledged().into_iter().collect();
+    let acknowledged = workload.take_acknowledged();
     verdict.acknowledged = acknowledged.len() as u64;
     let (ports, stored) = runtime.block_on(async {
         let ports = connect_cluster(nats, redis).await?;
@@ -68,7 +68,7 @@ pub fn judge(
         Ok::<_, ChaosError>((ports, stored))
     })?;
     // Those that were started here; what they commit in the end is part of what is judged.
-    bed.stop_engines();
+    verdict.findings.extend(bed.stop_engines());
     runtime.block_on(compare(&ports, &stored, &acknowledged, &mut verdict))?;
     if let Some(config) = &bed.judge_config {
         for partition in 0..plan.partitions {
@@ -92,7 +92,7 @@ pub fn judge(
 
 /// Waits until every partition is stored up to the end of its log; the positions where it is stored.
 async fn caught_up(ports: &Ports) -> Result<Vec<Position>, ChaosError> {
-    let started = Instant::now();
+    let (mut moved, mut before) = (Instant::now(), Vec::new());
     loop {
         let mut stored = Vec::new();
         let mut behind = false;
@@ -101,8 +101,11 @@ async fn caught_up(ports: &Ports) -> Result<Vec<Position>, ChaosError> {
             behind |= position < ports.log.bounds(partition).await?.last;
             stored.push(position);
         }
-        if !behind || started.elapsed() > CAUGHT_UP {
+        if !behind || moved.elapsed() > CAUGHT_UP {
             return Ok(stored);
+        }
+        if stored != before {
+            (moved, before) = (Instant::now(), stored);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,8 +1,13 @@
 //! Plans: what to run, what to break, how often. TOML.
 
+mod check;
+mod fault;
+
+pub use fault::{FaultKind, FaultPlan, Part, Reach};
+
 use super::ChaosError;
 use crate::dice::Dice;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A plan.
@@ -20,6 +25,9 @@ pub struct Plan {
     /// Partitions of the log.
     #[serde(default = "four")]
     pub partitions: u16,
+    /// Silence after which the other engines take an engine's partitions (`node.lease_ms`).
+    #[serde(default = "two_seconds")]
+    pub lease_ms: u64,
     /// Clients.
     #[serde(default)]
     pub load: Load,
@@ -44,6 +52,10 @@ fn four() -> u16 {
     4
 }
 
+fn two_seconds() -> u64 {
+    2_000
+}
+
 /// What clients do, all together.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -58,6 +70,11 @@ pub struct Load {
     pub query_clients: usize,
     /// Queries in a second, whatever the answers.
     pub queries_per_s: u64,
+    /// A query that one engine has not answered after so long is put to another one as well, and the first
+    /// answer counts; 0: never. An engine that refuses the connection is left for another at once.
+    pub hedge_ms: u64,
+    /// Events of one publisher over NATS that may wait for their acknowledgement.
+    pub nats_outstanding: usize,
     /// Members.
     pub members: u64,
     /// Titles.
@@ -74,6 +91,8 @@ impl Default for Load {
             events_per_s: 300,
             query_clients: 8,
             queries_per_s: 100,
+            hedge_ms: 33,
+            nats_outstanding: 1_000,
             members: 500,
             titles: 100,
             bad_per_mille: 5,
@@ -93,146 +112,18 @@ pub struct Pace {
     pub recovery_deadline_ms: u64,
     /// A query counts as answered within this time.
     pub query_within_ms: u64,
+    /// Between two questions of the prober to one partition: the resolution of gaps.
+    pub probe_every_ms: u64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { warm_up_ms: 2_000, settle_ms: 500, recovery_deadline_ms: 60_000, query_within_ms: 100 }
-    }
-}
-
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// A partition's actor panics.
-    Panic,
-    /// A partition's actor blocks its thread.
-    Hang,
-    /// An event on which folding panics, until the engine steps over it.
-    Poison,
-    /// A partition's reader brings nothing any more.
-    ReaderStall,
-    /// An engine is killed (SIGKILL), and started again after `for_ms`.
-    NodeKill,
-    /// An engine stands still (SIGSTOP) for `for_ms`.
-    NodeStop,
-    /// A server is killed (SIGKILL), and started again after `for_ms`.
-    ServerKill,
-    /// A server stands still (SIGSTOP) for `for_ms`.
-    ServerStop,
-    /// Bytes between engines and a server take `latency_ms` longer each way, for `for_ms`.
-    Latency,
-    /// No byte passes between engines and a server for `for_ms`; connections stay open.
-    Cut,
-    /// Connections between engines and a server are reset, and no new ones taken for `for_ms`.
-    Reset,
-    /// `bytes_per_s` pass between engines and a server on each connection, for `for_ms`.
-    Bandwidth,
-    /// The log's server cannot make its files any longer for `for_ms` (a limit on the size of files:
-    /// `prlimit --fsize`; writes fail with EFBIG where a full disk gives ENOSPC).
-    DiskFull,
-}
-
-impl FaultKind {
-    /// Name in plans and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Panic => "panic",
-            Self::Hang => "hang",
-            Self::Poison => "poison",
-            Self::ReaderStall => "reader-stall",
-            Self::NodeKill => "node-kill",
-            Self::NodeStop => "node-stop",
-            Self::ServerKill => "server-kill",
-            Self::ServerStop => "server-stop",
-            Self::Latency => "latency",
-            Self::Cut => "cut",
-            Self::Reset => "reset",
-            Self::Bandwidth => "bandwidth",
-            Self::DiskFull => "disk-full",
-        }
-    }
-
-    /// Whether it needs the engine's routes for faults on purpose.
-    pub fn needs_chaos_routes(self) -> bool {
-        matches!(self, Self::Panic | Self::Hang | Self::Poison | Self::ReaderStall)
-    }
-
-    /// Whether it is about a server, so that the plan must say which.
-    pub fn needs_server(self) -> bool {
-        matches!(
-            self,
-            Self::ServerKill | Self::ServerStop | Self::Latency | Self::Cut | Self::Reset | Self::Bandwidth
-        )
-    }
-}
-
-/// A server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// The log.
-    Nats,
-    /// The store.
-    Redis,
-}
-
-impl Part {
-    /// Name in plans and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-        }
-    }
-}
-
-/// What breaks, and how often.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultPlan {
-    /// The kind.
-    pub kind: FaultKind,
-    /// The server, where it is about one.
-    #[serde(default)]
-    pub on: Option<Part>,
-    /// How often.
-    #[serde(default = "once")]
-    pub times: u32,
-    /// How long it lasts, in milliseconds, where it lasts.
-    #[serde(default = "a_second")]
-    pub for_ms: u64,
-    /// Added latency each way.
-    #[serde(default = "fifty")]
-    pub latency_ms: u64,
-    /// Bytes in a second.
-    #[serde(default = "slow_line")]
-    pub bytes_per_s: u64,
-}
-
-fn once() -> u32 {
-    1
-}
-
-fn a_second() -> u64 {
-    1_000
-}
-
-fn fifty() -> u64 {
-    50
-}
-
-fn slow_line() -> u64 {
-    64 * 1024
-}
-
-impl FaultPlan {
-    /// Name in reports, such as `cut redis`.
-    pub fn label(&self) -> String {
-        match self.on {
-            Some(part) => format!("{} {}", self.kind.name(), part.name()),
-            None => self.kind.name().to_owned(),
+        Self {
+            warm_up_ms: 2_000,
+            settle_ms: 500,
+            recovery_deadline_ms: 60_000,
+            query_within_ms: 100,
+            probe_every_ms: 10,
         }
     }
 }
@@ -272,58 +163,12 @@ impl Plan {
         Ok(plan)
     }
 
-    fn check(&self) -> Result<(), ChaosError> {
-        let wrong = |what: String| Err(ChaosError::Plan(what));
-        if self.nodes == 0 || self.nodes > 16 {
-            return wrong(format!("has nodes = {}; expected 1 to 16", self.nodes));
-        }
-        if self.partitions == 0 || self.partitions > 64 {
-            return wrong(format!("has partitions = {}; expected 1 to 64", self.partitions));
-        }
-        let Load { http_publishers, nats_publishers, query_clients, events_per_s, queries_per_s, .. } =
-            self.load;
-        if http_publishers + nats_publishers == 0 || events_per_s == 0 {
-            return wrong("publishes nothing: set load.http_publishers and load.events_per_s".to_owned());
-        }
-        if query_clients == 0 || queries_per_s == 0 {
-            return wrong("asks nothing: set load.query_clients and load.queries_per_s".to_owned());
-        }
-        if self.load.members == 0 || self.load.titles == 0 {
-            return wrong("has no members or no titles: set load.members and load.titles".to_owned());
-        }
-        if self.faults.is_empty() {
-            return wrong("breaks nothing: add [[faults]]".to_owned());
-        }
-        for fault in &self.faults {
-            if fault.kind.needs_server() != fault.on.is_some() {
-                let expected = if fault.kind.needs_server() { "needs" } else { "takes no" };
-                return wrong(format!(
-                    "has a fault {} that {expected} `on = \"nats\" or \"redis\"`",
-                    fault.kind.name()
-                ));
-            }
-            if let Some(target) = &self.target
-                && !target.may_break.contains(&fault.kind)
-                && !target.commands.contains_key(&fault.kind)
-            {
-                return wrong(format!(
-                    "has a fault {} that the target does not allow; name it in target.may_break or target.commands",
-                    fault.kind.name()
-                ));
-            }
-        }
-        if let Some(target) = &self.target {
-            if target.http.is_empty() || target.http.len() != target.admin.len() {
-                return wrong("names a target without as many admin URLs as http URLs".to_owned());
-            }
-            if let Some(kind) = target.may_break.iter().find(|kind| !kind.needs_chaos_routes()) {
-                return wrong(format!(
-                    "allows {} without a command for it in target.commands: the engine cannot do that to itself",
-                    kind.name()
-                ));
-            }
-        }
-        Ok(())
+    /// Engines to start besides `nodes`, once a fault lets them join: those that stay, and one for those
+    /// that leave again.
+    pub fn spares(&self) -> usize {
+        let joins = self.faults.iter().filter(|fault| fault.kind == FaultKind::NodeJoin);
+        let (leaving, staying): (Vec<_>, Vec<_>) = joins.partition(|fault| fault.for_ms > 0);
+        usize::from(!leaving.is_empty()) + staying.iter().map(|fault| fault.times as usize).sum::<usize>()
     }
 
     /// Every injection, in an order of the seed's: kinds take turns, so that each meets the others.
@@ -350,6 +195,43 @@ mod tests {
         assert!(refused.to_string().contains("cut that needs `on"), "{refused}");
         let plan = Plan::parse(&format!("{HEAD}[[faults]]\nkind = \"cut\"\non = \"redis\"\ntimes = 3\n"));
         assert_eq!(plan.expect("valid").injections().len(), 3);
+    }
+
+    #[test]
+    fn a_fault_of_one_engine_is_told_apart_and_is_about_connections() {
+        let text = format!("{HEAD}[[faults]]\nkind = \"cut\"\non = \"nats\"\nof = \"one\"\n");
+        assert_eq!(Plan::parse(&text).expect("valid").faults[0].label(), "cut nats of one");
+        let refused = Plan::parse(&format!("{HEAD}[[faults]]\nkind = \"panic\"\nof = \"one\"\n"));
+        assert!(refused.expect_err("no connection").to_string().contains("takes no `of`"));
+    }
+
+    #[test]
+    fn engines_that_join_and_leave_share_one_place_and_those_that_stay_have_their_own() {
+        let join = |times: u32, for_ms: u64| {
+            format!("[[faults]]\nkind = \"node-join\"\ntimes = {times}\nfor_ms = {for_ms}\n")
+        };
+        let spares = |text: &str| Plan::parse(&format!("{HEAD}nodes = 3\n{text}")).map(|plan| plan.spares());
+        assert_eq!(spares(&join(5, 1_000)).expect("valid"), 1);
+        assert_eq!(spares(&(join(5, 1_000) + &join(2, 0))).expect("valid"), 3);
+        assert!(spares(&join(14, 0)).is_err(), "17 engines");
+    }
+
+    #[test]
+    fn a_rolling_restart_needs_several_nodes() {
+        let fault = "[[faults]]\nkind = \"rolling-restart\"\n";
+        let refused = Plan::parse(&format!("{HEAD}{fault}")).expect_err("one node");
+        assert!(refused.to_string().contains("single node"), "{refused}");
+        assert!(Plan::parse(&format!("{HEAD}nodes = 2\n{fault}")).is_ok());
+    }
+
+    #[test]
+    fn the_plans_that_come_with_nearline_are_valid() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/chaos");
+        for entry in std::fs::read_dir(directory).expect("the plans") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("readable");
+            Plan::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! Publishers: they send, and send again with the same ids until the log has acknowledged.
 
-use super::ChaosError;
+mod nats;
+
+pub use nats::publish_nats;
+
+use super::bed::Bed;
 use super::workload::{Published, Workload};
 use crate::dice::Dice;
-use async_nats::HeaderMap;
-use async_nats::jetstream;
 use serde_json::Value;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Events of one request.
-const TOGETHER: u64 = 10;
+/// Requests of one publisher in a second at most; its events are spread over them.
+const REQUESTS_PER_S: f64 = 50.0;
+/// Events of one request at least.
+const TOGETHER: f64 = 10.0;
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(50);
+/// What a publisher that was held up sends later: events of so long.
+const CATCH_UP: Duration = Duration::from_millis(500);
 /// How long a publisher goes on for its last events after the run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -50,28 +55,23 @@ pub fn agent(timeout: Duration) -> ureq::Agent {
 }
 
 /// Publishes over HTTP until asked to end, at `events_per_s`, to the nodes in turn.
-pub fn publish_http(
-    nodes: &[String],
-    workload: &Workload,
-    events_per_s: f64,
-    mut dice: Dice,
-    ending: &Ending,
-) {
+pub fn publish_http(bed: &Bed, workload: &Workload, events_per_s: f64, mut dice: Dice, ending: &Ending) {
     let agent = agent(ATTEMPT);
-    let pause = Duration::from_secs_f64(TOGETHER as f64 / events_per_s.max(0.1));
+    let together = (events_per_s / REQUESTS_PER_S).max(TOGETHER).ceil();
+    let pause = Duration::from_secs_f64(together / events_per_s.max(0.1));
     let mut next = Instant::now();
-    let mut node = dice.below(nodes.len());
+    let mut node = dice.below(bed.engines.len());
     while !ending.stop.load(Relaxed) {
-        let mut left: Vec<Published> = (0..TOGETHER).map(|_| workload.event(&mut dice)).collect();
+        let mut left: Vec<Published> = (0..together as u64).map(|_| workload.event(&mut dice)).collect();
         while !left.is_empty() && !ending.is_over() {
-            left = attempt(&agent, &nodes[node % nodes.len()], workload, left);
+            left = attempt(&agent, &bed.in_service(node).http, workload, left);
             if !left.is_empty() {
                 node += 1;
                 std::thread::sleep(AGAIN);
             }
         }
         workload.give_up(left.len() as u64);
-        next = (next + pause).max(Instant::now() - 4 * pause);
+        next = (next + pause).max(Instant::now() - CATCH_UP);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }
@@ -100,51 +100,4 @@ pub fn attempt(
         }
     }
     left
-}
-
-/// Publishes over NATS until asked to end.
-///
-/// # Errors
-/// Where NATS cannot be reached at first.
-pub async fn publish_nats(
-    url: String,
-    workload: Arc<Workload>,
-    events_per_s: f64,
-    bad_per_mille: u64,
-    mut dice: Dice,
-    ending: Arc<Ending>,
-) -> Result<(), ChaosError> {
-    let client = async_nats::connect(&url)
-        .await
-        .map_err(|error| ChaosError::Engine(format!("a publisher does not reach {url}: {error}")))?;
-    let stream = jetstream::new(client);
-    let pause = Duration::from_secs_f64(1.0 / events_per_s.max(0.1));
-    while !ending.stop.load(Relaxed) {
-        let event = if dice.chance(bad_per_mille) {
-            workload.bad_event(&mut dice)
-        } else {
-            workload.event(&mut dice)
-        };
-        while !publish_once(&stream, &event).await {
-            if ending.is_over() {
-                workload.give_up(1);
-                return Ok(());
-            }
-            tokio::time::sleep(AGAIN).await;
-        }
-        workload.acknowledge(&event.id);
-        tokio::time::sleep(pause).await;
-    }
-    Ok(())
-}
-
-async fn publish_once(stream: &jetstream::Context, event: &Published) -> bool {
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", event.id.as_str());
-    let subject = format!("nearline.events.{}", event.member);
-    let acknowledged = async {
-        let sent = stream.publish_with_headers(subject, headers, event.json.clone().into()).await.ok()?;
-        sent.await.ok()
-    };
-    matches!(tokio::time::timeout(ATTEMPT, acknowledged).await, Ok(Some(_)))
 }

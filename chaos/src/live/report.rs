@@ -1,37 +1,19 @@
 //! What a run came to: figures with their units in their names.
 
+mod fault;
+mod table;
+
+pub use fault::FaultFigures;
+
 use super::inject::Injection;
 use super::judge::Verdict;
 use super::percentile::percentile;
 use super::plan::Plan;
 use super::query::{Answered, QuerySample};
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use super::seconds::Seconds;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Figures of one kind of fault.
-#[derive(Debug, Clone, Serialize)]
-pub struct FaultFigures {
-    /// Such as `cut redis`.
-    pub fault: String,
-    /// Times it was injected.
-    pub injections: u64,
-    /// Times an engine noticed.
-    pub detected: u64,
-    /// Times everything worked again within the deadline.
-    pub recovered: u64,
-    /// Injection to notice.
-    pub detect_p50_ms: Option<f64>,
-    /// Injection to notice.
-    pub detect_p99_ms: Option<f64>,
-    /// To a live answer that shows an event published after the fault.
-    pub recover_p50_ms: Option<f64>,
-    /// The same, at worst nearly.
-    pub recover_p99_ms: Option<f64>,
-    /// Share of queries answered in time while it lasted and until recovery.
-    pub query_availability: Option<f64>,
-}
 
 /// Everything of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -47,6 +29,12 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// Events that were never acknowledged.
     pub unacknowledged: u64,
+    /// Events acknowledged in a second, over the whole run with all its outages.
+    pub events_per_s: f64,
+    /// The same in the median second.
+    pub events_per_s_p50: f64,
+    /// What the plan wanted.
+    pub events_per_s_wanted: u64,
     /// Queries.
     pub queries: u64,
     /// Share of queries answered within `query_within_ms`.
@@ -59,10 +47,43 @@ pub struct Report {
     pub query_p99_ms: Option<f64>,
     /// Queries by where their answer came from.
     pub sources: BTreeMap<Answered, u64>,
+    /// Share of all queries that were answered in time, by where their answer came from.
+    pub in_time_by_source: BTreeMap<Answered, f64>,
+    /// Engines that ended by themselves, and how; they were started again.
+    pub engine_exits: Vec<String>,
     /// By fault.
     pub faults: Vec<FaultFigures>,
     /// Faults of the plan that were not injected, and why.
     pub skipped: Vec<String>,
+    /// Unix milliseconds at which the run began: where log lines of the engines belong.
+    pub started_ms: i64,
+    /// Every injection.
+    pub injections: Vec<Injection>,
+    /// What the arrays of `seconds` hold.
+    pub seconds_columns: [&'static str; 8],
+    /// The run second by second.
+    pub seconds: Seconds,
+}
+
+/// What was seen of a run while it went on.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// When it began, in Unix milliseconds.
+    pub started_ms: i64,
+    /// How long it ran.
+    pub duration: Duration,
+    /// Events that were never acknowledged.
+    pub unacknowledged: u64,
+    /// Every query, in the order in which they were due.
+    pub samples: Vec<QuerySample>,
+    /// The run second by second.
+    pub seconds: Seconds,
+    /// Every injection.
+    pub injections: Vec<Injection>,
+    /// Faults that were not injected, and why.
+    pub skipped: Vec<String>,
+    /// Engines that ended by themselves.
+    pub engine_exits: Vec<String>,
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -73,60 +94,70 @@ fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-fn is_in_time(sample: &QuerySample, within: Duration) -> bool {
-    sample.answered != Answered::Failed && sample.took <= within
-}
-
-fn availability<'a>(samples: impl Iterator<Item = &'a QuerySample>, within: Duration) -> Option<f64> {
+fn availability<'a>(samples: impl IntoIterator<Item = &'a QuerySample>, within: Duration) -> Option<f64> {
     let (mut all, mut good) = (0_u64, 0_u64);
     for sample in samples {
         all += 1;
-        good += u64::from(is_in_time(sample, within));
+        good += u64::from(sample.is_in_time(within));
     }
     (all > 0).then(|| good as f64 / all as f64)
 }
 
 impl Report {
     /// Adds everything up.
-    pub fn new(
-        plan: &Plan,
-        duration: Duration,
-        verdict: Option<Verdict>,
-        unacknowledged: u64,
-        samples: &[QuerySample],
-        injections: &[Injection],
-        skipped: Vec<String>,
-    ) -> Self {
+    pub fn new(plan: &Plan, verdict: Option<Verdict>, observed: Observed) -> Self {
+        let Observed { samples, seconds, injections, duration, .. } = observed;
+        let samples = samples.as_slice();
         let within = Duration::from_millis(plan.pace.query_within_ms);
         let took: Vec<f64> = samples.iter().map(|sample| milliseconds(sample.took)).collect();
-        let mut sources = BTreeMap::new();
+        let (mut sources, mut in_time) = (BTreeMap::new(), BTreeMap::<_, u64>::new());
         for sample in samples {
             *sources.entry(sample.answered).or_default() += 1;
+            if sample.is_in_time(within) {
+                *in_time.entry(sample.answered).or_default() += 1;
+            }
         }
+        let share = |count: u64| count as f64 / samples.len().max(1) as f64;
         let mut by_label: BTreeMap<&str, Vec<&Injection>> = BTreeMap::new();
-        for injection in injections {
+        for injection in &injections {
             by_label.entry(&injection.label).or_default().push(injection);
         }
-        let faults = by_label.into_iter().map(|(label, of)| figures(label, &of, samples, within)).collect();
+        let budget = |label: &str| {
+            plan.faults.iter().find(|fault| fault.label() == label).and_then(|fault| fault.gap_budget_ms)
+        };
+        let faults: Vec<FaultFigures> = by_label
+            .into_iter()
+            .map(|(label, of)| FaultFigures::new(label, &of, budget(label), samples, within))
+            .collect();
+        let acknowledged: Vec<f64> = seconds.0.iter().map(|second| second.acknowledged as f64).collect();
         Self {
             plan: plan.name.clone(),
             duration_s: rounded(duration.as_secs_f64()),
             nodes: plan.target.as_ref().map_or(plan.nodes, |target| target.http.len()),
             verdict,
-            unacknowledged,
+            unacknowledged: observed.unacknowledged,
+            events_per_s: rounded(acknowledged.iter().sum::<f64>() / duration.as_secs_f64().max(0.001)),
+            events_per_s_p50: percentile(&acknowledged, 0.5).unwrap_or_default(),
+            events_per_s_wanted: plan.load.events_per_s,
             queries: samples.len() as u64,
-            query_availability: availability(samples.iter(), within).unwrap_or(0.0),
+            query_availability: availability(samples, within).unwrap_or(0.0),
             query_within_ms: plan.pace.query_within_ms,
             query_p50_ms: percentile(&took, 0.5).map(rounded),
             query_p99_ms: percentile(&took, 0.99).map(rounded),
             sources,
+            in_time_by_source: in_time.into_iter().map(|(source, count)| (source, share(count))).collect(),
+            engine_exits: observed.engine_exits,
             faults,
-            skipped,
+            skipped: observed.skipped,
+            started_ms: observed.started_ms,
+            injections,
+            seconds_columns: Seconds::COLUMNS,
+            seconds,
         }
     }
 
     /// Whether every invariant held: nothing lost, doubled, uncounted or different, and everything
-    /// recovered.
+    /// recovered, and settled without trouble.
     pub fn held(&self) -> bool {
         let verdict = self.verdict.as_ref().is_none_or(|verdict| {
             verdict.lost == 0
@@ -136,88 +167,88 @@ impl Report {
         });
         verdict
             && self.unacknowledged == 0
-            && self.faults.iter().all(|fault| fault.recovered == fault.injections)
-    }
-
-    /// For people.
-    pub fn table(&self) -> String {
-        let mut text = format!("plan {}: {} s, {} node(s)\n", self.plan, self.duration_s, self.nodes);
-        if let Some(verdict) = &self.verdict {
-            text.push_str(&format!(
-                "acknowledged {}  lost {}  doubled {}  uncounted {}  dead letters {}  partitions equal to the fold {} of {}\n",
-                verdict.acknowledged, verdict.lost, verdict.doubled, verdict.uncounted, verdict.dead_lettered,
-                verdict.partitions_equal, verdict.partitions_equal + verdict.partitions_differing
-            ));
-        } else {
-            text.push_str(
-                "not judged: the plan names neither log nor store (target.nats_url, target.redis_url)\n",
-            );
-        }
-        text.push_str(&format!(
-            "queries {}  answered within {} ms {:.3} %  p50 {} ms  p99 {} ms  {:?}\n",
-            self.queries,
-            self.query_within_ms,
-            self.query_availability * 100.0,
-            readable(self.query_p50_ms),
-            readable(self.query_p99_ms),
-            self.sources
-        ));
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED).set_header([
-            "fault",
-            "injections",
-            "recovered",
-            "detect p50 ms",
-            "detect p99 ms",
-            "recover p50 ms",
-            "recover p99 ms",
-            "queries in time",
-        ]);
-        for fault in &self.faults {
-            table.add_row([
-                fault.fault.clone(),
-                fault.injections.to_string(),
-                fault.recovered.to_string(),
-                readable(fault.detect_p50_ms),
-                readable(fault.detect_p99_ms),
-                readable(fault.recover_p50_ms),
-                readable(fault.recover_p99_ms),
-                fault.query_availability.map_or("-".to_owned(), |share| format!("{:.2} %", share * 100.0)),
-            ]);
-        }
-        text.push_str(&format!("{table}\n"));
-        for skipped in &self.skipped {
-            text.push_str(&format!("not injected: {skipped}\n"));
-        }
-        for finding in self.verdict.iter().flat_map(|verdict| &verdict.findings) {
-            text.push_str(&format!("VIOLATED {finding}\n"));
-        }
-        text
+            && self
+                .faults
+                .iter()
+                .all(|fault| fault.recovered == fault.injections && fault.troubles.is_empty())
     }
 }
 
-fn readable(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{value:.1}"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn figures(label: &str, of: &[&Injection], samples: &[QuerySample], within: Duration) -> FaultFigures {
-    let detect: Vec<f64> = of.iter().filter_map(|injection| injection.detect_ms).collect();
-    let recover: Vec<f64> = of.iter().filter_map(|injection| injection.recover_ms).collect();
-    let during = samples.iter().filter(|sample| of.iter().any(|injection| is_during(sample, injection)));
-    FaultFigures {
-        fault: label.to_owned(),
-        injections: of.len() as u64,
-        detected: detect.len() as u64,
-        recovered: recover.len() as u64,
-        detect_p50_ms: percentile(&detect, 0.5).map(rounded),
-        detect_p99_ms: percentile(&detect, 0.99).map(rounded),
-        recover_p50_ms: percentile(&recover, 0.5).map(rounded),
-        recover_p99_ms: percentile(&recover, 0.99).map(rounded),
-        query_availability: availability(during, within),
+    fn observed(recover_ms: Option<f64>) -> Observed {
+        let injection = Injection {
+            label: "panic".to_owned(),
+            at: Duration::from_millis(500),
+            lasted: Duration::ZERO,
+            settled: Duration::from_millis(600),
+            detect_ms: None,
+            noticed: None,
+            recover_ms,
+            gaps_ms: vec![20.0],
+            trouble: None,
+        };
+        let sample = |answered, took_ms| QuerySample {
+            due: Duration::from_millis(550),
+            took: Duration::from_millis(took_ms),
+            answered,
+        };
+        let second = |acknowledged| super::super::seconds::Second { acknowledged, ..Default::default() };
+        Observed {
+            duration: Duration::from_secs(2),
+            samples: vec![
+                sample(Answered::Live, 5),
+                sample(Answered::Store, 99),
+                sample(Answered::Store, 101),
+                sample(Answered::Failed, 2_000),
+            ],
+            seconds: Seconds(vec![second(300), second(100), second(0)]),
+            injections: vec![injection],
+            ..Observed::default()
+        }
     }
-}
 
-fn is_during(sample: &QuerySample, injection: &Injection) -> bool {
-    let recovery = Duration::from_secs_f64(injection.recover_ms.unwrap_or(0.0) / 1_000.0);
-    (injection.at..=injection.at + injection.lasted.max(recovery)).contains(&sample.due)
+    fn report(observed: Observed) -> Report {
+        let plan = Plan::parse("name = \"a\"\n[[faults]]\nkind = \"panic\"\ngap_budget_ms = 10\n");
+        Report::new(&plan.expect("a plan"), None, observed)
+    }
+
+    #[test]
+    fn answers_that_come_too_late_are_none_and_those_in_time_are_told_apart_by_source() {
+        let report = report(observed(Some(30.0)));
+        assert_eq!(report.query_availability, 0.5);
+        assert_eq!(report.in_time_by_source[&Answered::Live], 0.25);
+        assert_eq!(report.in_time_by_source[&Answered::Store], 0.25);
+        assert_eq!((report.sources[&Answered::Store], report.sources[&Answered::Failed]), (2, 1));
+    }
+
+    #[test]
+    fn the_rate_of_events_that_was_reached_stands_beside_the_one_wanted() {
+        let report = report(observed(Some(30.0)));
+        assert_eq!(
+            (report.events_per_s, report.events_per_s_p50, report.events_per_s_wanted),
+            (200.0, 100.0, 300)
+        );
+        let json: serde_json::Value = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(json["injections"][0]["at_s"], 0.5);
+        assert_eq!(json["faults"][0]["gaps_over_budget"], 1);
+        assert!(
+            report.table().contains("200 a second acknowledged") && report.table().contains("300 wanted")
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_not_recovered_from_does_not_hold() {
+        assert!(report(observed(Some(30.0))).held());
+        assert!(!report(observed(None)).held());
+        let troubled = |trouble: &str| {
+            let mut observed = observed(Some(30.0));
+            observed.injections[0].trouble = Some(trouble.to_owned());
+            report(observed)
+        };
+        assert!(!troubled("n1 ended with exit status: 1").held());
+        assert!(troubled("n1 did not end").table().contains("TROUBLE with panic: n1 did not end"));
+    }
 }

@@ -7,7 +7,7 @@ use nearline_model::timestamp::format_rfc3339;
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// An event, ready to be published.
 #[derive(Debug, Clone)]
@@ -25,9 +25,17 @@ pub struct Published {
 pub struct Workload {
     run: String,
     load: Load,
+    started: Instant,
     next: AtomicU64,
-    acknowledged: Mutex<HashSet<String>>,
+    acknowledged: Mutex<Acknowledged>,
     given_up: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Acknowledged {
+    ids: HashSet<String>,
+    /// By second of the run.
+    by_second: Vec<u64>,
 }
 
 /// Unix milliseconds.
@@ -36,11 +44,12 @@ pub fn now_ms() -> i64 {
 }
 
 impl Workload {
-    /// Of a load; ids of different runs differ.
-    pub fn new(load: &Load, seed: u64) -> Self {
+    /// Of a load that runs from `started` on; ids of different runs differ.
+    pub fn new(load: &Load, seed: u64, started: Instant) -> Self {
         Self {
             run: format!("c{seed}-{:x}", now_ms()),
             load: load.clone(),
+            started,
             next: AtomicU64::new(0),
             acknowledged: Mutex::default(),
             given_up: AtomicU64::new(0),
@@ -99,7 +108,13 @@ impl Workload {
 
     /// The log has acknowledged an event.
     pub fn acknowledge(&self, id: &str) {
-        self.acknowledged.lock().insert(id.to_owned());
+        let second = self.started.elapsed().as_secs() as usize;
+        let mut acknowledged = self.acknowledged.lock();
+        if acknowledged.ids.insert(id.to_owned()) {
+            let seconds = acknowledged.by_second.len().max(second + 1);
+            acknowledged.by_second.resize(seconds, 0);
+            acknowledged.by_second[second] += 1;
+        }
     }
 
     /// The run ended before an event was acknowledged.
@@ -112,13 +127,13 @@ impl Workload {
         self.given_up.load(Relaxed)
     }
 
-    /// Events acknowledged so far.
-    pub fn acknowledged_count(&self) -> u64 {
-        self.acknowledged.lock().len() as u64
+    /// Events acknowledged in each second of the run.
+    pub fn acknowledged_by_second(&self) -> Vec<u64> {
+        self.acknowledged.lock().by_second.clone()
     }
 
-    /// Ids of the events that were acknowledged.
-    pub fn acknowledged(&self) -> Vec<String> {
-        self.acknowledged.lock().iter().cloned().collect()
+    /// Ids of the events that were acknowledged. Nothing may be acknowledged afterwards.
+    pub fn take_acknowledged(&self) -> HashSet<String> {
+        std::mem::take(&mut self.acknowledged.lock().ids)
     }
 }
