@@ -167,9 +167,8 @@ impl Running {
     fn heard(&mut self, event: MembershipEvent) {
         match event {
             MembershipEvent::Announced(announcement) => {
-                if announcement.beat.node != self.shell.node {
-                    self.learner.heard_of(&announcement.committed);
-                }
+                // This node's own too: sums that start over from the store may miss what it commits meanwhile.
+                self.learner.heard_of(&announcement.committed);
                 self.step(Input::Heard(announcement.beat));
             }
             MembershipEvent::Withdrawn(node) => self.step(Input::Withdrawn(node)),
