@@ -17,6 +17,8 @@ mod event_log;
 mod membership;
 #[path = "contract/quarantine.rs"]
 mod quarantine;
+#[path = "contract/redis_cluster.rs"]
+mod redis_cluster;
 #[path = "contract/remediation_journal.rs"]
 mod remediation_journal;
 #[path = "contract/state_store.rs"]
@@ -116,7 +118,7 @@ pub fn is_fenced(outcome: &Result<(), PortError>) -> bool {
 }
 
 /// Makes one test of every promise for the adapter that `$fixture` makes: a path of an
-/// `async fn() -> impl Fixture`.
+/// `async fn() -> impl Fixture`. `state $fixture`: of what is promised of stored state alone.
 #[macro_export]
 macro_rules! contract_suite {
     ($fixture:path) => {
@@ -136,38 +138,13 @@ macro_rules! contract_suite {
             bounds_name_the_first_and_last_record
             records_survive_reopening
             an_empty_append_is_answered);
-        $crate::contract_suite!(@port state_store, $fixture,
-            an_empty_partition_is_acquired_at_position_zero
-            every_acquisition_raises_the_epoch
-            an_epoch_is_never_given_out_again_after_reopening
-            acquisition_returns_symbols_position_and_the_first_settings
-            a_commit_is_visible_as_a_whole
-            a_commit_survives_reopening
-            members_come_back_in_the_order_asked
-            partitions_do_not_see_each_others_members
-            an_older_epoch_is_fenced
-            an_unexpected_position_is_refused_and_nothing_is_written
-            the_same_commit_twice_is_a_success
-            a_repeated_commit_of_an_older_epoch_is_fenced
-            racing_commits_of_one_position_leave_one_state
-            a_scan_returns_every_member
-            the_outbox_keeps_order_and_limit
-            a_snapshot_trims_the_outbox_entries_it_covers
-            a_lesser_snapshot_is_ignored
-            a_snapshot_survives_reopening
-            a_large_commit_is_stored_whole);
+        $crate::contract_suite!(state $fixture);
         $crate::contract_suite!(@port dead_letters, $fixture,
             a_letter_put_twice_is_one
             letters_are_listed_by_position_with_a_limit
             letters_survive_reopening
             a_letter_is_found_by_position_and_gone_once_removed
             what_is_known_of_a_redrive_stays_though_the_letter_is_written_again);
-        $crate::contract_suite!(@port quarantine, $fixture,
-            an_empty_quarantine_is_empty
-            quarantined_events_and_suspects_survive_reopening
-            an_entry_that_is_there_stays_as_it_is
-            an_older_epoch_puts_nothing_into_quarantine
-            what_is_folded_is_never_put_into_quarantine);
         $crate::contract_suite!(@port remediation_journal, $fixture,
             remediations_come_back_newest_first_with_a_limit
             the_same_remediation_again_replaces_what_was_known
@@ -188,6 +165,34 @@ macro_rules! contract_suite {
             a_later_process_of_one_name_replaces_the_earlier
             a_question_reaches_the_node_it_is_for
             a_question_to_nobody_fails_at_once);
+    };
+    (state $fixture:path) => {
+        $crate::contract_suite!(@port state_store, $fixture,
+            an_empty_partition_is_acquired_at_position_zero
+            every_acquisition_raises_the_epoch
+            an_epoch_is_never_given_out_again_after_reopening
+            acquisition_returns_symbols_position_and_the_first_settings
+            a_commit_is_visible_as_a_whole
+            a_commit_survives_reopening
+            members_come_back_in_the_order_asked
+            partitions_do_not_see_each_others_members
+            an_older_epoch_is_fenced
+            an_unexpected_position_is_refused_and_nothing_is_written
+            the_same_commit_twice_is_a_success
+            a_repeated_commit_of_an_older_epoch_is_fenced
+            racing_commits_of_one_position_leave_one_state
+            a_scan_returns_every_member
+            the_outbox_keeps_order_and_limit
+            a_snapshot_trims_the_outbox_entries_it_covers
+            a_lesser_snapshot_is_ignored
+            a_snapshot_survives_reopening
+            a_large_commit_is_stored_whole);
+        $crate::contract_suite!(@port quarantine, $fixture,
+            an_empty_quarantine_is_empty
+            quarantined_events_and_suspects_survive_reopening
+            an_entry_that_is_there_stays_as_it_is
+            an_older_epoch_puts_nothing_into_quarantine
+            what_is_folded_is_never_put_into_quarantine);
     };
     (@port $port:ident, $fixture:path, $($behaviour:ident)+) => {
         mod $port {
