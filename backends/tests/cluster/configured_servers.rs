@@ -65,7 +65,7 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
             .expect("Redis tells its configuration");
         assert_eq!(found, (name.to_owned(), expected.to_owned()));
     }
-    // SIGKILL takes nothing with it that was written; a power cut might, up to a second.
+    // What is written is not lost with the process.
     let info = crate::until_written(&mut operator).await;
     redis.restart().expect("Redis is back");
     let kept = crate::until_available("position", || store.peek(P0)).await;

@@ -1,6 +1,6 @@
 //! A Redis Cluster: slots move, masters die.
 
-use crate::{DEADLINE, RETRY, soon, until_available};
+use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_actors::ports::{PortError, QuarantineStore, StateStore};
 use nearline_backends::local_servers::{RedisCluster, RedisServer};
 use nearline_backends::redis::{RedisSettings, RedisStore};
@@ -65,7 +65,7 @@ impl Operator {
 
     /// The master that has the partition's slot.
     async fn owner(&mut self) -> usize {
-        let slots: Vec<(u16, u16, (String, u16, String))> =
+        let slots: Vec<(u16, u16, (String, u16, String, redis::Value))> =
             ask(&mut self.masters[0], &["CLUSTER", "SLOTS"]).await;
         let found = slots.iter().find(|(first, last, _)| (*first..=*last).contains(&self.slot));
         let id = &found.expect("every slot is served").2.2;
@@ -223,7 +223,9 @@ async fn while_a_master_is_away_its_partition_is_unavailable_and_goes_on_afterwa
     let store = store(&redis).await;
     let epoch = store.acquire(P1, "{}").await.expect("acquired").epoch;
     store.commit(commit(epoch, 1)).await.expect("committed");
-    let owner = Operator::of(&redis).await.owner().await;
+    let mut operator = Operator::of(&redis).await;
+    let owner = operator.owner().await;
+    until_written(&mut operator.masters[owner]).await;
     redis.stop(owner);
     // At first nobody answers; when the others have noticed, they say CLUSTERDOWN.
     let begun = Instant::now();
