@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Refused commits after which a partition that crashed on them would long have been restarted.
-const REFUSALS: u64 = 24;
+const REFUSALS: u64 = 60;
 
 fn settings() -> EngineSettings {
     EngineSettings {
@@ -119,6 +119,11 @@ async fn redis_is_set_back(is_running: bool) {
     copy(older.path(), &append_only);
     redis.restart().expect("redis restarts from the older file");
     if !is_running {
+        // A new process connects anew; these handles have yet to notice that theirs are broken.
+        let begun = Instant::now();
+        while let Err(error) = bed.ports.store.load_aggregates().await {
+            assert!(begun.elapsed() < crate::bed::DEADLINE, "still {error}");
+        }
         engine = bed.engine(settings()).await;
     }
     bed.append(audience_events(1_000, 100, 33)).await;
