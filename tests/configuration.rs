@@ -87,3 +87,17 @@ fn passwords_never_show() {
     let error = Config::load(Some(&file), variables(&[])).expect_err("refused");
     assert!(!error.to_string().contains("hunter2") && error.to_string().contains("line 2"), "{error}");
 }
+
+#[test]
+fn several_nodes_of_redis_are_taken_for_a_cluster_only() {
+    let nodes = "redis://:hunter2@a:6379, redis://:hunter2@b:6379";
+    let alone = Config::load(None, variables(&[("NEARLINE__REDIS__URL", nodes)])).expect_err("refused");
+    let text = alone.to_string();
+    assert!(text.contains("redis.cluster = true") && !text.contains("hunter2"), "{text}");
+    let cluster = ("NEARLINE__REDIS__CLUSTER", "true");
+    let config = Config::load(None, variables(&[("NEARLINE__REDIS__URL", nodes), cluster])).expect("valid");
+    assert!(config.redis.cluster);
+    let socket = ("NEARLINE__REDIS__URL", "unix:///run/redis.sock");
+    Config::load(None, variables(&[socket])).expect("one server may be a socket");
+    Config::load(None, variables(&[socket, cluster])).expect_err("a cluster may not");
+}

@@ -2,6 +2,8 @@
 
 #[path = "support/bed.rs"]
 mod bed;
+#[path = "recovery/servers.rs"]
+mod servers;
 
 use bed::{Bed, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{EngineSettings, FaultProbe, Source};

@@ -5,12 +5,16 @@
 //!
 //! All calls block (for less than a second, mostly) and are meant for setting things up.
 
+mod nats_cluster;
 mod process;
+mod redis_cluster;
 mod spawner;
 
+pub use nats_cluster::NatsCluster;
 pub use process::ServerError;
+pub use redis_cluster::RedisCluster;
 
-use process::ServerProcess;
+use process::{ServerProcess, Setup};
 use std::path::Path;
 
 /// A private NATS server with JetStream on. It is killed when dropped.
@@ -23,7 +27,16 @@ impl NatsServer {
     /// # Errors
     /// [`ServerError`] if there is no `nats-server`, or if it does not come up.
     pub fn start(dir: Option<&Path>) -> Result<Self, ServerError> {
-        ServerProcess::start(&process::NATS, dir).map(Self)
+        ServerProcess::start(&process::NATS, Setup { dir, ..Setup::default() }).map(Self)
+    }
+
+    /// Starts a server as `file` configures it, but for its address and the directory of its streams,
+    /// which is a temporary one.
+    ///
+    /// # Errors
+    /// [`ServerError`] if there is no `nats-server`, or if it does not come up with this file.
+    pub fn start_with_file(file: &Path) -> Result<Self, ServerError> {
+        ServerProcess::start(&process::NATS, Setup { file: Some(file), ..Setup::default() }).map(Self)
     }
 
     /// Where clients connect to, such as `nats://127.0.0.1:4222`.
@@ -60,7 +73,21 @@ impl RedisServer {
     /// # Errors
     /// [`ServerError`] if there is no `redis-server`, or if it does not come up.
     pub fn start() -> Result<Self, ServerError> {
-        ServerProcess::start(&process::REDIS, None).map(Self)
+        ServerProcess::start(&process::REDIS, Setup::default()).map(Self)
+    }
+
+    /// Starts a server as `file` configures it, but for its address and the directory of its data, which
+    /// is a temporary one.
+    ///
+    /// # Errors
+    /// [`ServerError`] if there is no `redis-server`, or if it does not come up with this file.
+    pub fn start_with_file(file: &Path) -> Result<Self, ServerError> {
+        ServerProcess::start(&process::REDIS, Setup { file: Some(file), ..Setup::default() }).map(Self)
+    }
+
+    /// Directory of its data: the append-only file is in `appendonlydir`.
+    pub fn directory(&self) -> &Path {
+        self.0.dir()
     }
 
     /// Where clients connect to, such as `redis://127.0.0.1:6379`.

@@ -1,11 +1,17 @@
 //! What only real servers can show: outages, restarts, gaps, clients that are not ours.
 
+#[path = "cluster/configured_servers.rs"]
+mod configured_servers;
 #[path = "cluster/gaps.rs"]
 mod gaps;
+#[path = "cluster/nats_cluster.rs"]
+mod nats_cluster;
 #[path = "cluster/nats_outage.rs"]
 mod nats_outage;
 #[path = "cluster/processes.rs"]
 mod processes;
+#[path = "cluster/redis_slots.rs"]
+mod redis_slots;
 #[path = "cluster/redis_trouble.rs"]
 mod redis_trouble;
 #[path = "cluster/stream.rs"]
@@ -116,4 +122,18 @@ fn payloads<'a>(of: impl Iterator<Item = &'a Bytes>) -> Vec<Bytes> {
     let mut payloads: Vec<Bytes> = of.cloned().collect();
     payloads.sort();
     payloads
+}
+
+/// Waits until Redis has written its append-only file up to its last command; gives what it says of it.
+async fn until_written(operator: &mut redis::aio::MultiplexedConnection) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let info: String = redis::cmd("INFO").arg("persistence").query_async(operator).await.expect("INFO");
+        let is_on_disk = ["aof_buffer_length:0", "aof_pending_bio_fsync:0"];
+        if is_on_disk.iter().all(|line| info.lines().any(|found| found.trim() == *line)) {
+            return info;
+        }
+        assert!(Instant::now() < deadline, "{info}");
+        tokio::time::sleep(RETRY).await;
+    }
 }

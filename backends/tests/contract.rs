@@ -4,6 +4,8 @@
 mod cluster;
 #[path = "contract/embedded.rs"]
 mod embedded;
+#[path = "contract/redis_cluster.rs"]
+mod redis_cluster;
 #[path = "contract/suite.rs"]
 #[macro_use]
 mod suite;

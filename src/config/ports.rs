@@ -113,6 +113,7 @@ fn redis_settings(config: &Config) -> RedisSettings {
     let section = &config.redis;
     RedisSettings {
         url: section.url.reveal().to_owned(),
+        cluster: section.cluster,
         key_prefix: section.key_prefix.clone(),
         timeout_ms: section.timeout_ms,
     }

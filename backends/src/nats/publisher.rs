@@ -28,6 +28,7 @@ pub(super) struct Outgoing {
 }
 
 /// Publishes to streams.
+#[derive(Clone)]
 pub(super) struct Publisher {
     links: Arc<Links>,
     permits: Arc<Semaphore>,

@@ -18,20 +18,20 @@ impl RedisStore {
         let listed: Vec<String> = positions.iter().map(Position::to_string).collect();
         let (key, listed) = (self.aggregates_key(), listed.join(","));
         let fill = move |command: &mut Cmd| {
-            command.arg(1).arg(key).arg(listed).arg(&snapshot.bytes[..]);
+            command.arg(1).arg(&key).arg(&listed).arg(&snapshot.bytes[..]);
         };
         let doing = "storing the aggregates";
         let stored: bool = self.connections.run_script(doing, &scripts::SAVE_AGGREGATES, fill).await?;
         if !stored {
             return Ok(());
         }
-        let mut trims = redis::pipe();
-        for (partition, position) in (0..self.partitions).zip(positions) {
-            let key = self.key(PartitionId(partition), "outbox");
-            let keep_from = format!("{position}-0");
-            trims.cmd("XTRIM").arg(key).arg("MINID").arg(keep_from).ignore();
-        }
-        self.connections.run_all(Lane::Writes, "trimming the outbox", trims).await
+        let trim = |(partition, position)| {
+            let mut trim = cmd("XTRIM");
+            trim.arg(self.key(PartitionId(partition), "outbox")).arg("MINID").arg(format!("{position}-0"));
+            trim
+        };
+        let trims = (0..self.partitions).zip(positions).map(trim).collect();
+        self.connections.run_each(Lane::Writes, "trimming the outbox", trims).await
     }
 
     pub(super) async fn load_snapshot(&self) -> Result<Option<AggregatesSnapshot>, PortError> {

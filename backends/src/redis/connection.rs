@@ -2,16 +2,14 @@
 //! does not wait behind a large commit.
 
 use super::RedisSettings;
+use super::failure::{Failure, explain, node_of_a_cluster, not_connected};
+use super::link::{Link, Target};
 use super::scripts::Script;
+use futures_util::future::try_join_all;
 use nearline_actors::ports::PortError;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-
-const RECONNECT_DELAY: Duration = Duration::from_millis(20);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
-const RECONNECT_ATTEMPTS: usize = 4;
 
 /// Which connection carries a command.
 #[derive(Debug, Clone, Copy)]
@@ -25,19 +23,14 @@ pub(super) enum Lane {
 /// Both connections and their runtime.
 pub(super) struct Connections {
     what: String,
-    writes: ConnectionManager,
-    reads: ConnectionManager,
+    writes: Link,
+    reads: Link,
     runtime: Option<Runtime>,
 }
 
 impl Connections {
     pub(super) async fn connect(settings: &RedisSettings) -> Result<Self, PortError> {
-        let client = redis::Client::open(settings.url.as_str()).map_err(|error| {
-            PortError::Misconfigured(format!(
-                "the URL of Redis cannot be used: {error}; expected redis://HOST:PORT"
-            ))
-        })?;
-        let what = format!("Redis at {}", client.get_connection_info().addr());
+        let (target, what) = Target::of(settings)?;
         let unavailable = |detail: String| PortError::Unavailable {
             what: what.clone(),
             detail: format!("connecting: {detail}"),
@@ -49,20 +42,18 @@ impl Connections {
             .build()
             .map_err(|error| unavailable(error.to_string()))?;
         let timeout = Duration::from_millis(settings.timeout_ms);
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            .set_min_delay(RECONNECT_DELAY)
-            .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(RECONNECT_ATTEMPTS);
         let connecting = runtime.spawn(async move {
-            let writes = ConnectionManager::new_with_config(client.clone(), config.clone()).await?;
-            let reads = ConnectionManager::new_with_config(client, config).await?;
-            Ok::<_, RedisError>((writes, reads))
+            let writes = target.connect(timeout).await?;
+            let mut reads = target.connect(timeout).await?;
+            let is_misused = reads.is_misused_node().await;
+            Ok::<_, RedisError>((writes, reads, is_misused))
         });
-        let connected = connecting.await;
-        let connected = connected.map_err(|error| unavailable(error.to_string()));
-        let connected = connected.and_then(|result| result.map_err(|error| unavailable(error.to_string())));
+        let connected = match connecting.await {
+            Ok(Ok((_, _, true))) => Err(node_of_a_cluster(&what)),
+            Ok(Ok((writes, reads, false))) => Ok((writes, reads)),
+            Ok(Err(error)) => Err(not_connected(&what, &error)),
+            Err(error) => Err(unavailable(error.to_string())),
+        };
         match connected {
             Ok((writes, reads)) => Ok(Self { what, writes, reads, runtime: Some(runtime) }),
             Err(error) => {
@@ -82,24 +73,47 @@ impl Connections {
     where
         T: FromRedisValue + Send + 'static,
     {
-        let mut connection = self.lane(lane);
+        let mut link = self.lane(lane);
         let run = async move {
-            let outcome = command.query_async(&mut connection).await;
-            explain(outcome, connection, || vec![argument(&command, 1)]).await
+            let outcome = command.query_async(&mut link).await;
+            explain(outcome, link, || vec![argument(&command, 1)]).await
         };
         self.spawn(doing, run).await
     }
 
-    /// Runs several commands at once; the first argument of each is its key.
+    /// Runs several commands on keys of one partition, one after the other; the first argument of each
+    /// is its key. Not as a transaction: a cluster's client does not find its way from one to a slot
+    /// that has moved.
     pub(super) async fn run_all<T>(&self, lane: Lane, doing: &str, pipeline: Pipeline) -> Result<T, PortError>
     where
         T: FromRedisValue + Send + 'static,
     {
-        let mut connection = self.lane(lane);
+        let mut link = self.lane(lane);
         let run = async move {
-            let outcome = pipeline.query_async(&mut connection).await;
+            let outcome = pipeline.query_async(&mut link).await;
             let keys = || pipeline.cmd_iter().map(|command| argument(command, 1)).collect();
-            explain(outcome, connection, keys).await
+            explain(outcome, link, keys).await
+        };
+        self.spawn(doing, run).await
+    }
+
+    /// Runs commands on keys of any partitions, in no order; the first argument of each is its key.
+    pub(super) async fn run_each(
+        &self,
+        lane: Lane,
+        doing: &str,
+        commands: Vec<Cmd>,
+    ) -> Result<(), PortError> {
+        let link = self.lane(lane);
+        let run = async move {
+            let each = commands.iter().map(|command| {
+                let mut link = link.clone();
+                async move {
+                    let outcome = command.query_async::<()>(&mut link).await;
+                    explain(outcome, link, || vec![argument(command, 1)]).await
+                }
+            });
+            try_join_all(each).await.map(|_| ())
         };
         self.spawn(doing, run).await
     }
@@ -109,37 +123,34 @@ impl Connections {
         &self,
         doing: &str,
         script: &'static Script,
-        fill: impl FnOnce(&mut Cmd) + Send + 'static,
+        fill: impl Fn(&mut Cmd) + Send + 'static,
     ) -> Result<T, PortError>
     where
         T: FromRedisValue + Send + 'static,
     {
-        let mut connection = self.lane(Lane::Writes);
+        let mut link = self.lane(Lane::Writes);
         let run = async move {
             let mut command = redis::cmd("EVALSHA");
             command.arg(script.hash());
             fill(&mut command);
-            let outcome = match command.query_async(&mut connection).await {
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    let mut load = redis::cmd("SCRIPT");
-                    load.arg("LOAD").arg(script.code());
-                    match load.query_async::<String>(&mut connection).await {
-                        Ok(_) => command.query_async(&mut connection).await,
-                        Err(error) => Err(error),
-                    }
-                }
-                outcome => outcome,
-            };
+            let mut outcome = command.query_async(&mut link).await;
+            if outcome.as_ref().is_err_and(is_unknown_script) {
+                // With its text, as that goes where the keys are: whichever node this is knows it then.
+                command = redis::cmd("EVAL");
+                command.arg(script.code());
+                fill(&mut command);
+                outcome = command.query_async(&mut link).await;
+            }
             let keys = || {
                 let count = argument(&command, 2).parse().unwrap_or(0);
                 (3..3 + count).map(|index| argument(&command, index)).collect()
             };
-            explain(outcome, connection, keys).await
+            explain(outcome, link, keys).await
         };
         self.spawn(doing, run).await
     }
 
-    fn lane(&self, lane: Lane) -> ConnectionManager {
+    fn lane(&self, lane: Lane) -> Link {
         match lane {
             Lane::Writes => self.writes.clone(),
             Lane::Reads => self.reads.clone(),
@@ -155,29 +166,10 @@ impl Connections {
         let runtime = self.runtime.as_ref().expect("the runtime is taken only when dropped");
         match runtime.spawn(run).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(failure)) => Err(self.failed(doing, &failure)),
+            Ok(Err(failure)) => Err(failure.describe(&self.what, doing)),
             Err(error) => {
                 Err(PortError::Unavailable { what: self.what.clone(), detail: format!("{doing}: {error}") })
             }
-        }
-    }
-
-    fn failed(&self, doing: &str, Failure { error, misused }: &Failure) -> PortError {
-        let (what, detail) = (self.what.clone(), format!("{doing}: {error}"));
-        if let Some(misused) = misused {
-            let detail = format!("{detail}; {misused}: written by another program? Name another key prefix");
-            return PortError::Damaged { what, detail };
-        }
-        match error.kind() {
-            ErrorKind::UnexpectedReturnType | ErrorKind::Parse => PortError::Damaged { what, detail },
-            ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
-                PortError::Misconfigured(format!("{what} refuses the configured access: {detail}"))
-            }
-            ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot) => {
-                PortError::Misconfigured(format!("{what} refuses what Nearline does: {detail}"))
-            }
-            // Out of memory, read only, loading, failing over, slow, away: all of them pass.
-            _ => PortError::Unavailable { what, detail },
         }
     }
 }
@@ -190,45 +182,8 @@ impl Drop for Connections {
     }
 }
 
-/// An error of Redis; if it is that a key is of another type than it should be, which one.
-struct Failure {
-    error: RedisError,
-    misused: Option<String>,
-}
-
-/// Asks for the types of `keys` if one of them is of another type than the command needs: Redis does
-/// not say which.
-async fn explain<T>(
-    outcome: Result<T, RedisError>,
-    mut connection: ConnectionManager,
-    keys: impl FnOnce() -> Vec<String>,
-) -> Result<T, Failure> {
-    let error = match outcome {
-        Ok(answer) => return Ok(answer),
-        Err(error) if !error.to_string().contains("WRONGTYPE") => {
-            return Err(Failure { error, misused: None });
-        }
-        Err(error) => error,
-    };
-    let mut misused = Vec::new();
-    for key in keys() {
-        let found: String =
-            redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap_or_default();
-        let expected = type_of(&key);
-        if found != "none" && found != expected {
-            misused.push(format!("key {key} is a {found}, not a {expected}"));
-        }
-    }
-    Err(Failure { error, misused: Some(misused.join(", ")) })
-}
-
-/// Type of the values that the adapter stores under `key`.
-fn type_of(key: &str) -> &'static str {
-    match key.rsplit(':').next() {
-        Some("symbols") => "list",
-        Some("outbox") => "stream",
-        _ => "hash",
-    }
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 fn argument(command: &Cmd, index: usize) -> String {

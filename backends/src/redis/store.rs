@@ -64,7 +64,7 @@ impl StateStore for RedisStore {
         let (meta, symbols) = (self.key(partition, "meta"), self.key(partition, "symbols"));
         let (key, settings) = (meta.clone(), settings.to_owned());
         let fill = move |command: &mut Cmd| {
-            command.arg(2).arg(meta).arg(symbols).arg(settings);
+            command.arg(2).arg(&meta).arg(&symbols).arg(&settings);
         };
         let (epoch, position, count, kept): (String, String, usize, Option<String>) =
             self.connections.run_script("taking a partition over", &scripts::ACQUIRE, fill).await?;
@@ -78,8 +78,9 @@ impl StateStore for RedisStore {
 
     async fn peek(&self, partition: PartitionId) -> Result<(Position, Vec<Arc<str>>), PortError> {
         let key = self.key(partition, "meta");
+        // The position first: symbols only come on top, so those of the state at it are all there.
         let mut both = redis::pipe();
-        both.atomic().cmd("HGET").arg(&key).arg("position").cmd("LLEN").arg(self.key(partition, "symbols"));
+        both.cmd("HGET").arg(&key).arg("position").cmd("LLEN").arg(self.key(partition, "symbols"));
         let (position, count): (Option<String>, usize) =
             self.connections.run_all(Lane::Reads, "reading a partition's position", both).await?;
         let position = position.map_or(Ok(0), |text| self.number(&key, &text))?;

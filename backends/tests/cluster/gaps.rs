@@ -1,8 +1,9 @@
 //! I1: a gap in the log is reported, never passed over.
 
-use crate::{append, connect, events, open, read_to, stock_client};
+use crate::{append, connect, events, open, read_to, settings, soon, stock_client};
 use nearline_actors::ports::{EventLog, PortError};
 use nearline_backends::local_servers::NatsServer;
+use nearline_backends::nats::NatsSettings;
 use nearline_model::PartitionId;
 
 const P0: PartitionId = PartitionId(0);
@@ -59,4 +60,83 @@ async fn a_log_that_ends_before_what_was_read_is_refused() {
     append(&log, events("e", 10)).await;
     assert!(damage(log.open_reader(P0, 11).await).contains("first sequence 12 or higher"));
     open(&log, P0, 10).await;
+}
+
+/// Reads `count` records with a window of four, as an actor that cannot take more; then `meanwhile`
+/// happens; then reads on. Gives the positions read and how it ended.
+async fn read_in_two_goes(
+    nats: &NatsServer,
+    count: usize,
+    meanwhile: impl AsyncFnOnce(u64),
+) -> (Vec<u64>, Result<(), PortError>) {
+    let narrow = NatsSettings { reader_records: 4, ..settings(nats) };
+    let log = nearline_backends::nats::connect(narrow).await.expect("connected").log;
+    let mut reader = open(&log, P0, 0).await;
+    let mut read: Vec<u64> = Vec::new();
+    while read.len() < count {
+        let batch = soon("records", reader.next_batch(1)).await.expect("a batch");
+        read.extend(batch.iter().map(|record| record.position));
+    }
+    meanwhile(*read.last().expect("some")).await;
+    let last = log.bounds(P0).await.expect("bounds").last;
+    while *read.last().expect("some") < last {
+        match soon("records", reader.next_batch(1)).await {
+            Ok(batch) => read.extend(batch.iter().map(|record| record.position)),
+            Err(error) => return (read, Err(error)),
+        }
+    }
+    (read, Ok(()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_reader_tells_when_what_it_has_not_read_is_purged() {
+    let nats = NatsServer::start(None).expect("a NATS server");
+    let log = connect(&nats).await;
+    append(&log, events("e", 400)).await;
+    let stream = stock_client(&nats).await.get_stream("EVENTS").await.expect("the stream");
+    let (read, ended) = read_in_two_goes(&nats, 10, async |_| {
+        stream.purge().sequence(301).await.expect("trimmed");
+    })
+    .await;
+    // What was on its way comes; then the gap is told, and not passed over.
+    assert!(damage(ended).contains(&format!("positions {} to 300 are gone", read[read.len() - 1] + 1)));
+    assert!(*read.last().expect("some") <= 300, "{read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_reader_tells_of_a_purge_though_as_many_have_come_since() {
+    let nats = NatsServer::start(None).expect("a NATS server");
+    let log = connect(&nats).await;
+    append(&log, events("e", 400)).await;
+    let stream = stock_client(&nats).await.get_stream("EVENTS").await.expect("the stream");
+    let (_, ended) = read_in_two_goes(&nats, 10, async |_| {
+        stream.purge().sequence(301).await.expect("trimmed");
+        append(&log, events("more", 600)).await;
+        // Long enough that a reader counts as one that nobody asked.
+        let begun = std::time::Instant::now();
+        while begun.elapsed().as_millis() < 1_100 {
+            tokio::time::sleep(crate::RETRY).await;
+        }
+    })
+    .await;
+    assert!(damage(ended).contains("to 300 are gone"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_behind_an_open_reader_is_harmless() {
+    let nats = NatsServer::start(None).expect("a NATS server");
+    let log = connect(&nats).await;
+    let appended = append(&log, events("e", 400)).await;
+    let stream = stock_client(&nats).await.get_stream("EVENTS").await.expect("the stream");
+    let (read, ended) = read_in_two_goes(&nats, 50, async |after| {
+        stream.purge().sequence(after + 1).await.expect("trimmed");
+        let begun = std::time::Instant::now();
+        while begun.elapsed().as_millis() < 1_100 {
+            tokio::time::sleep(crate::RETRY).await;
+        }
+    })
+    .await;
+    ended.expect("nothing that was not read is gone");
+    let of_p0 = appended.iter().filter(|one| one.partition == P0);
+    assert_eq!(read, of_p0.map(|one| one.position).collect::<Vec<_>>());
 }

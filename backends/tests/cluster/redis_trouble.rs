@@ -1,6 +1,6 @@
 //! Redis restarts, loses replies, runs out of memory, holds what is not ours.
 
-use crate::{DEADLINE, RETRY, soon, until_available};
+use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_actors::ports::{OutboxEntry, PortError, StateStore};
 use nearline_backends::local_servers::RedisServer;
 use nearline_backends::redis::{RedisSettings, RedisStore};
@@ -64,17 +64,7 @@ async fn redis_serves_what_it_acknowledged_after_a_restart_and_the_same_handle_c
     let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
     store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
     let mut operator = operator(&redis).await;
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let info: String =
-            redis::cmd("INFO").arg("persistence").query_async(&mut operator).await.expect("INFO");
-        let is_on_disk = ["aof_buffer_length:0", "aof_pending_bio_fsync:0"];
-        if is_on_disk.iter().all(|line| info.lines().any(|found| found.trim() == *line)) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{info}");
-        tokio::time::sleep(RETRY).await;
-    }
+    until_written(&mut operator).await;
     redis.stop();
     let away = soon("answer", store.commit(commit(P1, epoch, 10, 20))).await;
     assert!(away.as_ref().is_err_and(PortError::is_transient), "{away:?}");

@@ -1,0 +1,201 @@
+//! Redis full, Redis set back, the log purged: what an engine does about each.
+
+use crate::bed::{Bed, audience_events, eventually, play, run};
+use nearline_actors::{Engine, EngineSettings, Source};
+use nearline_backends::local_servers::RedisServer;
+use std::path::Path;
+use std::time::Instant;
+
+/// Refused commits after which a partition that crashed on them would long have been restarted.
+const REFUSALS: u64 = 60;
+
+fn settings() -> EngineSettings {
+    EngineSettings {
+        commit_interval_ms: 50,
+        snapshot_interval_ms: 200,
+        query_deadline_ms: 200,
+        ..EngineSettings::default()
+    }
+}
+
+async fn operator(redis: &RedisServer) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(redis.url()).expect("a URL");
+    client.get_multiplexed_async_connection().await.expect("connected")
+}
+
+async fn limit_memory(redis: &RedisServer, bytes: &str) {
+    let mut set = redis::cmd("CONFIG");
+    set.arg("SET").arg("maxmemory").arg(bytes).arg("maxmemory-policy").arg("noeviction");
+    set.exec_async(&mut operator(redis).await).await.expect("set");
+}
+
+/// Commands that Redis refused for want of memory.
+async fn refusals(operator: &mut redis::aio::MultiplexedConnection) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("errorstats").query_async(operator).await.expect("INFO");
+    let of_memory = stats.lines().find_map(|line| line.strip_prefix("errorstat_OOM:count="));
+    of_memory.map_or(0, |count| count.trim().parse().expect("a number"))
+}
+
+fn all_are(engine: &Engine, state: &str) -> bool {
+    engine.partitions().iter().all(|status| status.state == state)
+}
+
+async fn all_is_committed(engine: &Engine) {
+    engine.caught_up().await.expect("caught up");
+    let is_committed =
+        || engine.partitions().iter().all(|status| status.lag == 0 && status.committed == status.folded);
+    eventually("everything is committed", is_committed).await;
+}
+
+#[test]
+fn while_redis_is_full_partitions_hold_and_afterwards_nothing_is_missing() {
+    run(async {
+        let bed = Bed::cluster().await;
+        let engine = bed.engine(settings()).await;
+        bed.append(audience_events(2_000, 100, 21)).await;
+        all_is_committed(&engine).await;
+        let committed = |engine: &Engine| -> Vec<u64> {
+            engine.partitions().iter().map(|status| status.committed).collect()
+        };
+        let before = committed(&engine);
+
+        let redis = &bed.servers.as_ref().expect("servers").1;
+        let mut operator = operator(redis).await;
+        limit_memory(redis, "1mb").await;
+        bed.append(audience_events(2_000, 100, 22)).await;
+        eventually("all partitions hold", || all_are(&engine, "holding")).await;
+        let begun = Instant::now();
+        while refusals(&mut operator).await < REFUSALS {
+            assert!(begun.elapsed() < crate::bed::DEADLINE, "commits are not tried again");
+            for member in ["m1", "m2", "never-seen"] {
+                engine.member(member, false, None).await.expect("answered, whatever is full");
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(all_are(&engine, "holding"), "{:?}", engine.partitions());
+        assert_eq!(committed(&engine), before, "nothing was written");
+        assert_eq!(engine.member("m1", false, None).await.expect("answered").source, Source::Live);
+
+        limit_memory(redis, "0").await;
+        bed.assert_state_is_fold_of_log(&engine, &settings()).await;
+        eventually("all partitions go on by themselves", || all_are(&engine, "live")).await;
+        assert!(engine.partitions().iter().all(|status| status.restarts == 0), "held, not crashed");
+        engine.stop().await;
+    });
+}
+
+/// Copies a directory of files.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+/// Redis comes back from an append-only file of a while ago: positions, members, symbols, outbox and
+/// snapshot of an earlier time, all of one moment. `is_running`: under an engine, or between two.
+async fn redis_is_set_back(is_running: bool) {
+    let mut bed = Bed::cluster().await;
+    let mut engine = bed.engine(settings()).await;
+    bed.append(audience_events(2_000, 100, 31)).await;
+    all_is_committed(&engine).await;
+
+    let older = tempfile::tempdir().expect("a directory");
+    let redis = &mut bed.servers.as_mut().expect("servers").1;
+    let append_only = redis.directory().join("appendonlydir");
+    redis.stop();
+    copy(&append_only, older.path());
+    redis.restart().expect("redis restarts");
+    bed.append(audience_events(3_000, 150, 32)).await;
+    all_is_committed(&engine).await;
+
+    if !is_running {
+        engine.stop().await;
+    }
+    let redis = &mut bed.servers.as_mut().expect("servers").1;
+    redis.stop();
+    std::fs::remove_dir_all(&append_only).expect("removed");
+    copy(older.path(), &append_only);
+    redis.restart().expect("redis restarts from the older file");
+    if !is_running {
+        // A new process connects anew; these handles have yet to notice that theirs are broken.
+        let begun = Instant::now();
+        while let Err(error) = bed.ports.store.load_aggregates().await {
+            assert!(begun.elapsed() < crate::bed::DEADLINE, "still {error}");
+        }
+        engine = bed.engine(settings()).await;
+    }
+    bed.append(audience_events(1_000, 100, 33)).await;
+    bed.assert_state_is_fold_of_log(&engine, &settings()).await;
+    eventually("all partitions are live", || all_are(&engine, "live")).await;
+    engine.stop().await;
+}
+
+#[test]
+fn state_is_right_again_after_redis_was_set_back_under_an_engine() {
+    run(redis_is_set_back(true));
+}
+
+#[test]
+fn state_is_right_again_after_redis_was_set_back_between_two_engines() {
+    run(redis_is_set_back(false));
+}
+
+async fn purge_up_to(bed: &Bed, position: u64) {
+    let url = bed.servers.as_ref().expect("servers").0.url();
+    let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("connected"));
+    let stream = jetstream.get_stream("EVENTS").await.expect("the stream");
+    stream.purge().sequence(position + 1).await.expect("purged");
+}
+
+#[test]
+fn a_log_purged_up_to_what_is_committed_is_none_the_worse() {
+    run(async {
+        let bed = Bed::cluster().await;
+        let engine = bed.engine(settings()).await;
+        bed.append(audience_events(2_000, 100, 41)).await;
+        all_is_committed(&engine).await;
+        let committed = engine.partitions().iter().map(|status| status.committed).min();
+        purge_up_to(&bed, committed.expect("partitions")).await;
+        bed.append(audience_events(500, 100, 42)).await;
+        all_is_committed(&engine).await;
+        assert!(engine.partitions().iter().all(|status| status.restarts == 0));
+        engine.stop().await;
+
+        let next = bed.engine(settings()).await;
+        let position = bed.append(vec![play("last", "victim", "t1")]).await;
+        let answer = next.member("victim", false, Some(position)).await.expect("up to date");
+        assert_eq!(answer.source, Source::Live);
+        next.stop().await;
+    });
+}
+
+#[test]
+fn a_log_purged_beyond_what_is_committed_is_told_and_never_passed_over() {
+    run(async {
+        let bed = Bed::cluster().await;
+        let engine = bed.engine(settings()).await;
+        bed.append(audience_events(2_000, 100, 51)).await;
+        all_is_committed(&engine).await;
+        let before: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        engine.stop().await;
+        let last = bed.append(audience_events(2_000, 100, 52)).await;
+        purge_up_to(&bed, last - 100).await;
+
+        let engine = Engine::start(bed.ports.clone(), settings()).await.expect("the engine starts");
+        let tells = |failure: &Option<String>| {
+            failure.as_ref().is_some_and(|text| text.contains("are gone from the log"))
+        };
+        eventually("every partition holds and says why", || {
+            engine.partitions().iter().all(|status| tells(&status.last_failure))
+        })
+        .await;
+        assert!(!engine.is_ready(), "nothing is served as if it were complete");
+        let answer = engine.member("m1", false, None).await.expect("answered from what is there");
+        assert_ne!(answer.source, Source::Popular, "the stored state still answers");
+        let now: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        assert!(now.iter().zip(&before).all(|(now, before)| now <= before), "nothing is folded: {now:?}");
+        engine.stop().await;
+    });
+}
