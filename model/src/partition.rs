@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
 use crate::member::{Applied, Member, MemberSnapshot, Place};
 use crate::reject::{Reject, RejectReason};
+use crate::remediation::{Quarantine, Quarantined};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbols;
 use crate::versioned::DecodeError;
@@ -69,10 +70,21 @@ pub struct Commit {
     pub first_symbol: u32,
     /// Symbols given out since the commit before.
     pub symbols: Vec<Arc<str>>,
+    /// The events between that were stepped over, with why: the state depends on them, so that whatever a
+    /// store is set back to, they are there where the state is.
+    pub stepped_over: Vec<Quarantined>,
     /// What it adds to the aggregates.
     pub delta: Arc<Delta>,
     /// The delta's encoded form, for the outbox.
     pub delta_bytes: Vec<u8>,
+}
+
+impl Commit {
+    /// The same, with those events of `quarantine` that it stepped over.
+    pub fn stepping_over(mut self, quarantine: &Quarantine) -> Self {
+        self.stepped_over = quarantine.between(self.expected, self.position).cloned().collect();
+        self
+    }
 }
 
 /// What a look into the cache found.
@@ -331,6 +343,7 @@ impl Partition {
             members,
             first_symbol: self.symbols_taken as u32,
             symbols: self.symbols.since(self.symbols_taken).to_vec(),
+            stepped_over: Vec::new(),
             delta_bytes: delta.encode(),
             delta: Arc::new(delta),
         };

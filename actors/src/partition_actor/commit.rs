@@ -31,7 +31,7 @@ impl PartitionActor {
         let Some(commit) = self.partition.take_commit(self.epoch) else { return };
         self.commit_running = true;
         let started = Instant::now();
-        let commit = Arc::new(commit);
+        let commit = Arc::new(commit.stepping_over(&self.quarantine));
         let rejected = std::mem::take(&mut self.rejected);
         let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
         let committing = carry_out(

@@ -16,7 +16,8 @@ pub struct Troubles {
 }
 
 /// The quarantine of all partitions, in the store of their state: an entry is there before any commit
-/// that steps over its event, and stays as long as the state.
+/// that steps over its event, and stays as long as the state. Such a commit brings the entry along once
+/// more (`Commit::stepped_over`): a store that was set back in between has forgotten it.
 #[async_trait]
 pub trait QuarantineStore: Send + Sync + 'static {
     /// What is kept of a partition. Read after the partition was acquired, it holds everything that

@@ -22,7 +22,7 @@ impl EmbeddedQuarantine {
     }
 }
 
-fn entry_key(partition: PartitionId, position: Position) -> [u8; 10] {
+pub(super) fn entry_key(partition: PartitionId, position: Position) -> [u8; 10] {
     super::log_files::record_key(partition, position)
 }
 

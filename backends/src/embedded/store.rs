@@ -1,6 +1,7 @@
 //! The state store: a commit is one batch of the database, guarded by the partition's row.
 
 use super::failure::{blocking, damaged};
+use super::quarantine::entry_key;
 use super::state_files::StateFiles;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -88,13 +89,16 @@ impl EmbeddedStore {
         let partition = commit.partition;
         let mut row = files.row(partition)?.lock();
         let Some(committed) = row.committed(commit)? else { return Ok(()) };
-        let items = commit.members.len() + commit.symbols.len() + 2;
+        let items = commit.members.len() + commit.symbols.len() + commit.stepped_over.len() + 2;
         let mut batch = files.batch(items, PersistMode::Buffer);
         for (member, form) in &commit.members {
             batch.insert(&files.members, member_key(partition, member), form.as_slice());
         }
         for (number, symbol) in (commit.first_symbol..).zip(&commit.symbols) {
             batch.insert(&files.symbols, symbol_key(partition, number), symbol.as_bytes());
+        }
+        for entry in &commit.stepped_over {
+            batch.insert(&files.quarantine, entry_key(partition, entry.position), entry.encode());
         }
         batch.insert(&files.outbox, outbox_key(partition, commit.position), commit.delta_bytes.as_slice());
         batch.insert(&files.partitions, partition.0.to_be_bytes(), committed.encode());

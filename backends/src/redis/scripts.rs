@@ -49,9 +49,9 @@ return {epoch, meta[2] or '0', symbols, meta[3]}
     )
 });
 
-/// Keys: meta, members, symbols, outbox.
-/// Arguments: epoch, expected, position, first symbol, number of symbols, delta, the symbols, then
-/// member and state in turn.
+/// Keys: meta, members, symbols, outbox, quarantine.
+/// Arguments: epoch, expected, position, first symbol, number of symbols, delta, number of events stepped
+/// over, the symbols, then position and entry of what was stepped over in turn, then member and state.
 pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -65,14 +65,18 @@ local symbols = tonumber(ARGV[5])
 local stored = redis.call('LLEN', KEYS[3])
 if symbols > 0 and stored ~= tonumber(ARGV[4]) - 1 then return {3, tostring(stored)} end
 redis.call('HLEN', KEYS[2])
+redis.call('HLEN', KEYS[5])
 redis.call('XADD', KEYS[4], position .. '-0', 'd', ARGV[6])
 local function in_chunks(command, key, first, last)
   for from = first, last, 1000 do
     redis.call(command, key, unpack(ARGV, from, math.min(from + 999, last)))
   end
 end
-in_chunks('RPUSH', KEYS[3], 7, 6 + symbols)
-in_chunks('HSET', KEYS[2], 7 + symbols, #ARGV)
+local stepped_over = 8 + symbols
+local members = stepped_over + 2 * tonumber(ARGV[7])
+in_chunks('RPUSH', KEYS[3], 8, stepped_over - 1)
+in_chunks('HSET', KEYS[5], stepped_over, members - 1)
+in_chunks('HSET', KEYS[2], members, #ARGV)
 redis.call('HSET', KEYS[1], 'position', position, 'committed_by', epoch)
 return {0, position}
 ",

@@ -106,15 +106,20 @@ impl StateStore for RedisStore {
 
     async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {
         let partition = commit.partition;
-        let keys = ["meta", "members", "symbols", "outbox"].map(|part| self.key(partition, part));
+        let keys =
+            ["meta", "members", "symbols", "outbox", "quarantine"].map(|part| self.key(partition, part));
         let (meta, symbols) = (keys[0].clone(), keys[2].clone());
         let committed = commit.clone();
         let fill = move |command: &mut Cmd| {
             command.arg(keys.len()).arg(&keys[..]);
             command.arg(commit.epoch).arg(commit.expected).arg(commit.position);
             command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
+            command.arg(commit.stepped_over.len());
             for symbol in &commit.symbols {
                 command.arg(&**symbol);
+            }
+            for entry in &commit.stepped_over {
+                command.arg(entry.position).arg(entry.encode());
             }
             for (member, state) in &commit.members {
                 command.arg(&**member).arg(&state[..]);

@@ -2,8 +2,9 @@
 
 use crate::{Fixture, commit, is_fenced};
 use nearline_actors::ports::{PortError, Troubles};
-use nearline_model::PartitionId;
 use nearline_model::remediation::{Quarantined, Suspects};
+use nearline_model::{Commit, PartitionId};
+use std::sync::Arc;
 
 const P: PartitionId = PartitionId(1);
 
@@ -51,6 +52,21 @@ pub async fn an_entry_that_is_there_stays_as_it_is(fixture: &dyn Fixture) {
     ports.quarantine.quarantine(P, epoch, &again).await.expect("the same event again is a success");
     let troubles = ports.quarantine.troubles(P).await.expect("read");
     assert!(troubles.quarantine.iter().eq([&entry(8)]), "{troubles:?}");
+}
+
+pub async fn a_commit_brings_along_what_it_stepped_over(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let epoch = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let quarantine = [entry(3), entry(8), entry(10)].into_iter().collect();
+    let stepping_over = |commit: Arc<Commit>| Arc::new(Commit::clone(&commit).stepping_over(&quarantine));
+    ports.store.commit(stepping_over(commit(P, epoch, 0, 3, &[]))).await.expect("committed");
+    ports.store.commit(stepping_over(commit(P, epoch, 3, 9, &[("ann", "ann")]))).await.expect("committed");
+    let refused = ports.store.commit(stepping_over(commit(P, epoch, 3, 11, &[]))).await;
+    assert!(matches!(refused, Err(PortError::UnexpectedPosition { .. })), "{refused:?}");
+    let troubles = ports.quarantine.troubles(P).await.expect("read");
+    assert!(troubles.quarantine.iter().eq([&entry(3), &entry(8)]), "{troubles:?}");
+    let members = ports.store.load_members(P, &["ann".into()]).await.expect("read");
+    assert_eq!(members[0].as_deref(), Some(&b"ann"[..]));
 }
 
 pub async fn an_older_epoch_puts_nothing_into_quarantine(fixture: &dyn Fixture) {

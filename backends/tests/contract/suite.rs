@@ -94,6 +94,7 @@ pub fn commit(
         members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
         first_symbol: 1,
         symbols: Vec::new(),
+        stepped_over: Vec::new(),
         delta: Arc::new(delta),
         delta_bytes: format!("delta {expected}..{position}").into_bytes(),
     })
@@ -168,6 +169,7 @@ macro_rules! contract_suite {
             an_empty_quarantine_is_empty
             quarantined_events_and_suspects_survive_reopening
             an_entry_that_is_there_stays_as_it_is
+            a_commit_brings_along_what_it_stepped_over
             an_older_epoch_puts_nothing_into_quarantine
             what_is_folded_is_never_put_into_quarantine);
     };

@@ -250,6 +250,7 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
         }
         if !torn || mutation == Some(Mutation::AcknowledgeBeforeCommit) {
             row.symbols.extend(commit.symbols.iter().cloned());
+            commit.stepped_over.iter().for_each(|entry| row.troubles.quarantine.insert(entry.clone()));
             row.outbox.insert(position, commit.delta_bytes.clone().into());
             (row.position, row.committed_by) = (position, epoch);
         }

@@ -73,6 +73,12 @@ impl Quarantine {
         self.0.insert(entry.position, entry);
     }
 
+    /// The entries after position `after` up to position `upto`.
+    pub fn between(&self, after: Position, upto: Position) -> impl Iterator<Item = &Quarantined> {
+        let later = self.0.range(after.saturating_add(1)..).map(|(_, entry)| entry);
+        later.take_while(move |entry| entry.position <= upto)
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
