@@ -18,7 +18,7 @@ const CLUSTER_ATTEMPTS: u32 = 10;
 /// Where to connect to.
 pub(super) enum Target {
     Server(redis::Client),
-    Cluster { client: ClusterClient, timeout: Duration },
+    Cluster(Box<ClusterClient>),
 }
 
 impl Target {
@@ -49,7 +49,7 @@ impl Target {
                 .response_timeout(timeout)
                 .build();
             let client = client.map_err(unusable)?;
-            return Ok((Self::Cluster { client, timeout }, format!("Redis Cluster at {addresses}")));
+            return Ok((Self::Cluster(Box::new(client)), format!("Redis Cluster at {addresses}")));
         }
         match <[_; 1]>::try_from(infos) {
             Ok([info]) => {
@@ -75,9 +75,9 @@ impl Target {
                 let manager = ConnectionManager::new_with_config(client.clone(), config).await?;
                 Ok(Link::Server(manager))
             }
-            Self::Cluster { client, timeout } => {
+            Self::Cluster(client) => {
                 // The client asks node after node; one that hangs must not hold the start up for good.
-                let connecting = tokio::time::timeout(*timeout * 2, client.get_async_connection());
+                let connecting = tokio::time::timeout(timeout * 2, client.get_async_connection());
                 let connected = connecting.await.map_err(|_| {
                     std::io::Error::new(std::io::ErrorKind::TimedOut, "no node answered in time")
                 })?;

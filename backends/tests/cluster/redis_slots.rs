@@ -41,6 +41,9 @@ fn commit(epoch: u64, position: u64) -> Arc<Commit> {
     })
 }
 
+/// A node as CLUSTER SLOTS has it: address, port, id, and what else there is.
+type Node = (String, u16, String, redis::Value);
+
 /// The masters as an operator sees them.
 struct Operator {
     masters: Vec<MultiplexedConnection>,
@@ -66,8 +69,7 @@ impl Operator {
 
     /// The master that has the partition's slot.
     async fn owner(&mut self) -> usize {
-        let slots: Vec<(u16, u16, (String, u16, String, redis::Value))> =
-            ask(&mut self.masters[0], &["CLUSTER", "SLOTS"]).await;
+        let slots: Vec<(u16, u16, Node)> = ask(&mut self.masters[0], &["CLUSTER", "SLOTS"]).await;
         let found = slots.iter().find(|(first, last, _)| (*first..=*last).contains(&self.slot));
         let id = &found.expect("every slot is served").2.2;
         self.ids.iter().position(|other| other == id).expect("one of ours")

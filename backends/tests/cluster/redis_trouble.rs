@@ -1,9 +1,12 @@
 //! Redis restarts, loses replies, runs out of memory, holds what is not ours.
 
 use crate::{DEADLINE, RETRY, soon, until_available, until_written};
-use nearline_actors::ports::{OutboxEntry, PortError, StateStore};
+use nearline_actors::ports::{
+    AggregatesSnapshot, OutboxEntry, PortError, QuarantineStore, StateStore, Troubles,
+};
 use nearline_backends::local_servers::RedisServer;
 use nearline_backends::redis::{RedisSettings, RedisStore};
+use nearline_model::remediation::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
 use std::sync::Arc;
 use std::time::Instant;
@@ -132,12 +135,57 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     }
     let acquired = store.acquire(P1, SETTINGS).await;
     assert!(acquired.as_ref().is_err_and(PortError::is_transient), "{acquired:?}");
+    let crash = Quarantined::new(30, 3, "crash", 1);
+    let snapshot = || AggregatesSnapshot { positions: vec![0, 5, 0, 0], bytes: "sums".into() };
+    for refused in [store.quarantine(P1, epoch, &crash).await, store.save_aggregates(snapshot()).await] {
+        assert!(refused.as_ref().is_err_and(PortError::is_transient), "{refused:?}");
+    }
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 10"), "reads go on");
     assert_eq!(outbox_positions(&store, P1).await, [10]);
+    assert_eq!(store.load_aggregates().await.expect("loaded"), None);
+    assert_eq!(store.troubles(P1).await.expect("read"), Troubles::default());
     command(&mut operator, "CONFIG SET maxmemory 0").await;
+    store.quarantine(P1, epoch, &crash).await.expect("there is room again");
+    store.save_aggregates(snapshot()).await.expect("there is room again");
     store.commit(commit(P1, epoch, 10, 20)).await.expect("there is room again");
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 20"));
     assert_eq!(outbox_positions(&store, P1).await, [10, 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
+    let redis = RedisServer::start().expect("a Redis server");
+    let store = store(&redis, 2_000).await;
+    let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
+    store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
+    let mut operator = operator(&redis).await;
+    command(&mut operator, "CONFIG SET maxmemory-policy noeviction").await;
+    let names: Vec<Box<str>> = (0..5_000).map(|n| format!("member-{n}").into()).collect();
+    // From no room at all to more than enough, in steps smaller than the commit.
+    for (step, room) in (0..=12_u64).map(|step| (step, step * 512 * 1024)) {
+        let info: String = redis::cmd("INFO").arg("memory").query_async(&mut operator).await.expect("INFO");
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("told");
+        let limit = used.trim().parse::<u64>().expect("a number") + room;
+        command(&mut operator, &format!("CONFIG SET maxmemory {limit}")).await;
+        let (expected, _) = store.peek(P1).await.expect("peeked");
+        let mut large = Arc::unwrap_or_clone(commit(P1, epoch, expected, expected + 10));
+        let form = vec![b'a' + u8::try_from(step).expect("few"); 600];
+        large.members = names.iter().map(|name| (name.clone(), form.clone())).collect();
+        let outcome = store.commit(Arc::new(large)).await;
+        let found = store.load_members(P1, &names).await.expect("loaded");
+        let of_this = found.iter().flatten().filter(|stored| stored[..] == form[..]).count();
+        let (position, _) = store.peek(P1).await.expect("peeked");
+        match outcome {
+            Ok(()) => assert_eq!((position, of_this), (expected + 10, names.len())),
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                assert_eq!((position, of_this), (expected, 0), "{error}");
+            }
+        }
+    }
+    let (position, _) = store.peek(P1).await.expect("peeked");
+    assert!(position > 10, "with room enough it is stored");
+    assert_eq!(outbox_positions(&store, P1).await.last(), Some(&position));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
