@@ -169,7 +169,8 @@ impl Associations {
         self.place(title).is_some()
     }
 
-    fn place(&self, title: Symbol) -> Option<usize> {
+    /// The place of `title` among those solved.
+    pub(super) fn place(&self, title: Symbol) -> Option<usize> {
         self.places.get(title as usize).filter(|place| **place != UNSOLVED).map(|place| *place as usize)
     }
 
