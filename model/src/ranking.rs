@@ -26,6 +26,7 @@ use crate::aggregates::Aggregates;
 use crate::catalogue::Catalogue;
 use crate::member::MemberSnapshot;
 use crate::symbols::Symbol;
+use crate::trending::lifts;
 use associations::Associations;
 use factors::{FactorTable, Factors};
 use hashbrown::{HashMap, HashSet};
@@ -52,16 +53,21 @@ pub struct Learned {
 impl Learned {
     /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
-        Self::solved(aggregates, catalogue, Associations::of(aggregates, most))
+        Self::solved(aggregates, catalogue, Associations::of(aggregates, most), &lifts(aggregates))
     }
 
-    /// The same with weights that were solved already.
-    pub fn solved(aggregates: &Aggregates, catalogue: &Catalogue, associations: Associations) -> Self {
-        let mut lifts = vec![1.0; aggregates.title_count() + 1];
-        for (title, lift) in crate::trending::lifts(aggregates) {
-            lifts[title as usize] = lift as f32;
+    /// The same with weights that were solved already, and lifts.
+    pub fn solved(
+        aggregates: &Aggregates,
+        catalogue: &Catalogue,
+        associations: Associations,
+        lifts: &[(Symbol, f64)],
+    ) -> Self {
+        let mut by_title = vec![1.0; aggregates.title_count() + 1];
+        for (title, lift) in lifts {
+            by_title[*title as usize] = *lift as f32;
         }
-        let factors = FactorTable::new(lifts, aggregates.all_plays().to_vec());
+        let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         Self { associations, newcomers: Newcomers::of(aggregates, catalogue), factors }
     }
 
