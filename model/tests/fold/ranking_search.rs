@@ -39,12 +39,12 @@ fn catalogue(size: u32) -> Catalogue {
     let mut catalogue = Catalogue::default();
     for number in 0..size {
         let genre = |step: u32| GENRES[(number / step % 5) as usize].to_owned();
-        let id = if number % 7 == 0 { format!("new{number}") } else { format!("t{number}") };
+        let id = if number.is_multiple_of(7) { format!("new{number}") } else { format!("t{number}") };
         catalogue.put(Title {
             id,
-            genres: if number % 11 == 0 { vec![] } else { vec![genre(1), genre(5)] },
+            genres: if number.is_multiple_of(11) { vec![] } else { vec![genre(1), genre(5)] },
             year: (number % 3 > 0).then(|| 2026 - (number % 9) as u16),
-            countries: if number % 5 == 0 { vec!["JP".into()] } else { vec![] },
+            countries: if number.is_multiple_of(5) { vec!["JP".into()] } else { vec![] },
             ..Title::default()
         });
     }
@@ -152,8 +152,8 @@ impl World {
 fn event_of(number: usize, act: &Act, at_ms: i64) -> Value {
     let kind = ["impression", "play", "thumb", "rating", "progress"][act.kind];
     let mut fields = json!({
-        "device": if act.title % 2 == 0 { "tv" } else { "phone" },
-        "country": if act.title % 3 == 0 { "BR" } else { "JP" },
+        "device": if act.title.is_multiple_of(2) { "tv" } else { "phone" },
+        "country": if act.title.is_multiple_of(3) { "BR" } else { "JP" },
     });
     match act.kind {
         0 => (fields["row"], fields["position"]) = (json!("top_picks"), json!(act.title % 9)),
