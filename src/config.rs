@@ -13,7 +13,7 @@ mod sections;
 mod validation;
 
 pub use live_section::LiveSection;
-pub use ports::open_ports;
+pub use ports::{open_ports, open_stored_ports};
 pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{

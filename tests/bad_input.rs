@@ -8,6 +8,7 @@ use nearline::config::{Config, ConfigError};
 use running::Service;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 const AT: &str = r#""at":"2026-03-01T20:15:00Z""#;
 
@@ -347,4 +348,55 @@ fn a_body_that_lies_about_its_length_or_is_compressed_is_refused() {
     assert!(huge.starts_with("HTTP/1.1 413") && huge.contains("/problems/body-too-large"), "{huge}");
     let nonsense = ask("content-length: nonsense", b"");
     assert!(nonsense.starts_with("HTTP/1.1 400"), "{nonsense}");
+}
+
+fn nearline(directory: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_nearline"));
+    program.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    program
+}
+
+#[test]
+fn looking_into_a_data_directory_that_is_not_there_says_so_and_makes_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for arguments in
+        [&["inspect", "member", "m1"][..], &["inspect", "partition", "0"], &["dead-letters", "list"]]
+    {
+        let output = nearline(directory.path())
+            .env("NEARLINE__EMBEDDED__DIRECTORY", "no-such-data")
+            .args(arguments)
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        for expected in ["no-such-data", "nearline serve", "NEARLINE__EMBEDDED__DIRECTORY"] {
+            assert!(said.contains(expected), "{arguments:?} should name {expected}: {said}");
+        }
+        assert!(!directory.path().join("no-such-data").exists(), "{arguments:?} made the directory");
+    }
+}
+
+#[test]
+fn publishing_to_a_server_that_is_away_says_what_is_waited_for() {
+    use std::io::{BufRead, BufReader};
+    let directory = tempfile::tempdir().expect("a directory");
+    let event = format!(r#"{{"id":"e1","type":"play","member":"m1","title":"t1",{AT}}}"#);
+    std::fs::write(directory.path().join("events.ndjson"), event + "\n").expect("written");
+    std::fs::write(directory.path().join("titles.ndjson"), "{\"id\":\"t1\"}\n").expect("written");
+    // Bound for a moment, so that it is free; nobody answers there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let server = format!("http://{}", port.expect("a free port"));
+    for titles in [&[][..], &["--titles", "titles.ndjson"]] {
+        let mut publishing = nearline(directory.path())
+            .args(["publish", "events.ndjson", "--to", &server])
+            .args(titles)
+            .spawn()
+            .expect("it runs");
+        let mut said = String::new();
+        let mut errors = BufReader::new(publishing.stderr.take().expect("piped"));
+        errors.read_line(&mut said).expect("UTF-8");
+        publishing.kill().expect("still trying");
+        publishing.wait().expect("ended");
+        assert!(said.starts_with(&format!("waiting for {server} (for ")), "{titles:?}: {said}");
+    }
 }

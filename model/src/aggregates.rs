@@ -5,6 +5,8 @@
 //! [`transitions`] counts which title follows which. A delta is added once, by its position.
 
 pub mod arms;
+pub(crate) mod beginnings;
+pub(crate) mod block_maxima;
 pub mod counters;
 mod encoding;
 mod learning;
@@ -189,8 +191,13 @@ impl Aggregates {
     }
 
     /// How often a title, or the beginning, was there to be followed.
-    pub(crate) fn occurrences(&self, title: Symbol) -> u64 {
+    pub fn occurrences(&self, title: Symbol) -> u64 {
         if title == transitions::BEGINNING { self.beginnings } else { self.plays(title) }
+    }
+
+    /// Plays of every title, ever, by title number; those of titles beyond its end are 0.
+    pub(crate) fn all_plays(&self) -> &[u64] {
+        &self.plays
     }
 
     /// Plays of a title, ever.

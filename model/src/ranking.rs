@@ -9,33 +9,35 @@
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
 
+//!
+//! Not every title is scored: [`search`] passes over those that cannot be among the best.
+
 pub mod associations;
+mod factors;
 mod newcomers;
 mod popularity;
+mod scorer;
+mod search;
 mod selection;
 pub mod settings;
+mod sums;
 
-use crate::affinity::GenreAffinity;
 use crate::aggregates::Aggregates;
-use crate::aggregates::transitions::{BEGINNING, Followers};
 use crate::catalogue::Catalogue;
 use crate::member::MemberSnapshot;
-use crate::member::snapshot::{TitleOpinion, WatchedTitle};
 use crate::symbols::Symbol;
-use associations::{Associations, Equations};
+use crate::trending::lifts;
+use associations::Associations;
+use factors::{FactorTable, Factors};
+use hashbrown::{HashMap, HashSet};
+use newcomers::NewcomerScorer;
 pub use newcomers::Newcomers;
-use popularity::Popularity;
-use selection::{Scored, best, candidates, diverse};
+use scorer::Scorer;
+use search::{Found, search};
+use selection::{Listing, Scored, best, best_of, candidates, diverse};
 use serde::Serialize;
 use settings::RankingSettings;
 use std::sync::Arc;
-
-/// What a title of the history must still count for.
-const LEAST_WEIGHT: f64 = 0.001;
-/// Share of a title's length below which it counts as given up.
-const ABANDONED_SHARE: f64 = 0.1;
-/// Reasons given for a title at most.
-const MAX_REASONS: usize = 3;
 
 /// What is worked out from the sums and the catalogue now and then, off the path of queries.
 #[derive(Debug, Default)]
@@ -44,27 +46,41 @@ pub struct Learned {
     pub associations: Associations,
     /// Titles that hardly anybody has played yet.
     pub newcomers: Newcomers,
-    /// Take-rate lift by title number; what is not in it has 1.
-    lifts: Vec<f32>,
+    /// Damping and take-rate lifts, raised to their powers.
+    factors: FactorTable,
 }
 
 impl Learned {
     /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
-        Self::solved(aggregates, catalogue, Associations::of(aggregates, most))
+        Self::solved(aggregates, catalogue, Associations::of(aggregates, most), &lifts(aggregates))
     }
 
-    /// The same with weights that were solved already.
-    pub fn solved(aggregates: &Aggregates, catalogue: &Catalogue, associations: Associations) -> Self {
-        let mut lifts = vec![1.0; aggregates.title_count() + 1];
-        for (title, lift) in crate::trending::lifts(aggregates) {
-            lifts[title as usize] = lift as f32;
+    /// The same with weights that were solved already, and lifts.
+    pub fn solved(
+        aggregates: &Aggregates,
+        catalogue: &Catalogue,
+        associations: Associations,
+        lifts: &[(Symbol, f64)],
+    ) -> Self {
+        let mut by_title = vec![1.0; aggregates.title_count() + 1];
+        for (title, lift) in lifts {
+            by_title[*title as usize] = *lift as f32;
         }
-        Self { associations, newcomers: Newcomers::of(aggregates, catalogue), lifts }
+        let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
+        Self { associations, newcomers: Newcomers::of(aggregates, catalogue), factors }
     }
 
-    fn lift(&self, title: Symbol) -> f64 {
-        self.lifts.get(title as usize).map_or(1.0, |lift| f64::from(*lift))
+    /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise
+    /// the first of them does.
+    pub fn prepare_as(&self, before: &Self) {
+        for settings in before.factors.settings() {
+            self.factors(&settings);
+        }
+    }
+
+    fn factors(&self, settings: &RankingSettings) -> Arc<Factors> {
+        self.factors.under(settings, |title| !self.associations.covers(title as Symbol))
     }
 }
 
@@ -150,39 +166,76 @@ pub fn rank(
 ) -> Vec<Ranked> {
     let settings = query.settings();
     let scorer = Scorer::new(aggregates, member, query);
-    let mut scores = scorer.scores();
-    let top = scores.iter().copied().fold(0.0, f64::max);
-    for title in excluded(aggregates, member, query) {
-        scores[title as usize] = 0.0;
-    }
-    let newcomers = newcomers(aggregates, catalogue, member, query, top);
-    // One that was played a little already has the better of both scores.
-    let mut unknown = Vec::new();
-    for (id, score, _) in &newcomers {
-        match aggregates.title(id) {
-            Some(title) => scores[title as usize] = scores[title as usize].max(*score),
-            None => unknown.push((id, *score)),
-        }
-    }
-    let boost = |id: &str| query.boost.map_or(1.0, |boost| boost(id));
-    let known = scores.iter().enumerate().filter(|(_, score)| **score > 0.0).map(|(title, score)| {
-        let id = aggregates.title_id(title as Symbol);
-        Scored { id, score: score * boost(id) }
-    });
-    let unknown = unknown.iter().map(|(id, score)| Scored { id, score: score * boost(id) });
+    let excluded = excluded(aggregates, member, query);
     let admitted =
         |id: &str| catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id));
     let wanted = candidates(query.limit, settings.diversity);
-    let ranked = best(known.chain(unknown), wanted, admitted);
+    let found =
+        search(aggregates, &scorer, if query.boost.is_some() { usize::MAX } else { wanted }, &excluded);
+    let top = found.top;
+    let newcomers = NewcomerScorer::new(aggregates, catalogue, member, query, top);
+    let mut found = Some(found);
+    let mut list = |length: usize| {
+        let found = found.take().unwrap_or_else(|| search(aggregates, &scorer, length, &excluded));
+        with_newcomers(aggregates, found, newcomers.as_ref(), length)
+    };
+    let ranked = match query.boost {
+        None => best(wanted, list, admitted),
+        // No bound is known of boosts: every title is boosted.
+        Some(boost) => {
+            let all = list(usize::MAX).titles.into_iter();
+            best_of(
+                all.map(|Scored { id, score }| Scored { score: score * boost(&id), id }),
+                wanted,
+                admitted,
+            )
+        }
+    };
     let mut ranked = diverse(ranked, catalogue, query.limit, settings.diversity);
     if query.explain {
+        let newcomers = newcomers.map(|newcomers| newcomers.scoring(0.0)).unwrap_or_default();
         for ranked in &mut ranked {
-            let newcomer = newcomers.iter().find(|(id, ..)| *id == ranked.title);
-            ranked.reasons =
-                scorer.reasons(&ranked.title, newcomer.map(|(_, score, affinity)| (*score, *affinity)));
+            let newcomer = newcomers.iter().find(|newcomer| newcomer.id == ranked.title);
+            let newcomer = newcomer.map(|newcomer| (newcomer.score, newcomer.affinity));
+            ranked.reasons = scorer.reasons(&ranked.title, newcomer);
         }
     }
     ranked
+}
+
+/// The titles found by a search for `length` of them, with the newcomers that belong among them.
+fn with_newcomers(
+    aggregates: &Aggregates,
+    found: Found,
+    newcomers: Option<&NewcomerScorer<'_>>,
+    length: usize,
+) -> Listing {
+    let is_whole = found.titles.len() < length;
+    let scored =
+        |(score, title): &(f64, Symbol)| Scored { id: aggregates.title_id(*title).clone(), score: *score };
+    let mut titles: Vec<Scored> = found.titles.iter().map(scored).collect();
+    let Some(newcomers) = newcomers else { return Listing { titles, is_whole } };
+    let last = if is_whole { None } else { titles.last().cloned() };
+    let liked = newcomers.scoring(last.as_ref().map_or(0.0, |last| last.score));
+    if liked.is_empty() {
+        return Listing { titles, is_whole };
+    }
+    let places: HashMap<Symbol, usize> =
+        found.titles.iter().enumerate().map(|(place, (_, title))| (*title, place)).collect();
+    for newcomer in liked {
+        let place = aggregates.title(&newcomer.id).and_then(|title| places.get(&title));
+        match place {
+            // One that was played a little already has the better of both scores.
+            Some(place) => titles[*place].score = titles[*place].score.max(newcomer.score),
+            None => titles.push(Scored { id: newcomer.id, score: newcomer.score }),
+        }
+    }
+    titles.sort_unstable_by(|a, b| b.cmp(a));
+    // What comes after the last title found may have others before it.
+    if let Some(last) = last {
+        titles.retain(|scored| *scored >= last);
+    }
+    Listing { titles, is_whole }
 }
 
 /// The score that each of `titles` has in [`rank`], in their order, boost and newcomers aside; 0 for what
@@ -194,12 +247,12 @@ pub fn score_titles(
     query: &Query<'_>,
     titles: &[&str],
 ) -> Vec<f64> {
-    let mut scores = Scorer::new(aggregates, member, query).scores();
-    for title in excluded(aggregates, member, query) {
-        scores[title as usize] = 0.0;
-    }
+    let scorer = Scorer::new(aggregates, member, query);
+    let excluded = excluded(aggregates, member, query);
     let score = |id: &&str| match aggregates.title(id) {
-        Some(title) if catalogue.is_available(id, query.country) => scores[title as usize],
+        Some(title) if catalogue.is_available(id, query.country) && !excluded.contains(&title) => {
+            scorer.score(title)
+        }
         _ => 0.0,
     };
     titles.iter().map(score).collect()
@@ -213,224 +266,16 @@ pub fn similar(
     query: &Query<'_>,
 ) -> Vec<Ranked> {
     let Some(from) = aggregates.title(title) else { return Vec::new() };
-    let sources = vec![Source::new(aggregates, query.learned, Arc::from(title), from, 1.0)];
-    let settings = query.settings();
-    let scorer =
-        Scorer { aggregates, query, settings, sources, popularity: Popularity::of(aggregates, query, 0.0) };
-    let scores = scorer.scores();
-    let scored = scores
-        .iter()
-        .enumerate()
-        .map(|(title, score)| Scored { id: aggregates.title_id(title as Symbol), score: *score });
-    best(scored, query.limit, |id| id != title && catalogue.is_available(id, query.country))
+    let scorer = Scorer::after(aggregates, title, from, query);
+    let itself = HashSet::from_iter([from]);
+    let list =
+        |length| with_newcomers(aggregates, search(aggregates, &scorer, length, &itself), None, length);
+    best(query.limit, list, |id| catalogue.is_available(id, query.country))
 }
 
-/// A title of the history, and what it counts for.
-struct Source<'a> {
-    title: Arc<str>,
-    symbol: Symbol,
-    weight: f64,
-    solved: Option<&'a [f32]>,
-    followers: Option<&'a Followers>,
-    diagonal: f64,
-}
-
-impl<'a> Source<'a> {
-    fn new(
-        aggregates: &'a Aggregates,
-        learned: Option<&'a Learned>,
-        title: Arc<str>,
-        symbol: Symbol,
-        weight: f64,
-    ) -> Self {
-        Self {
-            title,
-            symbol,
-            weight,
-            solved: learned.and_then(|learned| learned.associations.after(symbol)),
-            followers: aggregates.transitions.after(symbol),
-            diagonal: Equations::diagonal(aggregates.occurrences(symbol)),
-        }
-    }
-
-    /// What it speaks for `to`, before damping.
-    fn weight_of(&self, to: Symbol, associations: Option<&Associations>) -> f64 {
-        let solved = associations.and_then(|associations| associations.weight(self.symbol, to));
-        let direct = || self.followers.map_or(0.0, |after| Equations::direct(after.get(to), self.diagonal));
-        self.weight * solved.unwrap_or_else(direct)
-    }
-}
-
-/// Scores titles for one query.
-struct Scorer<'a> {
-    aggregates: &'a Aggregates,
-    query: &'a Query<'a>,
-    settings: RankingSettings,
-    sources: Vec<Source<'a>>,
-    popularity: Popularity<'a>,
-}
-
-impl<'a> Scorer<'a> {
-    fn new(aggregates: &'a Aggregates, member: Option<&MemberSnapshot>, query: &'a Query<'a>) -> Self {
-        let settings = query.settings();
-        let history = member.map(|member| member.history.as_slice()).unwrap_or_default();
-        let opinions = member.map(|member| member.opinions.as_slice()).unwrap_or_default();
-        let mut sources = Vec::new();
-        let mut step = 1.0;
-        for watched in history.iter().rev() {
-            if step < LEAST_WEIGHT {
-                break;
-            }
-            if let Some(symbol) = aggregates.title(&watched.title) {
-                let opinion = opinions.iter().find(|opinion| opinion.title == watched.title);
-                let weight = step * regard(watched, opinion, &settings);
-                sources.push(Source::new(aggregates, query.learned, watched.title.clone(), symbol, weight));
-            }
-            step *= settings.step_weight;
-        }
-        if let Some(member) = member
-            && member.seen.is_empty()
-            && step >= LEAST_WEIGHT
-        {
-            sources.push(Source::new(aggregates, query.learned, Arc::from(""), BEGINNING, step));
-        }
-        let popularity = Popularity::of(aggregates, query, settings.popularity_weight);
-        Self { aggregates, query, settings, sources, popularity }
-    }
-
-    fn associations(&self) -> Option<&'a Associations> {
-        self.query.learned.map(|learned| &learned.associations)
-    }
-
-    /// Scores of all titles by their number.
-    fn scores(&self) -> Vec<f64> {
-        let mut scores = vec![0.0_f64; self.aggregates.title_count() + 1];
-        let covered = self.associations().map_or(&[][..], Associations::titles);
-        let mut solved = vec![0.0_f32; covered.len()];
-        for source in &self.sources {
-            if let Some(weights) = source.solved {
-                let weight = source.weight as f32;
-                solved.iter_mut().zip(weights).for_each(|(sum, solved)| *sum += weight * solved);
-            }
-            let is_covered =
-                |to: Symbol| source.solved.is_some() && self.associations().is_some_and(|a| a.covers(to));
-            for (to, pair) in source.followers.into_iter().flat_map(|followers| followers.iter()) {
-                if !is_covered(to) {
-                    scores[to as usize] += source.weight * Equations::direct(pair, source.diagonal);
-                }
-            }
-        }
-        for (title, solved) in covered.iter().zip(&solved) {
-            scores[*title as usize] += f64::from(*solved);
-        }
-        for (title, score) in scores.iter_mut().enumerate() {
-            if *score > 0.0 {
-                *score *= self.damping(title as Symbol);
-            }
-            *score = (score.max(0.0) + self.popularity.score(title)) * self.lift(title as Symbol);
-        }
-        scores[BEGINNING as usize] = 0.0;
-        scores
-    }
-
-    /// How much more a title is taken where it is offered than others are.
-    fn lift(&self, title: Symbol) -> f64 {
-        let lift = self.query.learned.map_or(1.0, |learned| learned.lift(title));
-        if self.settings.lift_power == 1.0 { lift } else { lift.powf(self.settings.lift_power) }
-    }
-
-    fn damping(&self, title: Symbol) -> f64 {
-        (self.aggregates.plays(title) as f64 + self.settings.damping_plays).powf(-self.settings.damping_power)
-    }
-
-    fn reasons(&self, title: &str, newcomer: Option<(f64, f64)>) -> Vec<Reason> {
-        let mut reasons: Vec<(f64, Reason)> = Vec::new();
-        if let Some((weight, affinity)) = newcomer {
-            reasons.push((weight, Reason::Newcomer { affinity, weight }));
-        }
-        if let Some(title) = self.aggregates.title(title) {
-            let lift = self.lift(title);
-            let damping = self.damping(title) * lift;
-            for source in &self.sources {
-                let weight = source.weight_of(title, self.associations()) * damping;
-                if weight > 0.0 {
-                    let because = || Reason::BecauseYouWatched { title: source.title.clone(), weight };
-                    let is_beginning = source.symbol == BEGINNING;
-                    reasons
-                        .push((weight, if is_beginning { Reason::OftenFirst { weight } } else { because() }));
-                }
-            }
-            let weight = self.popularity.score(title as usize) * lift;
-            if weight > 0.0 {
-                let dimension = self.popularity.dimension(title as usize);
-                reasons.push((weight, Reason::Popular { dimension, weight }));
-            }
-        }
-        reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
-        reasons.into_iter().take(MAX_REASONS).map(|(_, reason)| reason).collect()
-    }
-}
-
-/// What a title of the history counts for by what the member thought of it; 1 where nothing is known.
-fn regard(watched: &WatchedTitle, opinion: Option<&TitleOpinion>, settings: &RankingSettings) -> f64 {
-    if let Some(opinion) = opinion {
-        match (opinion.thumb, opinion.rating) {
-            (Some(-1), _) => return settings.thumb_down,
-            (Some(1), _) => return settings.thumb_up,
-            (Some(_), _) => return settings.two_thumbs_up,
-            (None, Some(rating)) => return 1.0 + settings.star * (f64::from(rating) - 3.0),
-            (None, None) => {}
-        }
-    }
-    let (seconds, length) = (f64::from(watched.watched_s), f64::from(watched.duration_s));
-    if seconds > 0.0 && seconds < ABANDONED_SHARE * length { settings.abandoned } else { 1.0 }
-}
-
-/// Titles hardly played yet that the member may like: id, score, affinity.
-fn newcomers(
-    aggregates: &Aggregates,
-    catalogue: &Catalogue,
-    member: Option<&MemberSnapshot>,
-    query: &Query<'_>,
-    top: f64,
-) -> Vec<(Arc<str>, f64, f64)> {
-    let freshness = query.settings().freshness;
-    let Some(learned) = query.learned.filter(|learned| freshness > 0.0 && !learned.newcomers.is_empty())
-    else {
-        return Vec::new();
-    };
-    let affinity = GenreAffinity::of(member, catalogue);
-    // With nothing played yet, newcomers are all there is.
-    let top = if top > 0.0 { top } else { 1.0 };
-    let seen = |id: &str| {
-        query.exclude.contains(&id)
-            || member.is_some_and(|member| {
-                let mut watched = member.history.iter().map(|watched| &*watched.title);
-                watched.any(|title| title == id)
-                    || member.seen.iter().any(|title| **title == *id)
-                    || member
-                        .opinions
-                        .iter()
-                        .any(|opinion| opinion.thumb == Some(-1) && *opinion.title == *id)
-            })
-    };
-    let few =
-        |id: &str| aggregates.title(id).is_none_or(|title| aggregates.plays(title) < newcomers::FEW_PLAYS);
-    learned
-        .newcomers
-        .iter()
-        .filter(|(id, _)| few(id) && !seen(id))
-        .filter_map(|(id, newness)| {
-            let title = catalogue.get(id)?;
-            let affinity = affinity.to(&title.genres);
-            let score = freshness * newness * affinity * top;
-            (score > 0.0).then(|| (id.clone(), score, affinity))
-        })
-        .collect()
-}
-
-fn excluded(aggregates: &Aggregates, member: Option<&MemberSnapshot>, query: &Query<'_>) -> Vec<Symbol> {
-    let mut excluded: Vec<Symbol> = query.exclude.iter().filter_map(|id| aggregates.title(id)).collect();
+/// Titles that are not offered whatever they score.
+fn excluded(aggregates: &Aggregates, member: Option<&MemberSnapshot>, query: &Query<'_>) -> HashSet<Symbol> {
+    let mut excluded: HashSet<Symbol> = query.exclude.iter().filter_map(|id| aggregates.title(id)).collect();
     if let Some(member) = member {
         let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &opinion.title);
         excluded.extend(disliked.filter_map(|id| aggregates.title(id)));

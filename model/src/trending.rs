@@ -14,7 +14,7 @@
 //! Where several dimensions are asked for, scores are averaged; where they hold too few titles, those of
 //! `all` follow, with scores below. Equal scores are ordered by title id.
 
-use crate::aggregates::counters::CounterTable;
+use crate::aggregates::counters::TitleCounters;
 use crate::aggregates::{ALL, Aggregates};
 use crate::catalogue::Catalogue;
 use crate::position_bias::PositionBias;
@@ -128,20 +128,52 @@ impl Faded {
 /// Half-life of the lifts that the ranking uses, in 30-minute epochs: a day.
 const LIFT_HALF_LIFE: f64 = 48.0;
 
+/// Titles whose figures are looked at in one go: well below a millisecond.
+const TITLES_AT_ONCE: u32 = 1_024;
+
+/// The take-rate lifts of titles, from sums that are looked at piece by piece: whoever adds to them is not
+/// kept waiting for all.
+#[derive(Default)]
+pub struct Lifts {
+    titles: Vec<Faded>,
+    looked: Symbol,
+}
+
+impl Lifts {
+    /// Looks at the next titles; false if there are none.
+    pub fn look(&mut self, aggregates: &Aggregates) -> bool {
+        let last = (aggregates.title_count() as Symbol).min(self.looked.saturating_add(TITLES_AT_ONCE));
+        let next = self.looked + 1..=last;
+        let is_more = !next.is_empty();
+        if let Some(table) = aggregates.counters(ALL) {
+            let counters = next.filter_map(|title| Some((title, table.title(title)?)));
+            self.titles.extend(faded(aggregates, PositionBias::of(aggregates), counters, LIFT_HALF_LIFE));
+        }
+        self.looked = last;
+        is_more
+    }
+
+    /// The lift of every title looked at that was shown or played in the epochs kept, fading within a day;
+    /// those of all others are 1.
+    pub fn of_titles(&self) -> Vec<(Symbol, f64)> {
+        let prior = Prior::of(&self.titles);
+        self.titles.iter().map(|title| (title.title, prior.lift(title))).collect()
+    }
+}
+
 /// The take-rate lift of every title that was shown in the epochs kept, fading within a day; those of all
 /// others are 1.
 pub fn lifts(aggregates: &Aggregates) -> Vec<(Symbol, f64)> {
-    let Some(table) = aggregates.counters(ALL) else { return Vec::new() };
-    let titles = faded(aggregates, PositionBias::of(aggregates), table, LIFT_HALF_LIFE);
-    let prior = Prior::of(&titles);
-    titles.iter().map(|title| (title.title, prior.lift(title))).collect()
+    let mut lifts = Lifts::default();
+    while lifts.look(aggregates) {}
+    lifts.of_titles()
 }
 
 /// Titles played in one dimension, best first.
 fn in_dimension(aggregates: &Aggregates, bias: &PositionBias, name: &str) -> Vec<Trend> {
     let Some(table) = aggregates.counters(name) else { return Vec::new() };
     let half_life = f64::from(aggregates.settings.trend_half_life_epochs.max(1));
-    let titles = faded(aggregates, bias, table, half_life);
+    let titles = faded(aggregates, bias, table.titles(), half_life);
     let prior = Prior::of(&titles);
     let top = titles.iter().map(|title| title.plays).fold(0.0, f64::max);
     let mut trends: Vec<Trend> = titles
@@ -169,14 +201,18 @@ fn sort(trends: &mut [Trend]) {
     trends.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title)));
 }
 
-/// Figures of all titles of a table, in no order.
-fn faded(aggregates: &Aggregates, bias: &PositionBias, table: &CounterTable, half_life: f64) -> Vec<Faded> {
+/// Figures of titles, in their order.
+fn faded<'a>(
+    aggregates: &Aggregates,
+    bias: &PositionBias,
+    titles: impl Iterator<Item = (Symbol, &'a TitleCounters)>,
+    half_life: f64,
+) -> Vec<Faded> {
     let newest = aggregates.newest_epoch();
     // Epochs past their time are swept out now and then: they must not count until then.
     let kept = ((half_life * KEPT_HALF_LIVES) as u32).min(aggregates.settings.epochs.saturating_sub(1));
     let weights: Vec<f64> = (0..=kept).map(|age| (-f64::from(age) / half_life).exp2()).collect();
-    table
-        .titles()
+    titles
         .map(|(title, counters)| {
             let (mut impressions, mut attributed) = (0.0, 0.0);
             for (epoch, counts) in counters.epochs.iter().rev() {

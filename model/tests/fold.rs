@@ -15,6 +15,10 @@ mod page;
 mod quarantine;
 #[path = "fold/ranking.rs"]
 mod ranking;
+#[path = "fold/ranking_reference.rs"]
+mod ranking_reference;
+#[path = "fold/ranking_search.rs"]
+mod ranking_search;
 #[path = "fold/replay.rs"]
 mod replay;
 #[path = "fold/rules.rs"]

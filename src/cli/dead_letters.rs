@@ -1,6 +1,6 @@
 //! `nearline dead-letters`: events that were refused, why, and what to do with them.
 
-use crate::config::{Config, open_ports};
+use crate::config::{Config, open_stored_ports};
 use crate::dead_letters::document;
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -84,7 +84,7 @@ Example:
 }
 
 pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Result<()> {
-    let ports = open_ports(config).await?;
+    let ports = open_stored_ports(config).await?;
     match args.command {
         DeadLettersCommand::List { after, limit, reason, json } => {
             list(&ports, after, limit, reason.as_deref(), json).await

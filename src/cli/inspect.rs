@@ -1,6 +1,6 @@
 //! `nearline inspect`: what is stored, read without the engine.
 
-use crate::config::{Config, open_ports};
+use crate::config::{Config, open_stored_ports};
 use crate::verify::verify_partition;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -57,7 +57,7 @@ enum What {
 }
 
 pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()> {
-    let ports = open_ports(config).await?;
+    let ports = open_stored_ports(config).await?;
     let mut out = String::new();
     let result = match args.what {
         What::Member { id } => member(&ports, config, &id, args.json, &mut out).await,

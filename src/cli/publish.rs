@@ -3,6 +3,7 @@
 mod destination;
 mod publisher;
 mod resume;
+mod waiting;
 
 pub(super) use destination::{Destination, DestinationArgs, put_titles};
 pub(super) use publisher::{Line, Publisher};

@@ -8,6 +8,7 @@ use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::remediation::RemediationSettings;
+use std::path::Path;
 
 impl Config {
     /// Settings of the engine.
@@ -71,6 +72,23 @@ pub async fn open_ports(config: &Config) -> Result<Ports, PortError> {
         }
         BackendKind::Cluster => connect_cluster(nats_settings(config), redis_settings(config)).await,
     }
+}
+
+/// Opens the backend that is configured, to look at what is stored: where nothing is, nothing is made.
+///
+/// # Errors
+/// [`PortError::Misconfigured`] if the embedded directory holds no data, and those of [`open_ports`].
+pub async fn open_stored_ports(config: &Config) -> Result<Ports, PortError> {
+    let directory = Path::new(&config.embedded.directory);
+    if config.backend.kind == BackendKind::Embedded && !directory.is_dir() {
+        let from = std::env::current_dir().unwrap_or_default();
+        return Err(PortError::Misconfigured(format!(
+            "there is no data in {}: run this where `nearline serve` runs, or name its directory with \
+             --config or NEARLINE__EMBEDDED__DIRECTORY",
+            from.join(directory).display()
+        )));
+    }
+    open_ports(config).await
 }
 
 fn embedded_settings(config: &Config) -> EmbeddedSettings {

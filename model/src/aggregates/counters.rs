@@ -1,5 +1,6 @@
 //! Title counters of one dimension: counts by 30-minute epoch, decayed popularity and trend.
 
+use super::block_maxima::BlockMaxima;
 use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
 use crate::delta::Counts;
 use crate::symbols::Symbol;
@@ -80,6 +81,7 @@ impl TitleCounters {
 pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
     popularity: Vec<f64>,
+    maxima: BlockMaxima,
 }
 
 impl CounterTable {
@@ -99,25 +101,33 @@ impl CounterTable {
             let plays = u64::from(counts.plays);
             counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
             counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
-            put(&mut self.popularity, title, counters.popularity.value(decays.popularity_landmark));
+            let score = counters.popularity.value(decays.popularity_landmark);
+            put(&mut self.popularity, &mut self.maxima, title, score);
         }
     }
 
     /// Sweeps out what is too old, and recomputes all scores.
     pub(crate) fn rescale(&mut self, decays: &Decays) {
         self.popularity.fill(0.0);
+        self.maxima.clear();
         self.titles.retain(|_, counters| {
             counters.expire(decays);
             !counters.is_empty()
         });
         for (title, counters) in &self.titles {
-            put(&mut self.popularity, *title, counters.popularity.value(decays.popularity_landmark));
+            let score = counters.popularity.value(decays.popularity_landmark);
+            put(&mut self.popularity, &mut self.maxima, *title, score);
         }
     }
 
     /// Decayed plays by title number, in a unit common to this table.
     pub fn popularity(&self) -> &[f64] {
         &self.popularity
+    }
+
+    /// The greatest of [`Self::popularity`] in each block of titles.
+    pub(crate) fn popularity_maxima(&self) -> &BlockMaxima {
+        &self.maxima
     }
 
     /// Numbers of all titles counted, in no order.
@@ -131,10 +141,11 @@ impl CounterTable {
     }
 }
 
-fn put(scores: &mut Vec<f64>, title: Symbol, score: f64) {
+fn put(scores: &mut Vec<f64>, maxima: &mut BlockMaxima, title: Symbol, score: f64) {
     let at = title as usize;
     if scores.len() <= at {
         scores.resize(at + 1, 0.0);
     }
-    scores[at] = score;
+    let before = std::mem::replace(&mut scores[at], score);
+    maxima.changed(scores, at, before);
 }

@@ -9,6 +9,7 @@
 //! number at most; what was dropped starts anew. Below the limit sums are exact and the same whatever
 //! the order of arrival; at the limit they depend on when it was reached.
 
+use super::beginnings::Beginnings;
 use crate::symbols::{NONE, Symbol, Symbols};
 use hashbrown::HashMap;
 use std::sync::LazyLock;
@@ -64,6 +65,11 @@ impl Pair {
         f64::from(self.near) / UNIT
     }
 
+    /// The greater of both sums, each by itself.
+    pub(crate) fn max_of_each(self, other: Self) -> Self {
+        Self { next: self.next.max(other.next), near: self.near.max(other.near) }
+    }
+
     fn add(&mut self, other: Self) {
         self.next = self.next.saturating_add(other.next);
         self.near = self.near.saturating_add(other.near);
@@ -107,13 +113,15 @@ impl Followers {
 #[derive(Debug)]
 pub struct Transitions {
     pub(crate) from: Vec<Followers>,
+    /// What follows the beginning, once more, by title number.
+    beginnings: Beginnings,
     pairs: usize,
     limit: usize,
 }
 
 impl Transitions {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { from: Vec::new(), pairs: 0, limit }
+        Self { from: Vec::new(), beginnings: Beginnings::default(), pairs: 0, limit }
     }
 
     /// Adds a play of `to` after `sources`, most recent first.
@@ -132,7 +140,11 @@ impl Transitions {
         }
         let pairs = &mut self.from[at].pairs;
         let before = pairs.len();
-        pairs.entry(to).or_default().add(sums);
+        let pair = pairs.entry(to).or_default();
+        pair.add(sums);
+        if from == BEGINNING {
+            self.beginnings.raise(to, *pair);
+        }
         self.pairs += pairs.len() - before;
     }
 
@@ -148,11 +160,20 @@ impl Transitions {
             followers.keep_strongest(most, titles);
         }
         self.pairs = self.from.iter().map(|followers| followers.pairs.len()).sum();
+        self.beginnings = Beginnings::default();
+        for (to, pair) in self.from.first().into_iter().flat_map(|followers| &followers.pairs) {
+            self.beginnings.raise(*to, *pair);
+        }
     }
 
     /// What follows `title`.
     pub fn after(&self, title: Symbol) -> Option<&Followers> {
         self.from.get(title as usize).filter(|followers| !followers.pairs.is_empty())
+    }
+
+    /// What follows the beginning, by title number.
+    pub(crate) fn beginnings(&self) -> &Beginnings {
+        &self.beginnings
     }
 
     /// Number of pairs.

@@ -23,9 +23,10 @@
 use crate::aggregates::Aggregates;
 use crate::aggregates::transitions::{BEGINNING, NEXT_STEP, Pair};
 use crate::identifier::Position;
-use crate::symbols::Symbol;
+use crate::symbols::{NONE, Symbol};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Par};
+use std::sync::Arc;
 
 /// Weight of rebuilding the history beside predicting the next title: α.
 const HISTORY_SHARE: f64 = 0.5;
@@ -34,6 +35,9 @@ const REGULARISATION: f64 = 300.0;
 const REGULARISATION_POWER: f64 = 0.25;
 /// What an endless history faded by 0.85 per step adds up to, squared.
 const SERIES: f64 = 1.0 / (1.0 - NEXT_STEP * NEXT_STEP);
+
+/// Pairs looked at in one go, about: a fraction of a millisecond.
+const PAIRS_AT_ONCE: usize = 16_384;
 
 const UNSOLVED: u32 = u32::MAX;
 
@@ -65,7 +69,12 @@ impl Equations {
     }
 }
 
-/// What one solve takes from the sums. Taking it is quick; solving is not, and needs the sums no more.
+/// What one solve takes from the sums; solving needs the sums no more.
+///
+/// Taking all at once would keep whoever adds to the sums waiting, so they may be taken piece by piece:
+/// [`Problem::begin`], then [`Problem::look`] until nothing is left, with a [`Problem::take_in`] after each
+/// that does not need the sums. What was added in between is in some pieces and not in others; positions
+/// are those of the beginning.
 #[derive(Debug)]
 pub struct Problem {
     titles: Vec<Symbol>,
@@ -73,19 +82,38 @@ pub struct Problem {
     overlap: Mat<f32>,
     target: Mat<f32>,
     positions: Vec<Position>,
+    /// Shared by all numbers of the sums it was taken from, and by no others.
+    identity: Arc<str>,
+    /// Place of the next title to look at.
+    next: usize,
+    /// What was looked at and not taken in yet: occurrences by place, and pairs.
+    occurrences: Vec<(usize, u64)>,
+    pairs: Vec<(usize, usize, Pair)>,
 }
 
 impl Problem {
     /// Over the `most` titles played most.
     pub fn of(aggregates: &Aggregates, most: usize) -> Self {
+        let mut problem = Self::begin(aggregates, most);
+        while problem.look(aggregates) {
+            problem.take_in();
+        }
+        problem
+    }
+
+    /// Over the `most` titles played most, with nothing looked at yet.
+    pub fn begin(aggregates: &Aggregates, most: usize) -> Self {
         let mut titles: Vec<Symbol> = (1..=aggregates.title_count() as Symbol).collect();
         titles.retain(|title| aggregates.plays(*title) > 0);
         let by_plays = |a: &Symbol, b: &Symbol| {
             let plays = |title: &Symbol| aggregates.plays(*title);
             plays(b).cmp(&plays(a)).then_with(|| aggregates.title_id(*a).cmp(aggregates.title_id(*b)))
         };
-        titles.sort_unstable_by(by_plays);
+        if titles.len() > most && most > 0 {
+            titles.select_nth_unstable_by(most - 1, by_plays);
+        }
         titles.truncate(most);
+        titles.sort_unstable_by(by_plays);
         if most > 0 && aggregates.beginnings > 0 {
             titles.push(BEGINNING);
         }
@@ -93,30 +121,66 @@ impl Problem {
         for (place, title) in titles.iter().enumerate() {
             places[*title as usize] = place as u32;
         }
-        let size = titles.len();
-        let (mut overlap, mut target) = (Mat::<f32>::zeros(size, size), Mat::<f32>::zeros(size, size));
-        for (row, from) in titles.iter().enumerate() {
-            for (to, forth) in aggregates.transitions.after(*from).into_iter().flat_map(|after| after.iter())
-            {
-                let column = places[to as usize];
-                if column != UNSOLVED {
-                    let column = column as usize;
-                    let none = Pair::default();
-                    target[(row, column)] += Equations::target(forth, none) as f32;
-                    target[(column, row)] += Equations::target(none, forth) as f32;
-                    overlap[(row, column)] += Equations::overlap(forth, none) as f32;
-                    overlap[(column, row)] += Equations::overlap(none, forth) as f32;
+        Self {
+            titles,
+            places,
+            overlap: Mat::new(),
+            target: Mat::new(),
+            positions: aggregates.positions().to_vec(),
+            identity: aggregates.title_id(NONE).clone(),
+            next: 0,
+            occurrences: Vec::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    /// Whether these are the sums that it was begun with, and not others in their place.
+    pub fn is_of(&self, aggregates: &Aggregates) -> bool {
+        Arc::ptr_eq(&self.identity, aggregates.title_id(NONE))
+    }
+
+    /// Looks at the sums of the next titles; false if there are none.
+    pub fn look(&mut self, aggregates: &Aggregates) -> bool {
+        let mut looked = 0;
+        while let Some(from) = self.titles.get(self.next)
+            && looked < PAIRS_AT_ONCE
+        {
+            self.occurrences.push((self.next, aggregates.occurrences(*from)));
+            for (to, pair) in aggregates.transitions.after(*from).into_iter().flat_map(|after| after.iter()) {
+                looked += 1;
+                // Titles that came later have no place.
+                match self.places.get(to as usize) {
+                    None | Some(&UNSOLVED) => {}
+                    Some(place) => self.pairs.push((self.next, *place as usize, pair)),
                 }
             }
-            overlap[(row, row)] = Equations::diagonal(aggregates.occurrences(*from)) as f32;
-            target[(row, row)] = 0.0;
+            self.next += 1;
         }
-        Self { titles, places, overlap, target, positions: aggregates.positions().to_vec() }
+        !self.occurrences.is_empty()
+    }
+
+    /// Takes in what was looked at.
+    pub fn take_in(&mut self) {
+        let size = self.titles.len();
+        if self.overlap.nrows() < size {
+            (self.overlap, self.target) = (Mat::zeros(size, size), Mat::zeros(size, size));
+        }
+        let (overlap, target, none) = (&mut self.overlap, &mut self.target, Pair::default());
+        for (row, column, forth) in self.pairs.drain(..) {
+            target[(row, column)] += Equations::target(forth, none) as f32;
+            target[(column, row)] += Equations::target(none, forth) as f32;
+            overlap[(row, column)] += Equations::overlap(forth, none) as f32;
+            overlap[(column, row)] += Equations::overlap(none, forth) as f32;
+        }
+        for (place, occurrences) in self.occurrences.drain(..) {
+            overlap[(place, place)] = Equations::diagonal(occurrences) as f32;
+            target[(place, place)] = 0.0;
+        }
     }
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self) -> Associations {
-        let Self { titles, places, overlap, target, positions } = self;
+        let Self { titles, places, overlap, target, positions, identity, .. } = self;
         let size = titles.len();
         faer::set_global_parallelism(Par::Seq);
         let mut weights = vec![0.0_f32; size * size];
@@ -133,7 +197,7 @@ impl Problem {
                 weights[column * size + column] = 0.0;
             }
         }
-        Associations { titles, places, weights, positions }
+        Associations { titles, places, weights, positions, identity }
     }
 }
 
@@ -146,6 +210,7 @@ pub struct Associations {
     /// By place of the title watched, then of the title scored.
     weights: Vec<f32>,
     positions: Vec<Position>,
+    identity: Arc<str>,
 }
 
 impl Associations {
@@ -164,12 +229,19 @@ impl Associations {
         &self.positions
     }
 
+    /// Whether these are the sums that the weights were solved from, and not others in their place, in
+    /// which titles may have other numbers.
+    pub fn are_of(&self, aggregates: &Aggregates) -> bool {
+        Arc::ptr_eq(&self.identity, aggregates.title_id(NONE))
+    }
+
     /// Whether `title` was solved.
     pub fn covers(&self, title: Symbol) -> bool {
         self.place(title).is_some()
     }
 
-    fn place(&self, title: Symbol) -> Option<usize> {
+    /// The place of `title` among those solved.
+    pub(super) fn place(&self, title: Symbol) -> Option<usize> {
         self.places.get(title as usize).filter(|place| **place != UNSOLVED).map(|place| *place as usize)
     }
 

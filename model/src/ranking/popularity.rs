@@ -1,16 +1,39 @@
 //! Popularity in the dimensions of a query.
 
 use super::Query;
+use crate::aggregates::block_maxima::BlockMaxima;
 use crate::aggregates::{ALL, Aggregates};
 
 /// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
 /// known there.
 const EVERYWHERE: f64 = 0.1;
 
+/// Popularity in one dimension.
+struct Table<'a> {
+    name: String,
+    scores: &'a [f64],
+    maxima: &'a BlockMaxima,
+    /// Score of the most popular title.
+    top: f64,
+    share: f64,
+}
+
+impl<'a> Table<'a> {
+    fn of(aggregates: &'a Aggregates, name: String) -> Option<Self> {
+        let counters = aggregates.counters(&name)?;
+        let maxima = counters.popularity_maxima();
+        let top = maxima.greatest();
+        (top > 0.0).then_some(Self { name, scores: counters.popularity(), maxima, top, share: 1.0 })
+    }
+
+    fn share_of(&self, score: Option<f64>) -> f64 {
+        score.map_or(0.0, |score| self.share * score / self.top)
+    }
+}
+
 /// Popularity in the dimensions of a query, each relative to its most popular title.
 pub(super) struct Popularity<'a> {
-    /// Name, scores, score of the most popular title, share.
-    tables: Vec<(String, &'a [f64], f64, f64)>,
+    tables: Vec<Table<'a>>,
     weight: f64,
 }
 
@@ -18,12 +41,12 @@ impl<'a> Popularity<'a> {
     pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, weight: f64) -> Self {
         let country = query.country.map(|country| format!("country:{country}"));
         let device = query.device.map(|device| format!("device:{device}"));
-        let mut tables: Vec<_> =
-            [country, device].into_iter().flatten().filter_map(|name| table(aggregates, name)).collect();
+        let asked = [country, device].into_iter().flatten();
+        let mut tables: Vec<Table<'_>> = asked.filter_map(|name| Table::of(aggregates, name)).collect();
         let share = 1.0 / tables.len().max(1) as f64;
-        tables.iter_mut().for_each(|(_, _, _, own)| *own = share);
-        if let Some(mut all) = table(aggregates, ALL.to_owned()) {
-            all.3 = if tables.is_empty() { 1.0 } else { EVERYWHERE };
+        tables.iter_mut().for_each(|table| table.share = share);
+        if let Some(mut all) = Table::of(aggregates, ALL.to_owned()) {
+            all.share = if tables.is_empty() { 1.0 } else { EVERYWHERE };
             tables.push(all);
         }
         Self { tables, weight }
@@ -31,10 +54,13 @@ impl<'a> Popularity<'a> {
 
     /// What a title scores by its popularity.
     pub fn score(&self, title: usize) -> f64 {
-        let shares = self
-            .tables
-            .iter()
-            .map(|(_, scores, top, share)| scores.get(title).map_or(0.0, |score| share * score / top));
+        let shares = self.tables.iter().map(|table| table.share_of(table.scores.get(title).copied()));
+        self.weight * shares.sum::<f64>()
+    }
+
+    /// What the titles of a block score at most by their popularity.
+    pub fn most_of_block(&self, block: usize) -> f64 {
+        let shares = self.tables.iter().map(|table| table.share_of(table.maxima.of_block(block)));
         self.weight * shares.sum::<f64>()
     }
 
@@ -44,18 +70,12 @@ impl<'a> Popularity<'a> {
         let mut names: Vec<&str> = self
             .tables
             .iter()
-            .filter(|(name, scores, _, _)| name != ALL && is_popular(scores))
-            .map(|(name, ..)| name.as_str())
+            .filter(|table| table.name != ALL && is_popular(table.scores))
+            .map(|table| table.name.as_str())
             .collect();
         if names.is_empty() {
             names.push(ALL);
         }
         names.join(" and ")
     }
-}
-
-fn table(aggregates: &Aggregates, name: String) -> Option<(String, &[f64], f64, f64)> {
-    let scores = aggregates.counters(&name)?.popularity();
-    let top = scores.iter().copied().fold(0.0, f64::max);
-    (top > 0.0).then_some((name, scores, top, 1.0))
 }

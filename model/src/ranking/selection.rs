@@ -7,44 +7,77 @@ use std::sync::Arc;
 
 /// Candidates looked at for each title wanted, where diversity is asked for.
 const CANDIDATES_EACH: usize = 4;
+/// How many times as long the next listing is, where too few titles of one were admitted.
+const LONGER: usize = 4;
 
 /// A title with its score.
-pub(super) struct Scored<'a> {
-    pub id: &'a Arc<str>,
+#[derive(Clone)]
+pub(super) struct Scored {
+    pub id: Arc<str>,
     pub score: f64,
 }
 
-impl PartialEq for Scored<'_> {
+impl PartialEq for Scored {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
-impl Eq for Scored<'_> {}
-impl PartialOrd for Scored<'_> {
+impl Eq for Scored {}
+impl PartialOrd for Scored {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 /// Higher scores first, then the lower id.
-impl Ord for Scored<'_> {
+impl Ord for Scored {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then_with(|| other.id.cmp(self.id))
+        self.score.total_cmp(&other.score).then_with(|| other.id.cmp(&self.id))
     }
 }
 
+/// Titles with their scores, best first.
+pub(super) struct Listing {
+    pub titles: Vec<Scored>,
+    /// Whether there are no others.
+    pub is_whole: bool,
+}
+
+/// The `limit` best titles that are `admitted`, of listings that `list` makes, each as long as it is asked
+/// for at least, or whole. A longer listing begins with the shorter one. Titles are judged once, in order.
+pub(super) fn best(
+    limit: usize,
+    mut list: impl FnMut(usize) -> Listing,
+    admitted: impl Fn(&str) -> bool,
+) -> Vec<Ranked> {
+    let (mut ranked, mut judged, mut length) = (Vec::new(), 0, limit);
+    while ranked.len() < limit {
+        let Listing { titles, is_whole } = list(length);
+        let more = titles.iter().skip(judged).filter(|scored| admitted(&scored.id));
+        let more =
+            more.map(|Scored { id, score }| Ranked { title: id.clone(), score: *score, reasons: Vec::new() });
+        ranked.extend(more.take(limit - ranked.len()));
+        judged = titles.len();
+        if is_whole {
+            break;
+        }
+        length = length.saturating_mul(LONGER);
+    }
+    ranked
+}
+
 /// The `limit` best of `scored` that are `admitted`.
-pub(super) fn best<'a>(
-    scored: impl Iterator<Item = Scored<'a>>,
+pub(super) fn best_of(
+    scored: impl Iterator<Item = Scored>,
     limit: usize,
     admitted: impl Fn(&str) -> bool,
 ) -> Vec<Ranked> {
-    let mut heap: BinaryHeap<Scored<'a>> = scored.filter(|scored| scored.score > 0.0).collect();
+    let mut heap: BinaryHeap<Scored> = scored.filter(|scored| scored.score > 0.0).collect();
     let mut ranked = Vec::with_capacity(limit.min(heap.len()));
     while ranked.len() < limit
         && let Some(Scored { score, id }) = heap.pop()
     {
-        if admitted(id) {
-            ranked.push(Ranked { title: id.clone(), score, reasons: Vec::new() });
+        if admitted(&id) {
+            ranked.push(Ranked { title: id, score, reasons: Vec::new() });
         }
     }
     ranked

@@ -1,12 +1,13 @@
 //! Where events are published to: a nearline over HTTP, or the configured backend itself.
 
+use super::waiting::Waiting;
 use crate::config::{Config, open_ports};
 use anyhow::{Context, bail};
 use clap::Args;
 use nearline_actors::ports::{NewEvent, PortError, Ports};
 use nearline_model::{Event, Title};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Titles put in one go.
 const TITLES_AT_ONCE: usize = 500;
@@ -14,8 +15,10 @@ const TITLES_AT_ONCE: usize = 500;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer at most.
 const ANSWER_BYTES: u64 = 64 << 20;
-/// Attempts at putting a batch of titles.
-const TITLE_ATTEMPTS: u32 = 8;
+/// Longest pause before one is tried again, in milliseconds.
+const BACKOFF_MAX_MS: u64 = 3_200;
+/// How long one batch of titles is tried.
+const TITLES_FOR: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
@@ -78,6 +81,14 @@ impl Destination {
             .build()
             .into();
         Ok(Self::Http { agent, base: url.trim_end_matches('/').to_owned() })
+    }
+
+    /// What it is called before people.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Backend { .. } => "the configured backend",
+            Self::Http { base, .. } => base,
+        }
     }
 
     /// Sends lines in order: one answer each, or one error for all.
@@ -173,12 +184,15 @@ pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) ->
     let count = titles.len() as u64;
     for chunk in titles.chunks(TITLES_AT_ONCE) {
         let mut backoff_ms = 100;
-        for attempt in 1.. {
+        let deadline = Instant::now() + TITLES_FOR;
+        let mut waiting = Waiting::new(destination.name(), TITLES_FOR, None);
+        loop {
             match put_chunk(destination, chunk).await {
-                Ok(()) => break,
-                Err(SendError::Transient(_)) if attempt < TITLE_ATTEMPTS => {
+                Ok(()) => break waiting.answered(),
+                Err(SendError::Transient(detail)) if Instant::now() < deadline => {
+                    waiting.failed(&detail);
                     tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
-                    backoff_ms *= 2;
+                    backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
                 }
                 Err(SendError::Transient(detail) | SendError::Final(detail)) => {
                     bail!("titles were not put: {detail}")

@@ -2,6 +2,7 @@
 
 use super::destination::{Destination, Outcome, SendError};
 use super::resume::ResumePoint;
+use super::waiting::Waiting;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use nearline_model::identifier::fingerprint;
@@ -89,9 +90,11 @@ impl Publisher {
         let texts: Vec<&str> = batch.iter().map(|line| line.text.as_str()).collect();
         let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
         let (deadline, mut backoff_ms) = (Instant::now() + RETRY_FOR, BACKOFF_MIN_MS);
+        let mut waiting = Waiting::new(self.destination.name(), RETRY_FOR, Some(&self.progress));
         loop {
             let open: Vec<usize> = (0..batch.len()).filter(|at| outcomes[*at].is_none()).collect();
             if open.is_empty() {
+                waiting.answered();
                 return Ok(outcomes.into_iter().flatten().collect());
             }
             let send: Vec<&str> = open.iter().map(|at| texts[*at]).collect();
@@ -111,6 +114,7 @@ impl Publisher {
             match error {
                 None => {}
                 Some(SendError::Transient(detail)) if Instant::now() < deadline => {
+                    waiting.failed(&detail);
                     self.progress.set_message(format!("trying again: {detail}"));
                     let jitter = rand::rng().random_range(0..=backoff_ms / 2);
                     tokio::time::sleep(Duration::from_millis(backoff_ms + jitter)).await;
