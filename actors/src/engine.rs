@@ -280,7 +280,7 @@ impl Engine {
     /// [`NotInjected`].
     pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
         let faults = self.faults()?;
-        self.shared(partition)?;
+        self.shared(partition)?.address.get().ok_or(NotInjected::NoActor(partition))?;
         faults.stall_reader(partition);
         Ok(())
     }

@@ -29,6 +29,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// Beats per lease: seven may get lost before a node counts as dead.
 const BEATS_PER_LEASE: u64 = 8;
+/// Beats that an announcement has time for.
+const BEATS_OF_PATIENCE: u64 = 2;
 /// Time between looks at what no message tells: epochs and the clock.
 const TICK: Duration = Duration::from_millis(25);
 /// Events of the registry on their way here.
@@ -120,11 +122,13 @@ impl Shell {
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
+        // What is not acknowledged by then was lost with a connection: the next beat is worth more.
+        let patience = Duration::from_millis(BEATS_OF_PATIENCE * timing.beat_ms);
         let mut running = Running {
             machine: Ownership::new(self.node.clone(), incarnation, timing),
             started: Instant::now(),
             runs: BTreeMap::new(),
-            announcer: Announcer::start(membership, Duration::from_millis(lease_ms), happened.clone()),
+            announcer: Announcer::start(membership, patience, happened.clone()),
             learner: Learner::start(self.aggregates.clone(), self.sums.clone()),
             happened,
             status,

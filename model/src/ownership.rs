@@ -10,10 +10,10 @@
 //! (views differ for a moment, a clock jumped, a process was paused) cost a restart, never a fork. Beats
 //! and leases only bring it about that a partition is owned, by one, soon.
 //!
-//! **Expiry needs no clock in common.** A node judges another dead by its own clock alone: when a beat
-//! that it sent a lease after it last heard of the other has come back to it. What the other announced
-//! before would have come first, as the registry keeps one order; so a node whose own connection hangs,
-//! or that was paused, buries nobody.
+//! **Expiry needs no clock in common.** A node judges another dead by its own clock alone: when beats that
+//! it sent over a lease have come back to it, and nothing of the other. What the other announced before
+//! would have come first, as the registry keeps one order; so a node whose own connection hangs, or that
+//! was paused, buries nobody, and nobody is buried for the time in which the registry was away for all.
 //!
 //! **Hand-over is cooperative.** A node that is no longer to own a partition finishes, commits, and
 //! announces that it holds it no more; the next owner starts then. A holder that is gone, or that does
@@ -143,7 +143,7 @@ impl Ownership {
     pub fn new(node: NodeId, incarnation: u64, settings: OwnershipSettings) -> Self {
         Self {
             settings,
-            view: View::new(node, incarnation, settings.lease_ms),
+            view: View::new(node, incarnation, settings),
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             declined: BTreeMap::new(),
@@ -246,7 +246,8 @@ impl Ownership {
         self.news = true;
         if !held.stopping {
             // It was fenced or failed: somebody else is right, and is heard of soon; or nobody is.
-            self.waiting.insert(partition, Wait::AfterEnd(now.saturating_add(self.settings.lease_ms)));
+            let until = now.saturating_add(2 * self.settings.beat_ms);
+            self.waiting.insert(partition, Wait::AfterEnd(until));
         }
     }
 

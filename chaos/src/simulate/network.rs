@@ -147,6 +147,8 @@ pub struct Weather {
     trouble_per_mille: u64,
     slow_per_mille: u64,
     down: [Option<Instant>; 2],
+    /// How often each server was started again.
+    restarts: [u64; 2],
     cuts: Vec<(Caller, Server, Instant)>,
 }
 
@@ -162,6 +164,11 @@ impl Weather {
         self.down[server as usize] = Some(Instant::now() + Duration::from_millis(for_ms));
     }
 
+    /// `server` is started again: connections are gone, with all that was on its way on them.
+    pub fn restart(&mut self, server: Server) {
+        self.restarts[server as usize] += 1;
+    }
+
     /// `caller` does not reach `server` for a while.
     pub fn cut(&mut self, caller: Caller, server: Server, for_ms: u64) {
         self.cuts.push((caller, server, Instant::now() + Duration::from_millis(for_ms)));
@@ -169,7 +176,7 @@ impl Weather {
 
     /// Nothing is wrong any more.
     pub fn clear_up(&mut self) {
-        *self = Self::default();
+        *self = Self { restarts: self.restarts, ..Self::default() };
     }
 
     fn reaches(&mut self, caller: Caller, server: Server) -> bool {
@@ -230,7 +237,12 @@ async fn deliver(
     weather: Rc<RefCell<Weather>>,
     servers: Rc<RefCell<Servers>>,
 ) {
-    let reaches = |envelope: &Envelope| weather.borrow_mut().reaches(envelope.caller, envelope.server);
+    let restarts = weather.borrow().restarts[envelope.server as usize];
+    let reaches = |envelope: &Envelope| {
+        let mut weather = weather.borrow_mut();
+        let is_connected = weather.restarts[envelope.server as usize] == restarts;
+        is_connected && weather.reaches(envelope.caller, envelope.server)
+    };
     sleep(fate.there).await;
     let arrives = fate.arrives && reaches(&envelope);
     if arrives {
@@ -243,7 +255,9 @@ async fn deliver(
     }
     if let Some(after) = fate.repeated_after.filter(|_| arrives) {
         sleep(after).await;
-        envelope.apply(&servers);
+        if reaches(&envelope) {
+            envelope.apply(&servers);
+        }
     }
     if !answered && !fate.reset {
         sleep(CALL_TIMEOUT).await;

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::mutation::Mutation;
-use super::network::{Caller, Envelope, Weather, carry};
+use super::network::{Caller, Envelope, Server, Weather, carry};
 use super::node::{Asked, Node, Run, ports};
 use super::quiet::{ViolationCounter, quietly};
 use super::scenario::{CALM_MS, Fault, Planned, Scenario};
@@ -234,6 +234,7 @@ impl World {
             Fault::RollBack => {
                 let mut servers = self.servers.borrow_mut();
                 if servers.store.roll_back() {
+                    self.weather.borrow_mut().restart(Server::Store);
                     servers.auditor.rolled_back();
                 }
             }

@@ -257,14 +257,29 @@ fn a_holder_that_does_not_let_go_within_a_lease_is_overruled() {
 }
 
 #[test]
-fn a_fenced_owner_waits_a_lease_before_it_tries_again_if_nobody_is_heard_of() {
+fn a_fenced_owner_waits_two_beats_before_it_tries_again_if_nobody_is_heard_of() {
     let mut cluster = Cluster::new(&["a"]);
     cluster.give(&NodeId::new("a"), Input::Ended(PartitionId(5)));
     assert!(!cluster.node("a").machine.is_settled());
-    cluster.pass(LEASE - 100);
+    cluster.pass(2 * BEAT - 50);
     assert_eq!(cluster.node("a").starting, []);
-    cluster.pass(200);
+    cluster.pass(100);
     assert_eq!(cluster.node("a").starting, [PartitionId(5)]);
+}
+
+#[test]
+fn when_the_registry_comes_back_nobody_is_dead_for_having_been_cut_off_too() {
+    let mut cluster = Cluster::new(&["a", "b"]);
+    let b = cluster.nodes.remove(&NodeId::new("b")).expect("b");
+    // The registry is away for all; then a's first beat is through before b's.
+    cluster.now += 10 * LEASE;
+    cluster.give(&NodeId::new("a"), Input::Tick);
+    assert_eq!(cluster.node("a").machine.others().count(), 1, "b may be about to announce itself");
+    cluster.pass(LEASE / 2);
+    cluster.nodes.insert(NodeId::new("b"), b);
+    cluster.pass(3 * LEASE);
+    assert_eq!(cluster.node("a").machine.others().count(), 1);
+    cluster.assert_owned();
 }
 
 #[test]

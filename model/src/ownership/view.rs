@@ -1,6 +1,6 @@
 //! Who is alive, as one node knows it from the beats in the registry.
 
-use super::{Action, Beat, Millis};
+use super::{Action, Beat, Millis, OwnershipSettings};
 use crate::assignment::{NodeId, assign_except};
 use crate::identifier::{OwnerEpoch, PartitionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,6 +14,8 @@ const NODES_REMEMBERED: usize = 256;
 struct Other {
     beat: Beat,
     heard_at: Millis,
+    /// How long it has been silent while the registry was seen to work.
+    silent_ms: Millis,
     /// A dead node is remembered: its last beat may be delivered again and must not revive it.
     alive: bool,
 }
@@ -24,6 +26,8 @@ pub(super) struct View {
     me: NodeId,
     incarnation: u64,
     lease_ms: Millis,
+    /// Silence that one own beat can prove at most.
+    proof_ms: Millis,
     sequence: u64,
     /// Own beats that have not come back: number and time of sending.
     sent: VecDeque<(u64, Millis)>,
@@ -37,11 +41,12 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn new(me: NodeId, incarnation: u64, lease_ms: Millis) -> Self {
+    pub(super) fn new(me: NodeId, incarnation: u64, settings: OwnershipSettings) -> Self {
         Self {
             me,
             incarnation,
-            lease_ms,
+            lease_ms: settings.lease_ms,
+            proof_ms: 2 * settings.beat_ms,
             sequence: 0,
             sent: VecDeque::new(),
             confirmed: None,
@@ -100,7 +105,7 @@ impl View {
         {
             return;
         }
-        self.others.insert(beat.node.clone(), Other { beat, heard_at: now, alive: true });
+        self.others.insert(beat.node.clone(), Other { beat, heard_at: now, silent_ms: 0, alive: true });
         self.forget_long_dead();
     }
 
@@ -110,7 +115,8 @@ impl View {
         }
     }
 
-    /// An own beat came back: everything announced before it has been delivered.
+    /// An own beat came back: everything announced before it has been delivered, and the registry works.
+    /// While it was away nobody was heard, and nobody is blamed for that.
     fn echoed(&mut self, sequence: u64, actions: &mut Vec<Action>) {
         while self.sent.front().is_some_and(|(sent, _)| *sent < sequence) {
             self.sent.pop_front();
@@ -120,9 +126,11 @@ impl View {
             return;
         }
         self.sent.pop_front();
-        self.confirmed = Some(sent_at);
+        let before = self.confirmed.replace(sent_at).unwrap_or(sent_at);
         for other in self.others.values_mut() {
-            if other.alive && sent_at.saturating_sub(other.heard_at) >= self.lease_ms {
+            let silent_ms = sent_at.saturating_sub(before.max(other.heard_at));
+            other.silent_ms += silent_ms.min(self.proof_ms);
+            if other.alive && other.silent_ms >= self.lease_ms {
                 other.alive = false;
                 actions.push(Action::Bury(other.beat.node.clone(), other.beat.incarnation));
             }
