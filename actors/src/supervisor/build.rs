@@ -7,7 +7,7 @@ use crate::ports::{Acquired, PortError};
 use crate::reader::Reader;
 use actix::prelude::*;
 use nearline_model::remediation::Quarantine;
-use nearline_model::{FoldSettings, Partition, PartitionId};
+use nearline_model::{FoldSettings, Partition, PartitionId, Position};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{oneshot, watch};
@@ -18,14 +18,10 @@ impl Supervisor {
         let id = self.shared.partition;
         let (acquired, quarantine) = self.acquire(memory).await?;
         let (epoch, position) = (acquired.epoch, acquired.position);
-        // What was committed but not learned before is in the outbox.
-        match self.aggregates.send(CatchUp(id, position)).await {
-            Ok(Err(error)) if error.is_transient() => return Err(error),
-            // Its members are whole: they are served and folded, whatever became of the sums.
-            Ok(Err(error)) => tracing::error!(partition = %id, %error, "its deltas cannot be learned"),
-            Ok(Ok(())) => {}
-            Err(_closed) => return Ok(None),
+        if !self.aggregates.connected() {
+            return Ok(None);
         }
+        self.catch_up(position);
         let partition = self.restore(acquired).await?;
         let incarnation = self.shared.take_over();
         self.shared.epoch.store(epoch, Relaxed);
@@ -82,6 +78,18 @@ impl Supervisor {
         });
         let life = Life { worker, reader: recreate, live: is_live, ended, incarnation, started_at: position };
         Ok(Some(life))
+    }
+
+    /// What was committed but not learned here before is in the outbox. The partition does not wait for it:
+    /// a node that has just joined has much to learn. What is committed next finds the gap if this fails.
+    fn catch_up(&self, position: Position) {
+        let (aggregates, partition) = (self.aggregates.clone(), self.shared.partition);
+        actix_rt::spawn(async move {
+            match aggregates.send(CatchUp(partition, position)).await {
+                Ok(Ok(())) | Err(_) => {}
+                Ok(Err(error)) => tracing::warn!(%partition, %error, "the sums are behind for now"),
+            }
+        });
     }
 
     async fn acquire(&self, memory: &mut Memory) -> Result<(Acquired, Quarantine), PortError> {
