@@ -173,6 +173,11 @@ impl Partition {
         self.folded
     }
 
+    /// Position of the last commit that was taken, or that it was restored from.
+    pub fn taken(&self) -> Position {
+        self.taken
+    }
+
     /// Records folded since the last commit was taken.
     pub fn uncommitted_events(&self) -> u64 {
         self.uncommitted_events

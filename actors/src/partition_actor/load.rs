@@ -6,6 +6,7 @@ use crate::retry::until_done;
 use crate::status::Hold;
 use actix::prelude::*;
 use nearline_model::partition::Slot;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Members asked for in one request to the store.
 const LOAD_MEMBERS: usize = 1_024;
@@ -23,13 +24,14 @@ impl PartitionActor {
             slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
         let (store, shared, partition) = (self.ports.store.clone(), self.shared.clone(), self.partition.id());
         self.loads_running += 1;
-        let incarnation = self.incarnation;
+        let (incarnation, epoch) = (self.incarnation, self.epoch);
+        let committed = self.shared.committed.load(Relaxed);
         let loading = async move {
             let hold = |error: &PortError| {
                 shared.hold(incarnation, Hold::Load, error, 0);
                 tracing::warn!(%partition, %error, "loading members is held");
             };
-            let loaded = until_done(|| store.load_members(partition, &members), hold).await;
+            let loaded = until_done(|| store.load_owned(partition, epoch, &members), hold).await;
             shared.resume(incarnation, Hold::Load);
             loaded
         };
@@ -38,7 +40,15 @@ impl PartitionActor {
                 return;
             }
             actor.loads_running -= 1;
-            let filled = loaded.and_then(|stored| {
+            let filled = loaded.and_then(|(position, stored)| {
+                if !(committed..=actor.partition.taken()).contains(&position) {
+                    // It was set back: what was just read lacks what is folded here.
+                    return Err(PortError::UnexpectedPosition {
+                        partition,
+                        expected: committed,
+                        found: position,
+                    });
+                }
                 metrics::counter!("nearline_member_loads_total").increment(stored.len() as u64);
                 for (slot, stored) in slots.iter().zip(stored) {
                     actor.partition.loaded(*slot, stored.as_deref()).map_err(|error| PortError::Damaged {

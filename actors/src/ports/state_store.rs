@@ -55,6 +55,19 @@ pub trait StateStore: Send + Sync + 'static {
         members: &[Box<str>],
     ) -> Result<Vec<Option<Bytes>>, PortError>;
 
+    /// The same of at least one member for the partition's owner, with the position of the stored state: what an owner that was
+    /// superseded reads may be newer than what it has folded, and a store that was set back is older. Should
+    /// the store be set back to a time at which `epoch` was current, such an owner would commit what it made
+    /// of that.
+    ///
+    /// Refused with [`PortError::Fenced`] if a later epoch was given out before the members were read.
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError>;
+
     /// Commits members, symbols, position and delta in one atomic step. Idempotent: the same commit
     /// again, after an unknown outcome, is a success.
     ///

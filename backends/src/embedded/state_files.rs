@@ -62,6 +62,8 @@ pub(super) struct StateFiles {
     /// The rows of all partitions; whoever writes to a partition holds its row.
     pub(super) rows: Vec<Mutex<PartitionRow>>,
     pub(super) committed: Arc<CommittedPositions>,
+    /// The current epoch of each partition: readers do not wait for a commit that holds the row.
+    pub(super) epochs: Vec<AtomicU64>,
     /// How what no log repeats is kept.
     pub(super) persist: PersistMode,
     database: Database,
@@ -80,13 +82,14 @@ impl StateFiles {
         let database = Database::builder(&path).cache_size(64 << 20).open().map_err(fail)?;
         let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).map_err(fail);
         let stored = keyspace("partitions")?;
-        let (mut rows, mut committed) = (Vec::new(), Vec::new());
+        let (mut rows, mut committed, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
         for partition in 0..partitions {
             let row = match stored.get(partition.to_be_bytes()).map_err(fail)? {
                 Some(bytes) => PartitionRow::decode(&what, PartitionId(partition), &bytes)?,
                 None => PartitionRow::empty(),
             };
             committed.push(AtomicU64::new(row.position));
+            epochs.push(AtomicU64::new(row.epoch));
             rows.push(Mutex::new(row));
         }
         Ok(Self {
@@ -102,6 +105,7 @@ impl StateFiles {
             titles: keyspace("titles")?,
             rows,
             committed: Arc::new(CommittedPositions(committed)),
+            epochs,
             persist: sync.mode(),
             what,
             database,

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use fjall::PersistMode;
 use nearline_actors::ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{Commit, PartitionId, Position};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Members up to which a call is made on the caller's thread.
 const INLINE_MEMBERS: usize = 32;
@@ -50,6 +52,9 @@ impl EmbeddedStore {
         batch.insert(&files.partitions, partition.0.to_be_bytes(), acquired.encode());
         batch.commit().map_err(|error| files.failure(error))?;
         *row = acquired;
+        if let Some(current) = files.epochs.get(usize::from(partition.0)) {
+            current.store(row.epoch, Ordering::Release);
+        }
         Ok(Acquired {
             epoch: row.epoch,
             position: row.position,
@@ -82,6 +87,22 @@ impl EmbeddedStore {
         let load = |member: &str| self.files.members.get(member_key(partition, member));
         let forms = members.iter().map(|member| load(member).map(|form| form.map(Bytes::from)));
         forms.collect::<Result<_, _>>().map_err(|error| self.files.failure(error))
+    }
+
+    fn load_owned_now(
+        &self,
+        partition: PartitionId,
+        held: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        let forms = self.load_now(partition, members)?;
+        // After the members: they are not of a later owner if none is there yet.
+        let current = self.files.epochs.get(usize::from(partition.0));
+        let current = current.map_or(0, |epoch| epoch.load(Ordering::Acquire));
+        if current != held {
+            return Err(PortError::Fenced { partition, held, current });
+        }
+        Ok((self.files.committed.of(partition), forms))
     }
 
     fn commit_now(&self, commit: &Commit) -> Result<(), PortError> {
@@ -259,6 +280,19 @@ impl StateStore for EmbeddedStore {
         }
         let members = members.to_vec();
         self.off_thread(move |store| store.load_now(partition, &members)).await
+    }
+
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        if members.len() <= INLINE_MEMBERS {
+            return self.load_owned_now(partition, epoch, members);
+        }
+        let members = members.to_vec();
+        self.off_thread(move |store| store.load_owned_now(partition, epoch, &members)).await
     }
 
     async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {

@@ -5,6 +5,7 @@ use super::{RedisSettings, scripts};
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_actors::ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{Commit, PartitionId, Position};
 use redis::{Cmd, cmd};
 use std::sync::Arc;
@@ -102,6 +103,30 @@ impl StateStore for RedisStore {
         }
         let states: Vec<Option<Vec<u8>>> = self.connections.run(Lane::Reads, "loading members", read).await?;
         Ok(states.into_iter().map(|state| state.map(Bytes::from)).collect())
+    }
+
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        let key = self.key(partition, "meta");
+        // The members first: they are not of a later owner if none is there yet.
+        let mut both = redis::pipe();
+        both.cmd("HMGET").arg(self.key(partition, "members"));
+        for member in members {
+            both.arg(&**member);
+        }
+        both.cmd("HMGET").arg(&key).arg("epoch").arg("position");
+        let (states, meta): (Vec<Option<Vec<u8>>>, (Option<String>, Option<String>)) =
+            self.connections.run_all(Lane::Reads, "loading members", both).await?;
+        let number = |text: Option<String>| text.map_or(Ok(0), |text| self.number(&key, &text));
+        let (current, position) = (number(meta.0)?, number(meta.1)?);
+        if current != epoch {
+            return Err(PortError::Fenced { partition, held: epoch, current });
+        }
+        Ok((position, states.into_iter().map(|state| state.map(Bytes::from)).collect()))
     }
 
     async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {

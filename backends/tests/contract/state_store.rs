@@ -134,6 +134,22 @@ pub async fn partitions_do_not_see_each_others_members(fixture: &dyn Fixture) {
     assert_eq!(ports.store.scan_members(P1, 0).await.expect("scanned").1.len(), 1);
 }
 
+pub async fn only_the_owner_loads_as_the_owner(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let older = ports.store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let asked: Vec<Box<str>> = vec!["nobody".into(), "ann".into()];
+    let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
+    assert_eq!(loaded, (0, vec![None, None]));
+    ports.store.commit(commit(P1, older, 0, 7, &[("ann", "ann at 7")])).await.expect("committed");
+    let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
+    assert_eq!(loaded, (7, vec![None, Some("ann at 7".into())]));
+    let newer = ports.store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let refused = ports.store.load_owned(P1, older, &asked).await;
+    assert!(
+        matches!(refused, Err(PortError::Fenced { held, current, .. }) if (held, current) == (older, newer))
+    );
+}
+
 pub async fn an_older_epoch_is_fenced(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let old = acquire(&ports, P0).await;

@@ -144,6 +144,7 @@ macro_rules! contract_suite {
             a_commit_survives_reopening
             members_come_back_in_the_order_asked
             partitions_do_not_see_each_others_members
+            only_the_owner_loads_as_the_owner
             an_older_epoch_is_fenced
             an_unexpected_position_is_refused_and_nothing_is_written
             the_same_commit_twice_is_a_success

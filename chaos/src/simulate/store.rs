@@ -6,6 +6,7 @@ use super::servers::Servers;
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_actors::ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore, Troubles};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{Commit, Delta, PartitionId, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -168,6 +169,28 @@ impl StateStore for SimulatedStore {
                 }
                 let row = servers.store.row(partition);
                 Ok(members.iter().map(|member| row.members.get(member).cloned()).collect())
+            })
+            .await
+    }
+
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        let members = members.to_vec();
+        self.link
+            .call(move |servers| {
+                if servers.fails() {
+                    return Err(unavailable("busy"));
+                }
+                let row = servers.store.row(partition);
+                if row.epoch != epoch {
+                    return Err(PortError::Fenced { partition, held: epoch, current: row.epoch });
+                }
+                let forms = members.iter().map(|member| row.members.get(member).cloned()).collect();
+                Ok((row.position, forms))
             })
             .await
     }
