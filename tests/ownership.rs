@@ -9,10 +9,11 @@ mod cluster;
 use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use cluster::Cluster;
 use nearline::verify::aggregates::refold_aggregates;
-use nearline_actors::aggregates_actor::catch_up;
+use nearline_actors::aggregates_actor::{Sums, catch_up};
 use nearline_actors::{Engine, EngineSettings, Source};
 use nearline_model::{Aggregates, Delta, PartitionId};
 use parking_lot::RwLock;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn named(node: &str) -> EngineSettings {
@@ -103,6 +104,36 @@ fn a_member_is_read_at_the_position_just_published_from_whatever_node() {
 }
 
 #[test]
+fn a_partition_that_fails_on_one_node_again_and_again_is_given_to_another() {
+    run(async {
+        let bed = Bed::embedded();
+        let mut frail = EngineSettings { chaos: true, ..named("a") };
+        frail.remediation.restart_backoff_max_ms = 10;
+        let (first, second) = (bed.engine(frail.clone()).await, bed.engine(named("b")).await);
+        eventually("both own partitions", || is_shared(&[&first, &second])).await;
+        let held = live_on(&first);
+        let failing = held[0];
+        eventually("the other node runs it", || {
+            // Refused while there is no actor.
+            let _between_two_lives = first.inject_panic(PartitionId(failing));
+            live_on(&second).contains(&failing)
+        })
+        .await;
+        let others: Vec<u16> = held.into_iter().filter(|partition| *partition != failing).collect();
+        eventually("what did not fail stays", || live_on(&first) == others).await;
+        let given_up = tokio::time::timeout(Duration::from_millis(50), first.exit_demanded()).await;
+        assert!(given_up.is_err(), "the process goes on: {given_up:?}");
+        let actions: Vec<String> =
+            first.remediations().list(100).await.into_iter().map(|kept| kept.action).collect();
+        assert_eq!(actions.iter().filter(|action| *action == "give-away").count(), 1, "{actions:?}");
+        bed.append(audience_events(1_000, 50, 36)).await;
+        bed.assert_state_is_fold_of_log(&second, &frail).await;
+        first.stop().await;
+        second.stop().await;
+    });
+}
+
+#[test]
 fn a_node_that_missed_what_left_the_outbox_starts_over_from_the_snapshot() {
     run(async {
         let bed = Bed::embedded();
@@ -121,10 +152,12 @@ fn a_node_that_missed_what_left_the_outbox_starts_over_from_the_snapshot() {
         let last = Delta::decode(&entries[0].delta).expect("readable");
         assert!(last.after > 0, "what came before it has left");
 
-        let behind = RwLock::new(Aggregates::new(PARTITIONS, settings.aggregates.clone()));
+        let behind = Aggregates::new(PARTITIONS, settings.aggregates.clone());
+        let behind = Sums::new(Arc::new(RwLock::new(behind)));
         catch_up(&bed.ports, &behind, PartitionId(0), positions[0]).await.expect("caught up");
-        assert_eq!(behind.read().positions(), positions);
-        assert!(behind.read().encode_contents() == learned, "I2");
+        let behind = behind.aggregates.read();
+        assert_eq!(behind.positions(), positions);
+        assert!(behind.encode_contents() == learned, "I2");
     });
 }
 

@@ -5,7 +5,7 @@
 
 mod catch_up;
 
-pub use catch_up::catch_up;
+pub use catch_up::{Sums, catch_up};
 
 use crate::place::Threads;
 use crate::ports::{AggregatesSnapshot, PortError, Ports};
@@ -17,7 +17,6 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 
 /// Add a delta that was just committed.
 #[derive(Debug, Clone, Message)]
@@ -37,14 +36,12 @@ pub struct SaveSnapshot;
 
 /// The actor.
 pub struct AggregatesActor {
-    aggregates: Arc<RwLock<Aggregates>>,
+    sums: Arc<Sums>,
     ports: Ports,
     threads: Threads,
     snapshot_interval: Duration,
     /// Whether this node stores the snapshots of the aggregates: one of all nodes does.
     keeper: Arc<AtomicBool>,
-    /// Held by whoever adds or takes a snapshot.
-    writing: Arc<Mutex<()>>,
     saved: Arc<parking_lot::Mutex<Vec<Position>>>,
 }
 
@@ -59,19 +56,18 @@ impl AggregatesActor {
     ) -> Self {
         let saved = aggregates.read().positions().to_vec();
         Self {
-            aggregates,
+            sums: Arc::new(Sums::new(aggregates)),
             ports,
             threads,
             snapshot_interval,
             keeper,
-            writing: Arc::default(),
             saved: Arc::new(parking_lot::Mutex::new(saved)),
         }
     }
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
-        let (aggregates, ports) = (self.aggregates.clone(), self.ports.clone());
-        let (writing, saved, threads) = (self.writing.clone(), self.saved.clone(), self.threads);
+        let (aggregates, ports) = (self.sums.aggregates.clone(), self.ports.clone());
+        let (writing, saved, threads) = (self.sums.writing.clone(), self.saved.clone(), self.threads);
         async move {
             let started = Instant::now();
             let writing = writing.lock_owned().await;
@@ -124,11 +120,10 @@ impl Handler<Learn> for AggregatesActor {
     type Result = ResponseFuture<Added>;
 
     fn handle(&mut self, Learn(delta): Learn, _: &mut Self::Context) -> Self::Result {
-        let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
+        let sums = self.sums.clone();
         Box::pin(async move {
-            let _writing = writing.lock().await;
             let started = Instant::now();
-            let added = aggregates.write().add(&delta);
+            let added = sums.add(&delta).await;
             metrics::histogram!("nearline_learn_duration_seconds").record(started.elapsed());
             added
         })
@@ -139,12 +134,8 @@ impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
     fn handle(&mut self, CatchUp(partition, committed): CatchUp, _: &mut Self::Context) -> Self::Result {
-        let (aggregates, writing) = (self.aggregates.clone(), self.writing.clone());
-        let ports = self.ports.clone();
-        Box::pin(async move {
-            let _writing = writing.lock().await;
-            catch_up(&ports, &aggregates, partition, committed).await
-        })
+        let (sums, ports) = (self.sums.clone(), self.ports.clone());
+        Box::pin(async move { catch_up(&ports, &sums, partition, committed).await })
     }
 }
 

@@ -5,11 +5,16 @@
 //! outbox has beyond.
 
 use super::load;
-use crate::ports::{PortError, Ports};
+use crate::ports::{OutboxEntry, PortError, Ports};
 use nearline_model::aggregates::Added;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Deltas read from the outbox at once.
 const OUTBOX_PAGE: usize = 64;
@@ -17,38 +22,113 @@ const OUTBOX_PAGE: usize = 64;
 /// drop from the outbox what only that covers.
 const RELOADS: usize = 3;
 
-/// Adds what `partition` has in the outbox, at least up to `committed`. Nothing else may add meanwhile.
+/// Pause before sums that could not be brought up to a position by starting over are started over for it
+/// again: the store was set back behind it, and only the partition's owner can say when it gets there.
+const FRUITLESS_PAUSE: Duration = Duration::from_secs(5);
+
+/// The sums and who may change them.
+pub struct Sums {
+    /// The sums.
+    pub aggregates: Arc<RwLock<Aggregates>>,
+    /// Held by whoever adds, replaces or encodes them; never while the store is asked.
+    pub(super) writing: Arc<Mutex<()>>,
+    /// Held by whoever starts over from the store.
+    starting_over: Mutex<()>,
+    fruitless: parking_lot::Mutex<BTreeMap<PartitionId, (Position, Instant)>>,
+}
+
+impl Sums {
+    /// Sums that nobody changes yet.
+    pub fn new(aggregates: Arc<RwLock<Aggregates>>) -> Self {
+        Self {
+            aggregates,
+            writing: Arc::default(),
+            starting_over: Mutex::default(),
+            fruitless: parking_lot::Mutex::default(),
+        }
+    }
+
+    fn position(&self, partition: PartitionId) -> Position {
+        self.aggregates.read().position(partition)
+    }
+
+    /// Adds a delta, once by its position.
+    pub async fn add(&self, delta: &Delta) -> Added {
+        let _writing = self.writing.lock().await;
+        self.aggregates.write().add(delta)
+    }
+
+    async fn replace(&self, again: Aggregates) {
+        let _writing = self.writing.lock().await;
+        // Large sums take a while to free: not under the lock that queries wait for.
+        let before = std::mem::replace(&mut *self.aggregates.write(), again);
+        drop(before);
+    }
+
+    /// Whether starting over did not get to `committed` a moment ago.
+    fn is_fruitless(&self, partition: PartitionId, committed: Position) -> bool {
+        let fruitless = self.fruitless.lock();
+        let tried = fruitless.get(&partition).filter(|(position, _)| *position == committed);
+        tried.is_some_and(|(_, at)| at.elapsed() < FRUITLESS_PAUSE)
+    }
+}
+
+/// Adds what `partition` has in the outbox, at least up to `committed`.
 ///
 /// # Errors
 /// The store's, and [`PortError::Damaged`] where a delta is neither in the outbox nor in the snapshot.
 pub async fn catch_up(
     ports: &Ports,
-    aggregates: &RwLock<Aggregates>,
+    sums: &Sums,
     partition: PartitionId,
     committed: Position,
 ) -> Result<(), PortError> {
-    let add = |delta: &Delta| aggregates.write().add(delta);
-    let after = aggregates.read().position(partition);
-    match follow_outbox(ports, partition, after, add).await {
-        // Nothing in the outbox, and yet not there: it was trimmed.
-        Ok(()) if aggregates.read().position(partition) < committed => {}
-        Err(PortError::Damaged { .. }) => {}
-        outcome => return outcome,
+    if follow(ports, sums, partition, committed).await? || sums.is_fruitless(partition, committed) {
+        return Ok(());
+    }
+    let _one_at_a_time = sums.starting_over.lock().await;
+    // Whoever was before may have done it.
+    if follow(ports, sums, partition, committed).await? {
+        return Ok(());
     }
     // Another node's snapshot has trimmed what is missing here, or the store was rolled back behind what
     // was learned: the store alone says what the sums are.
     metrics::counter!("nearline_aggregates_relearned_total").increment(1);
-    let settings = aggregates.read().settings().clone();
+    let settings = sums.aggregates.read().settings().clone();
     let mut outcome = Ok(());
     for _ in 0..RELOADS {
         let (again, whole) = relearn(ports, &settings, partition).await?;
-        *aggregates.write() = again;
+        sums.replace(again).await;
         outcome = whole;
         if outcome.is_ok() {
             break;
         }
     }
+    if sums.position(partition) < committed {
+        sums.fruitless.lock().insert(partition, (committed, Instant::now()));
+    }
     outcome
+}
+
+/// Adds what the outbox has of a partition; false: the sums do not get to `committed` that way.
+async fn follow(
+    ports: &Ports,
+    sums: &Sums,
+    partition: PartitionId,
+    committed: Position,
+) -> Result<bool, PortError> {
+    loop {
+        let page = read_page(ports, partition, sums.position(partition)).await?;
+        if page.is_empty() {
+            // Nothing in the outbox, and yet not there: it was trimmed.
+            return Ok(sums.position(partition) >= committed);
+        }
+        for delta in &page {
+            if let Added::Gap { .. } = sums.add(delta).await {
+                return Ok(false);
+            }
+        }
+    }
 }
 
 /// The sums as the store has them, and whether all of `partition` is among them.
@@ -60,8 +140,7 @@ async fn relearn(
     let mut again = load(ports, settings).await?;
     let mut outcome = Ok(());
     for other in (0..ports.log.partitions()).map(PartitionId) {
-        let after = again.position(other);
-        match follow_outbox(ports, other, after, |delta| again.add(delta)).await {
+        match add_all(ports, &mut again, other).await {
             // One partition that cannot be learned keeps no other from it.
             Err(error @ PortError::Damaged { .. }) if other == partition => outcome = Err(error),
             Err(PortError::Damaged { .. }) | Ok(()) => {}
@@ -71,24 +150,14 @@ async fn relearn(
     Ok((again, outcome))
 }
 
-/// Adds what a partition has in the outbox after `after`, in order.
-async fn follow_outbox(
-    ports: &Ports,
-    partition: PartitionId,
-    mut after: Position,
-    mut add: impl FnMut(&Delta) -> Added,
-) -> Result<(), PortError> {
+async fn add_all(ports: &Ports, again: &mut Aggregates, partition: PartitionId) -> Result<(), PortError> {
     loop {
-        let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
-        if entries.is_empty() {
+        let page = read_page(ports, partition, again.position(partition)).await?;
+        if page.is_empty() {
             return Ok(());
         }
-        for entry in entries {
-            let delta = Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-                what: format!("outbox of {partition} at position {}", entry.position),
-                detail: error.to_string(),
-            })?;
-            if let Added::Gap { after } = add(&delta) {
+        for delta in &page {
+            if let Added::Gap { after } = again.add(delta) {
                 return Err(PortError::Damaged {
                     what: format!("outbox of {partition}"),
                     detail: format!(
@@ -97,7 +166,18 @@ async fn follow_outbox(
                     ),
                 });
             }
-            after = delta.position;
         }
     }
+}
+
+/// Deltas of a partition after `after`, in order.
+async fn read_page(ports: &Ports, partition: PartitionId, after: Position) -> Result<Vec<Delta>, PortError> {
+    let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
+    let read = |entry: &OutboxEntry| {
+        Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
+            what: format!("outbox of {partition} at position {}", entry.position),
+            detail: error.to_string(),
+        })
+    };
+    entries.iter().map(read).collect()
 }

@@ -6,10 +6,10 @@ use crate::ports::{DeadLetter, PortError, Ports};
 use crate::retry::until_done;
 use crate::status::{Hold, Incarnation, PartitionShared};
 use actix::prelude::*;
-use nearline_model::Commit;
 use nearline_model::aggregates::Added;
 use nearline_model::check_invariant;
 use nearline_model::partition::RejectedRecord;
+use nearline_model::{Commit, PartitionId, Position};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -122,17 +122,19 @@ async fn carry_out(
     holder.shared.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(Learn(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
-        // An earlier delta did not arrive here, or was undone by the store: the store has what counts.
-        let caught_up = until_done(
-            || async {
-                let catching_up = aggregates.send(CatchUp(commit.partition, commit.position));
-                catching_up.await.unwrap_or(Ok(()))
-            },
-            |error| tracing::warn!(partition = %commit.partition, %error, "learning is held"),
-        );
-        if let Err(error) = caught_up.await {
-            tracing::error!(partition = %commit.partition, %error, "its deltas cannot be learned any more");
-        }
+        // An earlier delta did not arrive here, or was undone by the store: the store has what counts. It may
+        // take its time over it; what is committed is committed.
+        actix_rt::spawn(learn_from_store(aggregates, commit.partition, commit.position));
     }
     Ok(())
+}
+
+async fn learn_from_store(aggregates: Addr<AggregatesActor>, partition: PartitionId, committed: Position) {
+    let caught_up = until_done(
+        || async { aggregates.send(CatchUp(partition, committed)).await.unwrap_or(Ok(())) },
+        |error| tracing::warn!(%partition, %error, "learning is held"),
+    );
+    if let Err(error) = caught_up.await {
+        tracing::error!(%partition, %error, "its deltas cannot be learned for now; the next beat tries again");
+    }
 }
