@@ -53,10 +53,16 @@ impl Learner {
                 pause = (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE);
             }
             let resume = Instant::now() + pause;
-            while Instant::now() < resume && !learner.stopping.load(Relaxed) {
+            // Sums in the place of others are ranked without weights until they are solved.
+            while Instant::now() < resume && learner.is_of_these_sums() && !learner.stopping.load(Relaxed) {
                 tokio::time::sleep(LOOK_INTERVAL.min(resume.saturating_duration_since(Instant::now()))).await;
             }
         }
+    }
+
+    fn is_of_these_sums(&self) -> bool {
+        let learned = self.learned.read().clone();
+        learned.associations.are_of(&self.aggregates.read())
     }
 
     fn is_current(&self) -> bool {

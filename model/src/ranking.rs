@@ -107,9 +107,15 @@ pub struct Query<'a> {
     pub learned: Option<&'a Learned>,
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
     fn settings(&self) -> RankingSettings {
         self.settings.copied().unwrap_or_default()
+    }
+
+    /// What was worked out of these sums. Others in their place number titles otherwise: until they are
+    /// solved, the sums alone answer.
+    fn learned_of(&self, aggregates: &Aggregates) -> Option<&'a Learned> {
+        self.learned.filter(|learned| learned.associations.are_of(aggregates))
     }
 }
 

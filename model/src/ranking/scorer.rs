@@ -77,6 +77,7 @@ impl<'a> Scorer<'a> {
         let settings = query.settings();
         let history = member.map(|member| member.history.as_slice()).unwrap_or_default();
         let opinions = member.map(|member| member.opinions.as_slice()).unwrap_or_default();
+        let learned = query.learned_of(aggregates);
         let mut sources = Vec::new();
         let mut step = 1.0;
         for watched in history.iter().rev() {
@@ -86,7 +87,7 @@ impl<'a> Scorer<'a> {
             if let Some(symbol) = aggregates.title(&watched.title) {
                 let opinion = opinions.iter().find(|opinion| opinion.title == watched.title);
                 let weight = step * regard(watched, opinion, &settings);
-                sources.push(Source::new(aggregates, query.learned, watched.title.clone(), symbol, weight));
+                sources.push(Source::new(aggregates, learned, watched.title.clone(), symbol, weight));
             }
             step *= settings.step_weight;
         }
@@ -94,14 +95,15 @@ impl<'a> Scorer<'a> {
             && member.seen.is_empty()
             && step >= LEAST_WEIGHT
         {
-            sources.push(Source::new(aggregates, query.learned, Arc::from(""), BEGINNING, step));
+            sources.push(Source::new(aggregates, learned, Arc::from(""), BEGINNING, step));
         }
         Self::of(aggregates, query, sources, settings.popularity_weight)
     }
 
     /// A scorer for whoever watched `title` alone, whatever is popular.
     pub fn after(aggregates: &'a Aggregates, title: &str, symbol: Symbol, query: &Query<'a>) -> Self {
-        let source = Source::new(aggregates, query.learned, Arc::from(title), symbol, 1.0);
+        let learned = query.learned_of(aggregates);
+        let source = Source::new(aggregates, learned, Arc::from(title), symbol, 1.0);
         Self::of(aggregates, query, vec![source], 0.0)
     }
 
@@ -112,8 +114,9 @@ impl<'a> Scorer<'a> {
         popularity_weight: f64,
     ) -> Self {
         let settings = query.settings();
-        let associations = query.learned.map(|learned| &learned.associations);
-        let factors = match query.learned {
+        let learned = query.learned_of(aggregates);
+        let associations = learned.map(|learned| &learned.associations);
+        let factors = match learned {
             Some(learned) => learned.factors(&settings),
             None => Arc::new(Factors::unprepared(&settings)),
         };
