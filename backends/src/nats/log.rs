@@ -176,7 +176,8 @@ impl LogReader for NatsReader {
     async fn next_batch(&mut self, max_records: usize) -> Result<Vec<LogRecord>, PortError> {
         // A consumer goes on behind what was removed meanwhile and says nothing. Where there was more to
         // read and nobody read it, or less is left than there was, the log's bounds are looked at again.
-        if self.pending > 0 && self.returned.elapsed() > PAUSE {
+        // What was taken before is still to be given, whatever was removed since.
+        if self.pending > 0 && self.taken.is_empty() && self.returned.elapsed() > PAUSE {
             self.log.refuse_gap(self.partition, self.after).await?;
             self.returned = Instant::now();
         }

@@ -5,7 +5,7 @@ use super::RedisSettings;
 use super::failure::{Failure, explain, node_of_a_cluster, not_connected};
 use super::link::{Link, Target};
 use super::scripts::Script;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use nearline_actors::ports::PortError;
 use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use std::time::Duration;
@@ -113,7 +113,8 @@ impl Connections {
                     explain(outcome, link, || vec![argument(command, 1)]).await
                 }
             });
-            try_join_all(each).await.map(|_| ())
+            // One that fails keeps no other from its shard.
+            join_all(each).await.into_iter().collect()
         };
         self.spawn(doing, run).await
     }
