@@ -162,7 +162,7 @@ impl Router {
         wanted: Position,
         start: Instant,
     ) -> Option<MemberSnapshot> {
-        sleep_until(start + self.hedge_after.min(self.deadline)).await;
+        sleep_until(start + self.hedge_after.min(self.deadline / 2)).await;
         let _permit = self.hedges.acquire().await.ok()?;
         metrics::counter!("nearline_queries_hedged_total").increment(1);
         let snapshot = self.ask_store(shared, member, complete).await?;

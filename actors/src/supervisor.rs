@@ -236,7 +236,12 @@ impl Supervisor {
                 true
             }
             Action::Hold { .. } | Action::RecreateReader => false,
-            Action::Stop | Action::GiveAway => return false,
+            Action::Stop => return false,
+            Action::GiveAway => {
+                // The next owner goes on counting.
+                self.remember_suspects(memory).await;
+                return false;
+            }
         };
         if rebuilding {
             let reason = death.fault.code();
