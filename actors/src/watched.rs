@@ -86,8 +86,9 @@ impl<T: Clone> Watch<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::task::{LocalSet, spawn_local};
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn a_change_is_seen_whether_it_comes_before_or_while_one_waits() {
         let watched = Watched::new(1);
         let mut watch = watched.watch();
@@ -100,24 +101,27 @@ mod tests {
         assert!(nothing.is_err(), "the same value is no change");
     }
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn whoever_waited_first_is_woken_first() {
         let watched = Watched::new(0);
         let order = Arc::new(Mutex::new(Vec::new()));
-        let waiting: Vec<_> = (0..20)
-            .map(|number| {
-                let (mut watch, order) = (watched.watch(), order.clone());
-                actix_rt::spawn(async move {
-                    watch.changed().await;
-                    order.lock().push(number);
+        let waiting = async {
+            let tasks: Vec<_> = (0..20)
+                .map(|number| {
+                    let (mut watch, order) = (watched.watch(), order.clone());
+                    spawn_local(async move {
+                        watch.changed().await;
+                        order.lock().push(number);
+                    })
                 })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        watched.set(1);
-        for task in waiting {
-            task.await.expect("it does not panic");
-        }
+                .collect();
+            tokio::task::yield_now().await;
+            watched.set(1);
+            for task in tasks {
+                task.await.expect("it does not panic");
+            }
+        };
+        LocalSet::new().run_until(waiting).await;
         assert_eq!(*order.lock(), (0..20).collect::<Vec<_>>());
     }
 }
