@@ -109,6 +109,10 @@ fn an_import_is_written_as_events_and_titles_that_can_be_published() {
 #[test]
 fn wrong_usage_and_failures_have_their_own_exit_codes() {
     let directory = tempfile::tempdir().expect("directory");
+    let absent = nearline(directory.path(), &["inspect", "member", "nobody"]);
+    assert_eq!(absent.status.code(), Some(1));
+    assert!(err(&absent).contains("there is no data in"), "{}", err(&absent));
+    std::fs::create_dir(directory.path().join("nearline-data")).expect("a directory without data");
     for (arguments, code, says) in [
         (&["serve", "--nonsense"][..], 2, "--nonsense"),
         (&["demo", "--rate", "0"], 2, "--rate"),
@@ -139,6 +143,7 @@ fn every_command_explains_itself_and_completions_are_printed() {
         assert_done(&completions);
         assert!(out(&completions).contains("dead-letters"));
     }
+    std::fs::create_dir(directory.path().join("nearline-data")).expect("a directory without data");
     let letters = nearline(directory.path(), &["dead-letters", "list"]);
     assert_done(&letters);
     assert!(out(&letters).contains("no dead letters"), "{}", out(&letters));

@@ -49,7 +49,8 @@ return {epoch, meta[2] or '0', symbols, meta[3]}
     )
 });
 
-/// Keys: meta, members, symbols, outbox, quarantine.
+/// Keys: meta, members, symbols, outbox, and quarantine where something was stepped over: while a slot moves, a script
+/// on a key that is not there waits until all of it has moved.
 /// Arguments: epoch, expected, position, first symbol, number of symbols, delta, number of events stepped
 /// over, the symbols, then position and entry of what was stepped over in turn, then member and state.
 pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| {
@@ -65,7 +66,7 @@ local symbols = tonumber(ARGV[5])
 local stored = redis.call('LLEN', KEYS[3])
 if symbols > 0 and stored ~= tonumber(ARGV[4]) - 1 then return {3, tostring(stored)} end
 redis.call('HLEN', KEYS[2])
-redis.call('HLEN', KEYS[5])
+if KEYS[5] then redis.call('HLEN', KEYS[5]) end
 redis.call('XADD', KEYS[4], position .. '-0', 'd', ARGV[6])
 local function in_chunks(command, key, first, last)
   for from = first, last, 1000 do

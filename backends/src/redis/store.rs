@@ -131,8 +131,11 @@ impl StateStore for RedisStore {
 
     async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {
         let partition = commit.partition;
-        let keys =
-            ["meta", "members", "symbols", "outbox", "quarantine"].map(|part| self.key(partition, part));
+        let mut keys =
+            ["meta", "members", "symbols", "outbox"].map(|part| self.key(partition, part)).to_vec();
+        if !commit.stepped_over.is_empty() {
+            keys.push(self.key(partition, "quarantine"));
+        }
         let (meta, symbols) = (keys[0].clone(), keys[2].clone());
         let committed = commit.clone();
         let fill = move |command: &mut Cmd| {
