@@ -10,12 +10,16 @@ use async_trait::async_trait;
 use nearline_actors::ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use nearline_model::identifier::partition_of;
 use nearline_model::{LogRecord, PartitionId, Position};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// A reader that nobody asked for this long, though there was more, may have been overtaken by retention.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Positions of records given last that are remembered: of a purge, a consumer's count of what is left may
+/// tell only some records later.
+const REMEMBERED: usize = 1_024;
 /// A leader that was just elected may still be taking in what the one before acknowledged.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
@@ -42,6 +46,23 @@ impl NatsLog {
 
     fn subject(&self, partition: PartitionId) -> String {
         format!("{}.events.{}", self.links.settings.subject_prefix, partition.0)
+    }
+
+    /// Refuses to read on where the log now begins between two of the records given last, in order: those
+    /// between them were removed before they were read.
+    async fn refuse_gap_within(
+        &self,
+        partition: PartitionId,
+        given: &VecDeque<Position>,
+    ) -> Result<(), PortError> {
+        let (first, ..) = self.retained().await?;
+        let behind = given.iter().position(|position| *position >= first).unwrap_or(given.len());
+        match behind.checked_sub(1).map(|before| given[before]) {
+            Some(before) if behind < given.len() && before + 1 < first => {
+                self.refuse_gap(partition, before).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses to read on after `after` where records may be missing behind it. JetStream counts over
@@ -125,6 +146,7 @@ impl EventLog for NatsLog {
             taken: Vec::new(),
             partition,
             after,
+            given: VecDeque::from([after]),
             pending: 0,
             returned: Instant::now(),
         }))
@@ -165,6 +187,8 @@ struct NatsReader {
     partition: PartitionId,
     /// Position of the last record given.
     after: Position,
+    /// Positions of the records given last, that one included.
+    given: VecDeque<Position>,
     /// Records of the partition that were behind it then.
     pending: u64,
     /// When it was given.
@@ -179,15 +203,19 @@ impl LogReader for NatsReader {
         // What was taken before is still to be given, whatever was removed since.
         if self.pending > 0 && self.taken.is_empty() && self.returned.elapsed() > PAUSE {
             self.log.refuse_gap(self.partition, self.after).await?;
+            self.log.refuse_gap_within(self.partition, &self.given).await?;
             self.returned = Instant::now();
         }
         if self.taken.is_empty() {
             self.taken = self.consumer.next_batch(max_records).await?;
         }
         let (mut after, mut pending) = (self.after, self.pending);
-        for place in self.taken.iter().map(|delivered| delivered.place) {
+        for (number, place) in self.taken.iter().map(|delivered| delivered.place).enumerate() {
             if place.pending + 1 < pending {
                 self.log.refuse_gap(self.partition, after).await?;
+                let mut given = self.given.clone();
+                given.extend(self.taken[..=number].iter().map(|delivered| delivered.place.position));
+                self.log.refuse_gap_within(self.partition, &given).await?;
                 let (partition, gone) = (self.partition, pending - place.pending - 1);
                 tracing::warn!(%partition, after, gone, "records seem to be gone from the middle of the log");
             }
@@ -199,6 +227,9 @@ impl LogReader for NatsReader {
         if let Some(last) = batch.last() {
             (self.after, self.pending) = (last.place.position, last.place.pending);
         }
+        self.given.extend(batch.iter().map(|delivered| delivered.place.position));
+        let forgotten = self.given.len().saturating_sub(REMEMBERED);
+        self.given.drain(..forgotten);
         self.returned = Instant::now();
         let records = batch.into_iter().map(|delivered| LogRecord {
             position: delivered.place.position,
