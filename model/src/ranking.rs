@@ -10,7 +10,7 @@
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
 
 //!
-//! Not every title is scored: [`search`] passes over those that cannot be among the best.
+//! Not every title is scored: `search` passes over those that cannot be among the best.
 
 pub mod associations;
 mod factors;
