@@ -20,6 +20,7 @@ const OWNED_AGAIN: &str = "every partition is owned again";
 const COMMITTED: &str = "a commit succeeds";
 const FENCED: &str = "a commit is fenced";
 const TWICE: &str = "two nodes run one partition";
+const TAKEN: &str = "a partition that was given away is run by another node";
 const HANDED_OVER: &str = "a partition is handed over";
 
 /// What is checked, and within which bounds.
@@ -66,6 +67,7 @@ impl Model for Protocol {
             Property::sometimes(COMMITTED, |_, world: &World| world.store.iter().any(|row| row.position > 0)),
             Property::sometimes(FENCED, |_, world: &World| world.fenced),
             Property::sometimes(TWICE, |_, world: &World| world.is_run_twice()),
+            Property::sometimes(TAKEN, |_, world: &World| world.is_taken_after_a_give_away()),
             Property::sometimes(HANDED_OVER, |_, world: &World| world.is_handed_over()),
         ]
     }
@@ -134,8 +136,12 @@ fn when_a_node_leaves_nothing_forks_and_nothing_stays_unowned() {
 
 #[test]
 fn when_a_partition_is_given_away_nothing_forks_and_nothing_stays_unowned() {
-    let bounds = Bounds { declines: 1, ..bounds(1, 0, 0, 0) };
-    assert_kept(&explore("a partition that is given away", bounds, true));
+    let bounds = Bounds { declines: 1, epochs: 3, beats: 5, ..bounds(0, 0, 0, 0) };
+    let checker = explore("a partition that is given away", bounds, true);
+    for promise in [NO_FORK, OWNED_AGAIN] {
+        assert!(checker.discovery(promise).is_none(), "not true: {promise}");
+    }
+    assert!(checker.discovery(TAKEN).is_some(), "nobody took what was given away");
 }
 
 #[test]

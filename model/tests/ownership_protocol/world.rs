@@ -112,6 +112,8 @@ pub struct Process {
     /// Asked to stop before the store had answered.
     stop_when_acquired: BTreeSet<PartitionId>,
     pub runs: BTreeMap<PartitionId, Run>,
+    /// Given away in this life.
+    declines: BTreeSet<PartitionId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -177,6 +179,7 @@ impl World {
             read: 0,
             stop_when_acquired: BTreeSet::new(),
             runs: BTreeMap::new(),
+            declines: BTreeSet::new(),
         });
         for entry in self.last_words.clone().into_values() {
             self.give(node, entry.into_input());
@@ -269,6 +272,9 @@ impl World {
             }
             Move::GiveAway(node, partition) => {
                 self.declines -= 1;
+                if let Some(process) = &mut self.nodes[node] {
+                    process.declines.insert(partition);
+                }
                 self.give(node, Input::Declined(partition));
                 self.end(node, partition);
             }
@@ -424,6 +430,18 @@ impl World {
             })
         };
         all_live_on && !self.fenced && !self.is_run_twice() && (0..self.store.len()).any(is_run)
+    }
+
+    /// Whether a partition that one node declines is run by another, and by no other.
+    pub fn is_taken_after_a_give_away(&self) -> bool {
+        (0..self.partitions).map(PartitionId).any(|partition| {
+            let mut nodes = self.nodes.iter().flatten();
+            let declining = |process: &Process| process.declines.contains(&partition);
+            let is_declined = nodes.clone().any(declining);
+            is_declined
+                && !self.is_run_twice()
+                && nodes.any(|process| !declining(process) && process.runs.contains_key(&partition))
+        })
     }
 
     pub fn is_run_twice(&self) -> bool {
