@@ -48,8 +48,9 @@ impl NatsLog {
         format!("{}.events.{}", self.links.settings.subject_prefix, partition.0)
     }
 
-    /// Refuses to read on where the log now begins between two of the records given last, in order: those
-    /// between them were removed before they were read.
+    /// Refuses to read on where the log now begins between two of the records given last, in order. Only where
+    /// less is left than there was: then those between them were removed before they were read. Retention
+    /// passes over records that were read long ago as well.
     async fn refuse_gap_within(
         &self,
         partition: PartitionId,
@@ -203,7 +204,6 @@ impl LogReader for NatsReader {
         // What was taken before is still to be given, whatever was removed since.
         if self.pending > 0 && self.taken.is_empty() && self.returned.elapsed() > PAUSE {
             self.log.refuse_gap(self.partition, self.after).await?;
-            self.log.refuse_gap_within(self.partition, &self.given).await?;
             self.returned = Instant::now();
         }
         if self.taken.is_empty() {
