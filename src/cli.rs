@@ -2,21 +2,20 @@
 //!
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
 
+#[cfg(feature = "bench")]
 pub mod bench;
-mod chaos;
 mod dead_letters;
 mod demo;
-mod evaluate;
 mod import;
 mod inspect;
 mod publish;
 mod serve;
 
-use crate::config::Config;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use std::io::Write;
+use nearline_config::Config;
+use nearline_terminal::print_all;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,12 +57,9 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Measure what recommendations would have been worth, on events of the past.
-    Evaluate(evaluate::EvaluateArgs),
     /// Measure the engine.
+    #[cfg(feature = "bench")]
     Bench(bench::BenchArgs),
-    /// Break the engine on purpose, simulated from seeds or live, and judge what is left.
-    Chaos(chaos::ChaosArgs),
     /// Print shell completions.
     #[command(
         after_help = "Example:\n  nearline completions bash > ~/.local/share/bash-completion/completions/nearline"
@@ -105,42 +101,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
-            Command::Evaluate(args) => evaluate::run(args, &config).await,
+            #[cfg(feature = "bench")]
             Command::Bench(args) => bench::run(args).await,
-            Command::Chaos(args) => chaos::run(args).await,
             Command::Completions { .. } => Ok(()),
         }
     })
-}
-
-/// Writes `text` to standard output. A reader that has seen enough (`| head`) is no failure.
-fn print_all(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("standard output cannot be written")
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -150,10 +121,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -7,7 +7,6 @@ mod admin;
 mod admin_chaos;
 mod admin_dead_letters;
 mod admission;
-mod artwork;
 mod asked;
 mod body;
 mod cursor;
@@ -17,6 +16,7 @@ mod filter;
 mod home;
 mod insights;
 mod live;
+mod live_hub;
 mod members;
 pub mod openapi;
 mod overview;
@@ -24,21 +24,17 @@ pub mod problem;
 mod query;
 mod recommendations;
 pub mod routes;
-mod row_takes;
 mod state;
 mod titles;
 mod trending;
 
-use crate::config::Config;
-use crate::experiments::Experiments;
 use crate::telemetry::OperationalEvent;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
-use nearline_model::artwork::Chooser;
-use parking_lot::Mutex;
+use nearline_config::Config;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +51,7 @@ pub struct Servers {
     pub admin: Option<SocketAddr>,
     handles: Vec<ServerHandle>,
     background: Vec<JoinHandle<()>>,
-    live: Arc<live::LiveHub>,
+    live: Arc<live_hub::LiveHub>,
 }
 
 impl Servers {
@@ -80,19 +76,14 @@ pub async fn serve(
     config: &Config,
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
-    let experiments = Experiments::new(&config.experiments, &config.ranking)
-        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
-    let live = live::LiveHub::new(&config.live);
+    let live = live_hub::LiveHub::new(&config.live);
     let state = state::ApiState {
         engine,
         config: Arc::new(config.clone()),
         queries: Arc::default(),
         admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
         programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
-        experiments: Arc::new(experiments),
         live: live.clone(),
-        artworks: Arc::new(Mutex::new(Chooser::new(config.artwork.clone()))),
-        row_takes: Arc::default(),
     };
     let data = web::Data::new(state.clone());
     let public = data.clone();

@@ -1,11 +1,12 @@
 //! Telemetry: logs, metrics, and operational events that are both at once.
 
-use crate::config::{LogFormat, LogSection};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use nearline_config::{LogFormat, LogSection};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Upper bounds of the buckets of histograms, in seconds.
 const BUCKETS_SECONDS: [f64; 16] =
@@ -27,17 +28,16 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError::Level`].
 pub fn install_logs(section: &LogSection) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder()
-        .parse(&section.level)
-        .map_err(|error| TelemetryError::Level(error.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let targets = section.targets().map_err(TelemetryError::Level)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let filtered = tracing_subscriber::registry().with(targets);
     // An error means that a subscriber is there already: the first one stays.
     let _kept = match section.format {
         LogFormat::Text => {
             let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(colours).try_init()
+            filtered.with(lines.with_ansi(colours)).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).try_init(),
     };
     Ok(())
 }

@@ -24,7 +24,7 @@ fn publish(service: &Service, events: &[Value]) {
 
 /// `caper` has two artworks; `heist` is drama, `jest` comedy; somebody played all.
 fn start() -> Service {
-    let adjust = |config: &mut nearline::config::Config| {
+    let adjust = |config: &mut nearline_config::Config| {
         (config.artwork.refresh_seconds, config.artwork.hold_seconds) = (0, 1);
         config.artwork.exploration_floor = 0.05;
     };

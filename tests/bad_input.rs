@@ -4,7 +4,7 @@
 #[path = "http_service/running.rs"]
 mod running;
 
-use nearline::config::{Config, ConfigError};
+use nearline_config::{Config, ConfigError};
 use running::Service;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Configuration: documented defaults, layers, and secrets that stay secret.
 
-use nearline::config::{BackendKind, Config, LogFormat};
+use nearline_config::{BackendKind, Config, LogFormat};
 use std::path::Path;
 
 fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {

@@ -4,8 +4,8 @@
 mod running;
 
 use nearline::http::{openapi, routes::public_routes};
-use nearline_actors::ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use nearline_model::{PartitionId, Position};
+use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use running::Service;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -7,14 +7,14 @@
 mod bed;
 
 use bed::{DEADLINE, PARTITIONS, audience_events, run};
-use nearline_actors::ports::{NewEvent, Ports};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};
-use nearline_backends::local_servers::{NatsServer, RedisServer};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_ports::{NewEvent, Ports};
+use nearline_servers::{NatsServer, RedisServer};
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::path::Path;

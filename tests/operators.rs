@@ -4,8 +4,8 @@
 #[path = "http_service/running.rs"]
 mod running;
 
-use nearline::config::Config;
 use nearline_backends::embedded::{self, EmbeddedSettings};
+use nearline_config::Config;
 use running::{Reply, Service};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -130,7 +130,7 @@ fn a_poisoned_event_is_listed_shown_redriven_once_and_dropped() {
 fn an_event_without_a_member_cannot_be_redriven_and_says_why() {
     let service = chaos();
     let ports = service.ports.clone();
-    let letter = nearline_actors::ports::DeadLetter {
+    let letter = nearline_ports::DeadLetter {
         partition: nearline_model::PartitionId(1),
         position: 17,
         log_ms: 1_772_396_100_250,
@@ -227,7 +227,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
     let append = |id: &str| {
         let payload =
             json!({"id": id, "type": "play", "member": "m1", "title": id, "at": "2026-03-01T20:15:00Z"});
-        let event = nearline_actors::ports::NewEvent {
+        let event = nearline_ports::NewEvent {
             member: "m1".into(),
             id: id.into(),
             payload: payload.to_string().into(),
@@ -269,7 +269,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
         assert_eq!((letters.len(), letters[0].position), (1, killer.position));
         assert!(letters[0].detail.ends_with("was stepped over by hand: kills the process"));
         let fold = nearline_model::FoldSettings::default();
-        let report = nearline::verify::verify_partition(&ports, first.partition, &fold).await;
+        let report = nearline_ports::verify::verify_partition(&ports, first.partition, &fold).await;
         assert!(report.expect("verified").is_equal(), "I3");
     });
 }

@@ -8,10 +8,10 @@ mod cluster;
 
 use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use cluster::Cluster;
-use nearline::verify::aggregates::refold_aggregates;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
 use nearline_actors::{Engine, EngineSettings, Source};
 use nearline_model::{Aggregates, Delta, PartitionId};
+use nearline_ports::verify::aggregates::refold_aggregates;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

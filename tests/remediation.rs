@@ -4,12 +4,12 @@
 mod bed;
 
 use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
-use nearline_actors::ports::{NewEvent, Redrive};
-use nearline_actors::redrive::{RedriveError, redrive};
 use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionStatus, Source};
 use nearline_model::PartitionId;
+use nearline_model::control::remediation::{Remediation, RemediationSettings};
 use nearline_model::identifier::partition_of;
-use nearline_model::remediation::{Remediation, RemediationSettings};
+use nearline_ports::redrive::{RedriveError, redrive};
+use nearline_ports::{NewEvent, Redrive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -199,7 +199,7 @@ fn an_actor_that_blocks_its_thread_is_replaced_within_a_second_and_its_zombie_ch
         engine.caught_up().await.expect("caught up");
         let settled = status(&engine);
         released.store(true, SeqCst);
-        let (stored, _) = bed.ports.store.peek(hit()).await.expect("read");
+        let stored = bed.ports.store.position(hit()).await.expect("read");
         bed.append(audience_events(500, 50, 1)).await;
         bed.assert_state_is_fold_of_log(&engine, &settings).await;
         let end = status(&engine);

@@ -4,23 +4,21 @@
 mod bed;
 
 use bed::{Bed, audience_events, run};
-use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
-use nearline_model::ranking::{Learned, Query, rank, similar};
-use nearline_model::trending::{TrendQuery, trending};
+use nearline_model::catalogue::Catalogue;
+use nearline_ports::NewEvent;
+use nearline_ranking::trending::{TrendQuery, trending};
+use nearline_ranking::{Learned, Query, rank, similar};
 
 /// What is asked of both, as JSON.
 async fn answers(engine: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
     // What the sums give rise to is worked out anew: when a running engine last did so differs.
-    let learned = {
-        let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-        Learned::of(&aggregates, &catalogue, 200)
-    };
+    let catalogue = Catalogue::default();
+    let learned = Learned::of(&engine.aggregates().read(), &catalogue, 200);
     for member in (0..120).map(|number| format!("m{number}")) {
         let answer = engine.member(&member, true, None).await.expect("no position was asked for");
         let aggregates = engine.aggregates().read();
-        let catalogue = engine.catalogue().read();
         for country in [None, Some("US"), Some("BR")] {
             let query =
                 Query { limit: 20, country, explain: true, learned: Some(&learned), ..Query::default() };
@@ -32,7 +30,7 @@ async fn answers(engine: &Engine) -> Vec<String> {
         snapshot.recent_ids = 0;
         answers.push(serde_json::to_string(&snapshot).expect("JSON"));
     }
-    let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
+    let aggregates = engine.aggregates().read();
     let query = Query { learned: Some(&learned), ..Query::default() };
     for number in 0..50 {
         let query = Query { limit: 20, ..query.clone() };

@@ -5,11 +5,11 @@
 mod bed;
 
 use bed::{Bed, run};
-use nearline_actors::ports::NewEvent;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_model::Aggregates;
 use nearline_model::delta::epoch_of;
 use nearline_model::timestamp::format_rfc3339;
+use nearline_ports::NewEvent;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// 2018-06-06T12:00:00Z.

@@ -7,12 +7,12 @@ mod catch_up;
 
 pub use catch_up::{Sums, catch_up};
 
-use crate::place::Threads;
-use crate::ports::{AggregatesSnapshot, PortError, Ports};
+use crate::event_loop::Threads;
 use actix::prelude::*;
 use bytes::Bytes;
 use nearline_model::aggregates::Added;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
+use nearline_ports::{AggregatesSnapshot, PortError, Ports};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Add a delta that was just committed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Added")]
-pub struct Learn(pub Arc<Delta>);
+pub struct AddDelta(pub Arc<Delta>);
 
 /// Add what a partition has in the outbox beyond what is known here, at least up to a position that is
 /// known to be committed.
@@ -116,10 +116,10 @@ impl Actor for AggregatesActor {
     }
 }
 
-impl Handler<Learn> for AggregatesActor {
+impl Handler<AddDelta> for AggregatesActor {
     type Result = ResponseFuture<Added>;
 
-    fn handle(&mut self, Learn(delta): Learn, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, AddDelta(delta): AddDelta, _: &mut Self::Context) -> Self::Result {
         let sums = self.sums.clone();
         Box::pin(async move {
             let started = Instant::now();
@@ -164,22 +164,5 @@ impl Handler<SaveSnapshot> for AggregatesActor {
 
     fn handle(&mut self, _: SaveSnapshot, _: &mut Self::Context) -> Self::Result {
         Box::pin(self.save())
-    }
-}
-
-/// The stored aggregates, or empty ones.
-///
-/// # Errors
-/// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
-pub async fn load(
-    ports: &Ports,
-    settings: &nearline_model::settings::AggregateSettings,
-) -> Result<Aggregates, PortError> {
-    let partitions = ports.log.partitions();
-    match ports.store.load_aggregates().await? {
-        None => Ok(Aggregates::new(partitions, settings.clone())),
-        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, settings).map_err(|error| {
-            PortError::Damaged { what: "snapshot of the aggregates".into(), detail: error.to_string() }
-        }),
     }
 }

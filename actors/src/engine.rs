@@ -1,27 +1,32 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
-use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
+use crate::event_loop::{EventLoop, Threads};
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
-use crate::learner::Learner;
 use crate::member_watch::MemberWatch;
 use crate::ownership::{Handle, NodeStatus, Shell};
 use crate::partition_actor::{CommitNow, Inject};
 use crate::peers;
-use crate::place::{Place, Threads};
-use crate::ports::{PortError, Ports};
+use crate::progress::{PartitionShared, PartitionState, PartitionStatus};
+use crate::recommender::{Answer, NotAnswered, Question, Recommender, Sources, TitleQuestion, TrendQuestion};
 use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
-use crate::status::{PartitionShared, PartitionState, PartitionStatus};
+use crate::solver::Solver;
 use crate::supervisor::Node as Supervised;
 use crate::workers::Workers;
 use actix::prelude::*;
-use nearline_model::assignment::NodeId;
-use nearline_model::catalogue::Catalogue;
+use nearline_model::catalogue::{Catalogue, Title};
+use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
-use nearline_model::ranking::Learned;
 use nearline_model::{Aggregates, PartitionId, Position};
+use nearline_ports::{PortError, Ports, stored};
+use nearline_ranking::Learned;
+use nearline_ranking::experiment::{Experiment, ExperimentResults};
+use nearline_ranking::gate::BudgetSpent;
+use nearline_ranking::insights::Insights;
+use nearline_ranking::offer::{OfferedRow, OfferedTitle, OfferedTrends};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,6 +42,17 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time that stopping waits for commits.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
+/// How large what an engine knows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Titles that were played or shown.
+    pub titles: usize,
+    /// Pairs of titles counted.
+    pub transitions: usize,
+    /// Titles of the catalogue.
+    pub catalogue_titles: usize,
+}
+
 /// A running engine. Clones are handles on the same one.
 #[derive(Clone)]
 pub struct Engine {
@@ -49,11 +65,12 @@ struct Inner {
     ownership: Handle,
     partitions: Arc<[Arc<PartitionShared>]>,
     router: Router,
+    recommender: Recommender,
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<RwLock<Catalogue>>,
     learned: Arc<RwLock<Arc<Learned>>>,
-    places: Vec<Place>,
+    event_loops: Vec<EventLoop>,
     supervised: Arc<Supervised>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
@@ -72,7 +89,8 @@ impl Engine {
         let budget = &mut settings.remediation.node_rebuilds;
         *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
         let settings = Arc::new(settings);
-        let aggregates = Arc::new(RwLock::new(aggregates_actor::load(&ports, &settings.aggregates).await?));
+        let aggregates =
+            Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
         let catalogue: Arc<RwLock<Catalogue>> = Arc::default();
         let mut log_at_start = Vec::with_capacity(usize::from(count));
         for partition in 0..count {
@@ -82,13 +100,13 @@ impl Engine {
         follow_catalogue(&ports, catalogue.clone(), stopping.clone()).await?;
 
         let threads = settings.threads;
-        let learning = Place::new(threads);
+        let learning = EventLoop::new(threads);
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let keeper = Arc::new(AtomicBool::new(false));
         let actor =
             AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
         let aggregates_actor = learning.start(actor);
-        let remediations = Remediations::start(ports.remediations.clone());
+        let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers);
         let supervised = Arc::new(Supervised::new(workers, remediations.clone(), faults));
@@ -100,7 +118,7 @@ impl Engine {
             name => NodeId::new(name),
         };
         // On a thread of their own: an actor that blocks its thread does not block who watches it.
-        let supervision = Place::new(threads);
+        let supervision = EventLoop::new(threads);
         let shell = Shell {
             ports: ports.clone(),
             settings: settings.clone(),
@@ -112,10 +130,10 @@ impl Engine {
             supervised: supervised.clone(),
             keeper,
         };
-        let owning = Place::new(threads);
+        let owning = EventLoop::new(threads);
         let ownership = shell.start(&owning);
         let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
-        let learner = Learner {
+        let solver = Solver {
             aggregates: aggregates.clone(),
             catalogue: catalogue.clone(),
             learned: learned.clone(),
@@ -123,30 +141,37 @@ impl Engine {
             stopping: stopping.clone(),
         };
         if threads == Threads::Own {
-            learning.spawn(learner.run());
+            learning.spawn(solver.run());
         }
         supervision.spawn(sweep(supervised.clone()));
-        let places = vec![owning, supervision, learning];
+        let event_loops = vec![owning, supervision, learning];
         let router = Router::new(
             node.clone(),
             partitions.clone(),
             ports.clone(),
             Duration::from_millis(settings.query_deadline_ms.max(1)),
             Duration::from_millis(settings.query_hedge_ms),
-            settings.fold.symbols_per_partition,
         );
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
+        let sources = Sources {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            clock: ports.clock.clone(),
+        };
+        let recommender = Recommender::new(sources, settings.answers.clone());
         let inner = Inner {
             ports,
             node,
             ownership,
             partitions,
             router,
+            recommender,
             aggregates,
             aggregates_actor,
             catalogue,
             learned,
-            places,
+            event_loops,
             supervised,
             stopping,
             ready: AtomicBool::new(false),
@@ -179,9 +204,71 @@ impl Engine {
         after: Option<Position>,
     ) -> Result<MemberAnswer, NotReached> {
         let answer = self.inner.router.member(member, complete, after).await;
-        let source = answer.as_ref().map_or("not_reached", |answer| answer.source.name());
-        metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
+        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
         answer
+    }
+
+    /// A row of titles for a member.
+    ///
+    /// # Errors
+    /// [`NotAnswered`]: `after` was not reached in time, or filter and boost took too many steps.
+    pub async fn recommend(&self, question: &Question) -> Result<Answer<Vec<OfferedTitle>>, NotAnswered> {
+        let answer = self.inner.recommender.recommend(&self.inner.router, question).await;
+        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
+        answer
+    }
+
+    /// A page of at most `most_rows` rows for a member, no title twice.
+    ///
+    /// # Errors
+    /// Those of [`Engine::recommend`].
+    pub async fn page(
+        &self,
+        question: &Question,
+        most_rows: usize,
+    ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
+        let answer = self.inner.recommender.page(&self.inner.router, question, most_rows).await;
+        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
+        answer
+    }
+
+    /// The row of a member whose state was found before: the trend may have moved since.
+    ///
+    /// # Errors
+    /// If filter and boost took too many steps.
+    pub fn row(&self, question: &Question, found: &MemberAnswer) -> Result<Vec<OfferedTitle>, BudgetSpent> {
+        self.inner.recommender.row(question, found)
+    }
+
+    /// Makes an answer of such a row.
+    pub fn sign<T>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
+        self.inner.recommender.sign(question, found, offered)
+    }
+
+    /// Titles that having watched one speaks for, best first; `None`: nothing is known of it.
+    ///
+    /// # Errors
+    /// If filter and boost took too many steps.
+    pub fn similar(&self, question: &TitleQuestion) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
+        self.inner.recommender.similar(question)
+    }
+
+    /// What is taken and played most right now.
+    ///
+    /// # Errors
+    /// If filter and boost took too many steps.
+    pub fn trending(&self, question: &TrendQuestion) -> Result<OfferedTrends, BudgetSpent> {
+        self.inner.recommender.trending(question)
+    }
+
+    /// How a title does; `None`: nothing is known of it.
+    pub fn insights(&self, title: &str) -> Option<Insights> {
+        self.inner.recommender.insights(title)
+    }
+
+    /// The experiments that run, each with how it does.
+    pub fn experiments(&self) -> Vec<(Experiment, ExperimentResults)> {
+        self.inner.recommender.experiments()
     }
 
     /// Tells whenever an event of `member` has been folded on this node.
@@ -201,9 +288,30 @@ impl Engine {
         &self.inner.aggregates
     }
 
-    /// The catalogue. Hold the lock shortly.
-    pub fn catalogue(&self) -> &Arc<RwLock<Catalogue>> {
-        &self.inner.catalogue
+    /// A title of the catalogue.
+    pub fn title(&self, id: &str) -> Option<Arc<Title>> {
+        self.inner.catalogue.read().get(id).cloned()
+    }
+
+    /// Stores titles durably, and shows them on this node at once.
+    ///
+    /// # Errors
+    /// The catalogue's: some of them may be stored.
+    pub async fn put_titles(&self, titles: Vec<Title>) -> Result<(), PortError> {
+        self.inner.ports.catalogue.put(titles.clone()).await?;
+        let mut catalogue = self.inner.catalogue.write();
+        titles.into_iter().for_each(|title| catalogue.put(title));
+        Ok(())
+    }
+
+    /// How large what is known is.
+    pub fn sizes(&self) -> Sizes {
+        let aggregates = self.inner.aggregates.read();
+        Sizes {
+            titles: aggregates.title_count(),
+            transitions: aggregates.transition_count(),
+            catalogue_titles: self.inner.catalogue.read().len(),
+        }
     }
 
     /// This node's name.
@@ -379,7 +487,7 @@ impl Engine {
             }
         }
         inner.supervised.remediations.flush().await;
-        inner.places.iter().for_each(Place::stop);
+        inner.event_loops.iter().for_each(EventLoop::stop);
         inner.supervised.workers.stop();
     }
 
@@ -449,4 +557,9 @@ async fn follow_catalogue(
     });
     let _broken = tokio::time::timeout(Duration::from_secs(30), first_batch).await;
     Ok(())
+}
+
+fn count_member_query(source: Result<crate::router::Source, ()>) {
+    let source = source.map_or("not_reached", |source| source.name());
+    metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
 }

@@ -5,7 +5,7 @@
 //! tells after the batch is folded. Watchers hold a position, not a queue: one that is slow misses
 //! nothing but what was overtaken.
 
-use crate::status::PartitionShared;
+use crate::progress::PartitionShared;
 use nearline_model::Position;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -109,10 +109,10 @@ impl Drop for MemberWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{PortError, RemediationJournal};
     use crate::remediations::Remediations;
     use nearline_model::PartitionId;
-    use nearline_model::remediation::Remediation;
+    use nearline_model::control::remediation::Remediation;
+    use nearline_ports::{PortError, RemediationJournal, SystemClock};
     use std::time::Duration;
 
     /// Keeps nothing: no test here needs it.
@@ -132,8 +132,10 @@ mod tests {
     #[test]
     fn only_watchers_of_a_noted_member_are_told_and_the_last_one_ends_the_watch() {
         actix_rt::System::new().block_on(async {
-            let shared =
-                Arc::new(PartitionShared::new(PartitionId(0), Remediations::start(Arc::new(NoJournal))));
+            let shared = Arc::new(PartitionShared::new(
+                PartitionId(0),
+                Remediations::start(Arc::new(NoJournal), Arc::new(SystemClock)),
+            ));
             assert!(shared.watches.watched().is_none(), "nobody watches: nothing is looked up");
             let (mut ana, mut again, mut bob) = (
                 MemberWatch::on(&shared, "ana"),

@@ -1,23 +1,23 @@
-//! The shell around [`nearline_model::ownership`]: brings it beats, ends and the time, and does what it
+//! The shell around [`nearline_model::control::ownership`]: brings it beats, ends and the time, and does what it
 //! says. Runs on a thread of its own, so that neither folding nor serving delays a beat.
 
 mod announcer;
-mod learner;
+mod outbox_follower;
 mod run;
 
 use crate::aggregates_actor::AggregatesActor;
-use crate::place::Place;
-use crate::ports::{Announcement, MembershipEvent, Ports};
+use crate::event_loop::EventLoop;
+use crate::progress::{PartitionShared, PartitionState};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
-use crate::status::{PartitionShared, PartitionState};
 use crate::supervisor::Node as Supervised;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
-use learner::Learner;
-use nearline_model::assignment::NodeId;
-use nearline_model::ownership::{Action, Beat, Input, Ownership, OwnershipSettings};
+use nearline_model::control::assignment::NodeId;
+use nearline_model::control::ownership::{Action, Beat, Input, Ownership, OwnershipSettings};
 use nearline_model::{Aggregates, PartitionId};
+use nearline_ports::{Announcement, MembershipEvent, Ports};
+use outbox_follower::OutboxFollower;
 use parking_lot::RwLock;
 use run::Run;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub(crate) struct Shell {
     pub aggregates: Addr<AggregatesActor>,
     pub sums: Arc<RwLock<Aggregates>>,
     /// The thread of the supervisors.
-    pub supervision: Place,
+    pub supervision: EventLoop,
     /// What the supervisors share.
     pub supervised: Arc<Supervised>,
     /// Set while this node is the one to store snapshots of the aggregates.
@@ -95,7 +95,7 @@ struct Running {
     started: Instant,
     runs: BTreeMap<PartitionId, Run>,
     announcer: Announcer,
-    learner: Learner,
+    learner: OutboxFollower,
     happened: mpsc::UnboundedSender<Happened>,
     status: watch::Sender<NodeStatus>,
     gone: bool,
@@ -103,7 +103,7 @@ struct Running {
 
 impl Shell {
     /// Runs at `place` until the node has left.
-    pub fn start(self, place: &Place) -> Handle {
+    pub fn start(self, place: &EventLoop) -> Handle {
         let (leave, leaving) = mpsc::channel(1);
         let (status_sender, status) = watch::channel(NodeStatus::default());
         place.spawn_fn(move || drop(actix_rt::spawn(self.run(leaving, status_sender))));
@@ -129,7 +129,7 @@ impl Shell {
             started: Instant::now(),
             runs: BTreeMap::new(),
             announcer: Announcer::start(membership, patience, happened.clone()),
-            learner: Learner::start(self.aggregates.clone(), self.sums.clone()),
+            learner: OutboxFollower::start(self.aggregates.clone(), self.sums.clone()),
             happened,
             status,
             gone: false,

@@ -13,15 +13,15 @@ pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retir
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::faults::{Faults, InjectedFault};
-use crate::ports::{PortError, Ports};
+use crate::progress::{Incarnation, PartitionShared, PartitionState};
 use crate::settings::EngineSettings;
-use crate::status::{Incarnation, PartitionShared, PartitionState};
 use crate::workers::Worker;
 use actix::prelude::*;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Admitted, Lookup, RejectedRecord};
-use nearline_model::remediation::{Quarantine, Suspects};
+use nearline_model::quarantine::{Quarantine, Suspects};
 use nearline_model::{MemberSnapshot, Partition, Position};
+use nearline_ports::{PortError, Ports};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

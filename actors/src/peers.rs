@@ -3,11 +3,11 @@
 //! Questions and answers are JSON: during a rolling upgrade nodes of different versions talk.
 
 use crate::ownership::NodeStatus;
-use crate::ports::{Membership, PortError, Question};
 use crate::router::Router;
 use bytes::Bytes;
-use nearline_model::assignment::NodeId;
+use nearline_model::control::assignment::NodeId;
 use nearline_model::{MemberSnapshot, Position};
+use nearline_ports::{Membership, PortError, Question};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,11 +2,11 @@
 
 use crate::faults::Faults;
 use crate::partition_actor::{FoldBatch, PartitionActor, ReadingFailed};
-use crate::ports::EventLog;
+use crate::progress::{Hold, Incarnation, PartitionShared};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
-use crate::status::{Hold, Incarnation, PartitionShared};
 use actix::Addr;
+use nearline_ports::EventLog;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Semaphore, watch};
@@ -104,7 +104,7 @@ impl Reader {
         tracing::warn!(partition = %self.shared.partition, "injected: the reader stalls");
     }
 
-    async fn wait(&self, error: &crate::ports::PortError, backoff: &mut Backoff, what: &str) {
+    async fn wait(&self, error: &nearline_ports::PortError, backoff: &mut Backoff, what: &str) {
         let partition = self.shared.partition;
         tracing::warn!(%partition, %error, "{what}");
         metrics::counter!("nearline_reader_failures_total").increment(1);

@@ -1,15 +1,15 @@
 //! Remediations as events: each is logged, counted and kept, with where the partition stood before and
 //! after it.
 
-use crate::ports::{JOURNAL_ENTRIES, PortError, RemediationJournal};
 use crate::retry::until_done;
-use nearline_model::remediation::{Action, Remediation, Standing};
+use nearline_model::control::remediation::{Action, Remediation, Standing};
 use nearline_model::{PartitionId, Position};
+use nearline_ports::{Clock, JOURNAL_ENTRIES, PortError, RemediationJournal};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// Remediations in memory, for when the journal is away.
@@ -52,6 +52,7 @@ pub struct Remediations {
     /// How many wait to be kept.
     waiting: watch::Sender<usize>,
     journal: Arc<dyn RemediationJournal>,
+    clock: Arc<dyn Clock>,
     /// Part of the ids: tells processes apart.
     process: u32,
     sequence: AtomicU64,
@@ -65,7 +66,7 @@ impl std::fmt::Debug for Remediations {
 
 impl Remediations {
     /// Starts; what keeps them runs on the current arbiter.
-    pub fn start(journal: Arc<dyn RemediationJournal>) -> Arc<Self> {
+    pub fn start(journal: Arc<dyn RemediationJournal>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (to_keep, queue) = mpsc::channel(WAITING);
         let waiting = watch::Sender::new(0);
         actix_rt::spawn(keep(journal.clone(), queue, waiting.clone()));
@@ -74,15 +75,21 @@ impl Remediations {
             to_keep,
             waiting,
             journal,
+            clock,
             process: crate::retry::random() as u32,
             sequence: AtomicU64::new(0),
         })
     }
 
+    /// The time of day, milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// A remediation begins.
     pub fn begin(&self, begun: Begun) -> Ticket {
         let Begun { partition, fault, detail, action, position, before } = begun;
-        let at_ms = now_ms();
+        let at_ms = self.now_ms();
         let sequence = self.sequence.fetch_add(1, Relaxed);
         // Milliseconds of this and the next centuries have 13 digits: ids sort by time.
         let id = format!("{at_ms:013}-{:08x}-{sequence:06}", self.process);
@@ -187,8 +194,4 @@ async fn keep(
         }
         waiting.send_modify(|count| *count -= 1);
     }
-}
-
-pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

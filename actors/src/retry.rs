@@ -1,6 +1,6 @@
 //! Trying again while a server is away: exponential backoff with full jitter.
 
-use crate::ports::PortError;
+use nearline_ports::PortError;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::cell::RefCell;

@@ -3,12 +3,11 @@
 
 use crate::partition_actor::GetMember;
 use crate::peers::{self, MemberQuestion, MemberReply};
-use crate::ports::Ports;
-use crate::status::PartitionShared;
-use nearline_model::assignment::NodeId;
+use crate::progress::PartitionShared;
+use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
-use nearline_model::symbols::Symbols;
-use nearline_model::{Member, MemberSnapshot, Position};
+use nearline_model::{MemberSnapshot, Position};
+use nearline_ports::Ports;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -96,7 +95,6 @@ pub struct Router {
     deadline: Duration,
     hedge_after: Duration,
     hedges: Arc<Semaphore>,
-    symbols_limit: usize,
 }
 
 impl Router {
@@ -108,10 +106,9 @@ impl Router {
         ports: Ports,
         deadline: Duration,
         hedge_after: Duration,
-        symbols_limit: usize,
     ) -> Self {
         let hedges = Arc::new(Semaphore::new(HEDGES_UNDER_WAY));
-        Self { node, partitions, ports, deadline, hedge_after, hedges, symbols_limit }
+        Self { node, partitions, ports, deadline, hedge_after, hedges }
     }
 
     /// The member's state at a position of at least `after`, within the deadline.
@@ -138,7 +135,7 @@ impl Router {
                     Some(Ok(answer(Source::Live, Some(snapshot))))
                 }
                 // An owner that is slow, being rebuilt or dead is not waited for alone.
-                Some(snapshot) = self.hedge(shared, member, complete, wanted, start) => {
+                Some(snapshot) = self.hedge(member, complete, wanted, start) => {
                     Some(Ok(answer(Source::Store, Some(snapshot))))
                 }
                 Some(end) = self.log_end_before(shared, wanted) => Some(Err(not_reached(Some(end)))),
@@ -156,7 +153,6 @@ impl Router {
     /// most: where everything is slow, asking twice for everything makes nothing faster.
     async fn hedge(
         &self,
-        shared: &PartitionShared,
         member: &str,
         complete: bool,
         wanted: Position,
@@ -165,7 +161,7 @@ impl Router {
         sleep_until(start + self.hedge_after.min(self.deadline / 2)).await;
         let _permit = self.hedges.acquire().await.ok()?;
         metrics::counter!("nearline_queries_hedged_total").increment(1);
-        let snapshot = self.ask_store(shared, member, complete).await?;
+        let snapshot = self.ask_store(member, complete).await?;
         (snapshot.position >= wanted).then_some(snapshot)
     }
 
@@ -272,29 +268,9 @@ impl Router {
         }
     }
 
-    async fn ask_store(
-        &self,
-        shared: &PartitionShared,
-        member: &str,
-        complete: bool,
-    ) -> Option<MemberSnapshot> {
-        let store = &self.ports.store;
-        // The position first: what is read of the member then is at least as new.
-        let (position, mut names) = store.peek(shared.partition).await.ok()?;
-        let stored = store.load_members(shared.partition, &[Box::from(member)]).await.ok()?;
-        let state = match stored.into_iter().next().flatten() {
-            Some(bytes) => Member::decode(&bytes).ok()?,
-            None => Member::default(),
-        };
-        if state.highest_symbol() as usize > names.len() {
-            // It was committed in between. Symbols are only ever added: later ones name all that it holds.
-            names = store.peek(shared.partition).await.ok()?.1;
-        }
-        let mut symbols = Symbols::new(self.symbols_limit);
-        for name in &names {
-            symbols.intern(name).ok()?;
-        }
-        Some(MemberSnapshot::new(member, position, &state, &symbols, complete))
+    async fn ask_store(&self, member: &str, complete: bool) -> Option<MemberSnapshot> {
+        let stored = nearline_ports::stored::member(&self.ports, member, complete).await;
+        stored.ok().map(|stored| stored.snapshot)
     }
 }
 

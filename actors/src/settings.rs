@@ -1,7 +1,8 @@
 //! How the engine runs: everything that does not change what it computes, beside what does.
 
-use crate::place::Threads;
-use nearline_model::remediation::RemediationSettings;
+use crate::event_loop::Threads;
+use crate::recommender::AnswerSettings;
+use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Event, FoldSettings, PartitionId, Position};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct EngineSettings {
     pub fold: FoldSettings,
     /// Settings of the aggregates.
     pub aggregates: AggregateSettings,
+    /// How answers are made.
+    pub answers: AnswerSettings,
     /// Events folded after which a partition commits.
     pub commit_events: u64,
     /// Milliseconds after which a partition commits what it folded.
@@ -62,6 +65,7 @@ impl Default for EngineSettings {
         Self {
             fold: FoldSettings::default(),
             aggregates: AggregateSettings::default(),
+            answers: AnswerSettings::default(),
             commit_events: 20_000,
             commit_interval_ms: 500,
             commit_members: 10_000,

@@ -12,14 +12,15 @@ mod watch;
 use crate::aggregates_actor::AggregatesActor;
 use crate::faults::Faults;
 use crate::partition_actor::{Ended, PartitionActor};
-use crate::ports::{PortError, Ports};
-use crate::remediations::{Begun, Remediations, Ticket, now_ms};
+use crate::progress::{PartitionShared, PartitionState};
+use crate::remediations::{Begun, Remediations, Ticket};
 use crate::settings::EngineSettings;
-use crate::status::{PartitionShared, PartitionState};
 use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::Position;
-use nearline_model::remediation::{Action, FailureHistory, Fault, NodeHistory, Quarantined, Standing};
+use nearline_model::control::remediation::{Action, FailureHistory, Fault, NodeHistory, Standing};
+use nearline_model::quarantine::Quarantined;
+use nearline_ports::{PortError, Ports};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -223,7 +224,8 @@ impl Supervisor {
                     Fault::Poisoned { message, .. } => message,
                     _ => &death.detail,
                 };
-                memory.condemned = Some(Quarantined::new(position, attempts, message, now_ms()));
+                memory.condemned =
+                    Some(Quarantined::new(position, attempts, message, self.node.remediations.now_ms()));
                 true
             }
             Action::Exit { .. } => {

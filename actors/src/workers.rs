@@ -1,7 +1,7 @@
 //! The threads that partition actors live on: arbiters that tell whether they still turn, and that are
 //! left behind when they do not.
 
-use crate::place::{Place, Threads};
+use crate::event_loop::{EventLoop, Threads};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Worker {
     number: u64,
-    place: Place,
+    place: EventLoop,
     origin: Instant,
     ticks: AtomicU64,
     moved_ms: AtomicU64,
@@ -23,7 +23,7 @@ pub struct Worker {
 
 impl Worker {
     fn start(number: u64, origin: Instant) -> Arc<Self> {
-        let place = Place::new(Threads::Own);
+        let place = EventLoop::new(Threads::Own);
         let worker = Arc::new(Self {
             number,
             place: place.clone(),
@@ -97,7 +97,7 @@ impl Workers {
         let origin = Instant::now();
         if threads == Threads::Here {
             let (ticks, moved_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-            let here = Arc::new(Worker { number: 0, place: Place::Here, origin, ticks, moved_ms });
+            let here = Arc::new(Worker { number: 0, place: EventLoop::Here, origin, ticks, moved_ms });
             let state = State { slots: vec![here], left_behind: Vec::new(), started: 1 };
             return Self { origin, state: Mutex::new(state) };
         }

@@ -14,12 +14,12 @@ mod workload;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use nearline_actors::ports::Ports;
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
-use nearline_backends::local_servers::{NatsServer, RedisServer};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
+use nearline_ports::Ports;
+use nearline_servers::{NatsServer, RedisServer};
 use report::Report;
 
 /// What to measure, and how to print it.

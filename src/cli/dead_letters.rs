@@ -1,14 +1,14 @@
 //! `nearline dead-letters`: events that were refused, why, and what to do with them.
 
-use crate::config::{Config, open_stored_ports};
-use crate::dead_letters::document;
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use nearline_actors::ports::{DeadLetter, Ports};
-use nearline_actors::redrive::redrive;
+use nearline_api::dead_letters::document;
+use nearline_config::{Config, open_stored_ports};
 use nearline_model::PartitionId;
-use nearline_model::remediation::Quarantined;
+use nearline_model::quarantine::Quarantined;
 use nearline_model::timestamp::format_rfc3339;
+use nearline_ports::redrive::redrive;
+use nearline_ports::{DeadLetter, Ports};
 use std::fmt::Write;
 
 #[derive(Debug, Args)]
@@ -94,7 +94,10 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
             for position in positions {
                 let redriven = redrive(&ports, position, config.fold.event_bytes).await?;
                 let how = if redriven.already { "was published again already" } else { "published again" };
-                super::print_all(&format!("{position}: {how}, at position {}\n", redriven.position))?;
+                nearline_terminal::print_all(&format!(
+                    "{position}: {how}, at position {}\n",
+                    redriven.position
+                ))?;
             }
             Ok(())
         }
@@ -107,7 +110,7 @@ pub(super) async fn run(args: DeadLettersArgs, config: &Config) -> anyhow::Resul
                     bail!("there is no dead letter of position {position}; nothing was dropped for it");
                 }
                 ports.dead_letters.remove(position).await?;
-                super::print_all(&format!("{position}: dropped\n"))?;
+                nearline_terminal::print_all(&format!("{position}: dropped\n"))?;
             }
             Ok(())
         }
@@ -126,7 +129,7 @@ async fn quarantine(
     if partition.0 >= partitions {
         bail!("there is no partition {}; there are {partitions}, from 0 to {}", partition.0, partitions - 1);
     }
-    let (committed, _) = ports.store.peek(partition).await?;
+    let committed = ports.store.position(partition).await?;
     if position <= committed {
         bail!(
             "partition {partition} is folded up to position {committed}: {position} cannot be stepped over"
@@ -147,7 +150,9 @@ async fn quarantine(
     let acquired = ports.store.acquire(partition, &settings).await?;
     let entry = Quarantined::new(position, 0, message, super::now_ms());
     ports.quarantine.quarantine(partition, acquired.epoch, &entry).await?;
-    super::print_all(&format!("position {position} of partition {partition} will be stepped over\n"))
+    nearline_terminal::print_all(&format!(
+        "position {position} of partition {partition} will be stepped over\n"
+    ))
 }
 
 async fn list(
@@ -185,7 +190,7 @@ async fn list(
         let with = reason.map_or(String::new(), |reason| format!(" with the reason {reason}"));
         writeln!(out, "no dead letters{with} after position {after}")?;
     }
-    super::print_all(&out)?;
+    nearline_terminal::print_all(&out)?;
     if letters.len() == limit
         && let Some(last) = letters.last()
     {
@@ -201,5 +206,5 @@ async fn show(ports: &Ports, position: u64) -> anyhow::Result<()> {
         );
     };
     let redrive = ports.dead_letters.redrive(position).await?;
-    super::print_all(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))
+    nearline_terminal::print_all(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))
 }

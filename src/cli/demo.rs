@@ -5,15 +5,15 @@ mod figures;
 mod watcher;
 
 use super::serve::{Service, stop_requested};
-use crate::audience::{Audience, AudienceSettings, GeneratedEvent};
-use crate::config::{BackendKind, Config};
 use anyhow::Context;
 use clap::Args;
 use display::Display;
 use figures::Figures;
 use nearline_actors::Engine;
-use nearline_actors::ports::NewEvent;
+use nearline_audience::{Audience, AudienceSettings, GeneratedEvent};
+use nearline_config::{BackendKind, Config};
 use nearline_model::EventKind;
+use nearline_ports::NewEvent;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use watcher::Watcher;

@@ -1,10 +1,10 @@
 //! `nearline import`: public data sets from their original files.
 
 use super::publish::{Destination, DestinationArgs, Line, Publisher, put_titles};
-use crate::config::Config;
-use crate::import::{Imported, mind, movielens};
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use nearline_audience::datasets::{Imported, mind, movielens};
+use nearline_config::Config;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -61,9 +61,9 @@ fn write(imported: &Imported, path: &Path) -> anyhow::Result<()> {
     write_lines(&titles_path, imported.titles.iter().map(|title| Ok(serde_json::to_string(title)?)))?;
     println!(
         "wrote {} events to {} and {} titles to {}",
-        super::grouped(imported.events.len() as u64),
+        nearline_terminal::grouped(imported.events.len() as u64),
         path.display(),
-        super::grouped(imported.titles.len() as u64),
+        nearline_terminal::grouped(imported.titles.len() as u64),
         titles_path.display()
     );
     Ok(())

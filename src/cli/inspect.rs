@@ -1,22 +1,18 @@
 //! `nearline inspect`: what is stored, read without the engine.
 
-use crate::config::{Config, open_stored_ports};
-use crate::verify::verify_partition;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
-use nearline_actors::ports::Ports;
-use nearline_model::aggregates::{ALL, Added};
+use nearline_config::{Config, open_stored_ports};
+use nearline_model::PartitionId;
+use nearline_model::aggregates::ALL;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::delta::EPOCH_MS;
 use nearline_model::identifier::{id_problem, partition_of};
-use nearline_model::symbols::Symbols;
 use nearline_model::timestamp::format_rfc3339;
-use nearline_model::{Aggregates, Delta, Member, MemberSnapshot, PartitionId};
+use nearline_ports::verify::verify_partition;
+use nearline_ports::{Ports, stored};
 use std::fmt::Write;
-
-/// Deltas read from the outbox in one go.
-const OUTBOX_ENTRIES: usize = 1_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,13 +56,13 @@ pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()
     let ports = open_stored_ports(config).await?;
     let mut out = String::new();
     let result = match args.what {
-        What::Member { id } => member(&ports, config, &id, args.json, &mut out).await,
+        What::Member { id } => member(&ports, &id, args.json, &mut out).await,
         What::Title { id } => title(&ports, config, &id, args.json, &mut out).await,
         What::Partition { number, verify } => {
             partition(&ports, config, number, verify, args.json, &mut out).await
         }
     };
-    super::print_all(&out)?;
+    nearline_terminal::print_all(&out)?;
     result
 }
 
@@ -84,33 +80,19 @@ async fn catalogue(ports: &Ports) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-async fn member(
-    ports: &Ports,
-    config: &Config,
-    id: &str,
-    json: bool,
-    out: &mut String,
-) -> anyhow::Result<()> {
+async fn member(ports: &Ports, id: &str, json: bool, out: &mut String) -> anyhow::Result<()> {
     check_id(id)?;
     let partition = partition_of(id, ports.log.partitions());
-    let loaded = ports.store.load_members(partition, &[id.into()]).await?;
-    let Some(stored) = loaded.into_iter().next().flatten() else {
+    let stored::StoredMember { snapshot, bytes } = stored::member(ports, id, true).await?;
+    if bytes == 0 {
         bail!("nothing is stored of member {id} (partition {partition}); events may still wait to be folded");
-    };
-    // Read after the member: a symbol of the member is never missing.
-    let (position, strings) = ports.store.peek(partition).await?;
-    let mut symbols = Symbols::new(config.fold.symbols_per_partition.max(strings.len()));
-    for text in &strings {
-        symbols.intern(text)?;
     }
-    let state = Member::decode(&stored)?;
-    let snapshot = MemberSnapshot::new(id, position, &state, &symbols, true);
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&snapshot)?)?;
         return Ok(());
     }
     let catalogue = catalogue(ports).await?;
-    writeln!(out, "member {id}: partition {partition}, position {position}, {} bytes", stored.len())?;
+    writeln!(out, "member {id}: partition {partition}, position {}, {bytes} bytes", snapshot.position)?;
     let newest = snapshot.newest_at.as_deref().unwrap_or("never");
     writeln!(
         out,
@@ -156,34 +138,10 @@ fn name(catalogue: &Catalogue, title: &str) -> String {
     catalogue.get(title).and_then(|title| title.name.clone()).unwrap_or_default()
 }
 
-/// The stored snapshot of the aggregates, and the deltas committed since.
-async fn aggregates(ports: &Ports, config: &Config) -> anyhow::Result<Aggregates> {
-    let partitions = ports.log.partitions();
-    let mut aggregates = match ports.store.load_aggregates().await? {
-        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, &config.aggregates)?,
-        None => Aggregates::new(partitions, config.aggregates.clone()),
-    };
-    for partition in (0..partitions).map(PartitionId) {
-        loop {
-            let after = aggregates.position(partition);
-            let entries = ports.store.outbox(partition, after, OUTBOX_ENTRIES).await?;
-            for entry in &entries {
-                let delta = Delta::decode(&entry.delta)?;
-                if let Added::Gap { after } = aggregates.add(&delta) {
-                    bail!("deltas of partition {partition} are missing between {after} and {}", delta.after);
-                }
-            }
-            if entries.len() < OUTBOX_ENTRIES {
-                break;
-            }
-        }
-    }
-    Ok(aggregates)
-}
-
 async fn title(ports: &Ports, config: &Config, id: &str, json: bool, out: &mut String) -> anyhow::Result<()> {
     check_id(id)?;
-    let (aggregates, catalogue) = (aggregates(ports, config).await?, catalogue(ports).await?);
+    let (aggregates, catalogue) =
+        (stored::aggregates(ports, &config.aggregates).await?, catalogue(ports).await?);
     let (symbol, known) = (aggregates.title(id), catalogue.get(id));
     if symbol.is_none() && known.is_none() {
         bail!("nothing is known of title {id}: it is not in the catalogue, and no event named it");
@@ -243,7 +201,8 @@ async fn partition(
         bail!("there is no partition {number}; there are {partitions}, from 0 to {}", partitions - 1);
     }
     let partition = PartitionId(number);
-    let (position, symbols) = ports.store.peek(partition).await?;
+    let position = ports.store.position(partition).await?;
+    let symbols = ports.store.symbols(partition).await?;
     let bounds = ports.log.bounds(partition).await?;
     let (mut members, mut bytes, mut cursor) = (0_u64, 0_u64, 0);
     loop {

@@ -8,9 +8,9 @@ mod waiting;
 pub(super) use destination::{Destination, DestinationArgs, put_titles};
 pub(super) use publisher::{Line, Publisher};
 
-use crate::config::Config;
 use anyhow::Context;
 use clap::Args;
+use nearline_config::Config;
 use nearline_model::Title;
 use resume::ResumePoint;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -62,7 +62,11 @@ pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()
         put_titles(&destination, titles).await?;
     }
     if start.lines > 0 {
-        println!("going on after line {} ({} remembers)", super::grouped(start.lines), state.display());
+        println!(
+            "going on after line {} ({} remembers)",
+            nearline_terminal::grouped(start.lines),
+            state.display()
+        );
     }
     let mut publisher = Publisher::new(destination, total);
     publisher.resume_from(start);

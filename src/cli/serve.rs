@@ -1,11 +1,11 @@
 //! `nearline serve`: the engine and its HTTP API, until somebody asks them to stop.
 
-use crate::config::{BackendKind, Config, open_ports};
 use crate::http::{self, Servers};
 use crate::telemetry::{OperationalEvent, install_logs, install_metrics};
 use actix_rt::signal::unix::{SignalKind, signal};
 use anyhow::{Context, bail};
 use nearline_actors::Engine;
+use nearline_config::{BackendKind, Config, open_ports};
 use std::time::{Duration, Instant};
 
 /// How often readiness is looked at until it is there.

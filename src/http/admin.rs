@@ -9,7 +9,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
-use nearline_actors::ports::JOURNAL_ENTRIES;
+use nearline_ports::JOURNAL_ENTRIES;
 
 /// The console: one page without anything from elsewhere.
 const CONSOLE: &str = include_str!("../console/console.html");
@@ -104,8 +104,8 @@ fn refresh_gauges(engine: &Engine) {
         gauge("nearline_partition_cached_members", status.cached_members as u64);
     }
     metrics::gauge!("nearline_ready").set(if engine.is_ready() { 1.0 } else { 0.0 });
-    metrics::gauge!("nearline_catalogue_titles").set(engine.catalogue().read().len() as f64);
-    let aggregates = engine.aggregates().read();
-    metrics::gauge!("nearline_aggregates_titles").set(aggregates.title_count() as f64);
-    metrics::gauge!("nearline_aggregates_transitions").set(aggregates.transition_count() as f64);
+    let sizes = engine.sizes();
+    metrics::gauge!("nearline_catalogue_titles").set(sizes.catalogue_titles as f64);
+    metrics::gauge!("nearline_aggregates_titles").set(sizes.titles as f64);
+    metrics::gauge!("nearline_aggregates_transitions").set(sizes.transitions as f64);
 }

@@ -3,10 +3,10 @@
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, State, ok};
-use crate::dead_letters::{LetterDocument, document};
 use actix_web::{HttpRequest, HttpResponse, web};
-use nearline_actors::ports::PortError;
-use nearline_actors::redrive::{RedriveError, redrive};
+use nearline_api::dead_letters::{LetterDocument, document};
+use nearline_ports::PortError;
+use nearline_ports::redrive::{RedriveError, redrive};
 use serde_json::json;
 
 /// Letters of one answer at most, and if the caller does not say.

@@ -1,11 +1,11 @@
 //! Request bodies: read within limits, and split into entries.
 
 use super::problem::{Problem, ProblemKind};
-use crate::config::HttpSection;
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
+use nearline_config::HttpSection;
 use serde_json::value::RawValue;
 use std::time::Duration;
 

@@ -8,9 +8,9 @@
 //! no right: whoever forges one leaves titles out of their own answer, which `exclude` does as well.
 
 use super::problem::{Problem, ProblemKind};
-use crate::config::HttpSection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nearline_config::HttpSection;
 use nearline_model::identifier::fingerprint;
 use std::collections::HashSet;
 

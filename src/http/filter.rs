@@ -1,11 +1,9 @@
-//! The `filter`, `boost` and `max_maturity` parameters: which titles may be shown, and what their scores
-//! are multiplied by.
+//! The `filter`, `boost` and `max_maturity` parameters, compiled.
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
-use nearline_model::catalogue::Catalogue;
-use nearline_model::expression::{Budget, Context, ExpressionError, Program, Scope};
-use nearline_model::ranking::Ranked;
+use nearline_ranking::expression::{ExpressionError, Program};
+use nearline_ranking::gate::{BudgetSpent, Expressions};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -87,115 +85,23 @@ impl Programs {
     }
 }
 
-/// Filter, boost and maturity limit of a request.
-#[derive(Clone, Default)]
-pub struct Expressions {
-    filter: Option<Arc<Program>>,
-    boost: Option<Arc<Program>>,
-    max_maturity: Option<u8>,
+/// Reads filter, boost and maturity limit of a request.
+///
+/// # Errors
+/// Where an expression is wrong, with an example of a right one.
+pub fn read(parameters: &Parameters, programs: &Programs) -> Result<Expressions, Problem> {
+    let program =
+        |kind: Kind| parameters.raw(kind.parts().0).map(|text| programs.get(kind, text)).transpose();
+    Ok(Expressions {
+        filter: program(Kind::Filter)?,
+        boost: program(Kind::Boost)?,
+        max_maturity: parameters.number("max_maturity", 0, MAX_MATURITY)?.map(|age| age as u8),
+    })
 }
 
-impl Expressions {
-    /// Reads the parameters.
-    ///
-    /// # Errors
-    /// Where an expression is wrong, with an example of a right one.
-    pub fn read(parameters: &Parameters, programs: &Programs) -> Result<Self, Problem> {
-        let program =
-            |kind: Kind| parameters.raw(kind.parts().0).map(|text| programs.get(kind, text)).transpose();
-        Ok(Self {
-            filter: program(Kind::Filter)?,
-            boost: program(Kind::Boost)?,
-            max_maturity: parameters.number("max_maturity", 0, MAX_MATURITY)?.map(|age| age as u8),
-        })
-    }
-
-    /// Whether titles are left out.
-    pub fn has_filter(&self) -> bool {
-        self.filter.is_some() || self.max_maturity.is_some()
-    }
-
-    /// Whether there are none at all.
-    pub fn is_empty(&self) -> bool {
-        !self.has_filter() && !self.has_boost()
-    }
-
-    /// Whether scores are changed.
-    pub fn has_boost(&self) -> bool {
-        self.boost.is_some()
-    }
-}
-
-/// The expressions of one request, over the catalogue and its context.
-pub struct Gate<'a> {
-    expressions: &'a Expressions,
-    catalogue: &'a Catalogue,
-    context: Context<'a>,
-    budget: Budget,
-    steps: u64,
-}
-
-impl<'a> Gate<'a> {
-    /// A gate whose expressions may take `steps` together.
-    pub fn new(
-        expressions: &'a Expressions,
-        catalogue: &'a Catalogue,
-        context: Context<'a>,
-        steps: u64,
-    ) -> Self {
-        Self { expressions, catalogue, context, budget: Budget::new(steps), steps }
-    }
-
-    /// Whether a title may be shown. With a maturity limit, a title whose maturity is not known is not.
-    pub fn admits(&self, id: &str) -> bool {
-        let title = self.catalogue.get(id).map(|title| &**title);
-        if let Some(limit) = self.expressions.max_maturity
-            && title.and_then(|title| title.maturity).is_none_or(|maturity| maturity > limit)
-        {
-            return false;
-        }
-        let Some(filter) = &self.expressions.filter else { return true };
-        filter.admits(&Scope { id, title, context: &self.context }, &self.budget)
-    }
-
-    /// What a title's score is multiplied by.
-    pub fn factor(&self, id: &str) -> f64 {
-        let Some(boost) = &self.expressions.boost else { return 1.0 };
-        let title = self.catalogue.get(id).map(|title| &**title);
-        boost.factor(&Scope { id, title, context: &self.context }, &self.budget)
-    }
-
-    /// To be asked when all is evaluated.
-    ///
-    /// # Errors
-    /// If the steps ran out: what was ranked is then not what was asked for.
-    pub fn finish(&self) -> Result<(), Problem> {
-        if !self.budget.is_spent_out() {
-            return Ok(());
-        }
-        metrics::counter!("nearline_expression_limit_hits_total").increment(1);
-        let detail = format!(
-            "`filter` and `boost` took more than {} evaluation steps over all titles; look through shorter \
-             lists, and put the condition that most titles fail first",
-            self.steps
-        );
-        Err(Problem::new(ProblemKind::ExpressionTooCostly, detail))
-    }
-}
-
-/// The `limit` best of `ranked`, best first, that pass `gate`, with their boosts.
-pub fn sifted(gate: &Gate<'_>, ranked: Vec<Ranked>, limit: usize) -> Vec<Ranked> {
-    let admitted = ranked.into_iter().filter(|ranked| gate.admits(&ranked.title));
-    if !gate.expressions.has_boost() {
-        return admitted.take(limit).collect();
-    }
-    let boosted =
-        admitted.map(|ranked| Ranked { score: ranked.score * gate.factor(&ranked.title), ..ranked });
-    let mut boosted: Vec<Ranked> = boosted.filter(|ranked| ranked.score > 0.0).collect();
-    // The sort is stable: equal scores stay ordered by id.
-    boosted.sort_by(|a, b| b.score.total_cmp(&a.score));
-    boosted.truncate(limit);
-    boosted
+/// The problem of expressions that took too many steps.
+pub fn too_costly(spent: BudgetSpent) -> Problem {
+    Problem::new(ProblemKind::ExpressionTooCostly, spent.to_string())
 }
 
 fn refused(kind: Kind, text: &str, error: &ExpressionError) -> Problem {

@@ -7,25 +7,21 @@
 //! the same is not sent. The stream is pulled by the connection: while a client reads slowly nothing is
 //! ranked and nothing is queued, and what it gets next is the newest.
 
-mod hub;
-
-pub use hub::LiveHub;
-
 use super::asked::{Asked, SHARED};
 use super::cursor::Route;
+use super::filter::too_costly;
+use super::live_hub::Seat;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
-use super::recommendations::{
-    RankedTitle, RecommendationsAnswer, VariantDocument, issued_id, not_reached, row,
-};
+use super::recommendations::{document, not_reached};
 use super::state::{Answer, State};
-use crate::config::LiveSection;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use hub::Seat;
 use nearline_actors::{MemberAnswer, MemberWatch};
+use nearline_config::LiveSection;
+use nearline_ranking::offer::OfferedTitle;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -172,10 +168,8 @@ impl Subscriber {
         }
     }
 
-    fn rank(&self) -> Result<Vec<RankedTitle>, Problem> {
-        let allocation = self.state.experiments.allocate(&self.member);
-        let snapshot = self.found.snapshot.as_ref();
-        row(&self.state, &self.asked, &self.member, snapshot, allocation.as_ref())
+    fn rank(&self) -> Result<Vec<OfferedTitle>, Problem> {
+        self.state.engine.row(&self.asked.question, &self.found).map_err(too_costly)
     }
 
     /// The row as an event, if it is not the one that the client has.
@@ -187,16 +181,8 @@ impl Subscriber {
             return Ok(None);
         }
         self.sent = Some(fingerprint);
-        let allocation = self.state.experiments.allocate(&self.member);
-        let answer = RecommendationsAnswer {
-            recommendation_id: issued_id(&self.member, allocation.as_ref()),
-            member: self.member.clone(),
-            source: self.found.source.name(),
-            position: self.found.position,
-            variant: allocation.as_ref().map(VariantDocument::of),
-            titles,
-            next: None,
-        };
+        let answer = self.state.engine.sign(&self.asked.question, &self.found, titles);
+        let answer = document(self.member.clone(), answer);
         self.state.queries.count(self.found.source);
         metrics::counter!("nearline_live_events_total").increment(1);
         let data = serde_json::to_string(&answer)
@@ -208,7 +194,7 @@ impl Subscriber {
 }
 
 /// Fingerprint of the titles of a row, in their order.
-fn fingerprint_of(titles: &[RankedTitle]) -> u64 {
+fn fingerprint_of(titles: &[OfferedTitle]) -> u64 {
     let mut hash = Xxh3Default::new();
     for title in titles {
         hash.update(title.title.as_bytes());

@@ -1,7 +1,8 @@
 //! What the console shows at a glance: rates, lag, sizes, what trends.
 
 use super::state::ApiState;
-use super::trending::{self, TrendingTitle};
+use nearline_actors::TrendQuestion;
+use nearline_api::trending::{TrendingAnswer, TrendingTitle};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -67,7 +68,7 @@ struct QueriesDocument {
 #[derive(Debug, Serialize)]
 pub struct Overview {
     ready: bool,
-    backend: crate::config::BackendKind,
+    backend: nearline_config::BackendKind,
     version: &'static str,
     events_per_s: f64,
     queries_per_s: f64,
@@ -90,10 +91,8 @@ pub(super) fn overview(state: &ApiState, rates: &Rates) -> Overview {
     let samples: Vec<Sample> = rates.samples.lock().iter().copied().collect();
     let last = samples.last().copied().unwrap_or_default();
     let [live, store, popular] = state.queries.read();
-    let (titles, transitions) = {
-        let aggregates = state.engine.aggregates().read();
-        (aggregates.title_count(), aggregates.transition_count())
-    };
+    let sizes = state.engine.sizes();
+    let trending = state.engine.trending(&TrendQuestion { limit: TRENDING, ..TrendQuestion::default() });
     Overview {
         ready: state.engine.is_ready(),
         backend: state.config.backend.kind,
@@ -105,10 +104,10 @@ pub(super) fn overview(state: &ApiState, rates: &Rates) -> Overview {
         lag: partitions.iter().map(|partition| partition.lag).max().unwrap_or(0),
         restarts: partitions.iter().map(|partition| partition.restarts).sum(),
         cached_members: partitions.iter().map(|partition| partition.cached_members).sum(),
-        titles,
-        catalogue_titles: state.engine.catalogue().read().len(),
-        transitions,
+        titles: sizes.titles,
+        catalogue_titles: sizes.catalogue_titles,
+        transitions: sizes.transitions,
         queries: QueriesDocument { live, store, popular },
-        trending: trending::top(state, None, None, TRENDING).titles,
+        trending: trending.map(|trends| TrendingAnswer::from(trends).titles).unwrap_or_default(),
     }
 }

@@ -2,18 +2,15 @@
 
 use super::admission::Admission;
 use super::filter::Programs;
-use super::live::LiveHub;
+use super::live_hub::LiveHub;
 use super::problem::Problem;
-use super::row_takes::RowTakes;
-use crate::config::Config;
-use crate::experiments::Experiments;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
-use nearline_model::artwork::Chooser;
-use parking_lot::Mutex;
+use nearline_config::Config;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 /// Queries answered since the start, by source.
 #[derive(Debug, Default)]
@@ -51,16 +48,24 @@ pub struct ApiState {
     pub queries: Arc<QueryCounts>,
     /// Queries let in at once.
     pub admission: Arc<Admission>,
-    /// Chooses artworks.
-    pub artworks: Arc<Mutex<Chooser>>,
     /// Compiled filters and boosts.
     pub programs: Arc<Programs>,
-    /// Experiments that run.
-    pub experiments: Arc<Experiments>,
     /// What live rows share.
     pub live: Arc<LiveHub>,
-    /// Take rates of rows.
-    pub row_takes: Arc<RowTakes>,
+}
+
+impl ApiState {
+    /// Counts an answer, and the time that it took.
+    pub fn answered(&self, route: &'static str, source: Source, started: Instant) {
+        self.queries.count(source);
+        metrics::histogram!("nearline_query_duration_seconds", "route" => route, "source" => source.name())
+            .record(started.elapsed());
+    }
+
+    /// Seconds since 1970.
+    pub fn now_s(&self) -> u64 {
+        self.engine.ports().clock.now_ms().max(0) as u64 / 1_000
+    }
 }
 
 /// The state as handlers get it.

@@ -1,83 +1,16 @@
 //! `/v1/titles`: the catalogue, and what is similar to a title.
 
-use super::asked::hour_now;
 use super::body::{self, BodyFormat, Entries, malformed};
-use super::filter::{Expressions, Gate, sifted};
+use super::filter::{self, too_costly};
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
-use super::recommendations::RankedTitle;
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
+use nearline_actors::TitleQuestion;
+use nearline_api::recommendations::RankedTitle;
+use nearline_api::titles::{SimilarAnswer, TitleDocument, TitleResult, TitlesAnswer};
 use nearline_model::catalogue::MAX_TITLE_BYTES;
-use nearline_model::expression::Context;
-use nearline_model::ranking::{Query, similar};
 use nearline_model::{Reject, RejectReason, Title};
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// A title of the catalogue. The list of similar and trending titles shows what is in it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TitleDocument {
-    /// Id, `[A-Za-z0-9_-]{1,64}`; may be left out where the path has it.
-    pub id: String,
-    /// Name for people.
-    pub name: Option<String>,
-    /// Genres, most telling first.
-    #[schema(required = false)]
-    pub genres: Vec<String>,
-    /// Year of release.
-    pub year: Option<u16>,
-    /// Youngest age it is meant for, in years.
-    pub maturity: Option<u8>,
-    /// Countries (ISO 3166-1 alpha-2) where it may be shown; empty: everywhere.
-    #[schema(required = false)]
-    pub countries: Vec<String>,
-    /// Ids of its artworks.
-    #[schema(required = false)]
-    pub artworks: Vec<String>,
-}
-
-/// What became of one title.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TitleResult {
-    /// Its index, from 0, in a JSON array.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub index: Option<usize>,
-    /// Its line, from 1, in NDJSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
-    /// `stored` or `rejected`.
-    pub status: &'static str,
-    /// Its id, if it could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// Stable code of why it was not stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
-    /// What exactly was wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// What became of all titles of a request.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TitlesAnswer {
-    /// Titles stored.
-    pub stored: usize,
-    /// Titles refused.
-    pub rejected: usize,
-    /// Each title, in the order sent.
-    pub results: Vec<TitleResult>,
-}
-
-/// Titles that follow a title.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SimilarAnswer {
-    /// The title asked about.
-    pub title: String,
-    /// Titles, most similar first.
-    pub titles: Vec<RankedTitle>,
-}
 
 #[utoipa::path(
     put, path = "/v1/titles/{id}", tag = "titles", summary = "Put a title into the catalogue",
@@ -128,8 +61,7 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
-    let found = state.engine.catalogue().read().get(&id).cloned();
-    match found {
+    match state.engine.title(&id) {
         Some(title) => ok(&*title),
         None => Err(unknown(&id, "is not in the catalogue; PUT it there")),
     }
@@ -160,19 +92,9 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
     let mut titles = Vec::new();
     for (number, text) in &entries.entries {
         let (index, line) = entries.numbers(*number);
-        let mut result = TitleResult { index, line, status: "stored", id: None, reason: None, detail: None };
-        match parse(text) {
-            Ok(title) => {
-                result.id = Some(title.id.clone());
-                titles.push(title);
-            }
-            Err(reject) => {
-                result.status = "rejected";
-                result.reason = Some(reject.reason.code());
-                result.detail = Some(reject.detail);
-            }
-        }
-        results.push(result);
+        let read = parse(text);
+        results.push(TitleResult::of(index, line, read.as_ref()));
+        titles.extend(read);
     }
     let stored = titles.len();
     if stored > 0 {
@@ -202,30 +124,19 @@ pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
     let known = ["country", "limit", "filter", "boost", "max_maturity"];
     let parameters = Parameters::read(&request, &known)?;
     let limits = &state.config.http;
-    let limit = parameters.limit(limits.default_limit, limits.max_limit)?;
-    let country = parameters.country()?;
-    let expressions = Expressions::read(&parameters, &state.programs)?;
-    let aggregates = state.engine.aggregates().read();
-    let catalogue = state.engine.catalogue().read();
-    if aggregates.title(&id).is_none() && catalogue.get(&id).is_none() {
-        return Err(unknown(&id, "is not in the catalogue, and no event named it"));
-    }
-    let wanted = if expressions.is_empty() { limit } else { aggregates.title_count() };
-    let learned = state.engine.learned();
-    let query = Query {
-        limit: wanted,
-        country,
-        settings: Some(&state.config.ranking),
-        learned: Some(&learned),
-        ..Query::default()
+    let question = TitleQuestion {
+        title: id.clone(),
+        limit: parameters.limit(limits.default_limit, limits.max_limit)?,
+        country: parameters.country()?.map(str::to_owned),
+        expressions: filter::read(&parameters, &state.programs)?,
     };
-    let ranked = similar(&aggregates, &catalogue, &id, &query);
-    let context = Context::new(country, None, hour_now(), "", None);
-    let gate = Gate::new(&expressions, &catalogue, context, limits.expression_steps);
-    let ranked = sifted(&gate, ranked, limit);
-    gate.finish()?;
-    let titles = ranked.into_iter().map(|ranked| RankedTitle::new(ranked, &catalogue)).collect();
-    ok(&SimilarAnswer { title: id, titles })
+    match state.engine.similar(&question).map_err(too_costly)? {
+        Some(titles) => {
+            let titles = titles.into_iter().map(RankedTitle::from).collect();
+            ok(&SimilarAnswer { title: id, titles })
+        }
+        None => Err(unknown(&id, "is not in the catalogue, and no event named it")),
+    }
 }
 
 /// The problem of a title that nothing is known of.
@@ -255,11 +166,7 @@ fn check(title: &Title, bytes: usize) -> Result<(), Reject> {
 
 /// Stores titles durably, and shows them on this node at once.
 async fn store(state: &State, titles: Vec<Title>) -> Result<(), Problem> {
-    let catalogue = &state.engine.ports().catalogue;
-    catalogue.put(titles.clone()).await.map_err(|error| {
+    state.engine.put_titles(titles).await.map_err(|error| {
         Problem::new(ProblemKind::CatalogueUnavailable, format!("{error}; send the titles again"))
-    })?;
-    let mut catalogue = state.engine.catalogue().write();
-    titles.into_iter().for_each(|title| catalogue.put(title));
-    Ok(())
+    })
 }

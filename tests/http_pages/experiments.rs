@@ -1,6 +1,6 @@
 use crate::events::{event, publish};
 use crate::running::Service;
-use nearline::config::Config;
+use nearline_config::Config;
 use serde_json::json;
 
 fn with_experiment(config: &mut Config) {

@@ -1,7 +1,7 @@
 use crate::events::{event, publish};
 use crate::running::Service;
-use nearline_actors::ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

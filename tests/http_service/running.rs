@@ -1,10 +1,10 @@
 //! A whole Nearline on the embedded backend, in a directory of its own, for tests to talk to.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use nearline::config::{Config, open_ports};
 use nearline::{http, telemetry};
 use nearline_actors::Engine;
-use nearline_actors::ports::Ports;
+use nearline_config::{Config, open_ports};
+use nearline_ports::Ports;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::mpsc;

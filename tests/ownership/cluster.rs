@@ -1,14 +1,14 @@
 //! Processes of the program around one NATS and one Redis server, a publisher and a prober.
 
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, run};
-use nearline_actors::ports::Ports;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
-use nearline_backends::local_servers::{NatsServer, RedisServer};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
 use nearline_model::identifier::partition_of;
+use nearline_ports::Ports;
+use nearline_servers::{NatsServer, RedisServer};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::TcpListener;

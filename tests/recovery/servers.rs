@@ -2,7 +2,7 @@
 
 use crate::bed::{Bed, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, Source};
-use nearline_backends::local_servers::RedisServer;
+use nearline_servers::RedisServer;
 use std::path::Path;
 use std::time::Instant;
 

@@ -1,16 +1,16 @@
 //! A backend of real parts for one test, an engine on it, and the proof that its state is right.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use nearline::verify::aggregates::refold_aggregates;
-use nearline::verify::verify_partition;
-use nearline_actors::ports::{NewEvent, PortError, Ports};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
-use nearline_backends::local_servers::{NatsServer, RedisServer};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_ports::verify::aggregates::refold_aggregates;
+use nearline_ports::verify::{VerifyError, verify_partition};
+use nearline_ports::{NewEvent, Ports};
+use nearline_servers::{NatsServer, RedisServer};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -105,8 +105,8 @@ impl Bed {
     }
 }
 
-fn is_transient(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<PortError>().is_some_and(PortError::is_transient)
+fn is_transient(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::Port(error) if error.is_transient())
 }
 
 /// Runs a test inside an actix system.
@@ -125,7 +125,7 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 /// Events of a seeded audience, the newest of now.
 pub fn audience_events(events: usize, members: usize, seed: u64) -> Vec<NewEvent> {
-    use nearline::audience::{Audience, AudienceSettings};
+    use nearline_audience::{Audience, AudienceSettings};
     let mut audience =
         Audience::new(AudienceSettings { seed, members, titles: 200, ..AudienceSettings::default() });
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

@@ -4,11 +4,11 @@
 //! (it was slow, or joined late) finds it in the snapshot: it starts over from that, and from what the
 //! outbox has beyond.
 
-use super::load;
-use crate::ports::{OutboxEntry, PortError, Ports};
 use nearline_model::aggregates::Added;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
+use nearline_ports::stored::{add_outbox, aggregates_snapshot, outbox_page};
+use nearline_ports::{PortError, Ports};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,6 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Deltas read from the outbox at once.
-const OUTBOX_PAGE: usize = 64;
 /// Attempts to start over from the snapshot: while its outbox is read, another node may store the next one and
 /// drop from the outbox what only that covers.
 const RELOADS: usize = 3;
@@ -118,7 +116,7 @@ async fn follow(
     committed: Position,
 ) -> Result<bool, PortError> {
     loop {
-        let page = read_page(ports, partition, sums.position(partition)).await?;
+        let page = outbox_page(ports, partition, sums.position(partition)).await?;
         if page.is_empty() {
             // Nothing in the outbox, and yet not there: it was trimmed.
             return Ok(sums.position(partition) >= committed);
@@ -137,10 +135,10 @@ async fn relearn(
     settings: &AggregateSettings,
     partition: PartitionId,
 ) -> Result<(Aggregates, Result<(), PortError>), PortError> {
-    let mut again = load(ports, settings).await?;
+    let mut again = aggregates_snapshot(ports, settings).await?;
     let mut outcome = Ok(());
     for other in (0..ports.log.partitions()).map(PartitionId) {
-        match add_all(ports, &mut again, other).await {
+        match add_outbox(ports, &mut again, other).await {
             // One partition that cannot be learned keeps no other from it.
             Err(error @ PortError::Damaged { .. }) if other == partition => outcome = Err(error),
             Err(PortError::Damaged { .. }) | Ok(()) => {}
@@ -148,36 +146,4 @@ async fn relearn(
         }
     }
     Ok((again, outcome))
-}
-
-async fn add_all(ports: &Ports, again: &mut Aggregates, partition: PartitionId) -> Result<(), PortError> {
-    loop {
-        let page = read_page(ports, partition, again.position(partition)).await?;
-        if page.is_empty() {
-            return Ok(());
-        }
-        for delta in &page {
-            if let Added::Gap { after } = again.add(delta) {
-                return Err(PortError::Damaged {
-                    what: format!("outbox of {partition}"),
-                    detail: format!(
-                        "a delta begins at position {}, the aggregates end at {after}; rebuild them",
-                        delta.after
-                    ),
-                });
-            }
-        }
-    }
-}
-
-/// Deltas of a partition after `after`, in order.
-async fn read_page(ports: &Ports, partition: PartitionId, after: Position) -> Result<Vec<Delta>, PortError> {
-    let entries = ports.store.outbox(partition, after, OUTBOX_PAGE).await?;
-    let read = |entry: &OutboxEntry| {
-        Delta::decode(&entry.delta).map_err(|error| PortError::Damaged {
-            what: format!("outbox of {partition} at position {}", entry.position),
-            detail: error.to_string(),
-        })
-    };
-    entries.iter().map(read).collect()
 }

@@ -2,8 +2,8 @@
 //! passed over for what is newer.
 
 use super::Happened;
-use crate::ports::{Announced, Announcement, Membership, PortError};
-use nearline_model::assignment::NodeId;
+use nearline_model::control::assignment::NodeId;
+use nearline_ports::{Announced, Announcement, Membership, PortError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};

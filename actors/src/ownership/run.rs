@@ -2,8 +2,8 @@
 
 use super::{Happened, Shell};
 use crate::partition_actor::Stop;
+use crate::progress::{PartitionShared, PartitionState};
 use crate::retry::Backoff;
-use crate::status::{PartitionShared, PartitionState};
 use crate::supervisor::{Outcome, Supervisor};
 use futures_util::FutureExt;
 use nearline_model::PartitionId;

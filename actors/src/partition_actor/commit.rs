@@ -1,15 +1,15 @@
 //! Committing: dead letters first, then state, position and delta in one step, then learning.
 
 use super::{Ended, PartitionActor};
-use crate::aggregates_actor::{AggregatesActor, CatchUp, Learn};
-use crate::ports::{DeadLetter, PortError, Ports};
+use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
+use crate::progress::{Hold, Incarnation, PartitionShared};
 use crate::retry::until_done;
-use crate::status::{Hold, Incarnation, PartitionShared};
 use actix::prelude::*;
 use nearline_model::aggregates::Added;
 use nearline_model::check_invariant;
 use nearline_model::partition::RejectedRecord;
 use nearline_model::{Commit, PartitionId, Position};
+use nearline_ports::{DeadLetter, PortError, Ports};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -120,7 +120,7 @@ async fn carry_out(
     }
     until_done(|| ports.store.commit(commit.clone()), hold).await?;
     holder.shared.resume(holder.incarnation, Hold::Commit);
-    let learned = aggregates.send(Learn(commit.delta.clone())).await;
+    let learned = aggregates.send(AddDelta(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
         // An earlier delta did not arrive here, or was undone by the store: the store has what counts. It may
         // take its time over it; what is committed is committed.

@@ -4,7 +4,7 @@ use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message};
 use actix::prelude::*;
 use nearline_model::LogRecord;
 use nearline_model::partition::Batch;
-use nearline_model::remediation::Suspects;
+use nearline_model::quarantine::Suspects;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;

@@ -1,11 +1,11 @@
 //! Loading members from the store, many at a time.
 
 use super::{Ended, PartitionActor};
-use crate::ports::PortError;
+use crate::progress::Hold;
 use crate::retry::until_done;
-use crate::status::Hold;
 use actix::prelude::*;
 use nearline_model::partition::Slot;
+use nearline_ports::PortError;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Members asked for in one request to the store.

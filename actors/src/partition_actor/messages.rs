@@ -1,9 +1,9 @@
 //! What a partition actor is told.
 
 use crate::faults::InjectedFault;
-use crate::ports::PortError;
 use actix::Message;
 use nearline_model::{LogRecord, MemberSnapshot, Position};
+use nearline_ports::PortError;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Fold these records. The permit is given back when they are folded: it bounds what is under way.

@@ -3,11 +3,11 @@
 use super::{Life, Memory, Supervisor};
 use crate::aggregates_actor::CatchUp;
 use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
-use crate::ports::{Acquired, PortError};
 use crate::reader::Reader;
 use actix::prelude::*;
-use nearline_model::remediation::Quarantine;
+use nearline_model::quarantine::Quarantine;
 use nearline_model::{FoldSettings, Partition, PartitionId, Position};
+use nearline_ports::{Acquired, PortError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{oneshot, watch};

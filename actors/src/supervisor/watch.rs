@@ -1,13 +1,13 @@
 //! Watching an actor from its start to its end.
 
 use super::{Death, Life, Memory, Supervisor};
-use crate::ports::PortError;
+use crate::progress::{Hold, PartitionShared};
 use crate::remediations::{Begun, Ticket};
-use crate::status::{Hold, PartitionShared};
-use crate::watchdog::{LOOK_INTERVAL, Sample, Symptom, Watchdog};
 use crate::workers::Worker;
 use nearline_model::Position;
-use nearline_model::remediation::{Action, Fault};
+use nearline_model::control::remediation::{Action, Fault};
+use nearline_model::control::watchdog::{LOOK_INTERVAL_MS, Sample, Symptom, Watchdog};
+use nearline_ports::PortError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -24,13 +24,18 @@ impl Supervisor {
 
     async fn watch(&self, mut life: Life, memory: &mut Memory) -> Option<Death> {
         let hang = Duration::from_millis(self.settings.hang_ms.max(1));
-        let stall = Duration::from_millis(self.settings.reader_stall_ms.max(1));
-        let now = || Instant::now().into_std();
-        let mut watchdog = Watchdog::new(hang, stall, &sample(&self.shared, &life.worker), now());
+        let started = Instant::now();
+        let now_ms = || started.elapsed().as_millis() as u64;
+        let mut watchdog = Watchdog::new(
+            self.settings.hang_ms.max(1),
+            self.settings.reader_stall_ms.max(1),
+            &sample(&self.shared, &life.worker),
+            now_ms(),
+        );
         let mut silence = StoreSilence::default();
         let mut recreated = None;
         let mut is_live = false;
-        let mut looks = interval(LOOK_INTERVAL);
+        let mut looks = interval(Duration::from_millis(LOOK_INTERVAL_MS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -56,7 +61,7 @@ impl Supervisor {
                     let seen = sample(&self.shared, &life.worker);
                     self.look_at_reader(&mut recreated, seen.read);
                     silence.look(&self.shared, life.incarnation, hang, &seen);
-                    if let Some(symptom) = watchdog.look(&seen, now())
+                    if let Some(symptom) = watchdog.look(&seen, now_ms())
                         && let Some(death) = self.remedy(symptom, &life, memory, &mut recreated, hang)
                     {
                         return Some(death);
@@ -157,7 +162,7 @@ impl StoreSilence {
 
 fn sample(shared: &PartitionShared, worker: &Worker) -> Sample {
     Sample {
-        thread_still_for: worker.still_for(),
+        thread_still_for_ms: worker.still_for().as_millis() as u64,
         thread_ticks: worker.ticks(),
         actor_turns: shared.turns.load(Relaxed),
         pending_batches: shared.pending_batches.load(Relaxed),

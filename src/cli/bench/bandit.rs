@@ -4,24 +4,22 @@
 //! that serves: artworks are chosen from the aggregates, impressions and plays are folded as events, and
 //! deltas are learned commit by commit. Regret is measured in true rates, not in lucky plays.
 
-mod world;
-
 use super::report::Report;
 use anyhow::Context;
 use clap::Args;
 use hashbrown::HashSet;
-use nearline_model::artwork::policy::UNIT;
-use nearline_model::artwork::{ArtworkSettings, Chooser, Window};
+use nearline_audience::artworks::World;
 use nearline_model::partition::Batch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId};
+use nearline_ranking::artwork::policy::UNIT;
+use nearline_ranking::artwork::{ArtworkSettings, Chooser, Window};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use world::World;
 
 /// 2026-03-01T00:00:00Z.
 const START_MS: i64 = 1_772_323_200_000;

@@ -5,12 +5,12 @@
 
 use super::report::Report;
 use super::{Backend, Bed, process, workload};
-use crate::config::Config;
 use crate::http;
 use anyhow::{Context, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
 use nearline_actors::{Engine, EngineSettings};
+use nearline_config::Config;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

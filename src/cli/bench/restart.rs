@@ -5,7 +5,7 @@ use super::{Backend, Bed, workload};
 use clap::Args;
 use hdrhistogram::Histogram;
 use nearline_actors::{Engine, EngineSettings, Source};
-use nearline_model::remediation::RemediationSettings;
+use nearline_model::control::remediation::RemediationSettings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
@@ -67,7 +67,7 @@ pub async fn run(args: &RestartArgs) -> anyhow::Result<Report> {
         let payload = format!(
             r#"{{"id":"bait-{injection}","type":"play","member":"{member}","title":"t1","at":"{at}"}}"#
         );
-        let event = nearline_actors::ports::NewEvent {
+        let event = nearline_ports::NewEvent {
             member: member.clone(),
             id: format!("bait-{injection}"),
             payload: payload.into(),

@@ -6,13 +6,13 @@
 use super::report::Report;
 use anyhow::Context;
 use clap::Args;
-use nearline_actors::ports::StateStore;
-use nearline_backends::local_servers::RedisServer;
 use nearline_backends::redis::{RedisSettings, connect};
 use nearline_model::identifier::partition_of;
 use nearline_model::partition::Batch;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_model::{FoldSettings, LogRecord, Partition, PartitionId};
+use nearline_ports::StateStore;
+use nearline_servers::RedisServer;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::sync::Arc;
 

@@ -6,7 +6,6 @@
 //! from the aggregates. The clock runs from the first byte read to the last cell at hand.
 
 mod cells;
-mod generator;
 mod source;
 
 use super::process::{self, cpu_time_of, peak_rss_mib};
@@ -16,6 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
 use nearline_actors::{Engine, EngineSettings};
+use nearline_audience::take_rates;
 use source::Source;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -56,7 +56,7 @@ pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
     let format = args.out.as_deref().map(cells::Format::of).transpose()?;
     let mut source = match &args.events_dir {
         Some(directory) => Source::files(directory)?,
-        None => Source::generated(generator::lines(args.events, args.seed)),
+        None => Source::generated(take_rates::lines(args.events, args.seed)),
     };
     let bed = Bed::make(args.backend, args.partitions).await?;
     let settings = EngineSettings {

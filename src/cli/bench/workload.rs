@@ -1,8 +1,8 @@
 //! Events to measure with: the demo's audience, made before the clock starts.
 
-use crate::audience::{Audience, AudienceSettings};
 use bytes::Bytes;
-use nearline_actors::ports::{EventLog, NewEvent};
+use nearline_audience::{Audience, AudienceSettings};
+use nearline_ports::{EventLog, NewEvent};
 
 /// Events appended in one call while a log is filled.
 const APPEND_EVENTS: usize = 2_000;

@@ -2,12 +2,11 @@
 
 use super::figures::Figures;
 use super::watcher::{Watcher, name};
-use crate::audience::Audience;
-use crate::cli::grouped;
 use crate::cli::serve::Service;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nearline_actors::Engine;
-use nearline_model::trending::{TrendQuery, trending};
+use nearline_actors::{Engine, TrendQuestion};
+use nearline_audience::Audience;
+use nearline_terminal::grouped;
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -61,12 +60,9 @@ impl Display {
             grouped(figures.events()),
             figures.events_per_s()
         );
-        let top: Vec<String> = {
-            let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-            let query = TrendQuery { limit: TRENDING, ..TrendQuery::default() };
-            let top = trending(&aggregates, &catalogue, &query);
-            top.into_iter().map(|ranked| ranked.title.to_string()).collect()
-        };
+        let top = engine.trending(&TrendQuestion { limit: TRENDING, ..TrendQuestion::default() });
+        let top = top.map(|offered| offered.trends).unwrap_or_default();
+        let top: Vec<String> = top.into_iter().map(|offered| offered.trend.title.to_string()).collect();
         let hot = audience.hot_titles();
         let marked = |title: &String| {
             let hot = if hot.contains(&title.as_str()) { " *hot*" } else { "" };

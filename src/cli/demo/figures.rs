@@ -1,12 +1,11 @@
 //! What the demo counts: events, queries, and how often what was played had been recommended.
 
-use crate::audience::GeneratedEvent;
-use crate::cli::grouped;
 use comfy_table::{CellAlignment, Table};
 use hdrhistogram::Histogram;
-use nearline_actors::{Engine, Source};
-use nearline_model::ranking::{Query, Ranked, rank};
-use nearline_model::{MemberSnapshot, Position};
+use nearline_actors::{Engine, Question, Source};
+use nearline_audience::GeneratedEvent;
+use nearline_model::Position;
+use nearline_terminal::grouped;
 use std::time::{Duration, Instant};
 
 /// Titles among which a play counts as a hit.
@@ -39,12 +38,6 @@ impl Default for Figures {
             last_position_of_followed: None,
         }
     }
-}
-
-/// A member's recommendations, ranked as the API does.
-pub(super) fn recommend(engine: &Engine, member: Option<&MemberSnapshot>, limit: usize) -> Vec<Ranked> {
-    let (aggregates, catalogue) = (engine.aggregates().read(), engine.catalogue().read());
-    rank(&aggregates, &catalogue, member, &Query { limit, ..Query::default() })
 }
 
 impl Figures {
@@ -84,20 +77,21 @@ impl Figures {
 
     /// Asks what a member would be recommended, just before they play something.
     pub async fn ask_before_play(&mut self, engine: &Engine, play: &GeneratedEvent) {
+        let Ok(known) = engine.member(&play.member, false, None).await else { return };
         let asked = Instant::now();
-        let Ok(answer) = engine.member(&play.member, false, None).await else { return };
-        let ranked = recommend(engine, answer.snapshot.as_ref(), HIT_TITLES);
+        let question = Question { member: play.member.clone(), limit: HIT_TITLES, ..Question::default() };
+        let Ok(answer) = engine.recommend(&question).await else { return };
         self.latency_us.saturating_record(asked.elapsed().as_micros() as u64);
         self.asked += 1;
         self.not_live += u64::from(answer.source != Source::Live);
         // What was seen before is never recommended again: it can be no hit.
-        let seen = answer.snapshot.is_some_and(|member| {
+        let seen = known.snapshot.is_some_and(|member| {
             let mut titles = member.history.iter().map(|watched| &watched.title).chain(&member.seen);
             titles.any(|title| **title == *play.title)
         });
         if !seen {
             self.new_plays += 1;
-            self.hits += u64::from(ranked.iter().any(|ranked| *ranked.title == *play.title));
+            self.hits += u64::from(answer.offered.iter().any(|offered| *offered.title == *play.title));
         }
     }
 
@@ -109,7 +103,8 @@ impl Figures {
         let hits = self.hit_percent().map_or("no new plays yet".into(), |percent| {
             format!("{percent:.1} % of {} new plays", grouped(self.new_plays))
         });
-        let (titles, known) = (engine.aggregates().read().title_count(), engine.catalogue().read().len());
+        let sizes = engine.sizes();
+        let (titles, known) = (sizes.titles, sizes.catalogue_titles);
         let mut table = Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
         table.set_header(["demo", ""]);

@@ -1,7 +1,6 @@
 //! One member, followed: what they just watched, and how their recommendations changed by it.
 
-use super::figures::recommend;
-use nearline_actors::Engine;
+use nearline_actors::{Engine, Question};
 use nearline_model::Position;
 use std::fmt::Write as _;
 
@@ -36,9 +35,10 @@ impl Watcher {
 
     /// They played `title`, in the log up to `position`: asks for what is recommended now.
     pub async fn watched(&mut self, engine: &Engine, title: String, position: Option<Position>) {
-        let Ok(answer) = engine.member(&self.member, false, position).await else { return };
-        let top = recommend(engine, answer.snapshot.as_ref(), SHOWN);
-        let top = top.into_iter().map(|ranked| ranked.title.to_string()).collect();
+        let question =
+            Question { member: self.member.clone(), limit: SHOWN, after: position, ..Question::default() };
+        let Ok(answer) = engine.recommend(&question).await else { return };
+        let top = answer.offered.into_iter().map(|offered| offered.title.to_string()).collect();
         self.before = std::mem::replace(&mut self.top, top);
         self.watched = Some(title);
     }
@@ -66,8 +66,7 @@ impl Watcher {
 
 /// A title's name with its first genre, or its id.
 pub(super) fn name(engine: &Engine, title: &str) -> String {
-    let catalogue = engine.catalogue().read();
-    match catalogue.get(title) {
+    match engine.title(title) {
         Some(known) => {
             let genre = known.genres.first().map(|genre| format!(" ({genre})")).unwrap_or_default();
             format!("{}{genre}", known.name.as_deref().unwrap_or(title))

@@ -1,11 +1,13 @@
 //! Where events are published to: a nearline over HTTP, or the configured backend itself.
 
 use super::waiting::Waiting;
-use crate::config::{Config, open_ports};
 use anyhow::{Context, bail};
 use clap::Args;
-use nearline_actors::ports::{NewEvent, PortError, Ports};
-use nearline_model::{Event, Title};
+use nearline_api::events::{EventResult, EventStatus};
+use nearline_config::{Config, open_ports};
+use nearline_model::Title;
+use nearline_ports::publish::{Published, publish};
+use nearline_ports::{PortError, Ports};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -105,35 +107,15 @@ impl Destination {
 }
 
 async fn append(ports: &Ports, max_event_bytes: usize, lines: &[&str]) -> Vec<Result<Outcome, SendError>> {
-    let mut outcomes = Vec::with_capacity(lines.len());
-    let mut events = Vec::with_capacity(lines.len());
-    for line in lines {
-        match Event::parse(line.as_bytes(), max_event_bytes) {
-            Err(reject) => outcomes.push(Some(Ok(Outcome::Rejected(reject.to_string())))),
-            Ok(event) => {
-                outcomes.push(None);
-                events.push(NewEvent {
-                    member: event.member.into_owned(),
-                    id: event.id.into_owned(),
-                    payload: bytes::Bytes::copy_from_slice(line.as_bytes()),
-                });
-            }
-        }
-    }
-    let mut appended = ports.log.append(events).await.into_iter();
-    let missing = || SendError::Transient("the log did not answer for every event".to_owned());
-    outcomes
-        .into_iter()
-        .map(|outcome| match outcome {
-            Some(rejected) => rejected,
-            None => match appended.next() {
-                Some(Ok(appended)) if appended.duplicate => Ok(Outcome::Duplicate),
-                Some(Ok(_)) => Ok(Outcome::Accepted),
-                Some(Err(error)) => Err(error.into()),
-                None => Err(missing()),
-            },
-        })
-        .collect()
+    let payloads = lines.iter().map(|line| bytes::Bytes::copy_from_slice(line.as_bytes())).collect();
+    let published = publish(&*ports.log, payloads, max_event_bytes).await;
+    let outcome = |published| match published {
+        Published::Accepted(_) => Ok(Outcome::Accepted),
+        Published::Duplicate(_) => Ok(Outcome::Duplicate),
+        Published::Rejected(reject) => Ok(Outcome::Rejected(reject.to_string())),
+        Published::Unavailable(error) => Err(error.into()),
+    };
+    published.into_iter().map(outcome).collect()
 }
 
 /// One request; its answer as JSON.
@@ -161,22 +143,25 @@ async fn post(agent: &ureq::Agent, url: String, body: String) -> Result<Value, S
 
 /// Reads the per-line results of `POST /v1/events`.
 fn outcomes(answer: &Value, lines: usize) -> Result<Vec<Result<Outcome, SendError>>, SendError> {
-    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let other_version =
+        |detail: String| SendError::Final(format!("{detail}; is this a nearline of the same version?"));
+    let results: Vec<EventResult> = serde_json::from_value(answer["results"].clone())
+        .map_err(|error| other_version(format!("the results cannot be read ({error})")))?;
     if results.len() != lines {
-        let said =
-            format!("{} results for {lines} lines; is this a nearline of the same version?", results.len());
-        return Err(SendError::Final(said));
+        return Err(other_version(format!("{} results for {lines} lines", results.len())));
     }
-    let outcome = |result: &Value| {
-        let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-        match text("status").as_str() {
-            "accepted" => Ok(Outcome::Accepted),
-            "duplicate" => Ok(Outcome::Duplicate),
-            "rejected" => Ok(Outcome::Rejected(format!("{}: {}", text("reason"), text("detail")))),
-            other => Err(SendError::Transient(format!("{other}: {}", text("detail")))),
+    let outcome = |result: EventResult| {
+        let said = |text: Option<_>| text.map(|text: std::borrow::Cow<'_, str>| text.into_owned());
+        let (reason, detail) = (said(result.reason), said(result.detail.map(Into::into)));
+        let (reason, detail) = (reason.unwrap_or_default(), detail.unwrap_or_default());
+        match result.status {
+            EventStatus::Accepted => Ok(Outcome::Accepted),
+            EventStatus::Duplicate => Ok(Outcome::Duplicate),
+            EventStatus::Rejected => Ok(Outcome::Rejected(format!("{reason}: {detail}"))),
+            EventStatus::Unavailable => Err(SendError::Transient(format!("unavailable: {detail}"))),
         }
     };
-    Ok(results.iter().map(outcome).collect())
+    Ok(results.into_iter().map(outcome).collect())
 }
 
 /// Puts titles into the catalogue.
@@ -200,7 +185,7 @@ pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) ->
             }
         }
     }
-    println!("put {} titles into the catalogue", crate::cli::grouped(count));
+    println!("put {} titles into the catalogue", nearline_terminal::grouped(count));
     Ok(())
 }
 

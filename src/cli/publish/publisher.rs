@@ -153,7 +153,7 @@ impl Publisher {
         let ResumePoint { accepted, duplicates, rejected, .. } = self.point;
         let message = format!(
             "{} accepted, {duplicates} duplicate, {rejected} rejected",
-            crate::cli::grouped(accepted)
+            nearline_terminal::grouped(accepted)
         );
         self.progress.set_message(message);
     }
@@ -169,12 +169,12 @@ impl Publisher {
         let here = accepted + duplicates + rejected - self.resumed;
         println!(
             "published {} events: {} accepted, {} duplicate, {} rejected; {} of them now, in {seconds:.1} s ({}/s)",
-            crate::cli::grouped(accepted + duplicates + rejected),
-            crate::cli::grouped(accepted),
-            crate::cli::grouped(duplicates),
-            crate::cli::grouped(rejected),
-            crate::cli::grouped(here),
-            crate::cli::grouped((here as f64 / seconds.max(1e-6)) as u64)
+            nearline_terminal::grouped(accepted + duplicates + rejected),
+            nearline_terminal::grouped(accepted),
+            nearline_terminal::grouped(duplicates),
+            nearline_terminal::grouped(rejected),
+            nearline_terminal::grouped(here),
+            nearline_terminal::grouped((here as f64 / seconds.max(1e-6)) as u64)
         );
         for (number, reason) in &self.listed {
             eprintln!("line {number}: {reason}");

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use bytes::Bytes;
-use nearline_actors::ports::NewEvent;
 use nearline_model::event::routing_of;
+use nearline_ports::NewEvent;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,276 @@
+//! What a partition is doing: written by its actor and supervisor, read by queries and operators.
+
+use crate::member_watch::MemberWatches;
+use crate::partition_actor::PartitionActor;
+use crate::remediations::{Begun, Remediations, Ticket};
+use crate::watched::Watched;
+use actix::Addr;
+use nearline_model::control::assignment::NodeId;
+use nearline_model::control::remediation::{Action, Standing};
+use nearline_model::{PartitionId, Position};
+use nearline_ports::PortError;
+use parking_lot::Mutex;
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// State of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PartitionState {
+    /// Being acquired and loaded.
+    Starting,
+    /// Folding and answering.
+    Live,
+    /// Waiting for the store or the log; answering from what it has.
+    Holding,
+    /// Failed; about to be built anew.
+    Restarting,
+    /// Not running any more.
+    Stopped,
+    /// Another node owns it.
+    Elsewhere,
+}
+
+impl PartitionState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Holding => "holding",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        [Self::Starting, Self::Live, Self::Holding, Self::Restarting, Self::Stopped, Self::Elsewhere][..]
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or(Self::Stopped)
+    }
+}
+
+/// What an actor may be waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Hold {
+    /// A commit, or the dead letters before it.
+    Commit = 1,
+    /// Members from the store.
+    Load = 2,
+    /// The log.
+    Log = 4,
+    /// Any answer of the store: there was none for too long.
+    Answer = 8,
+}
+
+/// Number of an actor among those that a partition has had in this process. What is left of an actor
+/// after it was replaced has another number than the current one, and changes nothing any more.
+pub(crate) type Incarnation = u64;
+
+/// A partition as operators see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartitionStatus {
+    /// The partition.
+    pub partition: PartitionId,
+    /// `starting`, `live`, `holding`, `restarting`, `stopped`, or `elsewhere`: another node owns it.
+    pub state: &'static str,
+    /// Node that owns it, as far as is known here.
+    pub owner: Option<NodeId>,
+    /// Epoch of its owner.
+    pub epoch: u64,
+    /// Position of the last record folded.
+    pub folded: Position,
+    /// Position of the last commit.
+    pub committed: Position,
+    /// Position of the last record in the log, as of the last look.
+    pub log_last: Position,
+    /// Whether records wait to be folded: the distance of positions, which counts other partitions'
+    /// records too; 0 when caught up.
+    pub lag: u64,
+    /// Members in memory.
+    pub cached_members: usize,
+    /// Restarts since the engine started.
+    pub restarts: u64,
+    /// Why it failed last.
+    pub last_failure: Option<String>,
+    /// Records folded since the engine started.
+    pub events: u64,
+}
+
+/// What actor, supervisor and router share of one partition.
+///
+/// The actor writes through `PartitionShared::write`, which refuses whoever was replaced; the
+/// supervisor writes directly, while there is no actor.
+#[derive(Debug)]
+pub struct PartitionShared {
+    /// The partition.
+    pub partition: PartitionId,
+    state: AtomicU8,
+    /// Bits of [`Hold`].
+    held: AtomicU8,
+    pub(crate) epoch: AtomicU64,
+    pub(crate) folded: AtomicU64,
+    pub(crate) committed: AtomicU64,
+    pub(crate) read: AtomicU64,
+    pub(crate) reader_open: AtomicBool,
+    pub(crate) log_last: AtomicU64,
+    pub(crate) cached_members: AtomicU64,
+    pub(crate) restarts: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) turns: AtomicU64,
+    pub(crate) pending_batches: AtomicU64,
+    pub(crate) store_requests: AtomicU64,
+    pub(crate) last_failure: Mutex<Option<String>>,
+    pub(crate) address: Watched<Option<Addr<PartitionActor>>>,
+    /// Node that holds it, or else is to.
+    pub(crate) owner: Watched<Option<NodeId>>,
+    pub(crate) watches: MemberWatches,
+    /// Whether another node would take it.
+    pub(crate) can_give_away: AtomicBool,
+    incarnation: Mutex<Incarnation>,
+    hold: Mutex<Option<Ticket>>,
+    remediations: Arc<Remediations>,
+}
+
+impl PartitionShared {
+    /// A partition that has not started.
+    pub fn new(partition: PartitionId, remediations: Arc<Remediations>) -> Self {
+        Self {
+            partition,
+            state: AtomicU8::new(PartitionState::Starting as u8),
+            held: AtomicU8::new(0),
+            epoch: AtomicU64::new(0),
+            folded: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            reader_open: AtomicBool::new(false),
+            log_last: AtomicU64::new(0),
+            cached_members: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            pending_batches: AtomicU64::new(0),
+            store_requests: AtomicU64::new(0),
+            last_failure: Mutex::new(None),
+            address: Watched::new(None),
+            owner: Watched::new(None),
+            watches: MemberWatches::default(),
+            can_give_away: AtomicBool::new(false),
+            incarnation: Mutex::new(0),
+            hold: Mutex::new(None),
+            remediations,
+        }
+    }
+
+    /// From now on no earlier actor writes here or is asked anything; the number of the next one.
+    pub(crate) fn take_over(&self) -> Incarnation {
+        let mut incarnation = self.incarnation.lock();
+        *incarnation += 1;
+        self.held.store(0, Relaxed);
+        self.end_hold();
+        self.pending_batches.store(0, Relaxed);
+        self.store_requests.store(0, Relaxed);
+        self.address.set(None);
+        *incarnation
+    }
+
+    /// Lets the current actor write; whether it is the current one.
+    pub(crate) fn write(&self, incarnation: Incarnation, write: impl FnOnce(&Self)) -> bool {
+        let current = self.incarnation.lock();
+        let is_current = *current == incarnation;
+        if is_current {
+            write(self);
+        }
+        is_current
+    }
+
+    /// Whether the actor of this number is the current one.
+    pub(crate) fn is_current(&self, incarnation: Incarnation) -> bool {
+        *self.incarnation.lock() == incarnation
+    }
+
+    pub(crate) fn set_state(&self, state: PartitionState) {
+        self.state.store(state as u8, Relaxed);
+    }
+
+    /// The current actor waits for what is away; it goes on answering.
+    pub(crate) fn hold(&self, incarnation: Incarnation, what: Hold, error: &PortError, wait_ms: u64) {
+        self.write(incarnation, |shared| {
+            let before = shared.standing();
+            let held = shared.held.fetch_or(what as u8, Relaxed);
+            if held == 0 {
+                *shared.last_failure.lock() = Some(error.to_string());
+                let begun = Begun {
+                    partition: shared.partition,
+                    fault: "unavailable",
+                    detail: error.to_string(),
+                    action: Action::Hold { wait_ms },
+                    position: None,
+                    before,
+                };
+                *shared.hold.lock() = Some(shared.remediations.begin(begun));
+            }
+        });
+    }
+
+    /// What was away is back.
+    pub(crate) fn resume(&self, incarnation: Incarnation, what: Hold) {
+        if self.held.load(Relaxed) & what as u8 == 0 {
+            return;
+        }
+        self.write(incarnation, |shared| {
+            let held = shared.held.fetch_and(!(what as u8), Relaxed);
+            if held & !(what as u8) == 0 {
+                shared.end_hold();
+            }
+        });
+    }
+
+    fn end_hold(&self) {
+        if let Some(ticket) = self.hold.lock().take() {
+            self.remediations.finish(ticket, self.standing());
+        }
+    }
+
+    /// State now.
+    pub fn state(&self) -> PartitionState {
+        match PartitionState::from_number(self.state.load(Relaxed)) {
+            PartitionState::Live if self.held.load(Relaxed) != 0 => PartitionState::Holding,
+            state => state,
+        }
+    }
+
+    /// Where the partition stands, for records of remediations.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            state: self.state().name().to_owned(),
+            epoch: self.epoch.load(Relaxed),
+            folded: self.folded.load(Relaxed),
+            committed: self.committed.load(Relaxed),
+        }
+    }
+
+    /// As operators see it.
+    pub fn status(&self) -> PartitionStatus {
+        let folded = self.folded.load(Relaxed);
+        let log_last = self.log_last.load(Relaxed);
+        PartitionStatus {
+            partition: self.partition,
+            state: self.state().name(),
+            owner: self.owner.get(),
+            epoch: self.epoch.load(Relaxed),
+            folded,
+            committed: self.committed.load(Relaxed),
+            log_last: log_last.max(folded),
+            // What another node has folded is not known here.
+            lag: if self.state() == PartitionState::Elsewhere { 0 } else { log_last.saturating_sub(folded) },
+            cached_members: self.cached_members.load(Relaxed) as usize,
+            restarts: self.restarts.load(Relaxed),
+            last_failure: self.last_failure.lock().clone(),
+            events: self.events.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The recommender: every answer is made here, whoever asks.
+//!
+//! It takes a member's state as the router found it and ranks it against the sums, the catalogue and what
+//! was learned, beside the partition's actor. Filter, boost, exclusions, what was given before, experiment,
+//! settings and artwork are all applied in one place, so that no route can forget one.
+//!
+//! What is deliberately absent: HTTP, and the ranking itself (`nearline-ranking`).
+
+mod exposure;
+mod question;
+mod row_takes;
+
+pub use question::{Answer, AnswerSettings, NotAnswered, Question, TitleQuestion, TrendQuestion};
+
+use crate::router::{MemberAnswer, Router};
+use exposure::Exposure;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::{Aggregates, MemberSnapshot};
+use nearline_ports::Clock;
+use nearline_ranking::artwork::{Chooser, affinity_segment, offered};
+use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
+use nearline_ranking::expression::Context;
+use nearline_ranking::gate::{BudgetSpent, Gate, sifted};
+use nearline_ranking::insights::Insights;
+use nearline_ranking::offer::{OfferedArtwork, OfferedRow, OfferedTitle, OfferedTrend, OfferedTrends};
+use nearline_ranking::page::{PageSources, Row, RowReason, RowTitle, assemble};
+use nearline_ranking::trending::{TrendQuery, known_dimensions, trending};
+use nearline_ranking::{Learned, Query, Ranked, rank, similar};
+use parking_lot::{Mutex, RwLock};
+use row_takes::RowTakes;
+use std::sync::Arc;
+
+/// What the recommender reads.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub aggregates: Arc<RwLock<Aggregates>>,
+    pub catalogue: Arc<RwLock<Catalogue>>,
+    pub learned: Arc<RwLock<Arc<Learned>>>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Makes answers.
+pub(crate) struct Recommender {
+    sources: Sources,
+    settings: AnswerSettings,
+    artworks: Mutex<Chooser>,
+    row_takes: RowTakes,
+    /// By experiment, in their order.
+    exposures: Vec<Exposure>,
+}
+
+impl Recommender {
+    pub fn new(sources: Sources, settings: AnswerSettings) -> Self {
+        let artworks = Mutex::new(Chooser::new(settings.artwork.clone()));
+        let variants = settings.experiments.all().iter().map(|experiment| experiment.variants.len());
+        let exposures = variants.map(Exposure::new).collect();
+        Self { sources, settings, artworks, row_takes: RowTakes::default(), exposures }
+    }
+
+    /// A row, asked of the member's owner and ranked.
+    pub async fn recommend(
+        &self,
+        router: &Router,
+        question: &Question,
+    ) -> Result<Answer<Vec<OfferedTitle>>, NotAnswered> {
+        let found = router.member(&question.member, false, question.after).await?;
+        let titles = self.row(question, &found)?;
+        Ok(self.sign(question, &found, titles))
+    }
+
+    /// A page, asked of the member's owner and assembled.
+    pub async fn page(
+        &self,
+        router: &Router,
+        question: &Question,
+        most_rows: usize,
+    ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
+        let found = router.member(&question.member, false, question.after).await?;
+        let rows = self.rows(question, &found, most_rows)?;
+        Ok(self.sign(question, &found, rows))
+    }
+
+    /// What was made for a member becomes an answer, with an id of its own. Under an experiment, the member
+    /// counts as exposed to the variant from now on.
+    pub fn sign<T>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
+        let allocation = self.settings.experiments.allocate(&question.member);
+        if let Some(allocation) = &allocation
+            && let Some(number) = self.number_of(allocation.experiment)
+        {
+            self.exposures[number].add(&question.member, allocation.number);
+        }
+        let random = u128::from(crate::retry::random()) << 64 | u128::from(crate::retry::random());
+        Answer {
+            recommendation_id: recommendation_id(allocation.as_ref(), random),
+            source: found.source,
+            position: found.position,
+            variant: allocation.map(|dealt| (dealt.experiment.to_owned(), dealt.variant.to_owned())),
+            offered,
+        }
+    }
+
+    fn number_of(&self, experiment: &str) -> Option<usize> {
+        self.settings.experiments.all().iter().position(|known| known.name == experiment)
+    }
+
+    /// The row of a member in the state that was found.
+    pub fn row(&self, question: &Question, found: &MemberAnswer) -> Result<Vec<OfferedTitle>, BudgetSpent> {
+        let aggregates = self.sources.aggregates.read();
+        let catalogue = self.sources.catalogue.read();
+        let snapshot = found.snapshot.as_ref();
+        self.with_query(question, &catalogue, snapshot, |query| {
+            let ranked = rank(&aggregates, &catalogue, snapshot, query);
+            let mut titles: Vec<OfferedTitle> =
+                ranked.into_iter().map(|ranked| offered_title(ranked, &catalogue)).collect();
+            self.dress(&aggregates, &catalogue, &question.member, snapshot, &mut titles);
+            titles
+        })
+    }
+
+    fn rows(
+        &self,
+        question: &Question,
+        found: &MemberAnswer,
+        most_rows: usize,
+    ) -> Result<Vec<OfferedRow>, BudgetSpent> {
+        let aggregates = self.sources.aggregates.read();
+        let catalogue = self.sources.catalogue.read();
+        let takes = self.row_takes.current(&aggregates);
+        let sources = PageSources {
+            aggregates: &aggregates,
+            catalogue: &catalogue,
+            member: found.snapshot.as_ref(),
+            expected_take: &|row| takes.get(row).copied(),
+        };
+        self.with_query(question, &catalogue, sources.member, |query| {
+            let page = assemble(&sources, query, most_rows);
+            let mut rows: Vec<OfferedRow> =
+                page.into_iter().map(|row| offered_row(row, &catalogue)).collect();
+            let titles = rows.iter_mut().flat_map(|row| &mut row.titles);
+            self.dress(&aggregates, &catalogue, &question.member, sources.member, titles);
+            rows
+        })
+    }
+
+    /// Titles that having watched one speaks for; `None`: nothing is known of it.
+    pub fn similar(&self, question: &TitleQuestion) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
+        let aggregates = self.sources.aggregates.read();
+        let catalogue = self.sources.catalogue.read();
+        if aggregates.title(&question.title).is_none() && catalogue.get(&question.title).is_none() {
+            return Ok(None);
+        }
+        let expressions = &question.expressions;
+        let learned = self.sources.learned.read().clone();
+        let query = Query {
+            limit: if expressions.is_empty() { question.limit } else { aggregates.title_count() },
+            country: question.country.as_deref(),
+            settings: Some(&self.settings.ranking),
+            learned: Some(&learned),
+            ..Query::default()
+        };
+        let ranked = similar(&aggregates, &catalogue, &question.title, &query);
+        let context = Context::new(query.country, None, self.hour(), "", None);
+        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps);
+        let ranked = sifted(&gate, ranked, question.limit);
+        gate.finish()?;
+        Ok(Some(ranked.into_iter().map(|ranked| offered_title(ranked, &catalogue)).collect()))
+    }
+
+    /// What is taken and played most right now.
+    pub fn trending(&self, question: &TrendQuestion) -> Result<OfferedTrends, BudgetSpent> {
+        let aggregates = self.sources.aggregates.read();
+        let catalogue = self.sources.catalogue.read();
+        let learned = self.sources.learned.read().clone();
+        let (country, device) = (question.country.as_deref(), question.device.as_deref());
+        let asked = [
+            country.map(|country| format!("country:{country}")),
+            device.map(|device| format!("device:{device}")),
+        ];
+        let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
+        let known = known_dimensions(&aggregates, &asked);
+        let dimension = match known.is_empty() {
+            true => nearline_model::aggregates::ALL.to_owned(),
+            false => known.join(" and "),
+        };
+        let expressions = &question.expressions;
+        let limit = if expressions.is_empty() { question.limit } else { usize::MAX };
+        let query = TrendQuery { dimensions: &known, country, limit, learned: Some(&learned) };
+        let mut trends = trending(&aggregates, &catalogue, &query);
+        let context = Context::new(country, device, self.hour(), "", None);
+        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps);
+        trends.retain(|trend| gate.admits(&trend.title));
+        if expressions.has_boost() {
+            trends.iter_mut().for_each(|trend| trend.score *= gate.factor(&trend.title));
+            trends.retain(|trend| trend.score > 0.0);
+            // The sort is stable: equal scores stay ordered by id.
+            trends.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        trends.truncate(question.limit);
+        gate.finish()?;
+        let offered = |trend: nearline_ranking::trending::Trend| OfferedTrend {
+            known: catalogue.get(&trend.title).cloned(),
+            trend,
+        };
+        Ok(OfferedTrends { dimension, trends: trends.into_iter().map(offered).collect() })
+    }
+
+    /// How a title does; `None`: nothing is known of it.
+    pub fn insights(&self, title: &str) -> Option<Insights> {
+        let aggregates = self.sources.aggregates.read();
+        let is_known =
+            aggregates.title(title).is_some() || self.sources.catalogue.read().get(title).is_some();
+        is_known.then(|| Insights::of(&aggregates, title))
+    }
+
+    /// The experiments that run, each with how it does.
+    pub fn experiments(&self) -> Vec<(Experiment, ExperimentResults)> {
+        let experiments = self.settings.experiments.all().iter().zip(&self.exposures);
+        let results = experiments.map(|(experiment, exposure)| {
+            let counts: Vec<_> = {
+                let aggregates = self.sources.aggregates.read();
+                let counted =
+                    |variant: &str| aggregates.variant_counts(&experiment.name, variant).map(|c| c.totals());
+                let variants = experiment.variants.iter();
+                variants.map(|variant| counted(&variant.name).unwrap_or_default()).collect()
+            };
+            (experiment.clone(), ExperimentResults::of(experiment, &counts, &exposure.members()))
+        });
+        results.collect()
+    }
+
+    /// Ranks by `make` with the query that is asked for; its hooks hold as long as `make` runs.
+    fn with_query<T>(
+        &self,
+        question: &Question,
+        catalogue: &Catalogue,
+        snapshot: Option<&MemberSnapshot>,
+        make: impl FnOnce(&Query<'_>) -> T,
+    ) -> Result<T, BudgetSpent> {
+        let (country, device) = (question.country.as_deref(), question.device.as_deref());
+        let context = Context::new(country, device, self.hour(), &question.member, snapshot);
+        let expressions = &question.expressions;
+        let gate = Gate::new(expressions, catalogue, context, self.settings.expression_steps);
+        let was_given = |id: &str| question.given.as_ref().is_some_and(|given| given(id));
+        let admit = |id: &str| !was_given(id) && gate.admits(id);
+        let boost = |id: &str| gate.factor(id);
+        let learned = self.sources.learned.read().clone();
+        let allocation = self.settings.experiments.allocate(&question.member);
+        let query = Query {
+            limit: question.limit,
+            country,
+            device,
+            exclude: question.exclude.iter().map(String::as_str).collect(),
+            explain: question.explain,
+            admit: (expressions.has_filter() || question.given.is_some())
+                .then_some(&admit as &dyn Fn(&str) -> bool),
+            boost: expressions.has_boost().then_some(&boost as &dyn Fn(&str) -> f64),
+            settings: Some(allocation.as_ref().map_or(&self.settings.ranking, Allocation::settings)),
+            learned: Some(&learned),
+        };
+        let made = make(&query);
+        gate.finish()?;
+        Ok(made)
+    }
+
+    /// Gives every title whose catalogue entry has artworks the one that `member` is shown now.
+    fn dress<'a>(
+        &self,
+        aggregates: &Aggregates,
+        catalogue: &Catalogue,
+        member: &str,
+        snapshot: Option<&MemberSnapshot>,
+        titles: impl IntoIterator<Item = &'a mut OfferedTitle>,
+    ) {
+        let now_ms = self.sources.clock.now_ms();
+        let mut segment = None;
+        for title in titles {
+            let Some(known) = title.known.as_ref().filter(|title| !title.artworks.is_empty()) else {
+                continue;
+            };
+            let segment = segment.get_or_insert_with(|| affinity_segment(catalogue, snapshot));
+            // Locked for each title anew: a page that needs many probabilities holds up no other for long.
+            let choice = self.artworks.lock().choose(aggregates, known, member, segment.as_ref(), now_ms);
+            title.artwork = choice.map(|choice| OfferedArtwork {
+                id: offered(known)[choice.artwork].clone(),
+                propensity: choice.propensity,
+                segment: choice.segment,
+            });
+        }
+    }
+
+    /// The hour of the day, UTC.
+    fn hour(&self) -> u8 {
+        (self.sources.clock.now_ms().div_euclid(3_600_000).rem_euclid(24)) as u8
+    }
+}
+
+fn offered_title(ranked: Ranked, catalogue: &Catalogue) -> OfferedTitle {
+    let reasons = ranked.reasons.into_iter().map(RowReason::Ranked).collect();
+    offered_row_title(RowTitle { title: ranked.title, score: ranked.score, reasons }, catalogue)
+}
+
+fn offered_row_title(title: RowTitle, catalogue: &Catalogue) -> OfferedTitle {
+    let RowTitle { title, score, reasons } = title;
+    OfferedTitle { known: catalogue.get(&title).cloned(), title, score, reasons, artwork: None }
+}
+
+fn offered_row(row: Row, catalogue: &Catalogue) -> OfferedRow {
+    OfferedRow {
+        kind: row.kind,
+        because: row.because.map(|title| {
+            let known = catalogue.get(&title).cloned();
+            (title, known)
+        }),
+        expected_take: row.expected_take,
+        measured: row.measured,
+        titles: row.titles.into_iter().map(|title| offered_row_title(title, catalogue)).collect(),
+    }
+}

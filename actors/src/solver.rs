@@ -1,0 +1,143 @@
+//! Works out, now and then and off the path of queries, what the ranking needs beside the sums.
+//!
+//! Solving takes longer the more titles there are, so pauses are as many times as long: it never takes
+//! more than a small share of one core. It is done by a thread that gives way to all others, and takes what
+//! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
+//! while nothing was learned.
+
+use nearline_model::Aggregates;
+use nearline_model::catalogue::Catalogue;
+use nearline_ranking::Learned;
+use nearline_ranking::associations::{Associations, Problem};
+use nearline_ranking::lift::Lifts;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at the sums.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause after a solve, as a multiple of the time it took.
+const PAUSE_FACTOR: u32 = 50;
+/// How much the thread gives way: beside a busy thread it gets about a tenth of a core.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+/// Longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// Keeps [`Learned`] up to date.
+pub(crate) struct Solver {
+    pub aggregates: Arc<RwLock<Aggregates>>,
+    pub catalogue: Arc<RwLock<Catalogue>>,
+    pub learned: Arc<RwLock<Arc<Learned>>>,
+    /// Titles solved at most.
+    pub solved_titles: usize,
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Solver {
+    /// Runs until the engine stops.
+    pub async fn run(self) {
+        let solver = Arc::new(self);
+        let mut titles_then = usize::MAX;
+        let mut pause = LOOK_INTERVAL;
+        while !solver.stopping.load(Relaxed) {
+            let titles = solver.catalogue.read().len();
+            if solver.is_current() && titles == titles_then {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                continue;
+            }
+            titles_then = titles;
+            let working = solver.clone();
+            if let Ok(Some(took)) = tokio::task::spawn_blocking(move || working.work()).await {
+                pause = (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE);
+            }
+            let resume = Instant::now() + pause;
+            // Sums in the place of others are ranked without weights until they are solved.
+            while Instant::now() < resume && solver.is_of_these_sums() && !solver.stopping.load(Relaxed) {
+                tokio::time::sleep(LOOK_INTERVAL.min(resume.saturating_duration_since(Instant::now()))).await;
+            }
+        }
+    }
+
+    fn is_of_these_sums(&self) -> bool {
+        let learned = self.learned.read().clone();
+        learned.associations.are_of(&self.aggregates.read())
+    }
+
+    fn is_current(&self) -> bool {
+        let (learned, aggregates) = (self.learned.read().clone(), self.aggregates.read());
+        let associations = &learned.associations;
+        associations.are_of(&aggregates) && associations.positions() == aggregates.positions()
+    }
+
+    /// Works out everything anew. `None`: the sums were replaced meanwhile, or the engine is stopping.
+    ///
+    /// Returns what it took of the processor.
+    fn work(&self) -> Option<Duration> {
+        let started = (Instant::now(), processor_time());
+        let mut problem = Problem::begin(&self.aggregates.read(), self.solved_titles);
+        loop {
+            let is_more = {
+                let aggregates = self.aggregates.read();
+                problem.is_of(&aggregates) && problem.look(&aggregates)
+            };
+            if !is_more {
+                break;
+            }
+            problem.take_in();
+        }
+        let (associations, solving) = self.solve(problem)?;
+        let mut lifts = Lifts::default();
+        while lifts.look(&self.aggregates.read()) {}
+        let learned = {
+            let aggregates = self.aggregates.read();
+            if !associations.are_of(&aggregates) {
+                return None;
+            }
+            Learned::solved(&aggregates, &self.catalogue.read(), associations, &lifts)
+        };
+        let before = self.learned.read().clone();
+        learned.prepare_as(&before);
+        metrics::gauge!("nearline_ranking_solved_titles").set(learned.associations.titles().len() as f64);
+        *self.learned.write() = Arc::new(learned);
+        metrics::histogram!("nearline_ranking_solve_duration_seconds").record(started.0.elapsed());
+        Some(match (started.1, processor_time()) {
+            (Some(before), Some(now)) => now.saturating_sub(before) + solving,
+            _ => started.0.elapsed(),
+        })
+    }
+
+    /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
+    fn solve(&self, problem: Problem) -> Option<(Associations, Duration)> {
+        if self.stopping.load(Relaxed) {
+            return None;
+        }
+        let solving = std::thread::Builder::new().name("nearline-solver".to_owned()).spawn(move || {
+            give_way();
+            let associations = problem.solve();
+            (associations, processor_time().unwrap_or_default())
+        });
+        solving.ok()?.join().ok()
+    }
+}
+
+/// Lets the other threads of the machine go first.
+fn give_way() {
+    // Of a thread, not of the process, on Linux alone.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "the solver's thread goes on with the priority of all others");
+    }
+}
+
+/// Time that this thread has had of a processor, where that is known.
+fn processor_time() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}

@@ -1,0 +1,290 @@
+//! Sections of the configuration that belong to the program itself, with their defaults.
+//! Each key is described in `config/default.toml`.
+
+use super::SecretUrl;
+use serde::{Deserialize, Serialize};
+
+/// `[engine]`: partitions, commits, caches, deadlines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSection {
+    /// Partitions of the log; fixed for the life of the log.
+    pub partitions: u16,
+    /// Threads that fold; 0: one per core.
+    pub workers: usize,
+    /// Events folded after which a partition commits.
+    pub commit_events: u64,
+    /// Milliseconds after which a partition with something to commit commits.
+    pub commit_interval_ms: u64,
+    /// Changed members after which a partition commits.
+    pub commit_members: usize,
+    /// Members kept in memory, all partitions together.
+    pub cached_members: usize,
+    /// Titles between which the ranking solves weights: those played most.
+    pub solved_titles: usize,
+    /// Events folded in one go at most.
+    pub batch_events: usize,
+    /// Milliseconds between snapshots of the aggregates.
+    pub snapshot_interval_ms: u64,
+    /// Milliseconds within which a query is answered, from whatever source.
+    pub query_deadline_ms: u64,
+    /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
+    pub query_hedge_ms: u64,
+    /// Milliseconds before the first restart of a failed partition; doubles each time.
+    pub restart_backoff_ms: u64,
+    /// Milliseconds before a restart at most.
+    pub restart_backoff_max_ms: u64,
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        Self {
+            partitions: 16,
+            workers: 0,
+            commit_events: 20_000,
+            commit_interval_ms: 500,
+            commit_members: 10_000,
+            cached_members: 200_000,
+            solved_titles: 2_048,
+            batch_events: 1_024,
+            snapshot_interval_ms: 30_000,
+            query_deadline_ms: 500,
+            query_hedge_ms: 30,
+            restart_backoff_ms: 5,
+            restart_backoff_max_ms: 5_000,
+        }
+    }
+}
+
+/// `[node]`: this node among others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// Its name, unique in the cluster; empty: the host's and the port of `http.address`.
+    pub name: String,
+    /// Where its API is reached, shown to operators; empty: `http.address`.
+    pub advertise: String,
+    /// Milliseconds of silence after which a node counts as dead.
+    pub lease_ms: u64,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self { name: String::new(), advertise: String::new(), lease_ms: 2_000 }
+    }
+}
+
+/// Which backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendKind {
+    /// One directory on disk, no server.
+    #[default]
+    Embedded,
+    /// NATS JetStream and Redis.
+    Cluster,
+}
+
+/// `[backend]`: which backend everything stands on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendSection {
+    /// The backend.
+    pub kind: BackendKind,
+}
+
+/// When the embedded backend is on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncPolicy {
+    /// Synced before each batch is acknowledged: survives power loss.
+    #[default]
+    EachBatch,
+    /// Left to the operating system: survives the end of the process.
+    Os,
+}
+
+/// `[embedded]`: the embedded backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddedSection {
+    /// The directory; made if it is not there.
+    pub directory: String,
+    /// When an append is durable.
+    pub sync: SyncPolicy,
+    /// Seconds for which the log knows an event id again.
+    pub duplicate_window_seconds: u64,
+    /// Event ids that the log remembers at most.
+    pub duplicate_window_ids: usize,
+    /// Newest events that the log keeps; 0: all. What is not committed is kept whatever its age.
+    pub retention_events: u64,
+}
+
+impl Default for EmbeddedSection {
+    fn default() -> Self {
+        Self {
+            directory: "nearline-data".to_owned(),
+            sync: SyncPolicy::EachBatch,
+            duplicate_window_seconds: 120,
+            duplicate_window_ids: 262_144,
+            retention_events: 0,
+        }
+    }
+}
+
+/// `[nats]`: the log of the cluster backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NatsSection {
+    /// URL, or several separated by commas.
+    pub url: SecretUrl,
+    /// The stream of events.
+    pub stream: String,
+    /// Start of all subjects: one or more tokens, separated by dots.
+    pub subject_prefix: String,
+    /// The stream of dead letters.
+    pub dead_letter_stream: String,
+    /// The key-value bucket of the catalogue.
+    pub catalogue_bucket: String,
+    /// The key-value bucket of the nodes.
+    pub nodes_bucket: String,
+    /// Stream of the remediations.
+    pub remediation_stream: String,
+    /// Connections that readers share.
+    pub connections: usize,
+    /// Replicas of a stream that is created.
+    pub replicas: usize,
+    /// Seconds for which the log knows an event id again.
+    pub duplicate_window_seconds: u64,
+    /// Seconds after which events leave the log; 0: never.
+    pub max_age_seconds: u64,
+    /// Bytes of the stream at most; 0: no limit.
+    pub max_bytes: u64,
+    /// Records on their way to each reader at most.
+    pub reader_records: usize,
+    /// Milliseconds that one request or acknowledgement may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for NatsSection {
+    fn default() -> Self {
+        Self {
+            url: SecretUrl::new("nats://127.0.0.1:4222"),
+            stream: "EVENTS".to_owned(),
+            subject_prefix: "nearline".to_owned(),
+            dead_letter_stream: "DEADLETTERS".to_owned(),
+            catalogue_bucket: "nearline-titles".to_owned(),
+            nodes_bucket: "nearline-nodes".to_owned(),
+            remediation_stream: "REMEDIATIONS".to_owned(),
+            connections: 2,
+            replicas: 1,
+            duplicate_window_seconds: 120,
+            max_age_seconds: 0,
+            max_bytes: 0,
+            reader_records: 8_192,
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+/// `[redis]`: the store of the cluster backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSection {
+    /// URL; of a cluster, that of one node or of several, separated by commas.
+    pub url: SecretUrl,
+    /// Whether it is a Redis Cluster.
+    pub cluster: bool,
+    /// Start of all keys.
+    pub key_prefix: String,
+    /// Milliseconds after which a command counts as failed.
+    pub timeout_ms: u64,
+}
+
+impl Default for RedisSection {
+    fn default() -> Self {
+        Self {
+            url: SecretUrl::new("redis://127.0.0.1:6379"),
+            cluster: false,
+            key_prefix: "nl".to_owned(),
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+/// `[http]`: the public listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSection {
+    /// IP address and port; port 0: any free one.
+    pub address: String,
+    /// Threads that serve; 0: one per core.
+    pub workers: usize,
+    /// Bytes of a request's body at most.
+    pub max_body_bytes: usize,
+    /// Events or titles of one request at most.
+    pub max_events_per_request: usize,
+    /// Titles of one answer at most.
+    pub max_limit: usize,
+    /// Titles of one answer, if the caller does not say.
+    pub default_limit: usize,
+    /// Connections per thread at most; more wait.
+    pub max_connections: usize,
+    /// Milliseconds for a request's head to arrive.
+    pub head_timeout_ms: u64,
+    /// Milliseconds for a request's body to arrive.
+    pub body_timeout_ms: u64,
+    /// Seconds for which an idle connection is kept.
+    pub keep_alive_seconds: u64,
+    /// Queries of members answered at once; more are turned away with 429.
+    pub max_queries_under_way: usize,
+    /// Seconds for open requests to end when the program stops.
+    pub shutdown_seconds: u64,
+    /// Titles that one paging session gives at most.
+    pub session_titles: usize,
+    /// Seconds after which a paging session's cursors are refused.
+    pub session_seconds: u64,
+    /// Evaluation steps that the filter and the boost of one request may take together.
+    pub expression_steps: u64,
+    /// Compiled filters and boosts that are kept.
+    pub compiled_expressions: usize,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:7700".to_owned(),
+            workers: 0,
+            max_body_bytes: 8 * 1_024 * 1_024,
+            max_events_per_request: 10_000,
+            max_limit: 200,
+            default_limit: 20,
+            max_connections: 10_000,
+            head_timeout_ms: 5_000,
+            body_timeout_ms: 15_000,
+            keep_alive_seconds: 60,
+            max_queries_under_way: 1_024,
+            shutdown_seconds: 10,
+            session_titles: 1_000,
+            session_seconds: 3_600,
+            expression_steps: 2_000_000,
+            compiled_expressions: 256,
+        }
+    }
+}
+
+/// `[admin]`: the operators' listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// IP address and port; port 0: any free one.
+    pub address: String,
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self { enabled: true, address: "127.0.0.1:7701".to_owned() }
+    }
+}

@@ -1,0 +1,10 @@
+//! Events when there is no streaming service: an audience made up from a seed, take-rate streams, a world of
+//! artworks with known appeal, and public data sets read from their original files.
+
+pub mod artworks;
+pub mod audience;
+pub mod datasets;
+pub mod dice;
+pub mod take_rates;
+
+pub use audience::{Audience, AudienceSettings, GeneratedEvent};

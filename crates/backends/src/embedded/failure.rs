@@ -1,0 +1,42 @@
+//! Failures of the file system and of the embedded databases, as the ports know them.
+
+use nearline_ports::PortError;
+use std::fmt::Display;
+
+/// The file system said no.
+pub(super) fn unavailable(what: &str, error: &dyn Display) -> PortError {
+    PortError::Unavailable { what: what.into(), detail: error.to_string() }
+}
+
+/// Stored data is not what was written.
+pub(super) fn damaged(what: &str, detail: impl Into<String>) -> PortError {
+    PortError::Damaged { what: what.into(), detail: detail.into() }
+}
+
+/// What an error of the database at `what` means.
+pub(super) fn storage(what: &str, error: fjall::Error) -> PortError {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            unavailable(what, &error)
+        }
+        fjall::Error::Poisoned => unavailable(
+            what,
+            &"an earlier write failed and nothing is written any more; check the disk, then restart the process",
+        ),
+        fjall::Error::Locked => {
+            PortError::Misconfigured(format!("{what} is open already; stop the process that has it"))
+        }
+        error => damaged(what, format!("{error:?}")),
+    }
+}
+
+/// Runs what may take long off the caller's thread.
+pub(super) async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
+) -> Result<T, PortError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(unavailable(what, &error)),
+    }
+}

@@ -1,0 +1,125 @@
+//! The event log: group commit by one writer thread, readers from memory and disk.
+
+use super::EmbeddedSettings;
+use super::directory::Directory;
+use super::duplicate_window::{DuplicateWindow, hash_of};
+use super::failure::unavailable;
+use super::log_files::LogFiles;
+use super::log_reader::EmbeddedLogReader;
+use super::log_retention::LogRetention;
+use super::log_writer::{AppendRequest, LogWriter, PreparedEvent, now_ms};
+use super::state_files::CommittedPositions;
+use async_trait::async_trait;
+use nearline_model::PartitionId;
+use nearline_model::identifier::partition_of;
+use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Appends that wait for the writer at most; more wait for their turn to queue.
+const QUEUED_REQUESTS: usize = 1_024;
+
+/// The log in a directory. Positions are 1, 2, 3… over all partitions.
+pub struct EmbeddedLog {
+    requests: Option<mpsc::Sender<AppendRequest>>,
+    stop_retention: Option<std::sync::mpsc::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+    files: Arc<LogFiles>,
+}
+
+impl EmbeddedLog {
+    pub(super) fn open(
+        directory: &Arc<Directory>,
+        settings: &EmbeddedSettings,
+        committed: Arc<CommittedPositions>,
+    ) -> Result<Self, PortError> {
+        let files = Arc::new(LogFiles::open(directory, settings.partitions)?);
+        let mut window =
+            DuplicateWindow::new(settings.duplicate_window_ids, settings.duplicate_window_seconds);
+        let last_ms = files.recover(&mut window, now_ms())?;
+        // Without syncs a power cut can take the log's end but leave state that has seen it: the places
+        // of what was lost are not given out again.
+        let next = files.last().max(committed.last()) + 1;
+        let (requests, receiver) = mpsc::channel(QUEUED_REQUESTS);
+        let mut log = Self {
+            requests: Some(requests),
+            stop_retention: None,
+            threads: Vec::new(),
+            files: files.clone(),
+        };
+        let writer = LogWriter::new(files.clone(), window, settings.sync.mode(), last_ms, next);
+        log.spawn("nearline-log", move || writer.run(receiver))?;
+        if settings.retention_events > 0 {
+            let (stop, stopped) = std::sync::mpsc::channel();
+            log.stop_retention = Some(stop);
+            let retention = LogRetention { files, committed, kept_events: settings.retention_events };
+            log.spawn("nearline-trim", move || retention.run(stopped))?;
+        }
+        Ok(log)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), PortError> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+        self.threads.push(thread.map_err(|error| unavailable(&self.files.what, &error))?);
+        Ok(())
+    }
+}
+
+impl Drop for EmbeddedLog {
+    /// Waits for the threads, so that the directory is free afterwards.
+    fn drop(&mut self) {
+        self.requests = None;
+        self.stop_retention = None;
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!(log = self.files.what, "a thread of the log panicked");
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    fn partitions(&self) -> u16 {
+        self.files.partitions.len() as u16
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
+        let count = events.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let partitions = self.partitions();
+        let prepared = events.into_iter().map(|event| {
+            let partition = partition_of(&event.member, partitions);
+            PreparedEvent { id: hash_of(&event.id), partition, payload: event.payload }
+        });
+        let (answer, outcome) = oneshot::channel();
+        let request = AppendRequest { events: prepared.collect(), answer };
+        let requests = self.requests.as_ref().expect("there until the log is dropped");
+        if requests.send(request).await.is_ok()
+            && let Ok(outcome) = outcome.await
+        {
+            return outcome;
+        }
+        let error = unavailable(&self.files.what, &"its writer has stopped; restart the process");
+        vec![Err(error); count]
+    }
+
+    async fn open_reader(
+        &self,
+        partition: PartitionId,
+        after: nearline_model::Position,
+    ) -> Result<Box<dyn LogReader>, PortError> {
+        Ok(Box::new(EmbeddedLogReader::new(self.files.clone(), partition, after)?))
+    }
+
+    async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
+        let log = self.files.partition(partition)?;
+        let last = *log.last.borrow();
+        // The writer sets `first` before `last`; the other way round would show an end without a beginning.
+        Ok(LogBounds { first: if last == 0 { 0 } else { log.first.load(Ordering::Acquire) }, last })
+    }
+}

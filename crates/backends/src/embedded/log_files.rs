@@ -1,0 +1,217 @@
+//! The log on disk: one database, records by partition and position.
+
+use super::directory::Directory;
+use super::duplicate_window::{DuplicateWindow, IdHash};
+use super::failure::{damaged, storage};
+use super::log_block::StoredRecords;
+use super::log_tail::LogTail;
+use bytes::Bytes;
+use fjall::config::{BlockSizePolicy, FilterPolicy};
+use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions};
+use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_ports::PortError;
+use parking_lot::Mutex;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
+
+/// Memory for the tails of all partitions.
+const TAILS_BYTES: usize = 64 << 20;
+
+/// Key of the records stored together, by the first of them: partition (2 bytes), position (8 bytes), both big-endian.
+pub(super) fn record_key(partition: PartitionId, position: Position) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&partition.0.to_be_bytes());
+    key[2..].copy_from_slice(&position.to_be_bytes());
+    key
+}
+
+/// A partition as its readers see it.
+pub(super) struct PartitionLog {
+    /// The newest records.
+    pub(super) tail: Mutex<LogTail>,
+    /// Position of the last acknowledged record; 0 if there is none.
+    pub(super) last: watch::Sender<Position>,
+    /// Position of the first record; 0 if there is none.
+    pub(super) first: AtomicU64,
+}
+
+/// The log's files, and what is in memory of them.
+pub(super) struct LogFiles {
+    /// The database's path, for errors.
+    pub(super) what: String,
+    /// One per partition.
+    pub(super) partitions: Vec<PartitionLog>,
+    pub(super) records: Keyspace,
+    pub(super) database: Database,
+    _directory: Arc<Directory>,
+}
+
+impl LogFiles {
+    pub(super) fn open(directory: &Arc<Directory>, partitions: u16) -> Result<Self, PortError> {
+        let path = directory.join("log");
+        let what = format!("the log in {}", path.display());
+        let fail = |error| storage(&what, error);
+        // Blocks are compressed when they leave the journal; doing it twice costs more than it saves.
+        let builder =
+            Database::builder(&path).cache_size(32 << 20).journal_compression(CompressionType::None);
+        let database = builder.open().map_err(fail)?;
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .filter_policy(FilterPolicy::disabled())
+                .data_block_size_policy(BlockSizePolicy::all(16_384))
+        };
+        let records = database.keyspace("records", options).map_err(fail)?;
+        let end = |guard: Option<Guard>| guard.map(|guard| read(&what, guard)).transpose();
+        let mut logs = Vec::with_capacity(usize::from(partitions));
+        for partition in 0..partitions {
+            let prefix = partition.to_be_bytes();
+            let first = end(records.prefix(prefix).next())?.map_or(0, |(first, _)| first);
+            let last = end(records.prefix(prefix).next_back())?.map_or(0, |(_, stored)| stored.last());
+            logs.push(PartitionLog {
+                tail: Mutex::new(LogTail::new(last, TAILS_BYTES / usize::from(partitions))),
+                last: watch::Sender::new(last),
+                first: AtomicU64::new(first),
+            });
+        }
+        Ok(Self { what, partitions: logs, records, database, _directory: directory.clone() })
+    }
+
+    /// The partition, if there is one of this number.
+    pub(super) fn partition(&self, partition: PartitionId) -> Result<&PartitionLog, PortError> {
+        self.partitions
+            .get(usize::from(partition.0))
+            .ok_or_else(|| PortError::Misconfigured(format!("{} has no partition {partition}", self.what)))
+    }
+
+    /// Position of the last record of all partitions; 0 if there is none.
+    pub(super) fn last(&self) -> Position {
+        self.partitions.iter().map(|log| *log.last.borrow()).max().unwrap_or(0)
+    }
+
+    /// Up to `max_records` records after `after` and not after `last`, from disk.
+    pub(super) fn scan(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        last: Position,
+        max_records: usize,
+    ) -> Result<Vec<LogRecord>, PortError> {
+        let next = after.saturating_add(1);
+        // What is stored together stands under its first record, which may lie before the next one.
+        let before = record_key(partition, 0)..=record_key(partition, next);
+        let start = match self.records.range(before).next_back() {
+            Some(guard) => {
+                let key = guard.key().map_err(|error| storage(&self.what, error))?;
+                decode_position(&self.what, &key)?
+            }
+            None => next,
+        };
+        let range = record_key(partition, start)..=record_key(partition, last);
+        let mut records = Vec::with_capacity(max_records.min(1_024));
+        for guard in self.records.range(range) {
+            let (_, stored) = read(&self.what, guard)?;
+            let wanted = stored.records().filter(|record| (next..=last).contains(&record.position));
+            records.extend(wanted.take(max_records - records.len()));
+            if records.len() >= max_records {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Fills `window` from the newest records. Gives back the newest log time.
+    pub(super) fn recover(&self, window: &mut DuplicateWindow, now_ms: i64) -> Result<i64, PortError> {
+        // The newest record of every partition that has not been taken yet; the newest of all is next.
+        let mut tails: Vec<_> = (0..self.partitions.len() as u16)
+            .map(|partition| (self.records.prefix(partition.to_be_bytes()).rev(), Vec::new()))
+            .collect();
+        let mut next = |partition: PartitionId| -> Result<Option<Recovered>, PortError> {
+            let (values, records) = &mut tails[usize::from(partition.0)];
+            if records.is_empty() {
+                let Some(guard) = values.next() else { return Ok(None) };
+                let (_, stored) = read(&self.what, guard)?;
+                let log_ms = stored.log_ms();
+                let recovered = |(position, id)| Recovered { position, partition, log_ms, id };
+                records.extend(stored.ids().map(recovered));
+            }
+            Ok(records.pop())
+        };
+        let mut newest = BinaryHeap::new();
+        for partition in 0..self.partitions.len() as u16 {
+            newest.extend(next(PartitionId(partition))?);
+        }
+        let newest_ms = newest.iter().map(|record| record.log_ms).max().unwrap_or(0);
+        let oldest_ms = window.oldest_ms(now_ms.max(newest_ms));
+        let mut recovered = Vec::new();
+        while let Some(record) = newest.pop() {
+            if recovered.len() >= window.max_ids() || record.log_ms < oldest_ms {
+                break;
+            }
+            newest.extend(next(record.partition)?);
+            recovered.push(record);
+        }
+        for record in recovered.into_iter().rev() {
+            window.remember(record.id, record.partition, record.position, record.log_ms);
+        }
+        Ok(newest_ms)
+    }
+
+    /// Removes the records of a partition up to `limit`, but never its last one.
+    pub(super) fn trim(&self, partition: PartitionId, limit: Position) -> Result<u64, PortError> {
+        const CHUNK: usize = 4_096;
+        let log = self.partition(partition)?;
+        let limit = limit.min(log.last.borrow().saturating_sub(1));
+        let mut removed = 0;
+        loop {
+            let first = log.first.load(Ordering::Acquire);
+            if first == 0 || first > limit {
+                return Ok(removed);
+            }
+            let fail = |error| storage(&self.what, error);
+            let mut batch = self.database.batch().durability(Some(fjall::PersistMode::Buffer));
+            let mut next_first = first;
+            for guard in self.records.range(record_key(partition, 0)..).take(CHUNK + 1) {
+                let (start, stored) = read(&self.what, guard)?;
+                next_first = next_first.max(start);
+                if let Some(kept) = stored.first_after(limit) {
+                    // What is stored together goes together; until then its beginning is passed over.
+                    next_first = next_first.max(kept);
+                    break;
+                }
+                if batch.len() == CHUNK {
+                    break;
+                }
+                removed += stored.ids().count() as u64;
+                batch.remove(&self.records, record_key(partition, start));
+            }
+            batch.commit().map_err(fail)?;
+            log.first.store(next_first, Ordering::Release);
+        }
+    }
+}
+
+/// A record found at the tail, ordered by position.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Recovered {
+    position: Position,
+    partition: PartitionId,
+    log_ms: i64,
+    id: IdHash,
+}
+
+/// The position that a value stands under, and the records in it.
+fn read(what: &str, guard: Guard) -> Result<(Position, StoredRecords), PortError> {
+    let (key, value) = guard.into_inner().map_err(|error| storage(what, error))?;
+    let first = decode_position(what, &key)?;
+    let stored = StoredRecords::read(first, Bytes::from(value)).map_err(|detail| damaged(what, detail))?;
+    Ok((first, stored))
+}
+
+fn decode_position(what: &str, key: &[u8]) -> Result<Position, PortError> {
+    match key.last_chunk::<8>() {
+        Some(position) if key.len() == 10 => Ok(Position::from_be_bytes(*position)),
+        _ => Err(damaged(what, format!("a record's key has {} bytes, not 10", key.len()))),
+    }
+}

@@ -1,0 +1,163 @@
+//! The one thread that appends: what has queued up while it wrote is written together.
+
+use super::duplicate_window::{DuplicateWindow, IdHash};
+use super::failure::storage;
+use super::log_block::{BlockBuilder, StoredRecords};
+use super::log_files::{LogFiles, record_key};
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch, PersistMode};
+use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_ports::{Appended, PortError};
+use nearline_ports::{Clock, SystemClock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, oneshot};
+
+/// Events that are written together at most; one request is never split.
+const GROUP_EVENTS: usize = 8_192;
+
+/// An event made ready by whoever appends it, so that the writer has little left to do.
+pub(super) struct PreparedEvent {
+    pub(super) id: IdHash,
+    pub(super) partition: PartitionId,
+    /// The event as it was published.
+    pub(super) payload: Bytes,
+}
+
+/// Events to append, and whom to tell.
+pub(super) struct AppendRequest {
+    pub(super) events: Vec<PreparedEvent>,
+    pub(super) answer: oneshot::Sender<Vec<Result<Appended, PortError>>>,
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    SystemClock.now_ms()
+}
+
+pub(super) struct LogWriter {
+    files: Arc<LogFiles>,
+    window: DuplicateWindow,
+    persist: PersistMode,
+    last_ms: i64,
+    next: Position,
+    /// What of the group is being put together, by partition; its records that are; and the partitions
+    /// that have any.
+    blocks: Vec<BlockBuilder>,
+    fresh: Vec<Vec<LogRecord>>,
+    touched: Vec<PartitionId>,
+}
+
+impl LogWriter {
+    /// A writer whose first record is at `next` and not earlier than `last_ms`.
+    pub(super) fn new(
+        files: Arc<LogFiles>,
+        window: DuplicateWindow,
+        persist: PersistMode,
+        last_ms: i64,
+        next: Position,
+    ) -> Self {
+        let fresh = files.partitions.iter().map(|_| Vec::new()).collect();
+        let blocks = files.partitions.iter().map(|_| BlockBuilder::default()).collect();
+        Self { files, window, persist, last_ms, next, blocks, fresh, touched: Vec::new() }
+    }
+
+    /// Writes until there is nobody left to append.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<AppendRequest>) {
+        while let Some(request) = requests.blocking_recv() {
+            let mut events = request.events.len();
+            let mut group = vec![request];
+            while events < GROUP_EVENTS {
+                let Ok(request) = requests.try_recv() else { break };
+                events += request.events.len();
+                group.push(request);
+            }
+            self.write(group, events);
+        }
+    }
+
+    fn write(&mut self, group: Vec<AppendRequest>, events: usize) {
+        let first = self.next;
+        self.last_ms = self.last_ms.max(now_ms());
+        self.window.expire(self.last_ms);
+        let mut batch =
+            OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
+                .durability(Some(self.persist));
+        let mut outcomes = Vec::with_capacity(group.len());
+        for request in group {
+            let outcome = request.events.into_iter().map(|event| self.place(event, &mut batch)).collect();
+            outcomes.push((request.answer, outcome));
+        }
+        for at in 0..self.touched.len() {
+            self.close_block(self.touched[at], &mut batch);
+        }
+        match batch.commit() {
+            Ok(()) => self.publish(),
+            Err(error) => {
+                let error = storage(&self.files.what, error);
+                tracing::error!(%error, events, "appending failed");
+                self.window.forget_from(first);
+                for partition in self.touched.drain(..) {
+                    self.blocks[usize::from(partition.0)].clear();
+                    self.fresh[usize::from(partition.0)].clear();
+                }
+                for outcome in outcomes.iter_mut().flat_map(|(_, outcome): &mut (_, Vec<_>)| outcome) {
+                    // A duplicate of an event stored earlier stands.
+                    if outcome.as_ref().is_ok_and(|appended: &Appended| appended.position >= first) {
+                        *outcome = Err(error.clone());
+                    }
+                }
+            }
+        }
+        for (answer, outcome) in outcomes {
+            // Whoever asked may have gone; the events are stored all the same.
+            answer.send(outcome).ok();
+        }
+    }
+
+    /// Gives one event its place, unless it has one already.
+    fn place(&mut self, event: PreparedEvent, batch: &mut OwnedWriteBatch) -> Result<Appended, PortError> {
+        if let Some((partition, position)) = self.window.place(event.id) {
+            return Ok(Appended { partition, position, duplicate: true });
+        }
+        let PreparedEvent { id, partition, payload } = event;
+        let position = self.next;
+        self.next += 1;
+        let at = usize::from(partition.0);
+        if self.blocks[at].is_empty() && self.fresh[at].is_empty() {
+            self.touched.push(partition);
+        }
+        self.blocks[at].push(position, self.last_ms, id, &payload);
+        if self.blocks[at].is_full() {
+            self.close_block(partition, batch);
+        }
+        self.window.remember(id, partition, position, self.last_ms);
+        Ok(Appended { partition, position, duplicate: false })
+    }
+
+    /// Puts what was collected for a partition into the batch.
+    fn close_block(&mut self, partition: PartitionId, batch: &mut OwnedWriteBatch) {
+        let at = usize::from(partition.0);
+        if self.blocks[at].is_empty() {
+            return;
+        }
+        let (first, value) = self.blocks[at].take();
+        let stored = StoredRecords::read(first, value.clone()).expect("just put together");
+        self.fresh[at].extend(stored.records());
+        batch.insert(&self.files.records, record_key(partition, first), value);
+    }
+
+    /// Shows the readers what is stored now.
+    fn publish(&mut self) {
+        for partition in self.touched.drain(..) {
+            let fresh = &mut self.fresh[usize::from(partition.0)];
+            let log = &self.files.partitions[usize::from(partition.0)];
+            let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { continue };
+            let (first, last) = (first.position, last.position);
+            log.tail.lock().extend(fresh.drain(..));
+            // Fails where there is a first record already, which stays the first.
+            log.first.compare_exchange(0, first, Ordering::AcqRel, Ordering::Acquire).ok();
+            log.last.send_replace(last);
+        }
+    }
+}

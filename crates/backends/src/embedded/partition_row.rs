@@ -1,0 +1,64 @@
+//! What the store knows of a partition beside its members.
+
+use super::failure::damaged;
+use nearline_model::identifier::OwnerEpoch;
+use nearline_model::{Commit, PartitionId, Position};
+use nearline_ports::PortError;
+use serde::{Deserialize, Serialize};
+
+const ROW_VERSION: u32 = 1;
+
+/// The row of a partition, stored as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PartitionRow {
+    version: u32,
+    /// The latest epoch given out; 0: none.
+    pub(super) epoch: OwnerEpoch,
+    /// Position that the state reflects.
+    pub(super) position: Position,
+    /// Epoch of the commit that brought it there.
+    committed_by: OwnerEpoch,
+    /// The fold's settings of the first owner.
+    pub(super) settings: Option<String>,
+}
+
+impl PartitionRow {
+    pub(super) fn empty() -> Self {
+        Self { version: ROW_VERSION, epoch: 0, position: 0, committed_by: 0, settings: None }
+    }
+
+    pub(super) fn decode(what: &str, partition: PartitionId, bytes: &[u8]) -> Result<Self, PortError> {
+        let row: Self = serde_json::from_slice(bytes)
+            .map_err(|error| damaged(what, format!("the row of {partition}: {error}")))?;
+        if row.version != ROW_VERSION {
+            return Err(damaged(what, format!("the row of {partition} has version {}", row.version)));
+        }
+        Ok(row)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a struct of numbers and text is JSON")
+    }
+
+    /// The row after a take-over.
+    pub(super) fn acquired(&self, settings: &str) -> Self {
+        let settings = self.settings.clone().or_else(|| Some(settings.to_owned()));
+        Self { epoch: self.epoch + 1, settings, ..self.clone() }
+    }
+
+    /// The row after `commit`; `None` if it has been made already.
+    pub(super) fn committed(&self, commit: &Commit) -> Result<Option<Self>, PortError> {
+        let partition = commit.partition;
+        if commit.epoch != self.epoch {
+            return Err(PortError::Fenced { partition, held: commit.epoch, current: self.epoch });
+        }
+        if self.position == commit.position && self.committed_by == commit.epoch {
+            return Ok(None);
+        }
+        if self.position != commit.expected || commit.position < commit.expected {
+            let (expected, found) = (commit.expected, self.position);
+            return Err(PortError::UnexpectedPosition { partition, expected, found });
+        }
+        Ok(Some(Self { position: commit.position, committed_by: commit.epoch, ..self.clone() }))
+    }
+}

@@ -1,0 +1,132 @@
+//! The state on disk: one database with members, symbols, partitions, outbox, aggregates, dead letters
+//! and titles.
+//!
+//! Commits are not synced: they are in one order in the database's journal and can be made again from
+//! the log, so a power cut only takes the latest of them.
+
+use super::SyncPolicy;
+use super::directory::Directory;
+use super::failure::storage;
+use super::partition_row::PartitionRow;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use nearline_model::{PartitionId, Position};
+use nearline_ports::PortError;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Committed positions of all partitions: what the log may forget.
+pub(super) struct CommittedPositions(Vec<AtomicU64>);
+
+impl CommittedPositions {
+    pub(super) fn of(&self, partition: PartitionId) -> Position {
+        self.0.get(usize::from(partition.0)).map_or(0, |position| position.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set(&self, partition: PartitionId, position: Position) {
+        if let Some(committed) = self.0.get(usize::from(partition.0)) {
+            committed.store(position, Ordering::Release);
+        }
+    }
+
+    /// The highest of all.
+    pub(super) fn last(&self) -> Position {
+        self.0.iter().map(|position| position.load(Ordering::Acquire)).max().unwrap_or(0)
+    }
+}
+
+/// The state's files, and what is in memory of them.
+pub(super) struct StateFiles {
+    /// The database's path, for errors.
+    pub(super) what: String,
+    /// Partition (2 bytes), XXH3-64 of the member (8), member: its stored form.
+    pub(super) members: Keyspace,
+    /// Partition (2), number (4): text.
+    pub(super) symbols: Keyspace,
+    /// Partition (2): [`PartitionRow`].
+    pub(super) partitions: Keyspace,
+    /// Partition (2), position (8): encoded delta.
+    pub(super) outbox: Keyspace,
+    /// The snapshot of the aggregates, under one key.
+    pub(super) aggregates: Keyspace,
+    /// Position (8): letter.
+    pub(super) dead_letters: Keyspace,
+    /// Position (8): redrive of the letter, as JSON.
+    pub(super) redrives: Keyspace,
+    /// Partition (2), position (8): entry of the quarantine; partition (2) alone: its suspects.
+    pub(super) quarantine: Keyspace,
+    /// Id: remediation as JSON.
+    pub(super) remediations: Keyspace,
+    /// Title id: the title as JSON.
+    pub(super) titles: Keyspace,
+    /// The rows of all partitions; whoever writes to a partition holds its row.
+    pub(super) rows: Vec<Mutex<PartitionRow>>,
+    pub(super) committed: Arc<CommittedPositions>,
+    /// The current epoch of each partition: readers do not wait for a commit that holds the row.
+    pub(super) epochs: Vec<AtomicU64>,
+    /// How what no log repeats is kept.
+    pub(super) persist: PersistMode,
+    database: Database,
+    _directory: Arc<Directory>,
+}
+
+impl StateFiles {
+    pub(super) fn open(
+        directory: &Arc<Directory>,
+        partitions: u16,
+        sync: SyncPolicy,
+    ) -> Result<Self, PortError> {
+        let path = directory.join("state");
+        let what = format!("the state in {}", path.display());
+        let fail = |error| storage(&what, error);
+        let database = Database::builder(&path).cache_size(64 << 20).open().map_err(fail)?;
+        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).map_err(fail);
+        let stored = keyspace("partitions")?;
+        let (mut rows, mut committed, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
+        for partition in 0..partitions {
+            let row = match stored.get(partition.to_be_bytes()).map_err(fail)? {
+                Some(bytes) => PartitionRow::decode(&what, PartitionId(partition), &bytes)?,
+                None => PartitionRow::empty(),
+            };
+            committed.push(AtomicU64::new(row.position));
+            epochs.push(AtomicU64::new(row.epoch));
+            rows.push(Mutex::new(row));
+        }
+        Ok(Self {
+            members: keyspace("members")?,
+            symbols: keyspace("symbols")?,
+            partitions: stored,
+            outbox: keyspace("outbox")?,
+            aggregates: keyspace("aggregates")?,
+            dead_letters: keyspace("dead-letters")?,
+            redrives: keyspace("redrives")?,
+            quarantine: keyspace("quarantine")?,
+            remediations: keyspace("remediations")?,
+            titles: keyspace("titles")?,
+            rows,
+            committed: Arc::new(CommittedPositions(committed)),
+            epochs,
+            persist: sync.mode(),
+            what,
+            database,
+            _directory: directory.clone(),
+        })
+    }
+
+    /// The row of a partition, if there is one of this number.
+    pub(super) fn row(&self, partition: PartitionId) -> Result<&Mutex<PartitionRow>, PortError> {
+        self.rows
+            .get(usize::from(partition.0))
+            .ok_or_else(|| PortError::Misconfigured(format!("{} has no partition {partition}", self.what)))
+    }
+
+    /// An empty batch; `persist` says when it counts as stored.
+    pub(super) fn batch(&self, items: usize, persist: PersistMode) -> OwnedWriteBatch {
+        OwnedWriteBatch::with_capacity(self.database.clone(), items).durability(Some(persist))
+    }
+
+    /// What an error of the database means.
+    pub(super) fn failure(&self, error: fjall::Error) -> PortError {
+        storage(&self.what, error)
+    }
+}

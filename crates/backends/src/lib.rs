@@ -1,0 +1,9 @@
+//! Adapters of the ports of `nearline-ports`: `embedded` (one directory, no server),
+//! `nats` (JetStream) and `redis`.
+//!
+//! What is deliberately absent: decisions. An adapter stores, reads and reports.
+
+pub mod cluster;
+pub mod embedded;
+pub mod nats;
+pub mod redis;

@@ -1,0 +1,126 @@
+//! The log, the dead letters, the catalogue and the registry of nodes in NATS JetStream.
+//!
+//! The clients run on a small runtime of their own, so that no busy actor thread keeps the sockets
+//! waiting. One connection publishes and asks; the others only carry what readers read, since one
+//! connection is parsed by one task.
+
+mod catalogue;
+mod consumer;
+mod dead_letters;
+mod link;
+mod log;
+mod membership;
+mod publisher;
+mod remediation_journal;
+mod stream;
+
+pub use catalogue::NatsCatalogue;
+pub use dead_letters::NatsDeadLetters;
+pub use log::NatsLog;
+pub use membership::NatsMembership;
+pub use remediation_journal::NatsJournal;
+
+use link::Links;
+use nearline_model::identifier::MAX_PARTITIONS;
+use nearline_ports::PortError;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Where NATS is and how the streams are laid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NatsSettings {
+    /// One or more servers, separated by commas.
+    pub url: String,
+    /// Stream of the events.
+    pub stream: String,
+    /// First token or tokens of all subjects.
+    pub subject_prefix: String,
+    /// Stream of the dead letters.
+    pub dead_letter_stream: String,
+    /// Key-value bucket of the catalogue.
+    pub catalogue_bucket: String,
+    /// Key-value bucket of the nodes.
+    pub nodes_bucket: String,
+    /// Stream of the remediations.
+    pub remediation_stream: String,
+    /// Partitions of the events; an existing stream must have as many.
+    pub partitions: u16,
+    /// Replicas of each stream, when it is created.
+    pub replicas: usize,
+    /// Seconds for which an event's id is remembered, when the stream is created.
+    pub duplicate_window_seconds: u64,
+    /// Largest size of the event stream in bytes, when it is created; 0: no limit.
+    pub max_bytes: u64,
+    /// Age in seconds after which events are dropped, when the stream is created; 0: never.
+    pub max_age_seconds: u64,
+    /// Connections that readers are spread over.
+    pub connections: usize,
+    /// Records on their way to each reader at most: bounds its memory.
+    pub reader_records: usize,
+    /// Milliseconds that one request or acknowledgement may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for NatsSettings {
+    fn default() -> Self {
+        Self {
+            url: "nats://127.0.0.1:4222".into(),
+            stream: "EVENTS".into(),
+            subject_prefix: "nearline".into(),
+            dead_letter_stream: "DEADLETTERS".into(),
+            catalogue_bucket: "nearline-titles".into(),
+            nodes_bucket: "nearline-nodes".into(),
+            remediation_stream: "REMEDIATIONS".into(),
+            partitions: 16,
+            replicas: 1,
+            duplicate_window_seconds: 120,
+            max_bytes: 0,
+            max_age_seconds: 0,
+            connections: 2,
+            reader_records: 8_192,
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+/// The ports that NATS provides, over the same connections.
+pub struct NatsPorts {
+    /// The log of events.
+    pub log: NatsLog,
+    /// Refused events.
+    pub dead_letters: NatsDeadLetters,
+    /// The catalogue.
+    pub catalogue: NatsCatalogue,
+    /// The registry of nodes.
+    pub membership: NatsMembership,
+    /// The journal of remediations.
+    pub remediations: NatsJournal,
+}
+
+/// Connects, and creates the streams or checks those that are there.
+///
+/// # Errors
+/// [`PortError::Unavailable`] if no server answers, [`PortError::Misconfigured`] if an existing
+/// stream does not fit the settings.
+pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
+    if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
+        return Err(PortError::Misconfigured(format!(
+            "partitions is {}; expected 1 to {MAX_PARTITIONS}",
+            settings.partitions
+        )));
+    }
+    let settings = Arc::new(settings);
+    let links = Arc::new(Links::connect(settings.clone()).await?);
+    let ready = links.clone();
+    // On the links' own runtime too: what the client library spawns stays there.
+    let streams = links.runtime().spawn(async move { stream::prepare_all(&ready).await });
+    streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
+    Ok(NatsPorts {
+        log: NatsLog::new(links.clone()),
+        dead_letters: NatsDeadLetters::new(links.clone()),
+        catalogue: NatsCatalogue::new(links.clone()),
+        membership: NatsMembership::new(links.clone()),
+        remediations: NatsJournal::new(links),
+    })
+}

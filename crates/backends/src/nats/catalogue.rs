@@ -1,0 +1,96 @@
+//! The catalogue: a key-value bucket, one title a key.
+
+use super::consumer::{Delivered, SubjectConsumer};
+use super::link::Links;
+use super::publisher::{Outgoing, Publisher};
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_model::Title;
+use nearline_ports::{CatalogueStore, PortError};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+const BATCH_TITLES: usize = 1_024;
+const WATCH_BATCHES: usize = 16;
+
+/// The catalogue in a JetStream key-value bucket.
+pub struct NatsCatalogue {
+    links: Arc<Links>,
+    publisher: Publisher,
+}
+
+impl NatsCatalogue {
+    pub(super) fn new(links: Arc<Links>) -> Self {
+        Self { publisher: Publisher::new(links.clone()), links }
+    }
+}
+
+#[async_trait]
+impl CatalogueStore for NatsCatalogue {
+    async fn put(&self, titles: Vec<Title>) -> Result<(), PortError> {
+        let bucket = &self.links.settings.catalogue_bucket;
+        let outgoing = titles.iter().map(|title| Outgoing {
+            subject: format!("$KV.{bucket}.{}", title.id),
+            headers: None,
+            payload: Bytes::from(serde_json::to_vec(title).expect("a title is always JSON")),
+        });
+        for ack in self.publisher.publish(outgoing.collect()).await {
+            ack?;
+        }
+        Ok(())
+    }
+
+    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
+        let bucket = &self.links.settings.catalogue_bucket;
+        let (stream, subject) = (format!("KV_{bucket}"), format!("$KV.{bucket}.>"));
+        let mut consumer =
+            SubjectConsumer::open(&self.links, &stream, subject, DeliverPolicy::LastPerSubject).await?;
+        let (sender, receiver) = mpsc::channel(WATCH_BATCHES);
+        self.links.runtime().spawn(async move {
+            tokio::select! {
+                broken = forward(&mut consumer, &sender) => if let Err(error) = broken {
+                    tracing::warn!(%error, "the watch of the catalogue broke");
+                },
+                () = sender.closed() => {}
+            }
+        });
+        Ok(receiver)
+    }
+}
+
+/// Sends what is there as one batch, then what comes; ends when the receiver is gone.
+async fn forward(consumer: &mut SubjectConsumer, sender: &mpsc::Sender<Vec<Title>>) -> Result<(), PortError> {
+    let mut existing = consumer.pending_at_open();
+    let mut first = Vec::new();
+    while existing > 0 {
+        let batch = consumer.next_batch(BATCH_TITLES).await?;
+        existing = batch.last().map_or(existing, |last| last.place.pending);
+        first.extend(batch.iter().filter_map(title));
+    }
+    if sender.send(first).await.is_err() {
+        return Ok(());
+    }
+    loop {
+        let batch = consumer.next_batch(BATCH_TITLES).await?;
+        if sender.send(batch.iter().filter_map(title).collect()).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The title of a message; what others put into the bucket (and deletions) is left out.
+fn title(delivered: &Delivered) -> Option<Title> {
+    let payload = &delivered.message.payload;
+    if payload.is_empty() {
+        return None;
+    }
+    match serde_json::from_slice(payload) {
+        Ok(title) => Some(title),
+        Err(error) => {
+            metrics::counter!("nearline_catalogue_unreadable_titles_total").increment(1);
+            tracing::warn!(subject = %delivered.message.subject, %error, "a title cannot be read; put it again");
+            None
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections to NATS and the runtime that they live on.
+
+use super::NatsSettings;
+use async_nats::connection::State;
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{Client, ConnectOptions, Event};
+use nearline_ports::PortError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
+
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const RUNTIME_THREADS: usize = 2;
+/// Far above what readers ask for at once, so that no message is ever dropped on the way.
+const SUBSCRIPTION_CAPACITY: usize = 1 << 20;
+/// Appends wait for their turn in `publisher`; the library's own limit blocks those who hold acks.
+const LIBRARY_ACKS: usize = 1 << 16;
+
+/// One connection. `disconnects` counts how often it was lost.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) disconnects: watch::Receiver<u64>,
+}
+
+impl Link {
+    async fn connect(settings: &NatsSettings, name: &str) -> Result<Self, PortError> {
+        let (lost, disconnects) = watch::channel(0);
+        let lost = Arc::new(lost);
+        let timeout = Duration::from_millis(settings.timeout_ms);
+        let options = ConnectOptions::new()
+            .name(name)
+            .ping_interval(PING_INTERVAL)
+            .connection_timeout(timeout)
+            .request_timeout(Some(timeout))
+            .subscription_capacity(SUBSCRIPTION_CAPACITY)
+            .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64 * 25).min(500)))
+            .event_callback(move |event| {
+                let lost = lost.clone();
+                async move {
+                    match event {
+                        Event::Disconnected | Event::Closed => {
+                            lost.send_modify(|count| *count += 1);
+                            metrics::counter!("nearline_nats_disconnects_total").increment(1);
+                            tracing::warn!("connection to NATS lost");
+                        }
+                        Event::Connected => tracing::debug!("connected to NATS"),
+                        event => tracing::warn!(%event, "NATS client"),
+                    }
+                }
+            });
+        let servers: Vec<&str> = settings.url.split(',').map(str::trim).collect();
+        let client =
+            options.connect(servers).await.map_err(|error| unavailable(settings, "connecting", error))?;
+        let jetstream = ContextBuilder::new()
+            .timeout(timeout)
+            .ack_timeout(timeout)
+            .max_ack_inflight(LIBRARY_ACKS)
+            .build(client.clone());
+        Ok(Self { client, jetstream, disconnects })
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+}
+
+/// The runtime, shut down in the background so that it may be dropped anywhere.
+struct OwnRuntime(Option<Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// All connections of one adapter.
+pub(super) struct Links {
+    pub(super) settings: Arc<NatsSettings>,
+    main: Link,
+    readers: Vec<Link>,
+    next_reader: AtomicUsize,
+    runtime: OwnRuntime,
+}
+
+impl Links {
+    pub(super) async fn connect(settings: Arc<NatsSettings>) -> Result<Self, PortError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(RUNTIME_THREADS)
+            .thread_name("nearline-nats")
+            .enable_all()
+            .build()
+            .map_err(|error| unavailable(&settings, "starting its runtime", error))?;
+        let runtime = OwnRuntime(Some(runtime));
+        let handle = handle(&runtime).clone();
+        let wanted = settings.clone();
+        let connecting = handle.spawn(async move {
+            let main = Link::connect(&wanted, "nearline").await?;
+            let mut readers = Vec::new();
+            for _ in 0..wanted.connections.max(1) {
+                readers.push(Link::connect(&wanted, "nearline readers").await?);
+            }
+            Ok::<_, PortError>((main, readers))
+        });
+        let (main, readers) =
+            connecting.await.map_err(|error| unavailable(&settings, "connecting", error))??;
+        Ok(Self { settings, main, readers, next_reader: AtomicUsize::new(0), runtime })
+    }
+
+    /// The connection that publishes and asks.
+    pub(super) fn main(&self) -> &Link {
+        &self.main
+    }
+
+    /// A connection for a new reader: each in turn.
+    pub(super) fn reader(&self) -> &Link {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        &self.readers[turn % self.readers.len()]
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        handle(&self.runtime)
+    }
+
+    /// A transient failure of `doing`.
+    pub(super) fn unavailable(&self, doing: &str, error: impl std::fmt::Display) -> PortError {
+        unavailable(&self.settings, doing, error)
+    }
+}
+
+fn handle(runtime: &OwnRuntime) -> &Handle {
+    runtime.0.as_ref().expect("the runtime is taken only when dropped").handle()
+}
+
+fn unavailable(settings: &NatsSettings, doing: &str, error: impl std::fmt::Display) -> PortError {
+    // A URL may hold a password: name the servers only.
+    let servers: Vec<&str> =
+        settings.url.split(',').map(|url| url.trim().rsplit('@').next().unwrap_or_default()).collect();
+    PortError::Unavailable {
+        what: format!("NATS at {}", servers.join(", ")),
+        detail: format!("{doing}: {error}"),
+    }
+}

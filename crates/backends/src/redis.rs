@@ -1,0 +1,53 @@
+//! Member state, offsets, symbols, the outbox and snapshots of the aggregates in Redis.
+//!
+//! All keys of a partition share the hash tag `{p07}`, so they lie in one slot of a Redis Cluster and a
+//! commit is one script; the only other key, of the aggregates, is always used alone. A script is atomic
+//! and checks everything before its first write.
+
+mod aggregates;
+mod connection;
+mod failure;
+mod link;
+mod quarantine;
+mod scripts;
+mod store;
+
+pub use store::RedisStore;
+
+use nearline_ports::PortError;
+use serde::{Deserialize, Serialize};
+
+/// Where Redis is and how its keys begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSettings {
+    /// The server, such as `redis://127.0.0.1:6379/0`; of a cluster one or more nodes, separated by
+    /// commas: the others are found.
+    pub url: String,
+    /// Whether it is a Redis Cluster.
+    pub cluster: bool,
+    /// First part of every key.
+    pub key_prefix: String,
+    /// Milliseconds that one command may take.
+    pub timeout_ms: u64,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".into(),
+            cluster: false,
+            key_prefix: "nl".into(),
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+/// Connects.
+///
+/// # Errors
+/// [`PortError::Unavailable`] if the server cannot be reached, [`PortError::Misconfigured`] if the
+/// URL cannot be used.
+pub async fn connect(settings: RedisSettings, partitions: u16) -> Result<RedisStore, PortError> {
+    RedisStore::connect(settings, partitions).await
+}

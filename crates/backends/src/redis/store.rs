@@ -1,0 +1,243 @@
+//! The store of state.
+
+use super::connection::{Connections, Lane};
+use super::{RedisSettings, scripts};
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_model::identifier::OwnerEpoch;
+use nearline_model::symbols::Symbol;
+use nearline_model::{Commit, PartitionId, Position};
+use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
+use redis::{Cmd, cmd};
+use std::sync::Arc;
+
+const SYMBOLS_PER_READ: usize = 50_000;
+const MEMBERS_PER_SCAN: usize = 1_000;
+
+/// State in Redis.
+pub struct RedisStore {
+    pub(super) connections: Connections,
+    pub(super) settings: RedisSettings,
+    pub(super) partitions: u16,
+}
+
+impl RedisStore {
+    pub(super) async fn connect(settings: RedisSettings, partitions: u16) -> Result<Self, PortError> {
+        let connections = Connections::connect(&settings).await?;
+        Ok(Self { connections, settings, partitions })
+    }
+
+    pub(super) fn key(&self, partition: PartitionId, part: &str) -> String {
+        format!("{}:{{{partition}}}:{part}", self.settings.key_prefix)
+    }
+
+    pub(super) fn damaged(&self, key: &str, detail: impl std::fmt::Display) -> PortError {
+        PortError::Damaged {
+            what: format!("{}, key {key}", self.connections.what()),
+            detail: detail.to_string(),
+        }
+    }
+
+    pub(super) fn number(&self, key: &str, text: &str) -> Result<u64, PortError> {
+        text.parse().map_err(|_| self.damaged(key, format!("{text:?} is no position or epoch")))
+    }
+
+    /// The first `count` symbols: the list only grows, so what was counted once stays.
+    async fn first_symbols(&self, partition: PartitionId, count: usize) -> Result<Vec<Arc<str>>, PortError> {
+        let key = self.key(partition, "symbols");
+        let mut symbols: Vec<Arc<str>> = Vec::with_capacity(count);
+        while symbols.len() < count {
+            let last = (symbols.len() + SYMBOLS_PER_READ).min(count) - 1;
+            let mut read = cmd("LRANGE");
+            read.arg(&key).arg(symbols.len()).arg(last);
+            let page: Vec<String> = self.connections.run(Lane::Reads, "reading symbols", read).await?;
+            if page.is_empty() {
+                return Err(self.damaged(&key, format!("{} of {count} symbols are there", symbols.len())));
+            }
+            symbols.extend(page.into_iter().map(Arc::from));
+        }
+        Ok(symbols)
+    }
+}
+
+#[async_trait]
+impl StateStore for RedisStore {
+    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
+        let (meta, symbols) = (self.key(partition, "meta"), self.key(partition, "symbols"));
+        let (key, settings) = (meta.clone(), settings.to_owned());
+        let fill = move |command: &mut Cmd| {
+            command.arg(2).arg(&meta).arg(&symbols).arg(&settings);
+        };
+        let (epoch, position, count, kept): (String, String, usize, Option<String>) =
+            self.connections.run_script("taking a partition over", &scripts::ACQUIRE, fill).await?;
+        Ok(Acquired {
+            epoch: self.number(&key, &epoch)?,
+            position: self.number(&key, &position)?,
+            symbols: self.first_symbols(partition, count).await?,
+            settings: kept,
+        })
+    }
+
+    async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
+        let key = self.key(partition, "meta");
+        let mut read = cmd("HGET");
+        read.arg(&key).arg("position");
+        let position: Option<String> =
+            self.connections.run(Lane::Reads, "reading a partition's position", read).await?;
+        position.map_or(Ok(0), |text| self.number(&key, &text))
+    }
+
+    async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError> {
+        let mut count = cmd("LLEN");
+        count.arg(self.key(partition, "symbols"));
+        let count: usize = self.connections.run(Lane::Reads, "counting symbols", count).await?;
+        self.first_symbols(partition, count).await
+    }
+
+    async fn names(
+        &self,
+        partition: PartitionId,
+        symbols: &[Symbol],
+    ) -> Result<Vec<Option<Arc<str>>>, PortError> {
+        if symbols.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.key(partition, "symbols");
+        let mut reads = redis::pipe();
+        for symbol in symbols {
+            // Number 1 is at index 0; number 0 stands for nothing and is past every end.
+            reads.cmd("LINDEX").arg(&key).arg(symbol.checked_sub(1).unwrap_or(Symbol::MAX));
+        }
+        let names: Vec<Option<String>> =
+            self.connections.run_all(Lane::Reads, "reading names of symbols", reads).await?;
+        Ok(names.into_iter().map(|name| name.map(Arc::from)).collect())
+    }
+
+    async fn load_members(
+        &self,
+        partition: PartitionId,
+        members: &[Box<str>],
+    ) -> Result<Vec<Option<Bytes>>, PortError> {
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = cmd("HMGET");
+        read.arg(self.key(partition, "members"));
+        for member in members {
+            read.arg(&**member);
+        }
+        let states: Vec<Option<Vec<u8>>> = self.connections.run(Lane::Reads, "loading members", read).await?;
+        Ok(states.into_iter().map(|state| state.map(Bytes::from)).collect())
+    }
+
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        let key = self.key(partition, "meta");
+        // The members first: they are not of a later owner if none is there yet.
+        let mut both = redis::pipe();
+        both.cmd("HMGET").arg(self.key(partition, "members"));
+        for member in members {
+            both.arg(&**member);
+        }
+        both.cmd("HMGET").arg(&key).arg("epoch").arg("position");
+        let (states, meta): (Vec<Option<Vec<u8>>>, (Option<String>, Option<String>)) =
+            self.connections.run_all(Lane::Reads, "loading members", both).await?;
+        let number = |text: Option<String>| text.map_or(Ok(0), |text| self.number(&key, &text));
+        let (current, position) = (number(meta.0)?, number(meta.1)?);
+        if current != epoch {
+            return Err(PortError::Fenced { partition, held: epoch, current });
+        }
+        Ok((position, states.into_iter().map(|state| state.map(Bytes::from)).collect()))
+    }
+
+    async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {
+        let partition = commit.partition;
+        let mut keys =
+            ["meta", "members", "symbols", "outbox"].map(|part| self.key(partition, part)).to_vec();
+        if !commit.stepped_over.is_empty() {
+            keys.push(self.key(partition, "quarantine"));
+        }
+        let (meta, symbols) = (keys[0].clone(), keys[2].clone());
+        let committed = commit.clone();
+        let fill = move |command: &mut Cmd| {
+            command.arg(keys.len()).arg(&keys[..]);
+            command.arg(commit.epoch).arg(commit.expected).arg(commit.position);
+            command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
+            command.arg(commit.stepped_over.len());
+            for symbol in &commit.symbols {
+                command.arg(&**symbol);
+            }
+            for entry in &commit.stepped_over {
+                command.arg(entry.position).arg(entry.encode());
+            }
+            for (member, state) in &commit.members {
+                command.arg(&**member).arg(&state[..]);
+            }
+        };
+        let (outcome, found): (i64, String) =
+            self.connections.run_script("committing", &scripts::COMMIT, fill).await?;
+        match outcome {
+            scripts::DONE => Ok(()),
+            scripts::FENCED => {
+                let current = self.number(&meta, &found)?;
+                Err(PortError::Fenced { partition, held: committed.epoch, current })
+            }
+            scripts::UNEXPECTED_POSITION => {
+                let found = self.number(&meta, &found)?;
+                Err(PortError::UnexpectedPosition { partition, expected: committed.expected, found })
+            }
+            scripts::SYMBOLS_OUT_OF_PLACE => Err(self.damaged(
+                &symbols,
+                format!(
+                    "{found} symbols are stored, the commit goes on with number {}",
+                    committed.first_symbol
+                ),
+            )),
+            other => Err(self.damaged(&meta, format!("the commit came to {other}"))),
+        }
+    }
+
+    async fn scan_members(
+        &self,
+        partition: PartitionId,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(Box<str>, Bytes)>), PortError> {
+        let mut scan = cmd("HSCAN");
+        scan.arg(self.key(partition, "members")).arg(cursor).arg("COUNT").arg(MEMBERS_PER_SCAN);
+        let (next, members): (u64, Vec<(String, Vec<u8>)>) =
+            self.connections.run(Lane::Reads, "scanning members", scan).await?;
+        Ok((next, members.into_iter().map(|(member, state)| (member.into(), state.into())).collect()))
+    }
+
+    async fn outbox(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, PortError> {
+        let key = self.key(partition, "outbox");
+        let mut read = cmd("XRANGE");
+        read.arg(&key).arg(format!("({after}-0")).arg("+").arg("COUNT").arg(limit);
+        let entries: Vec<(String, Vec<(String, Vec<u8>)>)> =
+            self.connections.run(Lane::Reads, "reading the outbox", read).await?;
+        let entry = |(id, fields): (String, Vec<(String, Vec<u8>)>)| {
+            let position = self.number(&key, id.split('-').next().unwrap_or_default())?;
+            let delta = fields.into_iter().find(|(name, _)| name == "d");
+            let (_, delta) = delta.ok_or_else(|| self.damaged(&key, format!("entry {id} holds no delta")))?;
+            Ok(OutboxEntry { position, delta: Bytes::from(delta) })
+        };
+        entries.into_iter().map(entry).collect()
+    }
+
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
+        self.save_snapshot(snapshot).await
+    }
+
+    async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
+        self.load_snapshot().await
+    }
+}

@@ -1,0 +1,8 @@
+//! The contract of the ports on real servers and in a directory.
+
+#[path = "contract/cluster.rs"]
+mod cluster;
+#[path = "contract/embedded.rs"]
+mod embedded;
+#[path = "contract/redis_cluster.rs"]
+mod redis_cluster;

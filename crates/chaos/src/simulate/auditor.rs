@@ -1,0 +1,152 @@
+//! Checks each step of the store as it happens, with books of its own.
+
+use super::Violation;
+use nearline_model::partition::Batch;
+use nearline_model::quarantine::Quarantine;
+use nearline_model::{Commit, FoldSettings, LogRecord, Partition, PartitionId, Position};
+
+/// What the auditor knows of one partition.
+struct Book {
+    /// Owners up to this epoch may have read what was rolled back since.
+    rolled_back: u64,
+    /// Epoch given out last, as far as the store remembers.
+    epoch: u64,
+    position: Position,
+    /// The log folded again, up to some commit.
+    folded: Partition,
+    /// Records of the log in `folded`.
+    records: usize,
+}
+
+/// Watches every acquisition and every commit.
+pub struct Auditor {
+    books: Vec<Book>,
+    copy: Option<Vec<(u64, Position)>>,
+    highest_epoch: u64,
+    event_bytes: usize,
+    /// What did not hold.
+    pub violations: Vec<Violation>,
+    /// Commits checked.
+    pub commits: u64,
+}
+
+impl Auditor {
+    /// Empty books.
+    pub fn new(partitions: u16, fold: FoldSettings) -> Self {
+        let book = |partition| Book {
+            rolled_back: 0,
+            epoch: 0,
+            position: 0,
+            folded: Partition::new(PartitionId(partition), partitions, fold.clone()),
+            records: 0,
+        };
+        Self {
+            books: (0..partitions).map(book).collect(),
+            copy: None,
+            highest_epoch: 0,
+            event_bytes: fold.event_bytes,
+            violations: Vec::new(),
+            commits: 0,
+        }
+    }
+
+    fn violated(&mut self, invariant: &'static str, what: String) {
+        self.violations.push(Violation { invariant, what });
+    }
+
+    /// An epoch was given out: it must be new.
+    pub fn acquired(&mut self, partition: PartitionId, epoch: u64) {
+        if epoch <= self.highest_epoch {
+            let what = format!("{partition}: epoch {epoch} was given out after {}", self.highest_epoch);
+            self.violated("I4", what);
+        }
+        self.highest_epoch = self.highest_epoch.max(epoch);
+        self.books[usize::from(partition.0)].epoch = epoch;
+    }
+
+    /// Whether `epoch` owns the partition, on a store that was not rolled back since. What others read
+    /// from the store may be newer or older than what they folded: they will never commit it.
+    pub fn owns(&self, partition: PartitionId, epoch: u64) -> bool {
+        let book = &self.books[usize::from(partition.0)];
+        book.epoch == epoch && epoch > book.rolled_back
+    }
+
+    /// The store was copied.
+    pub fn backed_up(&mut self) {
+        self.copy = Some(self.books.iter().map(|book| (book.epoch, book.position)).collect());
+    }
+
+    /// The copy was restored: offsets and owners are those of then.
+    pub fn rolled_back(&mut self) {
+        for (book, (epoch, position)) in self.books.iter_mut().zip(self.copy.take().unwrap_or_default()) {
+            (book.epoch, book.position, book.rolled_back) = (epoch, position, self.highest_epoch);
+        }
+    }
+
+    /// A commit was carried out: by the owner, at the right place, with members that equal the fold of
+    /// the log up to it.
+    pub fn committed(
+        &mut self,
+        commit: &Commit,
+        log_last: Position,
+        log: &[LogRecord],
+        quarantine: &Quarantine,
+    ) {
+        self.commits += 1;
+        let Commit { partition, epoch, expected, position, .. } = *commit;
+        let book = &self.books[usize::from(partition.0)];
+        let (owner, before) = (book.epoch, book.position);
+        if epoch != owner {
+            self.violated("I5", format!("{partition}: commit of epoch {epoch} succeeded, owner is {owner}"));
+        }
+        if expected != before || position <= before {
+            let what = format!("{partition}: commit {expected}..={position} succeeded at position {before}");
+            self.violated("I4", what);
+        }
+        if position > log_last {
+            let what = format!("{partition}: commit at {position}, the log ends at {log_last}");
+            self.violated("I3", what);
+        }
+        self.books[usize::from(partition.0)].position = position;
+        self.compare_members(commit, log, quarantine);
+    }
+
+    fn compare_members(&mut self, commit: &Commit, log: &[LogRecord], quarantine: &Quarantine) {
+        let book = &mut self.books[usize::from(commit.partition.0)];
+        if book.folded.folded() >= commit.position {
+            // A replay after a rollback: compared at the end.
+            return;
+        }
+        let upto = log.partition_point(|record| record.position <= commit.position);
+        fold(&mut book.folded, &log[book.records..upto], self.event_bytes, quarantine);
+        book.records = upto;
+        let differing: Vec<String> = commit
+            .members
+            .iter()
+            .filter(|(name, form)| {
+                let folded = book.folded.members().find(|(member, _)| *member == &**name);
+                folded.is_none_or(|(_, state)| state.encode() != *form)
+            })
+            .map(|(name, _)| name.to_string())
+            .collect();
+        if !differing.is_empty() {
+            let (partition, position) = (commit.partition, commit.position);
+            let what =
+                format!("{partition} at {position}: members {differing:?} differ from the fold of the log");
+            self.violated("I3", what);
+        }
+    }
+}
+
+/// Folds records of a partition's own log; members not seen before are new.
+pub fn fold(partition: &mut Partition, records: &[LogRecord], event_bytes: usize, quarantine: &Quarantine) {
+    if records.is_empty() {
+        return;
+    }
+    let (admitted, missing) =
+        partition.admit(Batch::parse_except(records.to_vec(), event_bytes, quarantine, |_| {}));
+    for slot in missing {
+        partition.loaded(slot, None).expect("a member without stored form needs no reading");
+    }
+    partition.fold(admitted, |_, _| {});
+}

@@ -1,0 +1,96 @@
+//! Dead letters and the catalogue, in memory.
+
+use super::mutation::Mutation;
+use super::network::Link;
+use async_trait::async_trait;
+use nearline_model::{Position, Title};
+use nearline_ports::{CatalogueStore, DeadLetter, DeadLetters, PortError, Redrive};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// What the server holds.
+#[derive(Debug, Default)]
+pub struct LetterServer {
+    /// Letters by position.
+    pub letters: BTreeMap<Position, DeadLetter>,
+    /// Those that were published again.
+    pub redrives: BTreeMap<Position, Redrive>,
+}
+
+/// The port.
+pub struct SimulatedLetters {
+    /// The way to the server.
+    pub link: Link,
+}
+
+#[async_trait]
+impl DeadLetters for SimulatedLetters {
+    async fn put(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                for letter in &letters {
+                    servers.note(format_args!(
+                        "dead letter {} at {}: {}",
+                        letter.partition, letter.position, letter.reason
+                    ));
+                    if servers.mutation != Some(Mutation::DropDeadLetters) {
+                        servers.letters.letters.insert(letter.position, letter.clone());
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn list(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, PortError> {
+        self.link
+            .call(move |servers| {
+                let later = servers.letters.letters.range(after.saturating_add(1)..);
+                Ok(later.take(limit).map(|(_, letter)| letter.clone()).collect())
+            })
+            .await
+    }
+
+    async fn get(&self, position: Position) -> Result<Option<DeadLetter>, PortError> {
+        self.link.call(move |servers| Ok(servers.letters.letters.get(&position).cloned())).await
+    }
+
+    async fn remove(&self, position: Position) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.letters.letters.remove(&position);
+                servers.letters.redrives.remove(&position);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn redrive(&self, position: Position) -> Result<Option<Redrive>, PortError> {
+        self.link.call(move |servers| Ok(servers.letters.redrives.get(&position).copied())).await
+    }
+
+    async fn put_redrive(&self, position: Position, redrive: Redrive) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.letters.redrives.insert(position, redrive);
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// A catalogue without titles: queries here ask for members, not for rows.
+pub struct EmptyCatalogue;
+
+#[async_trait]
+impl CatalogueStore for EmptyCatalogue {
+    async fn put(&self, _: Vec<Title>) -> Result<(), PortError> {
+        Err(PortError::Misconfigured("this catalogue takes no titles".to_owned()))
+    }
+
+    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
+        let (titles, watching) = mpsc::channel(1);
+        let _first = titles.send(Vec::new()).await;
+        Ok(watching)
+    }
+}

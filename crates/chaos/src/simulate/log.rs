@@ -1,0 +1,225 @@
+//! The log, in memory: one sequence over all partitions, duplicates known within a window.
+
+use super::mutation::Mutation;
+use super::network::Link;
+use super::servers::Servers;
+use async_trait::async_trait;
+use nearline_model::identifier::partition_of;
+use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// How long a reader waits before it looks again by itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Records that a reopened reader brings again at most.
+const BROUGHT_AGAIN: u64 = 5;
+
+/// What the server holds.
+pub struct LogServer {
+    /// Records by partition.
+    pub records: Vec<Vec<LogRecord>>,
+    last: Position,
+    known: HashMap<String, (Appended, i64)>,
+    window_ms: i64,
+    appended: Vec<Arc<Notify>>,
+    /// Highest position ever delivered, by partition: what consumers' acknowledgements would say.
+    delivered: Vec<Position>,
+}
+
+impl LogServer {
+    /// An empty log.
+    pub fn new(partitions: u16, window_ms: i64) -> Self {
+        let count = usize::from(partitions);
+        Self {
+            records: vec![Vec::new(); count],
+            last: 0,
+            known: HashMap::new(),
+            window_ms,
+            appended: (0..count).map(|_| Arc::default()).collect(),
+            delivered: vec![0; count],
+        }
+    }
+
+    /// Woken at every append to `partition`.
+    pub fn appended(&self, partition: PartitionId) -> Arc<Notify> {
+        self.appended[usize::from(partition.0)].clone()
+    }
+
+    /// Position of the last record of `partition`; 0: none.
+    pub fn last(&self, partition: PartitionId) -> Position {
+        self.records[usize::from(partition.0)].last().map_or(0, |record| record.position)
+    }
+
+    fn append(&mut self, event: &NewEvent, now_ms: i64) -> Appended {
+        if let Some((first, at_ms)) = self.known.get(&event.id)
+            && at_ms + self.window_ms >= now_ms
+        {
+            return Appended { duplicate: true, ..*first };
+        }
+        self.last += 1;
+        let partition = partition_of(&event.member, self.records.len() as u16);
+        let record = LogRecord { position: self.last, log_ms: now_ms, payload: event.payload.clone() };
+        self.records[usize::from(partition.0)].push(record);
+        let appended = Appended { partition, position: self.last, duplicate: false };
+        self.known.insert(event.id.clone(), (appended, now_ms));
+        self.appended[usize::from(partition.0)].notify_waiters();
+        appended
+    }
+
+    fn after(&self, partition: PartitionId, after: Position, limit: usize) -> Vec<LogRecord> {
+        let records = &self.records[usize::from(partition.0)];
+        let from = records.partition_point(|record| record.position <= after);
+        records[from..].iter().take(limit).cloned().collect()
+    }
+}
+
+/// The port.
+pub struct SimulatedLog {
+    link: Link,
+    appended: Vec<Arc<Notify>>,
+}
+
+impl SimulatedLog {
+    /// A client of the server.
+    pub fn new(link: Link, server: &LogServer) -> Self {
+        Self { link, appended: server.appended.clone() }
+    }
+}
+
+fn unavailable(detail: &str) -> PortError {
+    PortError::Unavailable { what: "simulated log".to_owned(), detail: detail.to_owned() }
+}
+
+#[async_trait]
+impl EventLog for SimulatedLog {
+    fn partitions(&self) -> u16 {
+        self.appended.len() as u16
+    }
+
+    async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
+        let count = events.len();
+        let outcome = self
+            .link
+            .call(move |servers| {
+                let now_ms = servers.now_ms();
+                let mut outcomes = Vec::with_capacity(events.len());
+                for event in &events {
+                    // Refused before, or written and the answer lost: the publisher cannot tell.
+                    let (refused, unknown) = (servers.fails(), servers.fails());
+                    if refused {
+                        outcomes.push(Err(unavailable("refused for now")));
+                        continue;
+                    }
+                    let appended = servers.log.append(event, now_ms);
+                    servers.note(format_args!(
+                        "append {} {} at {}{}",
+                        event.id,
+                        appended.partition,
+                        appended.position,
+                        if appended.duplicate { " (known)" } else { "" }
+                    ));
+                    outcomes.push(if unknown { Err(unavailable("answer lost")) } else { Ok(appended) });
+                }
+                Ok(outcomes)
+            })
+            .await;
+        outcome.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn open_reader(
+        &self,
+        partition: PartitionId,
+        after: Position,
+    ) -> Result<Box<dyn LogReader>, PortError> {
+        let start = self.link.call(move |servers| Ok(opened_at(servers, partition, after))).await?;
+        Ok(Box::new(SimulatedReader {
+            link: self.link.clone(),
+            partition,
+            after: start,
+            spent: false,
+            appended: self.appended[usize::from(partition.0)].clone(),
+        }))
+    }
+
+    async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
+        self.link
+            .call(move |servers| {
+                let first = servers.log.records[usize::from(partition.0)].first();
+                Ok(LogBounds {
+                    first: first.map_or(0, |record| record.position),
+                    last: servers.log.last(partition),
+                })
+            })
+            .await
+    }
+}
+
+/// Where a reader that is to read behind `after` starts.
+fn opened_at(servers: &mut Servers, partition: PartitionId, after: Position) -> Position {
+    let again = servers.fails();
+    let start = match servers.mutation {
+        Some(Mutation::ResumeFromAckFloor) => after.max(servers.log.delivered[usize::from(partition.0)]),
+        Some(Mutation::LeaveGap) if after > 0 && servers.dice.chance(200) => {
+            servers.log.after(partition, after, 1).first().map_or(after, |record| record.position)
+        }
+        // Harsher than the port promises: what was delivered before comes again.
+        _ if again => after.saturating_sub(servers.dice.within(1, BROUGHT_AGAIN)),
+        _ => after,
+    };
+    servers.note(format_args!("reader of {partition} after {after} starts after {start}"));
+    start
+}
+
+struct SimulatedReader {
+    link: Link,
+    partition: PartitionId,
+    after: Position,
+    spent: bool,
+    appended: Arc<Notify>,
+}
+
+#[async_trait]
+impl LogReader for SimulatedReader {
+    async fn next_batch(&mut self, max_records: usize) -> Result<Vec<LogRecord>, PortError> {
+        let (partition, after) = (self.partition, self.after);
+        while !self.spent {
+            let appended = self.appended.clone();
+            let appended = appended.notified();
+            tokio::pin!(appended);
+            appended.as_mut().enable();
+            let fetched = self
+                .link
+                .call(move |servers| {
+                    if servers.fails() {
+                        return Err(unavailable("reader lost its connection"));
+                    }
+                    let records = servers.log.after(partition, after, max_records);
+                    if let Some(last) = records.last() {
+                        let delivered = &mut servers.log.delivered[usize::from(partition.0)];
+                        *delivered = last.position.max(*delivered);
+                        servers.note(format_args!("read {partition} {after}..={}", last.position));
+                    }
+                    Ok(records)
+                })
+                .await;
+            match fetched {
+                Err(error) => {
+                    self.spent = true;
+                    return Err(error);
+                }
+                Ok(records) => match records.last() {
+                    Some(last) => {
+                        self.after = last.position;
+                        return Ok(records);
+                    }
+                    None => drop(timeout(LOOK_AGAIN, appended).await),
+                },
+            }
+        }
+        Err(unavailable("this reader has failed before"))
+    }
+}

@@ -1,0 +1,277 @@
+//! A node: the product's engine, on adapters that fail.
+//!
+//! Its tasks live in a set of their own: killing the node drops them all wherever they stand, and a
+//! paused node's tasks are not run, as after SIGSTOP.
+
+use super::letters::{EmptyCatalogue, SimulatedLetters};
+use super::log::SimulatedLog;
+use super::network::{Caller, Link, Server};
+use super::quarantine::{NoJournal, SimulatedQuarantine};
+use super::registry::SimulatedMembership;
+use super::scenario::{POISON, Scenario};
+use super::servers::Servers;
+use super::store::SimulatedStore;
+use super::world::World;
+use actix::{Actor, Addr};
+use nearline_actors::aggregates_actor::AggregatesActor;
+use nearline_actors::router::Source;
+use nearline_actors::{Engine, EngineSettings, FaultProbe, Threads};
+use nearline_audience::dice::Dice;
+use nearline_model::control::remediation::RemediationSettings;
+use nearline_model::identifier::partition_of;
+use nearline_model::{Aggregates, MemberSnapshot, PartitionId, Position};
+use nearline_ports::Ports;
+use parking_lot::{Mutex, RwLock};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep};
+
+/// Milliseconds within which a query must be answered.
+pub const QUERY_DEADLINE_MS: u64 = 100;
+/// Snapshots that nobody asks for are not taken at the end of a world.
+const NEVER: Duration = Duration::from_secs(1_000_000);
+
+/// Whether a node's tasks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// They do.
+    Running,
+    /// They stand still.
+    Paused,
+    /// There are none any more: it was killed.
+    Killed,
+    /// There are none any more: it ended by itself, asked to or because it could not help itself.
+    Exited,
+}
+
+/// What world and node share.
+pub struct NodeState {
+    run: Cell<Run>,
+    waker: RefCell<Option<Waker>>,
+    /// How often the node was paused.
+    pauses: Cell<u64>,
+    leave: Notify,
+    /// The engine, once started.
+    pub engine: RefCell<Option<Engine>>,
+}
+
+/// A running node.
+pub struct Node {
+    /// What it shares.
+    pub state: Rc<NodeState>,
+}
+
+/// A query and its answer.
+pub struct Asked {
+    /// The member's partition.
+    pub partition: PartitionId,
+    /// The member.
+    pub member: String,
+    /// Position insisted on; 0: none.
+    pub after: Position,
+    /// How long it took, unless the node was paused meanwhile.
+    pub took_ms: Option<u64>,
+    /// Whether one node alone ran the partition all the while, under the current epoch and on a store that
+    /// was not rolled back since.
+    pub owned: bool,
+    /// Source and state; `None`: the position was not reached.
+    pub answer: Option<(Source, Option<MemberSnapshot>)>,
+}
+
+/// Ports of one caller in a world.
+pub fn ports(world: &World, caller: Caller) -> Ports {
+    connect(&world.servers.borrow(), |server| Link::new(&world.network, caller, server))
+}
+
+/// Ports to servers, over links that `link` gives.
+pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link) -> Ports {
+    Ports {
+        clock: Arc::new(servers.clock()),
+        log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
+        store: Arc::new(SimulatedStore { link: link(Server::Store) }),
+        dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
+        catalogue: Arc::new(EmptyCatalogue),
+        quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
+        remediations: Arc::new(NoJournal),
+        membership: Arc::new(SimulatedMembership::new(link(Server::Log), &servers.registry)),
+    }
+}
+
+/// The engine's settings in this scenario.
+fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> EngineSettings {
+    EngineSettings {
+        threads: Threads::Here,
+        node: format!("n{number}"),
+        lease_ms: scenario.lease_ms,
+        snapshot_interval_ms: scenario.snapshot_interval_ms,
+        fold: scenario.fold(),
+        commit_events: scenario.commit_events,
+        commit_interval_ms: scenario.commit_interval_ms,
+        cached_members: scenario.cached_members,
+        batch_events: scenario.batch_events,
+        query_deadline_ms: QUERY_DEADLINE_MS,
+        remediation: RemediationSettings {
+            restart_backoff_max_ms: 200,
+            node_rebuilds: scenario.node_rebuilds,
+            node_window_ms: scenario.node_window_ms,
+            ..RemediationSettings::default()
+        },
+        fault_probe: Some(fault_probe),
+        ..EngineSettings::default()
+    }
+}
+
+/// Panics in some records, while the world's faults last.
+fn panicking_probe(world: &World, dice: Dice) -> FaultProbe {
+    let (chance, panics, dice) = (world.panic_per_mille.clone(), world.panics.clone(), Mutex::new(dice));
+    Arc::new(move |partition, position, event| {
+        let per_mille = chance.load(std::sync::atomic::Ordering::Relaxed);
+        let poisonous = event.is_some_and(|event| event.id.starts_with(POISON));
+        if poisonous || dice.lock().chance(per_mille) {
+            *panics.lock().entry(position).or_default() += 1;
+            panic!("planted in {partition} at {position}");
+        }
+    })
+}
+
+impl Node {
+    /// Starts node `number`; `life` tells its lives apart.
+    pub fn start(world: &Rc<World>, number: usize, life: u64) -> Self {
+        let state = Rc::new(NodeState {
+            run: Cell::new(Run::Running),
+            waker: RefCell::default(),
+            pauses: Cell::default(),
+            leave: Notify::new(),
+            engine: RefCell::default(),
+        });
+        let dice = world.dice.fork(1_000 + number as u64 * 1_000 + life);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(live(world.clone(), number, state.clone(), dice));
+        spawn_local(drive(tasks, state.clone()));
+        Self { state }
+    }
+
+    /// Asks it to hand everything over and end, as SIGTERM does.
+    pub fn terminate(&self) {
+        self.state.leave.notify_one();
+    }
+
+    /// The epoch under which it runs a partition; `None`: it does not, as far as it knows.
+    pub fn runs(&self, partition: PartitionId) -> Option<u64> {
+        let engine = self.state.engine.borrow();
+        let statuses = engine.as_ref()?.partitions();
+        let status = &statuses[usize::from(partition.0)];
+        (status.epoch > 0 && !["elsewhere", "stopped"].contains(&status.state)).then_some(status.epoch)
+    }
+
+    /// What its tasks do.
+    pub fn run(&self) -> Run {
+        self.state.run.get()
+    }
+
+    /// Lets its tasks run, stand still or end.
+    pub fn set_run(&self, run: Run) {
+        self.state.set_run(run);
+    }
+}
+
+impl NodeState {
+    fn set_run(&self, run: Run) {
+        if matches!(self.run.get(), Run::Running | Run::Paused) {
+            self.run.set(run);
+            self.pauses.update(|pauses| pauses + 1);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+async fn drive(mut tasks: LocalSet, state: Rc<NodeState>) {
+    poll_fn(|context| {
+        state.waker.replace(Some(context.waker().clone()));
+        match state.run.get() {
+            Run::Killed | Run::Exited => Poll::Ready(()),
+            Run::Paused => Poll::Pending,
+            Run::Running => Pin::new(&mut tasks).poll(context),
+        }
+    })
+    .await;
+    state.engine.take();
+}
+
+async fn live(world: Rc<World>, number: usize, state: Rc<NodeState>, dice: Dice) {
+    let ports = ports(&world, Caller::Node(number));
+    let settings = settings(&world.scenario, number, panicking_probe(&world, dice.fork(2)));
+    let engine = loop {
+        match Engine::start(ports.clone(), settings.clone()).await {
+            Ok(engine) => break engine,
+            Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
+            Err(error) => return world.violated("I2", format!("node {number} does not start: {error}")),
+        }
+    };
+    state.engine.replace(Some(engine.clone()));
+    spawn_local(ask(world.clone(), engine.clone(), state.clone(), dice.fork(3)));
+    tokio::select! {
+        biased;
+        () = state.leave.notified() => {}
+        reason = engine.exit_demanded() => world.note(format_args!("node {number} gives up: {reason}")),
+    }
+    engine.stop().await;
+    world.note(format_args!("node {number} has ended"));
+    state.set_run(Run::Exited);
+}
+
+/// Asks for members, one query at a time, often insisting on a position that was acknowledged.
+async fn ask(world: Rc<World>, engine: Engine, state: Rc<NodeState>, mut dice: Dice) {
+    loop {
+        sleep(Duration::from_millis(dice.within(5, 120))).await;
+        let (member, position) = {
+            let acknowledged = world.acknowledged.borrow();
+            let Some(newest) = acknowledged.len().checked_sub(1) else { continue };
+            let (planned, position) = acknowledged[newest - dice.below(newest.min(10) + 1)];
+            (world.planned(planned).event.member.clone(), position)
+        };
+        let after = if dice.chance(400) { position } else { 0 };
+        let partition = partition_of(&member, world.scenario.partitions);
+        let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));
+        let answer = engine.member(&member, true, (after > 0).then_some(after)).await;
+        let undisturbed = state.pauses.get() == pauses;
+        let asked = Asked {
+            partition,
+            owned: owner.is_some() && owner == world.sole_owner(partition),
+            member,
+            after,
+            took_ms: undisturbed.then(|| started.elapsed().as_millis() as u64),
+            answer: answer.ok().map(|answer| (answer.source, answer.snapshot)),
+        };
+        world.note(format_args!(
+            "query of {} after {after}: {:?} at {:?}",
+            asked.member,
+            asked.answer.as_ref().map(|(source, _)| source.name()),
+            asked
+                .answer
+                .as_ref()
+                .and_then(|(_, snapshot)| snapshot.as_ref())
+                .map(|snapshot| snapshot.position)
+        ));
+        world.asked.borrow_mut().push(asked);
+    }
+}
+
+/// An aggregates actor over what the store has, for the end of a world.
+pub fn aggregates_of(
+    ports: &Ports,
+    aggregates: Aggregates,
+) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
+    let aggregates = Arc::new(RwLock::new(aggregates));
+    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), Threads::Here, NEVER, Arc::default());
+    (actor.start(), aggregates)
+}

@@ -1,0 +1,99 @@
+//! The servers: what they hold together, beside the auditor that watches them.
+
+use super::auditor::Auditor;
+use super::letters::LetterServer;
+use super::log::LogServer;
+use super::mutation::Mutation;
+use super::network::Caller;
+use super::registry::RegistryServer;
+use super::scenario::Scenario;
+use super::store::StoreServer;
+use super::trace::Trace;
+use nearline_audience::dice::Dice;
+use nearline_ports::Clock;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Unix milliseconds at which worlds begin: 2026-03-01T00:00:00Z.
+pub const START_MS: i64 = 1_772_323_200_000;
+
+/// All servers of a world.
+pub struct Servers {
+    /// The log.
+    pub log: LogServer,
+    /// The store.
+    pub store: StoreServer,
+    /// The dead letters.
+    pub letters: LetterServer,
+    /// The nodes.
+    pub registry: RegistryServer,
+    /// Checks each step.
+    pub auditor: Auditor,
+    /// The planted bug, if there is one.
+    pub mutation: Option<Mutation>,
+    /// Chance of the servers' own faults, in a thousand.
+    pub fault_per_mille: u64,
+    /// Unix milliseconds at which the log's clock began.
+    pub start_ms: i64,
+    /// Whose call is being carried out.
+    pub caller: Caller,
+    /// What decides on them.
+    pub dice: Dice,
+    trace: Arc<Mutex<Trace>>,
+}
+
+impl Servers {
+    /// Empty servers.
+    pub fn new(
+        scenario: &Scenario,
+        mutation: Option<Mutation>,
+        trace: Arc<Mutex<Trace>>,
+        dice: Dice,
+    ) -> Self {
+        Self {
+            log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
+            store: StoreServer::new(scenario.partitions),
+            letters: LetterServer::default(),
+            registry: RegistryServer::default(),
+            auditor: Auditor::new(scenario.partitions, scenario.fold()),
+            mutation,
+            fault_per_mille: scenario.server_fault_per_mille,
+            start_ms: START_MS,
+            caller: Caller::Publisher,
+            dice,
+            trace,
+        }
+    }
+
+    /// Whether a server's own fault happens now.
+    pub fn fails(&mut self) -> bool {
+        self.dice.chance(self.fault_per_mille)
+    }
+
+    /// The log's clock: Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.start_ms + self.trace.lock().now_ms() as i64
+    }
+
+    /// The log's clock, for whoever else needs the time of day: there is no other in a world.
+    pub fn clock(&self) -> SimulatedClock {
+        SimulatedClock { start_ms: self.start_ms, trace: self.trace.clone() }
+    }
+
+    /// Notes a step of the caller's.
+    pub fn note(&self, step: std::fmt::Arguments<'_>) {
+        self.trace.lock().note(format_args!("{}: {step}", self.caller));
+    }
+}
+
+/// The time of day in a world.
+pub struct SimulatedClock {
+    start_ms: i64,
+    trace: Arc<Mutex<Trace>>,
+}
+
+impl Clock for SimulatedClock {
+    fn now_ms(&self) -> i64 {
+        self.start_ms + self.trace.lock().now_ms() as i64
+    }
+}

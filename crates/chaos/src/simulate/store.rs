@@ -1,0 +1,324 @@
+//! The store, in memory: commits are atomic and fenced by epoch; an older copy may be restored.
+
+use super::mutation::Mutation;
+use super::network::Link;
+use super::servers::Servers;
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_model::identifier::OwnerEpoch;
+use nearline_model::symbols::Symbol;
+use nearline_model::{Commit, Delta, PartitionId, Position};
+use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore, Troubles};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is stored of one partition.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// The current owner's epoch.
+    pub epoch: u64,
+    /// Position that the members reflect.
+    pub position: Position,
+    /// Stored forms.
+    pub members: BTreeMap<Box<str>, Bytes>,
+    /// From number 1 on.
+    pub symbols: Vec<Arc<str>>,
+    /// Events that are stepped over, and suspects.
+    pub troubles: Troubles,
+    /// Encoded deltas by their position.
+    pub outbox: BTreeMap<Position, Bytes>,
+    committed_by: u64,
+    settings: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    rows: Vec<Row>,
+    snapshot: Option<AggregatesSnapshot>,
+}
+
+/// What the server holds.
+#[derive(Debug, Default)]
+pub struct StoreServer {
+    contents: Contents,
+    copy: Option<Contents>,
+    /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
+    /// clock for that).
+    highest_epoch: u64,
+    /// Whether a snapshot is refused that ends where no commit does. Nodes look before they store one; a
+    /// rollback between that look and the call is not simulated: see docs/chaos.md.
+    pub refuses_stray_snapshots: bool,
+}
+
+impl StoreServer {
+    /// An empty store.
+    pub fn new(partitions: u16) -> Self {
+        let rows = vec![Row::default(); usize::from(partitions)];
+        Self {
+            contents: Contents { rows, snapshot: None },
+            copy: None,
+            highest_epoch: 0,
+            refuses_stray_snapshots: true,
+        }
+    }
+
+    /// What is stored of a partition.
+    pub fn row(&self, partition: PartitionId) -> &Row {
+        &self.contents.rows[usize::from(partition.0)]
+    }
+
+    /// The same, to write to.
+    pub fn row_mut(&mut self, partition: PartitionId) -> &mut Row {
+        &mut self.contents.rows[usize::from(partition.0)]
+    }
+
+    /// Keeps a copy of everything.
+    pub fn back_up(&mut self) {
+        self.copy = Some(self.contents.clone());
+    }
+
+    /// Everything is as it was at the last copy; false if there is none.
+    pub fn roll_back(&mut self) -> bool {
+        match self.copy.take() {
+            None => false,
+            Some(copy) => {
+                self.contents = copy;
+                true
+            }
+        }
+    }
+
+    fn acquire(&mut self, partition: PartitionId, settings: &str, mutation: Option<Mutation>) -> Acquired {
+        let reused = mutation == Some(Mutation::ReuseEpoch) && self.row(partition).epoch > 0;
+        let epoch = if reused { self.row(partition).epoch } else { self.highest_epoch + 1 };
+        self.highest_epoch = self.highest_epoch.max(epoch);
+        let row = self.row_mut(partition);
+        row.epoch = epoch;
+        let kept = row.settings.clone();
+        row.settings.get_or_insert_with(|| settings.to_owned());
+        if mutation == Some(Mutation::LoseOutbox) {
+            row.outbox.clear();
+        }
+        Acquired { epoch, position: row.position, symbols: row.symbols.clone(), settings: kept }
+    }
+
+    fn save(&mut self, snapshot: AggregatesSnapshot, mutation: Option<Mutation>) -> bool {
+        let lesser = self.contents.snapshot.as_ref().is_some_and(|stored| {
+            stored.positions.iter().zip(&snapshot.positions).any(|(stored, offered)| offered < stored)
+        });
+        if lesser && mutation != Some(Mutation::AcceptLesserSnapshot) {
+            return false;
+        }
+        let stray = self.refuses_stray_snapshots
+            && self
+                .contents
+                .rows
+                .iter()
+                .zip(&snapshot.positions)
+                .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
+        if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
+            return false;
+        }
+        for (row, covered) in self.contents.rows.iter_mut().zip(&snapshot.positions) {
+            row.outbox = row.outbox.split_off(covered);
+        }
+        self.contents.snapshot = Some(snapshot);
+        true
+    }
+}
+
+/// The port.
+pub struct SimulatedStore {
+    /// The way to the server.
+    pub link: Link,
+}
+
+#[async_trait]
+impl StateStore for SimulatedStore {
+    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
+        let settings = settings.to_owned();
+        self.link
+            .call(move |servers| {
+                let acquired = servers.store.acquire(partition, &settings, servers.mutation);
+                servers.auditor.acquired(partition, acquired.epoch);
+                let (epoch, position) = (acquired.epoch, acquired.position);
+                servers.note(format_args!("acquire {partition} epoch {epoch} at {position}"));
+                Ok(acquired)
+            })
+            .await
+    }
+
+    async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
+        self.link.call(move |servers| Ok(servers.store.row(partition).position)).await
+    }
+
+    async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError> {
+        self.link.call(move |servers| Ok(servers.store.row(partition).symbols.clone())).await
+    }
+
+    async fn names(
+        &self,
+        partition: PartitionId,
+        symbols: &[Symbol],
+    ) -> Result<Vec<Option<Arc<str>>>, PortError> {
+        let symbols = symbols.to_vec();
+        self.link
+            .call(move |servers| {
+                let known = &servers.store.row(partition).symbols;
+                let name = |symbol: &Symbol| known.get(symbol.checked_sub(1)? as usize).cloned();
+                Ok(symbols.iter().map(name).collect())
+            })
+            .await
+    }
+
+    async fn load_members(
+        &self,
+        partition: PartitionId,
+        members: &[Box<str>],
+    ) -> Result<Vec<Option<Bytes>>, PortError> {
+        let members = members.to_vec();
+        self.link
+            .call(move |servers| {
+                if servers.fails() {
+                    return Err(unavailable("busy"));
+                }
+                let row = servers.store.row(partition);
+                Ok(members.iter().map(|member| row.members.get(member).cloned()).collect())
+            })
+            .await
+    }
+
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError> {
+        let members = members.to_vec();
+        self.link
+            .call(move |servers| {
+                if servers.fails() {
+                    return Err(unavailable("busy"));
+                }
+                let row = servers.store.row(partition);
+                if row.epoch != epoch {
+                    return Err(PortError::Fenced { partition, held: epoch, current: row.epoch });
+                }
+                let forms = members.iter().map(|member| row.members.get(member).cloned()).collect();
+                Ok((row.position, forms))
+            })
+            .await
+    }
+
+    async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError> {
+        self.link.call(move |servers| commit_now(servers, &commit)).await
+    }
+
+    async fn scan_members(
+        &self,
+        partition: PartitionId,
+        _cursor: u64,
+    ) -> Result<(u64, Vec<(Box<str>, Bytes)>), PortError> {
+        self.link
+            .call(move |servers| {
+                let members = &servers.store.row(partition).members;
+                Ok((0, members.iter().map(|(name, form)| (name.clone(), form.clone())).collect()))
+            })
+            .await
+    }
+
+    async fn outbox(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, PortError> {
+        self.link
+            .call(move |servers| {
+                let later = servers.store.row(partition).outbox.range(after.saturating_add(1)..);
+                let entry = |(position, delta): (&Position, &Bytes)| OutboxEntry {
+                    position: *position,
+                    delta: delta.clone(),
+                };
+                Ok(later.take(limit).map(entry).collect())
+            })
+            .await
+    }
+
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                let stored = servers.store.save(snapshot.clone(), servers.mutation);
+                servers.note(format_args!("snapshot {:?} stored: {stored}", snapshot.positions));
+                Ok(())
+            })
+            .await
+    }
+
+    async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
+        self.link.call(|servers| Ok(servers.store.contents.snapshot.clone())).await
+    }
+}
+
+fn unavailable(detail: &str) -> PortError {
+    PortError::Unavailable { what: "simulated store".to_owned(), detail: detail.to_owned() }
+}
+
+fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
+    if servers.fails() {
+        return Err(unavailable("busy"));
+    }
+    let mutation = servers.mutation;
+    let torn = matches!(mutation, Some(Mutation::AcknowledgeBeforeCommit | Mutation::TearCommit))
+        && servers.dice.chance(50);
+    let Commit { partition, epoch, expected, position, .. } = *commit;
+    let row = servers.store.row_mut(partition);
+    let outcome = if row.epoch != epoch && mutation != Some(Mutation::SkipEpochCheck) {
+        Err(PortError::Fenced { partition, held: epoch, current: row.epoch })
+    } else if row.position == position && row.committed_by == epoch {
+        if mutation == Some(Mutation::RepeatDelta) {
+            repeat_delta(row, position);
+        }
+        Ok(false)
+    } else if row.position != expected {
+        Err(PortError::UnexpectedPosition { partition, expected, found: row.position })
+    } else {
+        if !torn || mutation == Some(Mutation::TearCommit) {
+            row.members.extend(commit.members.iter().map(|(name, form)| (name.clone(), form.clone().into())));
+        }
+        if !torn || mutation == Some(Mutation::AcknowledgeBeforeCommit) {
+            row.symbols.extend(commit.symbols.iter().cloned());
+            commit.stepped_over.iter().for_each(|entry| row.troubles.quarantine.insert(entry.clone()));
+            row.outbox.insert(position, commit.delta_bytes.clone().into());
+            (row.position, row.committed_by) = (position, epoch);
+        }
+        if torn { Err(unavailable("failed half-way")) } else { Ok(true) }
+    };
+    let last = servers.log.last(partition);
+    let word = match &outcome {
+        Ok(true) => "done",
+        Ok(false) => "done before",
+        Err(PortError::Fenced { .. }) => "fenced",
+        Err(PortError::UnexpectedPosition { .. }) => "unexpected position",
+        Err(_) => "unavailable",
+    };
+    servers.note(format_args!("commit {partition} epoch {epoch} {expected}..={position}: {word}"));
+    if matches!(outcome, Ok(true)) {
+        let Servers { auditor, log, store, .. } = servers;
+        let quarantine = &store.row(partition).troubles.quarantine;
+        auditor.committed(commit, last, &log.records[usize::from(partition.0)], quarantine);
+    }
+    outcome.map(drop)
+}
+
+/// The delta of a commit that was repeated, counted a second time.
+fn repeat_delta(row: &mut Row, position: Position) {
+    let Some(mut delta) = row.outbox.get(&position).and_then(|bytes| Delta::decode(bytes).ok()) else {
+        return;
+    };
+    for cell in &mut delta.cells {
+        cell.counts.plays *= 2;
+        cell.counts.impressions *= 2;
+    }
+    row.outbox.insert(position, delta.encode().into());
+}

@@ -1,0 +1,72 @@
+//! The command line of `nearline-lab`.
+//!
+//! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+
+mod evaluate;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use nearline_config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+Examples:
+  nearline-lab evaluate prequential events.ndjson --html report.html
+  nearline-lab evaluate policy decisions.csv
+
+Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment. Every
+key is described in config/default.toml.
+
+Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.";
+
+/// Nearline off-line: what recommendations and policies would have been worth, on events of the past.
+#[derive(Debug, Parser)]
+#[command(name = "nearline-lab", version, after_help = AFTER_HELP, propagate_version = true)]
+struct Cli {
+    /// Configuration file (TOML); without one, the defaults.
+    #[arg(long, global = true, value_name = "FILE", env = "NEARLINE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure what recommendations would have been worth, on events of the past.
+    Evaluate(evaluate::EvaluateArgs),
+}
+
+/// Runs the program with the arguments it was started with.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let environment = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::load(cli.config.as_deref(), environment).context("the configuration was refused")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("the runtime cannot be made")?.block_on(async {
+        match cli.command {
+            Command::Evaluate(args) => evaluate::run(args, &config).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,191 @@
+//! Prequential evaluation: before each play (or first rating) of a title that the member has not seen,
+//! what would have been recommended? Then the event is learned, and on to the next.
+//!
+//! Nothing is held back from learning: the first part of the events only is not asked about. Repeats
+//! are learned but not asked about, since titles that were seen are not recommended. Beside the
+//! member's own list stands, for each query, the list of titles most popular just then that the member
+//! had not seen: what the same engine answers where it knows nothing of the member.
+
+mod breakdown;
+
+pub use breakdown::{Part, SeenClass};
+
+use super::event_file::TimedEvent;
+use super::metrics;
+use super::replay::{Learned, Replay, ReplaySettings};
+use super::summary::{Outcome, Timing};
+use hashbrown::{HashMap, HashSet};
+use nearline_model::{Event, EventKind, MemberSnapshot, Title};
+use nearline_ranking::{Query, Ranked};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Titles seen from which on a member counts as warm.
+pub const WARM_TITLES: usize = 5;
+/// Events between two reports of progress.
+const PROGRESS_EVENTS: usize = 500;
+
+/// What is evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Share of the events, in the order of time, that are learned before the first query.
+    pub train_fraction: f64,
+    /// Titles recommended.
+    pub k: usize,
+    /// The settings of a node.
+    pub settings: ReplaySettings,
+}
+
+impl Options {
+    /// The first event that is asked about.
+    pub(super) fn boundary(&self, events: usize) -> usize {
+        ((events as f64 * self.train_fraction).round() as usize).min(events)
+    }
+}
+
+/// What came out.
+pub struct Prequential {
+    /// What was evaluated.
+    pub options: Options,
+    /// Events replayed.
+    pub events: usize,
+    /// Events learned before the first query.
+    pub train_events: usize,
+    /// Events dropped as duplicates, or from before their member was erased.
+    pub dropped: u64,
+    /// Events that the fold refused, with the first reason.
+    pub refused: (u64, Option<String>),
+    /// Members seen.
+    pub members: usize,
+    /// Titles known at the end.
+    pub titles: usize,
+    /// Time of the first and last event that was asked about.
+    pub tested: Option<(i64, i64)>,
+    /// One for each query, in the order of time.
+    pub outcomes: Vec<Outcome>,
+    /// Distinct titles recommended.
+    pub recommended: usize,
+    /// Mean self-information of what was recommended, in bits.
+    pub novelty_bits: f64,
+    /// Time of a query: the member's snapshot and the ranking.
+    pub query: Timing,
+    /// Time of an event: parsing, fold, commit and learning.
+    pub event: Timing,
+}
+
+/// Replays `events` (in the order of time) and asks before each play; `progress` hears now and then
+/// how many are done.
+///
+/// # Errors
+/// None that can happen with events that were parsed before.
+pub fn run(
+    events: &[TimedEvent],
+    titles: Vec<Title>,
+    options: Options,
+    mut progress: impl FnMut(usize),
+) -> anyhow::Result<Prequential> {
+    let mut replay = Replay::new(&options.settings, titles);
+    let train_events = options.boundary(events.len());
+    let mut members: HashMap<String, u32> = HashMap::new();
+    let mut recommended: HashSet<Arc<str>> = HashSet::new();
+    let mut novelty = Vec::new();
+    let mut report = Prequential {
+        events: events.len(),
+        train_events,
+        dropped: 0,
+        refused: (0, None),
+        members: 0,
+        titles: 0,
+        tested: events.get(train_events).zip(events.last()).map(|(from, to)| (from.at_ms, to.at_ms)),
+        outcomes: Vec::new(),
+        recommended: 0,
+        novelty_bits: f64::NAN,
+        query: Timing::default(),
+        event: Timing::default(),
+        options,
+    };
+    for (at, timed) in events.iter().enumerate() {
+        if at % PROGRESS_EVENTS == 0 {
+            progress(at);
+        }
+        let event = Event::parse(&timed.payload, report.options.settings.fold.event_bytes)?;
+        let known = members.len() as u32;
+        let member = *members.entry_ref(&*event.member).or_insert(known);
+        let mut asked = None;
+        if at >= train_events && matches!(event.kind, EventKind::Play | EventKind::Rating) {
+            replay.recommender.refresh();
+            let started = Instant::now();
+            let state = replay.member(&event.member)?;
+            if !has_seen(&state, &event.title) {
+                let own = replay.recommender.recommend(Some(&state), &query(&event, report.options.k));
+                report.query.add(started.elapsed());
+                asked = Some((state, own));
+            }
+        }
+        let answer = asked.map(|(state, own)| {
+            let popular = popular(&replay, &state, &event, report.options.k);
+            let outcome = Outcome {
+                event: at,
+                at_ms: timed.at_ms,
+                member,
+                seen: state.history.len() + state.seen.len(),
+                rank: rank_of(&own, &event.title),
+                popular: rank_of(&popular, &event.title),
+            };
+            let bits = metrics::mean(
+                own.iter().map(|ranked| replay.recommender.self_information_bits(&ranked.title)),
+            );
+            (outcome, bits, own)
+        });
+        let started = Instant::now();
+        let learned = replay.learn(timed)?;
+        report.event.add(started.elapsed());
+        match learned {
+            Learned::Changed => {
+                if let Some((outcome, bits, own)) = answer {
+                    report.outcomes.push(outcome);
+                    novelty.extend((!own.is_empty()).then_some(bits));
+                    recommended.extend(own.into_iter().map(|ranked| ranked.title));
+                }
+            }
+            Learned::Dropped => report.dropped += 1,
+            Learned::Refused(reject) => {
+                report.refused.0 += 1;
+                report.refused.1.get_or_insert_with(|| format!("event {}: {reject}", event.id));
+            }
+        }
+    }
+    progress(events.len());
+    report.members = members.len();
+    report.titles = replay.recommender.titles();
+    report.recommended = recommended.len();
+    report.novelty_bits = metrics::mean(novelty);
+    Ok(report)
+}
+
+fn query<'a>(event: &'a Event<'_>, k: usize) -> Query<'a> {
+    let given = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+    Query { limit: k, country: given(&event.country), device: given(&event.device), ..Query::default() }
+}
+
+/// The titles that the engine answers with where it knows nothing of the member, of the same candidates.
+fn popular(replay: &Replay, state: &MemberSnapshot, event: &Event<'_>, k: usize) -> Vec<Ranked> {
+    let disliked = state.opinions.iter().filter(|opinion| opinion.thumb == Some(-1));
+    let exclude = state
+        .history
+        .iter()
+        .map(|watched| &*watched.title)
+        .chain(state.seen.iter().map(|title| &**title))
+        .chain(disliked.map(|opinion| &*opinion.title))
+        .collect();
+    replay.recommender.recommend(None, &Query { exclude, ..query(event, k) })
+}
+
+fn has_seen(member: &MemberSnapshot, title: &str) -> bool {
+    member.history.iter().any(|watched| &*watched.title == title)
+        || member.seen.iter().any(|seen| &**seen == title)
+}
+
+fn rank_of(ranked: &[Ranked], title: &str) -> Option<usize> {
+    ranked.iter().position(|ranked| &*ranked.title == title).map(|at| at + 1)
+}

@@ -1,0 +1,89 @@
+//! What is measured: the sums over all members and the ranking on them. Every call to the ranking
+//! stands here, so that evaluation changes in one place when the ranking does.
+
+use nearline_model::catalogue::Catalogue;
+use nearline_model::delta::Delta;
+use nearline_model::settings::AggregateSettings;
+use nearline_model::{Aggregates, MemberSnapshot, Title};
+use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::{Learned, Query, Ranked, rank, score_titles};
+use std::sync::Arc;
+
+/// Aggregates, catalogue and ranking, as a node that serves has them.
+pub struct Recommender {
+    aggregates: Aggregates,
+    catalogue: Catalogue,
+    plays: u64,
+    ranking: RankingSettings,
+    solved_titles: usize,
+    learned: Learned,
+    /// Plays from which on the ranking's weights are solved again.
+    solve_at: u64,
+}
+
+/// Weights are solved again when there are this many times as many plays as before.
+const SOLVE_GROWTH: f64 = 1.01;
+
+impl Recommender {
+    /// One that has learned nothing yet and knows `titles`.
+    pub fn new(
+        settings: AggregateSettings,
+        ranking: RankingSettings,
+        solved_titles: usize,
+        titles: Vec<Title>,
+    ) -> Self {
+        let mut catalogue = Catalogue::default();
+        titles.into_iter().for_each(|title| catalogue.put(title));
+        Self {
+            aggregates: Aggregates::new(1, settings),
+            catalogue,
+            plays: 0,
+            ranking,
+            solved_titles,
+            learned: Learned::default(),
+            solve_at: 1,
+        }
+    }
+
+    /// Learns a delta.
+    pub fn learn(&mut self, delta: &Delta) {
+        self.aggregates.add(delta);
+        self.plays += delta.cells.iter().map(|cell| u64::from(cell.counts.plays)).sum::<u64>();
+    }
+
+    /// The titles recommended to a member; `None`: somebody nothing is known of.
+    pub fn recommend(&self, member: Option<&MemberSnapshot>, query: &Query<'_>) -> Vec<Ranked> {
+        rank(&self.aggregates, &self.catalogue, member, &self.complete(query))
+    }
+
+    /// The score of each of `titles` for a member.
+    pub fn score(&self, member: Option<&MemberSnapshot>, query: &Query<'_>, titles: &[&str]) -> Vec<f64> {
+        score_titles(&self.aggregates, &self.catalogue, member, &self.complete(query), titles)
+    }
+
+    fn complete<'a>(&'a self, query: &Query<'a>) -> Query<'a> {
+        Query { settings: Some(&self.ranking), learned: Some(&self.learned), ..query.clone() }
+    }
+
+    /// Solves the ranking's weights anew where enough was learned since the last time. A node that serves
+    /// does so every few seconds to minutes, by how long it takes.
+    pub fn refresh(&mut self) {
+        if self.plays < self.solve_at {
+            return;
+        }
+        self.solve_at = ((self.plays as f64 * SOLVE_GROWTH) as u64).max(self.plays + 1);
+        self.learned = Learned::of(&self.aggregates, &self.catalogue, self.solved_titles);
+    }
+
+    /// Distinct titles known: played or shown at least once.
+    pub fn titles(&self) -> usize {
+        self.aggregates.title_count()
+    }
+
+    /// How little known a title is: −log2 of its share of all plays so far, in bits. A title that was
+    /// never played counts as played once.
+    pub fn self_information_bits(&self, title: &Arc<str>) -> f64 {
+        let plays = self.aggregates.title(title).map_or(0, |title| self.aggregates.plays(title)).max(1);
+        -(plays as f64 / self.plays.max(plays) as f64).log2()
+    }
+}

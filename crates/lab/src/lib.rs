@@ -1,0 +1,8 @@
+//! The off-line rooms: what recommendations and policies would have been worth, on events of the past.
+//!
+//! What is deliberately absent: the engine. Events are folded and titles ranked by the code that serves,
+//! without actors, ports or servers.
+
+pub mod cli;
+pub mod evaluate;
+pub mod off_policy;

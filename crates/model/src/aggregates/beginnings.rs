@@ -1,0 +1,38 @@
+//! What members begin with: what follows [`BEGINNING`](super::transitions::BEGINNING), by title number.
+//!
+//! Almost every title is in it, and almost every ranking for a member who has just begun asks for all of
+//! it; read in order it costs a fraction of a walk through a map.
+
+use super::block_maxima::BLOCK;
+use super::transitions::Pair;
+
+/// Sums of each title after the beginning.
+#[derive(Debug, Clone, Default)]
+pub struct Beginnings {
+    pairs: Vec<Pair>,
+    /// By block of titles: the greatest of both sums.
+    maxima: Vec<Pair>,
+}
+
+impl Beginnings {
+    /// The sums of `title` are now `pair`, and no less than before.
+    pub fn raise(&mut self, title: u32, pair: Pair) {
+        let (at, block) = (title as usize, title as usize / BLOCK);
+        if self.pairs.len() <= at {
+            self.pairs.resize(at + 1, Pair::default());
+            self.maxima.resize(block + 1, Pair::default());
+        }
+        self.pairs[at] = pair;
+        self.maxima[block] = self.maxima[block].max_of_each(pair);
+    }
+
+    /// The sums of `title`.
+    pub fn get(&self, title: u32) -> Pair {
+        self.pairs.get(title as usize).copied().unwrap_or_default()
+    }
+
+    /// The greatest sums of a block of titles, each by itself.
+    pub fn most_of_block(&self, block: usize) -> Pair {
+        self.maxima.get(block).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,151 @@
+//! Title counters of one dimension: counts by 30-minute epoch, decayed popularity and trend.
+
+use super::block_maxima::BlockMaxima;
+use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
+use crate::delta::Counts;
+use crate::symbols::Symbol;
+use hashbrown::HashMap;
+
+/// Half-lives that a score may grow above its landmark before all scores are rescaled.
+const RESCALE_HALF_LIVES: u32 = 256;
+
+/// How counters fade: shared by all dimensions.
+#[derive(Debug, Clone)]
+pub struct Decays {
+    pub(crate) popularity: DecayWeights,
+    pub(crate) trend: DecayWeights,
+    /// Epochs of counts kept.
+    pub(crate) epochs: u32,
+    pub(crate) newest_epoch: u32,
+    pub(crate) popularity_landmark: u32,
+}
+
+impl Decays {
+    /// Moves on to `epoch`; true if scores must be rescaled and old counts swept out.
+    pub(crate) fn advance(&mut self, epoch: u32) -> bool {
+        if epoch <= self.newest_epoch {
+            return false;
+        }
+        let sweep = self.epochs.max(8) / 8;
+        let before = (self.popularity.place(self.newest_epoch).0, self.trend.place(self.newest_epoch).0);
+        let (popularity, trend) = (self.popularity.place(epoch).0, self.trend.place(epoch).0);
+        // With each half-life another one runs out, of titles too that nobody adds to: swept out at
+        // once, or scores would depend on how the log was cut into deltas.
+        let swept = self.newest_epoch / sweep != epoch / sweep || before != (popularity, trend);
+        self.newest_epoch = epoch;
+        let rescale = popularity > self.popularity_landmark + RESCALE_HALF_LIVES;
+        if rescale {
+            self.popularity_landmark = popularity;
+        }
+        rescale || swept
+    }
+
+    /// The oldest epoch whose counts are kept.
+    pub fn oldest_epoch(&self) -> u32 {
+        (self.newest_epoch + 1).saturating_sub(self.epochs)
+    }
+}
+
+/// Counters of one title in one dimension.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TitleCounters {
+    /// Counts by epoch, oldest first.
+    pub epochs: Vec<(u32, Counts)>,
+    pub(crate) popularity: DecayedSum,
+    pub(crate) trend: DecayedSum,
+}
+
+impl TitleCounters {
+    pub(crate) fn expire(&mut self, decays: &Decays) {
+        let expired = self.epochs.partition_point(|(epoch, _)| *epoch < decays.oldest_epoch());
+        self.epochs.drain(..expired);
+        let oldest =
+            |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
+        self.popularity.expire(oldest(&decays.popularity));
+        self.trend.expire(oldest(&decays.trend));
+    }
+
+    /// Plays faded by the short half-life, as of the newest epoch.
+    pub fn faded_plays(&self, decays: &Decays) -> f64 {
+        let (half_life, weight) = decays.trend.place(decays.newest_epoch);
+        self.trend.value(half_life) * UNIT / weight as f64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.epochs.is_empty() && self.popularity.is_empty() && self.trend.is_empty()
+    }
+}
+
+/// Counters of all titles in one dimension.
+#[derive(Debug, Clone, Default)]
+pub struct CounterTable {
+    pub(crate) titles: HashMap<Symbol, TitleCounters>,
+    popularity: Vec<f64>,
+    maxima: BlockMaxima,
+}
+
+impl CounterTable {
+    pub(crate) fn add(&mut self, title: Symbol, epoch: u32, counts: Counts, decays: &Decays) {
+        let counters = self.titles.entry(title).or_default();
+        if epoch >= decays.oldest_epoch() {
+            let at = match counters.epochs.last() {
+                Some((last, _)) if *last == epoch => counters.epochs.len() - 1,
+                _ => counters.epochs.partition_point(|(e, _)| *e < epoch),
+            };
+            if counters.epochs.get(at).is_none_or(|(e, _)| *e != epoch) {
+                counters.epochs.insert(at, (epoch, Counts::default()));
+            }
+            counters.epochs[at].1 += counts;
+        }
+        if counts.plays > 0 {
+            let plays = u64::from(counts.plays);
+            counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
+            counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
+            let score = counters.popularity.value(decays.popularity_landmark);
+            put(&mut self.popularity, &mut self.maxima, title, score);
+        }
+    }
+
+    /// Sweeps out what is too old, and recomputes all scores.
+    pub(crate) fn rescale(&mut self, decays: &Decays) {
+        self.popularity.fill(0.0);
+        self.maxima.clear();
+        self.titles.retain(|_, counters| {
+            counters.expire(decays);
+            !counters.is_empty()
+        });
+        for (title, counters) in &self.titles {
+            let score = counters.popularity.value(decays.popularity_landmark);
+            put(&mut self.popularity, &mut self.maxima, *title, score);
+        }
+    }
+
+    /// Decayed plays by title number, in a unit common to this table.
+    pub fn popularity(&self) -> &[f64] {
+        &self.popularity
+    }
+
+    /// The greatest of [`Self::popularity`] in each block of titles.
+    pub fn popularity_maxima(&self) -> &BlockMaxima {
+        &self.maxima
+    }
+
+    /// Numbers of all titles counted, in no order.
+    pub fn titles(&self) -> impl Iterator<Item = (Symbol, &TitleCounters)> {
+        self.titles.iter().map(|(title, counters)| (*title, counters))
+    }
+
+    /// Counters of one title.
+    pub fn title(&self, title: Symbol) -> Option<&TitleCounters> {
+        self.titles.get(&title)
+    }
+}
+
+fn put(scores: &mut Vec<f64>, maxima: &mut BlockMaxima, title: Symbol, score: f64) {
+    let at = title as usize;
+    if scores.len() <= at {
+        scores.resize(at + 1, 0.0);
+    }
+    let before = std::mem::replace(&mut scores[at], score);
+    maxima.changed(scores, at, before);
+}

@@ -1,0 +1,252 @@
+//! Title-to-title sums: what was played after what, and how closely.
+//!
+//! A play adds to the pair of each title of the history before it, by steps back: to `next` a weight of
+//! 0.85 per step, which fades within a session; to `near` one of 0.97, which spans the longer history
+//! (what is watched by the same people). Weights are 10-bit fixed point, and sums stop at the most they
+//! can hold, so they do not depend on their order.
+//!
+//! Pairs are bounded. Beyond the limit each title keeps its strongest followers, all titles the same
+//! number at most; what was dropped starts anew. Below the limit sums are exact and the same whatever
+//! the order of arrival; at the limit they depend on when it was reached.
+
+use super::beginnings::Beginnings;
+use crate::symbols::{NONE, Symbol, Symbols};
+use hashbrown::HashMap;
+use std::sync::LazyLock;
+
+/// What stands before a member's first title, as if it were one: what is played after it is what new
+/// members begin with.
+pub const BEGINNING: Symbol = NONE;
+
+/// Weight of one step back, of what is played next.
+pub const NEXT_STEP: f64 = 0.85;
+/// Weight of one step back, of what is played near.
+pub const NEAR_STEP: f64 = 0.97;
+/// Steps back that count at most.
+pub const MOST_STEPS: usize = 128;
+
+/// One play right before another.
+const UNIT: f64 = 1_024.0;
+/// Share of the limit that is kept when it is exceeded.
+const KEPT: f64 = 0.8;
+
+fn weights(step: f64) -> Vec<u32> {
+    (0..MOST_STEPS as i32).map(|steps| (UNIT * step.powi(steps)).round() as u32).collect()
+}
+
+static NEXT: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEXT_STEP));
+static NEAR: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEAR_STEP));
+
+/// Sums of one pair, in fixed point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    next: u32,
+    near: u32,
+}
+
+impl Pair {
+    /// From stored sums.
+    pub(crate) fn from_parts(next: u32, near: u32) -> Self {
+        Self { next, near }
+    }
+
+    /// The sums as they are stored.
+    pub(crate) fn parts(self) -> (u32, u32) {
+        (self.next, self.near)
+    }
+
+    /// Plays after the title, 0.85 per step between.
+    pub fn next(self) -> f64 {
+        f64::from(self.next) / UNIT
+    }
+
+    /// Plays after the title, 0.97 per step between.
+    pub fn near(self) -> f64 {
+        f64::from(self.near) / UNIT
+    }
+
+    /// The greater of both sums, each by itself.
+    pub(crate) fn max_of_each(self, other: Self) -> Self {
+        Self { next: self.next.max(other.next), near: self.near.max(other.near) }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.next = self.next.saturating_add(other.next);
+        self.near = self.near.saturating_add(other.near);
+    }
+}
+
+/// What follows one title.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Followers {
+    pub(crate) pairs: HashMap<Symbol, Pair>,
+}
+
+impl Followers {
+    /// The titles that followed, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Symbol, Pair)> {
+        self.pairs.iter().map(|(title, pair)| (*title, *pair))
+    }
+
+    /// The sums of one title that followed.
+    pub fn get(&self, title: Symbol) -> Pair {
+        self.pairs.get(&title).copied().unwrap_or_default()
+    }
+
+    /// Keeps the `most` strongest; equal ones by title id.
+    fn keep_strongest(&mut self, most: usize, titles: &Symbols) {
+        if self.pairs.len() <= most {
+            return;
+        }
+        let mut pairs: Vec<(Symbol, Pair)> = self.pairs.drain().collect();
+        pairs.sort_unstable_by(|a, b| {
+            (b.1.next, b.1.near)
+                .cmp(&(a.1.next, a.1.near))
+                .then_with(|| titles.text(a.0).cmp(titles.text(b.0)))
+        });
+        pairs.truncate(most);
+        self.pairs = pairs.into_iter().collect();
+    }
+}
+
+/// Followers of every title.
+#[derive(Debug)]
+pub struct Transitions {
+    pub(crate) from: Vec<Followers>,
+    /// What follows the beginning, once more, by title number.
+    beginnings: Beginnings,
+    pairs: usize,
+    limit: usize,
+}
+
+impl Transitions {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { from: Vec::new(), beginnings: Beginnings::default(), pairs: 0, limit }
+    }
+
+    /// Adds a play of `to` after `sources`, most recent first.
+    pub(crate) fn add(&mut self, to: Symbol, sources: impl Iterator<Item = Option<Symbol>>) {
+        for ((source, next), near) in sources.zip(NEXT.iter()).zip(NEAR.iter()) {
+            if let Some(from) = source {
+                self.add_pair(from, to, Pair { next: *next, near: *near });
+            }
+        }
+    }
+
+    pub(crate) fn add_pair(&mut self, from: Symbol, to: Symbol, sums: Pair) {
+        let at = from as usize;
+        if self.from.len() <= at {
+            self.from.resize_with(at + 1, Followers::default);
+        }
+        let pairs = &mut self.from[at].pairs;
+        let before = pairs.len();
+        let pair = pairs.entry(to).or_default();
+        pair.add(sums);
+        if from == BEGINNING {
+            self.beginnings.raise(to, *pair);
+        }
+        self.pairs += pairs.len() - before;
+    }
+
+    /// Beyond the limit, keeps the strongest followers of each title.
+    pub(crate) fn bound(&mut self, titles: &Symbols) {
+        if self.pairs <= self.limit {
+            return;
+        }
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "transitions").increment(1);
+        let room = (self.limit as f64 * KEPT) as usize;
+        let most = most_each(self.from.iter().map(|followers| followers.pairs.len()).collect(), room);
+        for followers in &mut self.from {
+            followers.keep_strongest(most, titles);
+        }
+        self.pairs = self.from.iter().map(|followers| followers.pairs.len()).sum();
+        self.beginnings = Beginnings::default();
+        for (to, pair) in self.from.first().into_iter().flat_map(|followers| &followers.pairs) {
+            self.beginnings.raise(*to, *pair);
+        }
+    }
+
+    /// What follows `title`.
+    pub fn after(&self, title: Symbol) -> Option<&Followers> {
+        self.from.get(title as usize).filter(|followers| !followers.pairs.is_empty())
+    }
+
+    /// What follows the beginning, by title number.
+    pub fn beginnings(&self) -> &Beginnings {
+        &self.beginnings
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.pairs
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs == 0
+    }
+}
+
+/// How many each may keep at most so that all together keep no more than `room`.
+fn most_each(mut lengths: Vec<usize>, room: usize) -> usize {
+    lengths.sort_unstable();
+    let mut left = room;
+    for (at, length) in lengths.iter().enumerate() {
+        let share = left / (lengths.len() - at);
+        if *length > share {
+            return share;
+        }
+        left -= length;
+    }
+    usize::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(count: u32) -> Symbols {
+        let mut titles = Symbols::new(1_000);
+        for number in 0..count {
+            titles.intern(&format!("t{number:03}")).expect("there is room");
+        }
+        titles
+    }
+
+    #[test]
+    fn nearer_steps_weigh_more() {
+        let mut transitions = Transitions::new(10);
+        transitions.add(3, [Some(2), None, Some(1)].into_iter());
+        let pair = |from| transitions.after(from).expect("followed").get(3);
+        assert_eq!((pair(2).next(), pair(2).near()), (1.0, 1.0));
+        assert!((pair(1).next() - 0.7225).abs() < 1e-3 && (pair(1).near() - 0.9409).abs() < 1e-3);
+    }
+
+    #[test]
+    fn beyond_the_limit_each_title_keeps_its_strongest_followers() {
+        let titles = titles(60);
+        let mut transitions = Transitions::new(50);
+        for to in 2..=50 {
+            for _ in 0..to {
+                transitions.add(to, [Some(1)].into_iter());
+            }
+        }
+        transitions.add(7, [Some(2)].into_iter());
+        transitions.add(8, [Some(2)].into_iter());
+        assert_eq!(transitions.len(), 51);
+        transitions.bound(&titles);
+        assert_eq!(transitions.len(), 40);
+        let mut kept: Vec<Symbol> =
+            transitions.after(1).expect("followed").iter().map(|(to, _)| to).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, (13..=50).collect::<Vec<_>>());
+        assert_eq!(transitions.after(2).expect("short lists are kept whole").iter().count(), 2);
+    }
+
+    #[test]
+    fn room_is_shared_evenly() {
+        assert_eq!(most_each(vec![1, 2, 3], 6), usize::MAX);
+        assert_eq!(most_each(vec![10, 1, 10], 11), 5);
+        assert_eq!(most_each(vec![], 11), usize::MAX);
+    }
+}

@@ -1,0 +1,402 @@
+//! The fold of one partition: events in, member state, one delta and rejects out.
+//!
+//! Members are loaded lazily: [`Partition::admit`] says which members of a batch are missing, the
+//! caller brings their stored form ([`Partition::loaded`]), then the batch is folded. What changed
+//! goes out with [`Partition::take_commit`]; members that are committed may be evicted.
+
+mod batch;
+mod cache;
+
+pub use batch::{Batch, LogRecord};
+pub use cache::Slot;
+
+use crate::check_invariant;
+use crate::delta::{Delta, DeltaBuilder};
+use crate::event::Event;
+use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
+use crate::member::{Applied, Member, MemberSnapshot, Place};
+use crate::quarantine::{Quarantine, Quarantined};
+use crate::reject::{Reject, RejectReason};
+use crate::settings::FoldSettings;
+use crate::symbols::Symbols;
+use crate::versioned::DecodeError;
+use cache::{Cache, Held};
+use std::sync::Arc;
+
+/// A batch whose members hold their place in the cache until it is folded.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The batch.
+    pub batch: Batch,
+    slots: Vec<Option<Slot>>,
+}
+
+/// A record that was refused, as it goes to the dead letters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectedRecord {
+    /// The record.
+    pub record: LogRecord,
+    /// Why it was refused.
+    pub reject: Reject,
+}
+
+/// What folding a batch came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Folded {
+    /// Events that changed state.
+    pub changed: u64,
+    /// Events dropped because their id was known.
+    pub duplicates: u64,
+    /// Events of erased members from before their erasure.
+    pub before_erasure: u64,
+    /// Records refused.
+    pub rejected: Vec<RejectedRecord>,
+}
+
+/// One atomic step of the store: state as of `position`.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Epoch of the owner; the store refuses the commit if a later one has been given out.
+    pub epoch: OwnerEpoch,
+    /// Position of the commit before: the store must be there.
+    pub expected: Position,
+    /// Position that this state reflects.
+    pub position: Position,
+    /// Changed members and their stored form.
+    pub members: Vec<(Box<str>, Vec<u8>)>,
+    /// Number of the first of `symbols`.
+    pub first_symbol: u32,
+    /// Symbols given out since the commit before.
+    pub symbols: Vec<Arc<str>>,
+    /// The events between that were stepped over, with why: the state depends on them, so that whatever a
+    /// store is set back to, they are there where the state is.
+    pub stepped_over: Vec<Quarantined>,
+    /// What it adds to the aggregates.
+    pub delta: Arc<Delta>,
+    /// The delta's encoded form, for the outbox.
+    pub delta_bytes: Vec<u8>,
+}
+
+impl Commit {
+    /// The same, with those events of `quarantine` that it stepped over.
+    pub fn stepping_over(mut self, quarantine: &Quarantine) -> Self {
+        self.stepped_over = quarantine.between(self.expected, self.position).cloned().collect();
+        self
+    }
+}
+
+/// What a look into the cache found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// The member's state.
+    Ready(Box<MemberSnapshot>),
+    /// The member is being loaded.
+    Loading,
+    /// The member must be loaded; it now counts as being loaded.
+    Missing(Slot),
+}
+
+/// State of one partition.
+#[derive(Debug)]
+pub struct Partition {
+    id: PartitionId,
+    partitions: u16,
+    settings: FoldSettings,
+    symbols: Symbols,
+    symbols_taken: usize,
+    cache: Cache,
+    changed: Vec<Slot>,
+    delta: DeltaBuilder,
+    folded: Position,
+    taken: Position,
+    uncommitted_events: u64,
+    /// Whether every member that the store may have is in the cache: nothing was stored when the fold
+    /// began, and nothing was evicted since. Then members that are not there need no loading.
+    has_all_members: bool,
+}
+
+impl Partition {
+    /// A partition with nothing folded yet.
+    pub fn new(id: PartitionId, partitions: u16, settings: FoldSettings) -> Self {
+        let symbols = Symbols::new(settings.symbols_per_partition);
+        Self {
+            id,
+            partitions,
+            settings,
+            symbols_taken: symbols.len(),
+            symbols,
+            cache: Cache::default(),
+            changed: Vec::new(),
+            delta: DeltaBuilder::default(),
+            folded: 0,
+            taken: 0,
+            uncommitted_events: 0,
+            has_all_members: true,
+        }
+    }
+
+    /// A partition as the store has it: `symbols` from number 1 on, nothing cached.
+    ///
+    /// # Errors
+    /// [`DecodeError::Damaged`] where a symbol is stored twice.
+    pub fn restore(
+        id: PartitionId,
+        partitions: u16,
+        settings: FoldSettings,
+        position: Position,
+        symbols: &[Arc<str>],
+    ) -> Result<Self, DecodeError> {
+        let mut partition = Self::new(id, partitions, settings);
+        for (at, text) in symbols.iter().enumerate() {
+            if partition.symbols.intern(text).ok() != Some(at as u32 + 1) {
+                return Err(DecodeError::Damaged {
+                    what: "symbol table",
+                    detail: format!("number {} ({text:?}) is out of place", at + 1),
+                });
+            }
+        }
+        partition.symbols_taken = partition.symbols.len();
+        (partition.folded, partition.taken) = (position, position);
+        partition.has_all_members = position == 0;
+        Ok(partition)
+    }
+
+    /// Number of the partition.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// Position of the last record folded.
+    pub fn folded(&self) -> Position {
+        self.folded
+    }
+
+    /// Position of the last commit that was taken, or that it was restored from.
+    pub fn taken(&self) -> Position {
+        self.taken
+    }
+
+    /// Records folded since the last commit was taken.
+    pub fn uncommitted_events(&self) -> u64 {
+        self.uncommitted_events
+    }
+
+    /// Members changed since the last commit was taken.
+    pub fn changed_members(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Members in the cache.
+    pub fn cached_members(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// The partition's symbols, number 0 included.
+    pub fn symbols(&self) -> &[Arc<str>] {
+        self.symbols.since(0)
+    }
+
+    /// Takes in a batch: parses it and finds its members. Gives back the members that must be loaded.
+    pub fn admit(&mut self, batch: Batch) -> (Admitted, Vec<Slot>) {
+        let mut missing = Vec::new();
+        let mut slots = Vec::with_capacity(batch.len());
+        for (_, event) in batch.events() {
+            slots.push(event.as_ref().ok().and_then(|event| {
+                if partition_of(&event.member, self.partitions) != self.id {
+                    return None;
+                }
+                let (slot, held) = self.cache.pin(&event.member);
+                if held == Held::New {
+                    if self.has_all_members {
+                        self.cache.fill(slot, Member::default());
+                    } else {
+                        missing.push(slot);
+                    }
+                }
+                Some(slot)
+            }));
+        }
+        (Admitted { batch, slots }, missing)
+    }
+
+    /// The member in `slot`.
+    pub fn member_in(&self, slot: Slot) -> &str {
+        self.cache.name(slot)
+    }
+
+    /// Brings the stored form of the member in `slot`; `None`: the store has none.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where the stored form cannot be read.
+    pub fn loaded(&mut self, slot: Slot, stored: Option<&[u8]>) -> Result<(), DecodeError> {
+        let state = stored.map(Member::decode).transpose()?.unwrap_or_default();
+        self.cache.fill(slot, state);
+        Ok(())
+    }
+
+    /// Whether every member of the batch is loaded.
+    pub fn is_ready(&self, admitted: &Admitted) -> bool {
+        admitted.slots.iter().flatten().all(|slot| self.cache.is_ready(*slot))
+    }
+
+    /// Folds a batch whose members are loaded. `observe` sees each record before it is applied, but
+    /// those in quarantine.
+    pub fn fold(
+        &mut self,
+        admitted: Admitted,
+        mut observe: impl FnMut(Position, Option<&Event<'_>>),
+    ) -> Folded {
+        let mut folded = Folded::default();
+        for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
+            let fresh = record.position > self.folded;
+            if fresh {
+                if !batch::is_quarantined(event) {
+                    observe(record.position, event.as_ref().ok());
+                }
+                self.fold_event(record, event, *slot, &mut folded);
+                check_invariant!(
+                    I4,
+                    record.position > self.folded,
+                    "{} after {}",
+                    record.position,
+                    self.folded
+                );
+                self.folded = record.position;
+                self.uncommitted_events += 1;
+            }
+            if let Some(slot) = slot {
+                self.cache.unpin(*slot);
+            }
+        }
+        folded
+    }
+
+    fn fold_event(
+        &mut self,
+        record: &LogRecord,
+        event: &Result<Event<'_>, Reject>,
+        slot: Option<Slot>,
+        folded: &mut Folded,
+    ) {
+        let result = match (event, slot) {
+            (Err(reject), _) => Err(reject.clone()),
+            (Ok(event), None) => Err(Reject::new(
+                RejectReason::Misrouted,
+                format!(
+                    "member {:?} belongs to partition {}, not to {}; publish to nearline.events.<member>",
+                    event.member,
+                    partition_of(&event.member, self.partitions),
+                    self.id
+                ),
+            )),
+            (Ok(event), Some(slot)) => {
+                // The log's clock bounds the client's: a time from the future is the log's time.
+                let place = Place {
+                    position: record.position,
+                    at_ms: event.at_ms.min(record.log_ms),
+                    log_ms: record.log_ms,
+                };
+                let applied = self.cache.state_mut(slot).apply(
+                    event,
+                    place,
+                    &mut self.symbols,
+                    &self.settings,
+                    &mut self.delta,
+                );
+                match applied {
+                    Ok(applied) => {
+                        if applied != Applied::Duplicate && self.cache.mark_changed(slot) {
+                            self.changed.push(slot);
+                        }
+                        Ok(applied)
+                    }
+                    Err(full) => Err(Reject::new(RejectReason::TooManySymbols, full.to_string())),
+                }
+            }
+        };
+        match result {
+            Ok(Applied::Changed) => folded.changed += 1,
+            Ok(Applied::Duplicate) => folded.duplicates += 1,
+            Ok(Applied::BeforeErasure) => folded.before_erasure += 1,
+            Err(reject) => folded.rejected.push(RejectedRecord { record: record.clone(), reject }),
+        }
+    }
+
+    /// The commit of everything folded since the last one; `None` if nothing was. The caller tells
+    /// the outcome with [`Partition::committed`].
+    pub fn take_commit(&mut self, epoch: OwnerEpoch) -> Option<Commit> {
+        if self.folded == self.taken {
+            return None;
+        }
+        let cache = &mut self.cache;
+        let members = self
+            .changed
+            .drain(..)
+            .map(|slot| {
+                cache.take_changed(slot);
+                (Box::from(cache.name(slot)), cache.state(slot).encode())
+            })
+            .collect();
+        let delta = self.delta.take(self.id, self.taken, self.folded, &self.symbols);
+        let commit = Commit {
+            partition: self.id,
+            epoch,
+            expected: self.taken,
+            position: self.folded,
+            members,
+            first_symbol: self.symbols_taken as u32,
+            symbols: self.symbols.since(self.symbols_taken).to_vec(),
+            stepped_over: Vec::new(),
+            delta_bytes: delta.encode(),
+            delta: Arc::new(delta),
+        };
+        self.symbols_taken = self.symbols.len();
+        self.taken = self.folded;
+        self.uncommitted_events = 0;
+        Some(commit)
+    }
+
+    /// The store has `members` now: they may be evicted.
+    pub fn committed<'a>(&mut self, members: impl Iterator<Item = &'a str>) {
+        for member in members {
+            self.cache.committed(member);
+        }
+    }
+
+    /// Evicts members that are committed and not needed, until at most `limit` are cached.
+    pub fn evict(&mut self, limit: usize) -> usize {
+        let evicted = self.cache.evict(limit);
+        self.has_all_members &= evicted == 0;
+        evicted
+    }
+
+    /// Looks a member up for a query.
+    pub fn lookup(&mut self, member: &str, complete: bool) -> Lookup {
+        let (slot, held) = self.cache.touch(member);
+        match held {
+            Held::New if !self.has_all_members => Lookup::Missing(slot),
+            Held::Loading => Lookup::Loading,
+            Held::Ready | Held::New => {
+                if held == Held::New {
+                    self.cache.fill(slot, Member::default());
+                }
+                let state = self.cache.state(slot);
+                let snapshot = MemberSnapshot::new(
+                    member,
+                    self.folded,
+                    state,
+                    |symbol| self.symbols.text(symbol).clone(),
+                    complete,
+                );
+                Lookup::Ready(Box::new(snapshot))
+            }
+        }
+    }
+
+    /// All cached members that are loaded, with their state.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
+        self.cache.iter()
+    }
+}

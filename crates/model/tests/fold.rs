@@ -1,0 +1,15 @@
+//! The fold, from outside: whatever the batches, commits, evictions and restarts on the way, the same
+//! log gives the same bytes (I2, I3), and each rule of the fold holds.
+
+#[path = "fold/arms.rs"]
+mod arms;
+#[path = "fold/attribution.rs"]
+mod attribution;
+#[path = "fold/harness.rs"]
+mod harness;
+#[path = "fold/quarantine.rs"]
+mod quarantine;
+#[path = "fold/replay.rs"]
+mod replay;
+#[path = "fold/rules.rs"]
+mod rules;

@@ -1,0 +1,317 @@
+//! Golden files: stored forms as earlier versions of the program wrote them, which are read for good.
+//!
+//! `NEARLINE_WRITE_GOLDEN=1 cargo test -p nearline-model --test golden` writes the files that are not
+//! there yet; a file that is there is never written again. A new version of a form gets a new file.
+
+use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
+use nearline_model::delta::{
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts,
+    VariantCell,
+};
+use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
+use nearline_model::member::recent_ids::RecentIds;
+use nearline_model::member::{MEMBER_VERSION, Opinion, Watched};
+use nearline_model::settings::AggregateSettings;
+use nearline_model::versioned::DecodeError;
+use nearline_model::{Aggregates, Delta, FoldSettings, Member, PartitionId};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const NOW_MS: i64 = 1_772_396_100_250;
+const PARTITIONS: u16 = 4;
+
+fn golden(name: &str, written_today: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("NEARLINE_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, written_today).expect("golden files are written in a checkout");
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// As version 1 knew it.
+fn member_v1() -> Member {
+    let settings = FoldSettings::default();
+    let mut recent = RecentIds::default();
+    for (id, log_s) in [(0x0123_4567_89ab_cdef, 1_772_396_000), (u64::MAX, 1_772_396_000), (1, 1_772_396_099)]
+    {
+        recent.insert(id, log_s, &settings);
+    }
+    let watched = |title, at_s, position, watched_s, duration_s| Watched {
+        title,
+        at_s,
+        position,
+        watched_s,
+        duration_s,
+    };
+    let shown = |request, title, at_ms, position, propensity| Impression {
+        request,
+        title,
+        at_ms,
+        country: 4,
+        device: 5,
+        row: 6,
+        artwork: 0,
+        segment: 0,
+        position,
+        propensity,
+        variant: 0,
+    };
+    Member {
+        history: vec![
+            watched(1, 1_772_000_000, 17, 0, 0),
+            watched(300, 1_772_390_000, 9_000_000_001, 1_200, 5_400),
+            // Late: earlier in event time than the entry before, later in the log.
+            watched(2, 1_772_380_000, 9_000_000_007, 0, 2_700),
+        ],
+        seen: vec![70_000, 3],
+        list: vec![2, 8],
+        opinions: vec![
+            Opinion { title: 1, thumb: -1, rating_tenths: 0 },
+            Opinion { title: 300, thumb: 2, rating_tenths: 45 },
+        ],
+        open: OpenEvents {
+            impressions: vec![
+                shown(0xfeed_beef, 9, NOW_MS - 60_000, Some(3), Some(0.25)),
+                shown(0, 10, NOW_MS, None, None),
+            ],
+            plays: vec![OpenPlay { request: 77, title: 11, at_ms: NOW_MS - 500 }],
+            ..OpenEvents::default()
+        },
+        recent,
+        newest_ms: NOW_MS,
+        forgotten_ms: 1_700_000_000_000,
+    }
+}
+
+fn member() -> Member {
+    let mut member = member_v1();
+    member.open.impressions[1].variant = 12;
+    (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (15, 16);
+    let band = Some(PositionBand::of(31));
+    let showing = Showing { title: 13, epoch: 984_660, country: 4, device: 5, row: 6, band, variant: 12 };
+    member.open.taken = vec![
+        TakenPlay { at_ms: NOW_MS - 3_600_000, showing },
+        TakenPlay { at_ms: NOW_MS - 1, showing: Showing { row: 0, band: None, variant: 0, ..showing } },
+    ];
+    member.open.watched = vec![(14, NOW_MS - 30_000)];
+    member
+}
+
+/// As version 1 knew them.
+fn deltas_v1() -> [Delta; 2] {
+    let strings = |texts: &[&str]| texts.iter().map(|text| Arc::from(*text)).collect::<Vec<Arc<str>>>();
+    let cell = |title, epoch, country, device, [impressions, attributed, plays]: [u32; 3]| Cell {
+        title,
+        epoch,
+        country,
+        device,
+        counts: Counts { impressions, attributed, plays, quality: 0 },
+    };
+    let first = Delta {
+        partition: PartitionId(2),
+        after: 0,
+        position: 300,
+        strings: strings(&["", "heat", "BR", "tv", "ran", "alien"]),
+        cells: vec![cell(1, 984_664, 2, 3, [10, 4, 5]), cell(4, 984_660, 0, 3, [0, 0, 2])],
+        transitions: vec![1, 2, 4, 5, 4, 1, 5],
+        ..Delta::default()
+    };
+    let second = Delta {
+        partition: PartitionId(0),
+        after: 0,
+        position: 128,
+        strings: strings(&["", "ran", "JP"]),
+        cells: vec![cell(1, 984_666, 2, 0, [7, 1, 1])],
+        ..Delta::default()
+    };
+    [first, second]
+}
+
+fn deltas() -> [Delta; 2] {
+    let [mut first, second] = deltas_v1();
+    first.cells[0].counts.quality = 3;
+    first.strings.extend(["top10", "home-b"].map(Arc::from));
+    let counts = |impressions, attributed, quality| TakeCounts { impressions, attributed, quality };
+    let place = |row, position: Option<u32>, counts| {
+        let band = position.map(PositionBand::of);
+        PlaceCell { title: 1, epoch: 984_664, row, band, counts }
+    };
+    first.places = vec![place(0, Some(3), counts(2, 0, 0)), place(6, Some(60), counts(8, 4, 3))];
+    first.strings.extend(["heat-a0", "heat-a1", "drama"].map(Arc::from));
+    let arm = |artwork, segment, impressions, takes| ArmCell {
+        title: 1,
+        artwork,
+        segment,
+        epoch: 984_664,
+        counts: ArmCounts { impressions, takes },
+    };
+    first.arms = vec![arm(8, 10, 7, 2), arm(9, 0, 3, 0)];
+    first.variants = vec![VariantCell { variant: 7, epoch: 984_664, counts: counts(5, 2, 1) }];
+    [first, second]
+}
+
+fn sums_of(deltas: &[Delta]) -> Aggregates {
+    let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
+    for delta in deltas {
+        assert_eq!(aggregates.add(delta), Added::Now);
+    }
+    aggregates
+}
+
+fn aggregates() -> Aggregates {
+    sums_of(&deltas())
+}
+
+/// A form that is written no more.
+fn golden_of_old(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn member_version_1_is_read_for_good() {
+    assert_eq!(Member::decode(&golden_of_old("member-v1.bin")), Ok(member_v1()));
+}
+
+#[test]
+fn delta_version_1_is_read_for_good() {
+    let [delta, _] = deltas_v1();
+    assert_eq!(Delta::decode(&golden_of_old("delta-v1.bin")), Ok(delta));
+}
+
+#[test]
+fn aggregates_version_1_are_read_for_good_and_written_in_the_newest() {
+    let stored = golden_of_old("aggregates-v1.bin");
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 1 is read for good");
+    assert_eq!(read.positions(), [128, 0, 300, 0]);
+    assert_eq!((read.newest_epoch(), read.title_count(), read.transition_count()), (984_666, 3, 3));
+    let title = |id| read.title(id).expect("counted");
+    assert_eq!([read.plays(title("heat")), read.plays(title("ran")), read.plays(title("alien"))], [5, 3, 0]);
+    let brazil = read.counters("country:BR").and_then(|table| table.title(title("heat"))).expect("counted");
+    let counts = Counts { impressions: 10, attributed: 4, plays: 5, quality: 0 };
+    assert_eq!(brazil.epochs, [(984_664, counts)]);
+    let pair = read.transitions().after(title("ran")).expect("followed").get(title("heat"));
+    assert!((pair.next() - 1.0).abs() < 1e-3, "{pair:?}");
+    assert!(read.arms().is_empty());
+}
+
+#[test]
+fn member_version_2_is_read_and_written_as_ever() {
+    let stored = golden("member-v2.bin", &member().encode());
+    assert_eq!(Member::decode(&stored).expect("version 2 is read for good"), member());
+    assert_eq!(member().encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn delta_version_2_is_read_and_written_as_ever() {
+    let [delta, _] = deltas();
+    let stored = golden("delta-v2.bin", &delta.encode());
+    assert_eq!(Delta::decode(&stored).expect("version 2 is read for good"), delta);
+    assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
+}
+
+#[test]
+fn aggregates_version_2_are_read_and_written_as_ever() {
+    let stored = golden("aggregates-v2.bin", &aggregates().encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 2 is read for good");
+    let heat = read.title("heat").expect("counted");
+    let mut arms: Vec<_> =
+        read.arms().of_title(heat).map(|(artwork, segment, _)| (artwork, segment)).collect();
+    arms.sort_unstable();
+    assert_eq!(arms, [("heat-a0", "drama"), ("heat-a1", "")]);
+    assert_eq!(read.encode(), stored);
+    assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
+    assert_eq!(read.variants().collect::<Vec<_>>(), [("home", "b")]);
+    let variant = read.variant_counts("home", "b").expect("counted").totals();
+    assert_eq!((variant.impressions, variant.attributed, variant.quality), (5, 2, 1));
+    let heat = read.title("heat").expect("counted");
+    let counts = |dimension| {
+        let counters = read.counters(dimension)?.title(heat)?;
+        Some(
+            counters.epochs.iter().map(|(_, c)| (c.impressions, c.attributed, c.quality)).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(counts("country:BR"), Some(vec![(10, 4, 3)]));
+    assert_eq!(counts("row:top10"), Some(vec![(8, 4, 3)]));
+    assert_eq!(counts("position:3"), Some(vec![(2, 0, 0)]));
+    assert_eq!(counts("position:50+"), Some(vec![(8, 4, 3)]));
+    assert_eq!(read.places().title(heat).iter().map(|sum| sum.impressions).sum::<u64>(), 10);
+}
+
+#[test]
+fn a_delta_that_names_strings_it_does_not_have_is_refused() {
+    let [good, _] = deltas();
+    assert_eq!(good.check(), Ok(()));
+    let spoilers: [fn(&mut Delta); 9] = [
+        |delta| delta.cells[0].title = 99,
+        |delta| delta.cells[1].country = 99,
+        |delta| delta.cells[1].device = 99,
+        |delta| delta.transitions[0] = 99,
+        |delta| delta.transitions[2] = 99,
+        |delta| delta.transitions[1] = 99,
+        |delta| delta.places[1].row = 99,
+        |delta| delta.variants[0].variant = u32::MAX,
+        |delta| delta.strings.clear(),
+    ];
+    for (number, spoil) in spoilers.into_iter().enumerate() {
+        let mut damaged = good.clone();
+        spoil(&mut damaged);
+        let refused = Delta::decode(&damaged.encode());
+        assert!(matches!(refused, Err(DecodeError::Damaged { .. })), "spoiler {number}: {refused:?}");
+        // One that never was encoded is not checked; it must not end the program all the same.
+        let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
+        assert_eq!(aggregates.add(&damaged), Added::Now, "spoiler {number}");
+    }
+}
+
+#[test]
+fn versions_from_the_future_and_damaged_bytes_are_refused() {
+    let forms = [
+        (
+            member().encode(),
+            MEMBER_VERSION,
+            (|b| Member::decode(b).err()) as fn(&[u8]) -> Option<DecodeError>,
+        ),
+        (deltas()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
+        (aggregates().encode(), SNAPSHOT_VERSION, |b| {
+            Aggregates::decode(b, PARTITIONS, &AggregateSettings::default()).err()
+        }),
+    ];
+    for (bytes, newest, refusal) in forms {
+        let mut future = bytes.clone();
+        future[0] = newest + 1;
+        let refused = refusal(&future).expect("from the future");
+        assert!(matches!(refused, DecodeError::UnknownVersion { .. }), "{refused}");
+        for length in 0..bytes.len() {
+            let refused = refusal(&bytes[..length]).unwrap_or_else(|| panic!("{length} bytes were read"));
+            assert!(matches!(refused, DecodeError::Damaged { .. }), "{refused}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert!(refusal(&longer).is_some(), "a byte too many");
+    }
+}
+
+#[test]
+fn aggregates_of_other_partitions_or_settings_are_refused() {
+    let stored = aggregates().encode();
+    let settings = AggregateSettings::default();
+    assert!(Aggregates::decode(&stored, PARTITIONS + 1, &settings).is_err());
+    let other = AggregateSettings { trend_half_life_epochs: 7, ..settings };
+    assert!(Aggregates::decode(&stored, PARTITIONS, &other).is_err());
+}
+
+#[test]
+fn suspects_and_quarantined_events_are_read_for_good() {
+    use nearline_model::quarantine::{QUARANTINED_VERSION, SUSPECTS_VERSION};
+    use nearline_model::quarantine::{Quarantined, Suspects};
+    assert_eq!((QUARANTINED_VERSION, SUSPECTS_VERSION), (1, 1), "a new version needs a new file");
+    let entry = Quarantined::new(9_000_000_007, 3, "index out of bounds: the len is 3", NOW_MS);
+    assert_eq!(Quarantined::decode(&golden("quarantined-v1.bin", &entry.encode())), Ok(entry));
+    let mut suspects = Suspects::default();
+    suspects.crashed(9_000_000_007, "first");
+    suspects.crashed(17, "other");
+    suspects.crashed(9_000_000_007, "again");
+    assert_eq!(Suspects::decode(&golden("suspects-v1.bin", &suspects.encode())), Ok(suspects));
+}

@@ -1,0 +1,68 @@
+//! The ordered log of events.
+
+use crate::PortError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_model::{LogRecord, PartitionId, Position};
+
+/// An event to append. Whoever appends has validated `member` and `id` (`[A-Za-z0-9_-]{1,64}`).
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The member: decides the partition.
+    pub member: String,
+    /// The event's id: an append with an id seen within the log's duplicate window is not stored again.
+    pub id: String,
+    /// The event as JSON.
+    pub payload: Bytes,
+}
+
+/// What the log says of an append: the event is stored as durably as configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Place in the log; of the first append, if this one is a duplicate.
+    pub position: Position,
+    /// Whether the id was known, so that nothing was stored.
+    pub duplicate: bool,
+}
+
+/// What the log still holds of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogBounds {
+    /// Position of the first record; 0 if there is none.
+    pub first: Position,
+    /// Position of the last record; 0 if there is none.
+    pub last: Position,
+}
+
+/// An ordered, durable log in partitions. Positions come from one sequence over all partitions,
+/// start at 1, and grow within each partition.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Number of partitions.
+    fn partitions(&self) -> u16;
+
+    /// Appends events in order; answers when they are acknowledged, one outcome per event, in order.
+    /// The partition is `nearline_model::identifier::partition_of(member)`.
+    async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>>;
+
+    /// A reader of one partition's records after `after`, in order, none left out, that goes on with
+    /// new records as they come.
+    async fn open_reader(
+        &self,
+        partition: PartitionId,
+        after: Position,
+    ) -> Result<Box<dyn LogReader>, PortError>;
+
+    /// First and last record of a partition.
+    async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError>;
+}
+
+/// Reads one partition. Dropping it lets go of everything it holds.
+#[async_trait]
+pub trait LogReader: Send {
+    /// Waits until there is a record, then gives 1 to `max_records` of them. Cancel-safe: a dropped
+    /// call loses no record. After an error the reader is spent: open another.
+    async fn next_batch(&mut self, max_records: usize) -> Result<Vec<LogRecord>, PortError>;
+}

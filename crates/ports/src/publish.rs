@@ -1,0 +1,82 @@
+//! Publishing: one piece of code, whoever brings the events.
+
+use crate::{Appended, EventLog, NewEvent, PortError};
+use bytes::Bytes;
+use nearline_model::{Event, Reject};
+
+/// What became of one event.
+#[derive(Debug, Clone)]
+pub enum Published {
+    /// It is in the log.
+    Accepted(Appended),
+    /// Its id was in the log already: nothing was stored. The place is that of the first one.
+    Duplicate(Appended),
+    /// It is not valid and was not stored: sending it again does not help.
+    Rejected(Reject),
+    /// The log did not acknowledge it: it may be stored or not. Send it again with the same id.
+    Unavailable(PortError),
+}
+
+impl Published {
+    /// What it is called in metrics and answers.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Duplicate(_) => "duplicate",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+/// Validates events and appends the valid ones in order; answers when the log has acknowledged them, one
+/// outcome for each, in order. Events of more than `event_bytes` bytes are refused.
+pub async fn publish(log: &dyn EventLog, payloads: Vec<Bytes>, event_bytes: usize) -> Vec<Published> {
+    let mut rejects = Vec::with_capacity(payloads.len());
+    let mut events = Vec::with_capacity(payloads.len());
+    for payload in payloads {
+        match Event::parse(&payload, event_bytes) {
+            Ok(event) => {
+                let (member, id) = (event.member.clone().into_owned(), event.id.clone().into_owned());
+                rejects.push(None);
+                events.push(NewEvent { member, id, payload });
+            }
+            Err(reject) => rejects.push(Some(reject)),
+        }
+    }
+    let appended = if events.is_empty() { Vec::new() } else { log.append(events).await };
+    let mut appended = appended.into_iter();
+    let outcome = |reject: Option<Reject>| match reject {
+        Some(reject) => Published::Rejected(reject),
+        None => match appended.next().unwrap_or_else(|| Err(no_answer())) {
+            Ok(appended) if appended.duplicate => Published::Duplicate(appended),
+            Ok(appended) => Published::Accepted(appended),
+            Err(error) => Published::Unavailable(error),
+        },
+    };
+    let published: Vec<Published> = rejects.into_iter().map(outcome).collect();
+    count(&published);
+    published
+}
+
+/// Appends one event that the program itself makes.
+///
+/// # Errors
+/// The log's: the event may be stored or not.
+pub async fn append_one(log: &dyn EventLog, event: NewEvent) -> Result<Appended, PortError> {
+    let appended = log.append(vec![event]).await.into_iter().next();
+    appended.unwrap_or_else(|| Err(no_answer()))
+}
+
+fn no_answer() -> PortError {
+    PortError::Unavailable { what: "the log".to_owned(), detail: "it gave no answer".to_owned() }
+}
+
+fn count(published: &[Published]) {
+    for outcome in ["accepted", "duplicate", "rejected", "unavailable"] {
+        let events = published.iter().filter(|published| published.name() == outcome).count();
+        if events > 0 {
+            metrics::counter!("nearline_publish_events_total", "outcome" => outcome).increment(events as u64);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Member state, offsets, symbols, the outbox of deltas and snapshots of the aggregates.
+
+use crate::PortError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use nearline_model::identifier::OwnerEpoch;
+use nearline_model::symbols::Symbol;
+use nearline_model::{Commit, PartitionId, Position};
+use std::sync::Arc;
+
+/// A partition as its new owner finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acquired {
+    /// The new epoch: higher than any given out before.
+    pub epoch: OwnerEpoch,
+    /// Position that the stored state reflects; 0: nothing is stored.
+    pub position: Position,
+    /// Symbols from number 1 on.
+    pub symbols: Vec<Arc<str>>,
+    /// The fold settings the state was made with, as JSON; `None`: nothing is stored.
+    pub settings: Option<String>,
+}
+
+/// A delta that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Position of its commit.
+    pub position: Position,
+    /// The encoded delta.
+    pub delta: Bytes,
+}
+
+/// Encoded aggregates and the positions they reflect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregatesSnapshot {
+    /// Position of each partition.
+    pub positions: Vec<Position>,
+    /// `Aggregates::encode`.
+    pub bytes: Bytes,
+}
+
+/// Durable state. A commit is one atomic step.
+#[async_trait]
+pub trait StateStore: Send + Sync + 'static {
+    /// Takes a partition over: gives out a new epoch, so that commits of all earlier ones are
+    /// refused. `settings` (the fold's, as JSON) are kept if none are; the kept ones are given back.
+    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError>;
+
+    /// Position that the stored state of a partition reflects, without taking it over; 0: nothing is stored.
+    async fn position(&self, partition: PartitionId) -> Result<Position, PortError>;
+
+    /// All stored symbols of a partition, from number 1 on. Symbols are only ever added: those read after a
+    /// member name all that it holds.
+    async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError>;
+
+    /// What some symbols of a partition stand for, in the order asked; `None` for a number not given out.
+    async fn names(
+        &self,
+        partition: PartitionId,
+        symbols: &[Symbol],
+    ) -> Result<Vec<Option<Arc<str>>>, PortError>;
+
+    /// Stored forms of members, in the order asked; `None` where there is none.
+    async fn load_members(
+        &self,
+        partition: PartitionId,
+        members: &[Box<str>],
+    ) -> Result<Vec<Option<Bytes>>, PortError>;
+
+    /// The same of at least one member for the partition's owner, with the position of the stored state: what an owner that was
+    /// superseded reads may be newer than what it has folded, and a store that was set back is older. Should
+    /// the store be set back to a time at which `epoch` was current, such an owner would commit what it made
+    /// of that.
+    ///
+    /// Refused with [`PortError::Fenced`] if a later epoch was given out before the members were read.
+    async fn load_owned(
+        &self,
+        partition: PartitionId,
+        epoch: OwnerEpoch,
+        members: &[Box<str>],
+    ) -> Result<(Position, Vec<Option<Bytes>>), PortError>;
+
+    /// Commits members, symbols, position and delta in one atomic step. Idempotent: the same commit
+    /// again, after an unknown outcome, is a success.
+    ///
+    /// Refused with [`PortError::Fenced`] if a later epoch was given out, and with
+    /// [`PortError::UnexpectedPosition`] if the store is neither at `expected` nor already at
+    /// `position` by this epoch.
+    async fn commit(&self, commit: Arc<Commit>) -> Result<(), PortError>;
+
+    /// All stored members of a partition: some per call, from `cursor` (0 at first) on; the next
+    /// cursor is 0 at the end. A member may come twice while the store is written to.
+    async fn scan_members(
+        &self,
+        partition: PartitionId,
+        cursor: u64,
+    ) -> Result<(u64, Vec<(Box<str>, Bytes)>), PortError>;
+
+    /// Up to `limit` deltas committed after `after`, in order.
+    async fn outbox(
+        &self,
+        partition: PartitionId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, PortError>;
+
+    /// Stores a snapshot of the aggregates, then drops outbox entries that it covers, all but the last of
+    /// each partition (which tells later that the snapshot ends where a commit does). A snapshot that
+    /// reflects less than the stored one in any partition is ignored.
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError>;
+
+    /// The stored snapshot of the aggregates.
+    async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError>;
+}

@@ -1,0 +1,70 @@
+//! Which genres a member likes, from what the member watched, rated and put on the list.
+
+use hashbrown::HashMap;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::member::MemberSnapshot;
+
+/// Weight of one step back in the history.
+const STEP_WEIGHT: f64 = 0.95;
+/// Weight of a title on the member's list, beside 1 of the title watched last.
+const LISTED_WEIGHT: f64 = 0.5;
+/// Affinity to genres that nothing is known of: they stay possible.
+const UNKNOWN: f64 = 0.05;
+
+/// Affinity to each genre, 0 to 1; the strongest has 1.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GenreAffinity<'a> {
+    genres: HashMap<&'a str, f64>,
+}
+
+impl<'a> GenreAffinity<'a> {
+    /// A member's affinities. A title shares its weight among its genres; a thumb up doubles it, a
+    /// second one triples it, a thumb down turns it round.
+    pub fn of(member: Option<&MemberSnapshot>, catalogue: &'a Catalogue) -> Self {
+        let Some(member) = member else { return Self::default() };
+        let mut genres: HashMap<&'a str, f64> = HashMap::new();
+        let mut add = |id: &str, weight: f64| {
+            let Some(title) = catalogue.get(id) else { return };
+            for genre in &title.genres {
+                *genres.entry(genre).or_default() += weight / title.genres.len() as f64;
+            }
+        };
+        let opinion = |id: &str| {
+            let opinion = member.opinions.iter().find(|opinion| *opinion.title == *id);
+            match opinion.and_then(|opinion| opinion.thumb) {
+                Some(-1) => -1.0,
+                Some(thumb) => 1.0 + f64::from(thumb),
+                None => 1.0,
+            }
+        };
+        let mut weight = 1.0;
+        for watched in member.history.iter().rev() {
+            add(&watched.title, weight * opinion(&watched.title));
+            weight *= STEP_WEIGHT;
+        }
+        for title in &member.list {
+            add(title, LISTED_WEIGHT);
+        }
+        let top = genres.values().copied().fold(0.0, f64::max);
+        genres
+            .values_mut()
+            .for_each(|weight| *weight = if top > 0.0 { (*weight / top).max(0.0) } else { 0.0 });
+        Self { genres }
+    }
+
+    /// Whether nothing is known of any genre.
+    pub fn is_empty(&self) -> bool {
+        self.genres.is_empty()
+    }
+
+    /// Affinity to a title of `genres`: the mean over them. 1 if nothing is known of the member, so
+    /// that other things decide.
+    pub fn to(&self, genres: &[String]) -> f64 {
+        if self.is_empty() {
+            return 1.0;
+        }
+        let of = |genre: &String| self.genres.get(genre.as_str()).copied().unwrap_or(UNKNOWN);
+        let sum: f64 = genres.iter().map(of).sum();
+        if genres.is_empty() { UNKNOWN } else { sum / genres.len() as f64 }
+    }
+}

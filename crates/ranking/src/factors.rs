@@ -1,0 +1,133 @@
+//! Factors: what titles' scores are multiplied by, raised to the powers of the settings beforehand.
+//!
+//! Powers cost more than everything else that a title's score is made of. Lifts are those of
+//! [`Learned`](crate::Learned) and are raised title by title. Plays go on while titles are ranked, so
+//! damping is raised by number of plays, which makes it exact for the plays of the moment.
+
+use crate::settings::RankingSettings;
+use nearline_model::aggregates::block_maxima::BlockMaxima;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Numbers of plays that damping is raised for beforehand at most; hardly any title has more.
+const MOST_PLAYS: usize = 65_536;
+/// Settings that factors are held for: the ranking's own, and variants of experiments.
+const MOST_SETTINGS: usize = 32;
+
+/// Factors under some settings.
+#[derive(Debug, Default)]
+pub(crate) struct Factors {
+    settings: RankingSettings,
+    /// By number of plays.
+    damping: Vec<f64>,
+    /// By title number; what is not in it has 1.
+    lifts: Vec<f64>,
+    lift_maxima: BlockMaxima,
+    damping_maxima: BlockMaxima,
+}
+
+impl Factors {
+    /// Factors of titles with these lifts, and damping for plays up to those of the title played most.
+    /// `is_searched` says which titles the maxima of blocks are of.
+    fn of(
+        settings: &RankingSettings,
+        lifts: &[f32],
+        plays: &[u64],
+        is_searched: impl Fn(usize) -> bool,
+    ) -> Self {
+        let most = plays.iter().copied().max().unwrap_or_default();
+        let numbers = (most as usize).saturating_mul(2).saturating_add(2).min(MOST_PLAYS);
+        let damping = (0..numbers as u64).map(|plays| damping(settings, plays)).collect();
+        let lifts: Vec<f64> = lifts.iter().map(|lift| raised(settings, f64::from(*lift))).collect();
+        let searched_lifts =
+            lifts.iter().enumerate().map(|(title, lift)| if is_searched(title) { *lift } else { 0.0 });
+        let lift_maxima = BlockMaxima::of(searched_lifts, 1.0);
+        let mut factors = Self { settings: *settings, damping, lifts, lift_maxima, ..Self::default() };
+        let searched_damping = plays
+            .iter()
+            .enumerate()
+            .map(|(title, plays)| if is_searched(title) { factors.damping(*plays) } else { 0.0 });
+        factors.damping_maxima = BlockMaxima::of(searched_damping, factors.damping(0));
+        factors
+    }
+
+    /// Factors of titles whose lifts are all 1, raised when they are asked for.
+    pub fn unprepared(settings: &RankingSettings) -> Self {
+        Self { settings: *settings, ..Self::default() }
+    }
+
+    /// What associations with a title of so many plays are multiplied by.
+    pub fn damping(&self, plays: u64) -> f64 {
+        let raised = self.damping.get(usize::try_from(plays).unwrap_or(usize::MAX));
+        raised.copied().unwrap_or_else(|| damping(&self.settings, plays))
+    }
+
+    /// How much more a title is taken where it is offered than others are, to the power of the settings.
+    pub fn lift(&self, title: usize) -> f64 {
+        self.lifts.get(title).copied().unwrap_or(1.0)
+    }
+
+    /// What [`Self::damping`] is at most for the titles of a block that are searched: plays only grow.
+    pub fn most_damping(&self, block: usize) -> f64 {
+        self.damping_maxima.of_block(block).unwrap_or_else(|| self.damping(0))
+    }
+
+    /// What [`Self::lift`] is at most for the titles of a block that are searched.
+    pub fn most_lift(&self, block: usize) -> f64 {
+        self.lift_maxima.of_block(block).unwrap_or(1.0)
+    }
+
+    fn are_of(&self, settings: &RankingSettings) -> bool {
+        let key = |of: &RankingSettings| (of.damping_power, of.damping_plays, of.lift_power);
+        key(&self.settings) == key(settings)
+    }
+}
+
+fn damping(settings: &RankingSettings, plays: u64) -> f64 {
+    (plays as f64 + settings.damping_plays).powf(-settings.damping_power)
+}
+
+fn raised(settings: &RankingSettings, lift: f64) -> f64 {
+    if settings.lift_power == 1.0 { lift } else { lift.powf(settings.lift_power) }
+}
+
+/// Factors of the same lifts and plays under all settings that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct FactorTable {
+    /// Take-rate lift by title number; what is not in it has 1.
+    lifts: Vec<f32>,
+    /// Plays by title number, as they were.
+    plays: Vec<u64>,
+    held: RwLock<Vec<Arc<Factors>>>,
+}
+
+impl FactorTable {
+    pub fn new(lifts: Vec<f32>, plays: Vec<u64>) -> Self {
+        Self { lifts, plays, held: RwLock::default() }
+    }
+
+    /// Those under `settings`: worked out at the first call with them.
+    pub fn under(&self, settings: &RankingSettings, is_searched: impl Fn(usize) -> bool) -> Arc<Factors> {
+        let find = |held: &[Arc<Factors>]| held.iter().find(|held| held.are_of(settings)).cloned();
+        // Nothing panics while it is held, and what is in it is whole at all times.
+        let known = find(&self.held.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(known) = known {
+            return known;
+        }
+        let factors = Arc::new(Factors::of(settings, &self.lifts, &self.plays, is_searched));
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have been as quick.
+        if find(&held).is_none() {
+            if held.len() >= MOST_SETTINGS {
+                held.remove(0);
+            }
+            held.push(factors.clone());
+        }
+        factors
+    }
+
+    /// All settings that were asked for.
+    pub fn settings(&self) -> Vec<RankingSettings> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.iter().map(|factors| factors.settings).collect()
+    }
+}

@@ -1,0 +1,63 @@
+//! What answers need beside the sums and is worked out from them now and then, off the path of queries:
+//! weights between titles, newcomers, damping and take-rate lifts, and how much each place is looked at.
+
+use crate::associations::Associations;
+use crate::factors::{FactorTable, Factors};
+use crate::lift::Lifts;
+use crate::newcomers::Newcomers;
+use crate::position_bias::PositionBias;
+use crate::settings::RankingSettings;
+use nearline_model::Aggregates;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::symbols::Symbol;
+use std::sync::Arc;
+
+/// What is worked out from the sums and the catalogue now and then, off the path of queries.
+#[derive(Debug, Default)]
+pub struct Learned {
+    /// Weights between titles.
+    pub associations: Associations,
+    /// Titles that hardly anybody has played yet.
+    pub newcomers: Newcomers,
+    /// How much each place is looked at.
+    pub position_bias: PositionBias,
+    /// Damping and take-rate lifts, raised to their powers.
+    factors: FactorTable,
+}
+
+impl Learned {
+    /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
+    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
+        let mut lifts = Lifts::default();
+        while lifts.look(aggregates) {}
+        Self::solved(aggregates, catalogue, Associations::of(aggregates, most), &lifts)
+    }
+
+    /// The same with weights that were solved already, and lifts.
+    pub fn solved(
+        aggregates: &Aggregates,
+        catalogue: &Catalogue,
+        associations: Associations,
+        lifts: &Lifts,
+    ) -> Self {
+        let mut by_title = vec![1.0; aggregates.title_count() + 1];
+        for (title, lift) in lifts.of_titles() {
+            by_title[title as usize] = lift as f32;
+        }
+        let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
+        let position_bias = lifts.position_bias();
+        Self { associations, newcomers: Newcomers::of(aggregates, catalogue), position_bias, factors }
+    }
+
+    /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise
+    /// the first of them does.
+    pub fn prepare_as(&self, before: &Self) {
+        for settings in before.factors.settings() {
+            self.factors(&settings);
+        }
+    }
+
+    pub(crate) fn factors(&self, settings: &RankingSettings) -> Arc<Factors> {
+        self.factors.under(settings, |title| !self.associations.covers(title as Symbol))
+    }
+}

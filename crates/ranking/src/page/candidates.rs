@@ -1,0 +1,213 @@
+//! Titles that a row may show, best first.
+
+use super::newness::newest;
+use super::page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
+use crate::affinity::GenreAffinity;
+use crate::query::Query;
+use crate::ranked::{Ranked, Reason};
+use crate::row::{rank, similar};
+use crate::trending::{TrendQuery, known_dimensions, trending};
+use hashbrown::{HashMap, HashSet};
+use nearline_model::member::snapshot::WatchedTitle;
+use std::sync::Arc;
+
+/// Share of a title's length from which it counts as finished: what is left are the credits.
+const FINISHED_SHARE: f64 = 0.9;
+/// Rows that name a title.
+const TELLING_TITLES: usize = 2;
+/// Titles back in the history among which one to name is looked for.
+const TELLING_WINDOW: usize = 10;
+
+/// Candidates of a row: at least `spare` of them, if there are as many.
+pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare: usize) -> Vec<RowTitle> {
+    match row.kind {
+        RowKind::ContinueWatching => begun(sources, query),
+        RowKind::TopPicks => top_picks(sources, query, spare),
+        RowKind::BecauseYouWatched => {
+            row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
+        }
+        RowKind::TrendingNow => trending_now(sources, query, spare),
+        RowKind::NewForYou => new_for_you(sources, query, spare),
+        RowKind::MyList => my_list(sources, query),
+    }
+}
+
+/// Whether the caller lets a title be shown at all.
+pub(super) fn is_allowed(sources: &PageSources<'_>, query: &Query<'_>, id: &str) -> bool {
+    sources.catalogue.is_available(id, query.country)
+        && !query.exclude.contains(&id)
+        && query.admit.is_none_or(|admit| admit(id))
+}
+
+/// Titles that are nothing new to the member, or not wanted.
+pub(super) fn known<'a>(sources: &PageSources<'a>) -> HashSet<&'a str> {
+    let Some(member) = sources.member else { return HashSet::new() };
+    let watched = member.history.iter().map(|watched| &*watched.title);
+    let seen = member.seen.iter().map(|title| &**title);
+    let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &*opinion.title);
+    watched.chain(seen).chain(disliked).collect()
+}
+
+/// The latest titles of the history that enough titles follow to fill a row, and that the member
+/// did not dislike.
+pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Arc<str>> {
+    let Some(member) = sources.member else { return Vec::new() };
+    let disliked = |title: &str| member.opinions.iter().any(|o| o.thumb == Some(-1) && *o.title == *title);
+    let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
+    let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
+    latest
+        .filter(|title| !disliked(title) && following(sources, query, title, least).len() >= least)
+        .take(TELLING_TITLES)
+        .cloned()
+        .collect()
+}
+
+fn begun(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
+    let Some(member) = sources.member else { return Vec::new() };
+    let titles = member.history.iter().rev().filter(|watched| is_begun(watched));
+    let titles = titles.filter(|watched| is_allowed(sources, query, &watched.title));
+    let reason = |watched: &WatchedTitle| RowReason::Begun {
+        watched_s: watched.watched_s,
+        duration_s: watched.duration_s,
+    };
+    counted_down(titles.map(|watched| (watched.title.clone(), reason(watched))).collect(), query)
+}
+
+/// Begun and not finished; what nobody told the length of cannot be said to be either.
+fn is_begun(watched: &WatchedTitle) -> bool {
+    let (seconds, length) = (f64::from(watched.watched_s), f64::from(watched.duration_s));
+    seconds > 0.0 && length > 0.0 && seconds < FINISHED_SHARE * length
+}
+
+fn my_list(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
+    let Some(member) = sources.member else { return Vec::new() };
+    let titles = member.list.iter().rev().filter(|title| is_allowed(sources, query, title));
+    counted_down(titles.map(|title| (title.clone(), RowReason::Listed)).collect(), query)
+}
+
+/// Titles in an order that stands: scores count down from 1.
+fn counted_down(titles: Vec<(Arc<str>, RowReason)>, query: &Query<'_>) -> Vec<RowTitle> {
+    let count = titles.len().max(1) as f64;
+    let scored = titles.into_iter().enumerate();
+    scored
+        .map(|(at, (title, reason))| RowTitle {
+            title,
+            score: 1.0 - at as f64 / count,
+            reasons: if query.explain { vec![reason] } else { Vec::new() },
+        })
+        .collect()
+}
+
+fn top_picks(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
+    let query = Query { limit: spare, ..query.clone() };
+    let ranked = rank(sources.aggregates, sources.catalogue, sources.member, &query);
+    ranked
+        .into_iter()
+        .map(|ranked| RowTitle {
+            title: ranked.title,
+            score: ranked.score,
+            reasons: ranked.reasons.into_iter().map(RowReason::Ranked).collect(),
+        })
+        .collect()
+}
+
+/// How many of the best titles must be looked at to find `spare` that may be shown: only `known` and
+/// excluded ones can be in between, unless the caller filters or boosts.
+fn looked_at(query: &Query<'_>, known: &HashSet<&str>, spare: usize) -> usize {
+    if query.admit.is_some() || query.boost.is_some() {
+        return usize::MAX;
+    }
+    spare.saturating_add(known.len()).saturating_add(query.exclude.len())
+}
+
+fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>, spare: usize) -> Vec<RowTitle> {
+    let known = known(sources);
+    let wanted = Query { limit: looked_at(query, &known, spare), ..query.clone() };
+    let followers = similar(sources.aggregates, sources.catalogue, title, &wanted);
+    let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
+    scored(sources, query, followers, |id| !known.contains(id), reason)
+}
+
+fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
+    let known = known(sources);
+    let asked = [
+        query.country.map(|country| format!("country:{country}")),
+        query.device.map(|device| format!("device:{device}")),
+    ];
+    let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
+    let dimensions = known_dimensions(sources.aggregates, &asked);
+    let wanted = TrendQuery {
+        dimensions: &dimensions,
+        country: query.country,
+        limit: looked_at(query, &known, spare),
+        learned: query.learned,
+    };
+    let trends = trending(sources.aggregates, sources.catalogue, &wanted);
+    let where_of: HashMap<Arc<str>, String> =
+        trends.iter().map(|trend| (trend.title.clone(), trend.dimension.clone())).collect();
+    let ranked = trends.into_iter().map(|trend| Ranked {
+        title: trend.title,
+        score: trend.score,
+        reasons: Vec::new(),
+    });
+    let mut titles = scored(
+        sources,
+        query,
+        ranked.collect(),
+        |id| !known.contains(id),
+        |weight| RowReason::Trending { dimension: String::new(), weight },
+    );
+    for title in &mut titles {
+        for reason in &mut title.reasons {
+            if let (RowReason::Trending { dimension, .. }, Some(known)) = (reason, where_of.get(&title.title))
+            {
+                dimension.clone_from(known);
+            }
+        }
+    }
+    titles
+}
+
+fn new_for_you(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
+    let known = known(sources);
+    let affinity = GenreAffinity::of(sources.member, sources.catalogue);
+    let allowed = |id: &str| !known.contains(id) && is_allowed(sources, query, id);
+    let boost = |id: &str| query.boost.map_or(1.0, |boost| boost(id));
+    let new = newest(sources.aggregates, sources.catalogue, &affinity, allowed, boost, spare);
+    let titles = new.into_iter().map(|new| RowTitle {
+        reasons: if query.explain {
+            vec![RowReason::New { year: new.year, plays: new.plays, affinity: new.affinity }]
+        } else {
+            Vec::new()
+        },
+        title: new.title,
+        score: new.score,
+    });
+    titles.collect()
+}
+
+/// Scored titles that may be shown, with their boosts.
+fn scored(
+    sources: &PageSources<'_>,
+    query: &Query<'_>,
+    ranked: Vec<Ranked>,
+    wanted: impl Fn(&str) -> bool,
+    reason: impl Fn(f64) -> RowReason,
+) -> Vec<RowTitle> {
+    let allowed = ranked
+        .into_iter()
+        .filter(|ranked| wanted(&ranked.title) && is_allowed(sources, query, &ranked.title));
+    let mut titles: Vec<RowTitle> = allowed
+        .map(|ranked| RowTitle {
+            reasons: if query.explain { vec![reason(ranked.score)] } else { Vec::new() },
+            score: ranked.score * query.boost.map_or(1.0, |boost| boost(&ranked.title)),
+            title: ranked.title,
+        })
+        .collect();
+    if query.boost.is_some() {
+        titles.retain(|title| title.score > 0.0);
+        // The sort is stable: equal scores stay ordered by id.
+        titles.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    titles
+}

@@ -1,0 +1,161 @@
+//! Ranking: which titles a member is offered next.
+//!
+//! A title's score adds up, over the titles of the member's history, what having watched each speaks
+//! for it: the weights of [`associations`], 0.85 per step back, more or less by what the member thought
+//! of the title. The beginning of the history counts as a title, too. The sum is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
+//! a little of its decayed popularity, which orders what associations do not reach and is all there is
+//! for a new member. Both count by the title's take-rate lift ([`crate::trending`]): how much more it is
+//! taken where it is offered than others are. Titles of the catalogue that hardly anybody has played yet are mixed in by the
+//! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
+//! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
+//!
+//! Not every title is scored: `search` passes over those that cannot be among the best.
+
+mod newcomers;
+mod popularity;
+mod scorer;
+mod search;
+mod selection;
+mod sums;
+
+use crate::query::Query;
+use crate::ranked::Ranked;
+use hashbrown::{HashMap, HashSet};
+use nearline_model::aggregates::Aggregates;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::member::MemberSnapshot;
+use nearline_model::symbols::Symbol;
+use newcomers::NewcomerScorer;
+use scorer::Scorer;
+use search::{Found, search};
+use selection::{Listing, Scored, best, best_of, candidates, diverse};
+
+/// Ranks titles for a member; `None` ranks for somebody nothing is known of.
+pub fn rank(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    member: Option<&MemberSnapshot>,
+    query: &Query<'_>,
+) -> Vec<Ranked> {
+    let settings = query.settings();
+    let scorer = Scorer::new(aggregates, member, query);
+    let excluded = excluded(aggregates, member, query);
+    let admitted =
+        |id: &str| catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id));
+    let wanted = candidates(query.limit, settings.diversity);
+    let found =
+        search(aggregates, &scorer, if query.boost.is_some() { usize::MAX } else { wanted }, &excluded);
+    let top = found.top;
+    let newcomers = NewcomerScorer::new(aggregates, catalogue, member, query, top);
+    let mut found = Some(found);
+    let mut list = |length: usize| {
+        let found = found.take().unwrap_or_else(|| search(aggregates, &scorer, length, &excluded));
+        with_newcomers(aggregates, found, newcomers.as_ref(), length)
+    };
+    let ranked = match query.boost {
+        None => best(wanted, list, admitted),
+        // No bound is known of boosts: every title is boosted.
+        Some(boost) => {
+            let all = list(usize::MAX).titles.into_iter();
+            best_of(
+                all.map(|Scored { id, score }| Scored { score: score * boost(&id), id }),
+                wanted,
+                admitted,
+            )
+        }
+    };
+    let mut ranked = diverse(ranked, catalogue, query.limit, settings.diversity);
+    if query.explain {
+        let newcomers = newcomers.map(|newcomers| newcomers.scoring(0.0)).unwrap_or_default();
+        for ranked in &mut ranked {
+            let newcomer = newcomers.iter().find(|newcomer| newcomer.id == ranked.title);
+            let newcomer = newcomer.map(|newcomer| (newcomer.score, newcomer.affinity));
+            ranked.reasons = scorer.reasons(&ranked.title, newcomer);
+        }
+    }
+    ranked
+}
+
+/// The titles found by a search for `length` of them, with the newcomers that belong among them.
+fn with_newcomers(
+    aggregates: &Aggregates,
+    found: Found,
+    newcomers: Option<&NewcomerScorer<'_>>,
+    length: usize,
+) -> Listing {
+    let is_whole = found.titles.len() < length;
+    let scored =
+        |(score, title): &(f64, Symbol)| Scored { id: aggregates.title_id(*title).clone(), score: *score };
+    let mut titles: Vec<Scored> = found.titles.iter().map(scored).collect();
+    let Some(newcomers) = newcomers else { return Listing { titles, is_whole } };
+    let last = if is_whole { None } else { titles.last().cloned() };
+    let liked = newcomers.scoring(last.as_ref().map_or(0.0, |last| last.score));
+    if liked.is_empty() {
+        return Listing { titles, is_whole };
+    }
+    let places: HashMap<Symbol, usize> =
+        found.titles.iter().enumerate().map(|(place, (_, title))| (*title, place)).collect();
+    for newcomer in liked {
+        let place = aggregates.title(&newcomer.id).and_then(|title| places.get(&title));
+        match place {
+            // One that was played a little already has the better of both scores.
+            Some(place) => titles[*place].score = titles[*place].score.max(newcomer.score),
+            None => titles.push(Scored { id: newcomer.id, score: newcomer.score }),
+        }
+    }
+    titles.sort_unstable_by(|a, b| b.cmp(a));
+    // What comes after the last title found may have others before it.
+    if let Some(last) = last {
+        titles.retain(|scored| *scored >= last);
+    }
+    Listing { titles, is_whole }
+}
+
+/// The score that each of `titles` has in [`rank`], in their order, boost and newcomers aside; 0 for what
+/// it leaves out.
+pub fn score_titles(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    member: Option<&MemberSnapshot>,
+    query: &Query<'_>,
+    titles: &[&str],
+) -> Vec<f64> {
+    let scorer = Scorer::new(aggregates, member, query);
+    let excluded = excluded(aggregates, member, query);
+    let score = |id: &&str| match aggregates.title(id) {
+        Some(title) if catalogue.is_available(id, query.country) && !excluded.contains(&title) => {
+            scorer.score(title)
+        }
+        _ => 0.0,
+    };
+    titles.iter().map(score).collect()
+}
+
+/// Titles that having watched `title` speaks for, best first.
+pub fn similar(
+    aggregates: &Aggregates,
+    catalogue: &Catalogue,
+    title: &str,
+    query: &Query<'_>,
+) -> Vec<Ranked> {
+    let Some(from) = aggregates.title(title) else { return Vec::new() };
+    let scorer = Scorer::after(aggregates, title, from, query);
+    let itself = HashSet::from_iter([from]);
+    let list =
+        |length| with_newcomers(aggregates, search(aggregates, &scorer, length, &itself), None, length);
+    best(query.limit, list, |id| catalogue.is_available(id, query.country))
+}
+
+/// Titles that are not offered whatever they score.
+fn excluded(aggregates: &Aggregates, member: Option<&MemberSnapshot>, query: &Query<'_>) -> HashSet<Symbol> {
+    let mut excluded: HashSet<Symbol> = query.exclude.iter().filter_map(|id| aggregates.title(id)).collect();
+    if let Some(member) = member {
+        let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &opinion.title);
+        excluded.extend(disliked.filter_map(|id| aggregates.title(id)));
+        if !query.settings().repeats {
+            let watched = member.history.iter().map(|watched| &watched.title);
+            excluded.extend(watched.chain(&member.seen).filter_map(|id| aggregates.title(id)));
+        }
+    }
+    excluded
+}

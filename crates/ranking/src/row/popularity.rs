@@ -1,0 +1,81 @@
+//! Popularity in the dimensions of a query.
+
+use crate::query::Query;
+use nearline_model::aggregates::block_maxima::BlockMaxima;
+use nearline_model::aggregates::{ALL, Aggregates};
+
+/// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
+/// known there.
+const EVERYWHERE: f64 = 0.1;
+
+/// Popularity in one dimension.
+struct Table<'a> {
+    name: String,
+    scores: &'a [f64],
+    maxima: &'a BlockMaxima,
+    /// Score of the most popular title.
+    top: f64,
+    share: f64,
+}
+
+impl<'a> Table<'a> {
+    fn of(aggregates: &'a Aggregates, name: String) -> Option<Self> {
+        let counters = aggregates.counters(&name)?;
+        let maxima = counters.popularity_maxima();
+        let top = maxima.greatest();
+        (top > 0.0).then_some(Self { name, scores: counters.popularity(), maxima, top, share: 1.0 })
+    }
+
+    fn share_of(&self, score: Option<f64>) -> f64 {
+        score.map_or(0.0, |score| self.share * score / self.top)
+    }
+}
+
+/// Popularity in the dimensions of a query, each relative to its most popular title.
+pub(super) struct Popularity<'a> {
+    tables: Vec<Table<'a>>,
+    weight: f64,
+}
+
+impl<'a> Popularity<'a> {
+    pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, weight: f64) -> Self {
+        let country = query.country.map(|country| format!("country:{country}"));
+        let device = query.device.map(|device| format!("device:{device}"));
+        let asked = [country, device].into_iter().flatten();
+        let mut tables: Vec<Table<'_>> = asked.filter_map(|name| Table::of(aggregates, name)).collect();
+        let share = 1.0 / tables.len().max(1) as f64;
+        tables.iter_mut().for_each(|table| table.share = share);
+        if let Some(mut all) = Table::of(aggregates, ALL.to_owned()) {
+            all.share = if tables.is_empty() { 1.0 } else { EVERYWHERE };
+            tables.push(all);
+        }
+        Self { tables, weight }
+    }
+
+    /// What a title scores by its popularity.
+    pub fn score(&self, title: usize) -> f64 {
+        let shares = self.tables.iter().map(|table| table.share_of(table.scores.get(title).copied()));
+        self.weight * shares.sum::<f64>()
+    }
+
+    /// What the titles of a block score at most by their popularity.
+    pub fn most_of_block(&self, block: usize) -> f64 {
+        let shares = self.tables.iter().map(|table| table.share_of(table.maxima.of_block(block)));
+        self.weight * shares.sum::<f64>()
+    }
+
+    /// Where a title is popular: the dimensions asked for in which it is, or `all`.
+    pub fn dimension(&self, title: usize) -> String {
+        let is_popular = |scores: &[f64]| scores.get(title).is_some_and(|score| *score > 0.0);
+        let mut names: Vec<&str> = self
+            .tables
+            .iter()
+            .filter(|table| table.name != ALL && is_popular(table.scores))
+            .map(|table| table.name.as_str())
+            .collect();
+        if names.is_empty() {
+            names.push(ALL);
+        }
+        names.join(" and ")
+    }
+}

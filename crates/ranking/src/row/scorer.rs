@@ -1,0 +1,252 @@
+//! The scorer: what each title scores for one query.
+
+use super::popularity::Popularity;
+use super::sums::BlockSums;
+use crate::associations::{Associations, Equations};
+use crate::factors::Factors;
+use crate::learned::Learned;
+use crate::query::Query;
+use crate::ranked::Reason;
+use crate::settings::RankingSettings;
+use nearline_model::aggregates::Aggregates;
+use nearline_model::aggregates::transitions::{BEGINNING, Followers};
+use nearline_model::member::MemberSnapshot;
+use nearline_model::member::snapshot::{TitleOpinion, WatchedTitle};
+use nearline_model::symbols::Symbol;
+use std::sync::Arc;
+
+/// What a title of the history must still count for.
+const LEAST_WEIGHT: f64 = 0.001;
+/// Share of a title's length below which it counts as given up.
+const ABANDONED_SHARE: f64 = 0.1;
+/// Reasons given for a title at most.
+const MAX_REASONS: usize = 3;
+
+/// A title of the history, and what it counts for.
+struct Source<'a> {
+    title: Arc<str>,
+    symbol: Symbol,
+    weight: f64,
+    solved: Option<&'a [f32]>,
+    followers: Option<&'a Followers>,
+    diagonal: f64,
+}
+
+impl<'a> Source<'a> {
+    fn new(
+        aggregates: &'a Aggregates,
+        learned: Option<&'a Learned>,
+        title: Arc<str>,
+        symbol: Symbol,
+        weight: f64,
+    ) -> Self {
+        Self {
+            title,
+            symbol,
+            weight,
+            solved: learned.and_then(|learned| learned.associations.after(symbol)),
+            followers: aggregates.transitions().after(symbol),
+            diagonal: Equations::diagonal(aggregates.occurrences(symbol)),
+        }
+    }
+
+    /// What it speaks for `to`, before damping.
+    fn weight_of(&self, to: Symbol, associations: Option<&Associations>) -> f64 {
+        let solved = associations.and_then(|associations| associations.weight(self.symbol, to));
+        let direct = || self.followers.map_or(0.0, |after| Equations::direct(after.get(to), self.diagonal));
+        self.weight * solved.unwrap_or_else(direct)
+    }
+}
+
+/// Scores titles for one query.
+pub(super) struct Scorer<'a> {
+    aggregates: &'a Aggregates,
+    associations: Option<&'a Associations>,
+    factors: Arc<Factors>,
+    sources: Vec<Source<'a>>,
+    /// The beginning, if it is among the sources.
+    beginning: Option<usize>,
+    popularity: Popularity<'a>,
+    /// What the sources speak for the titles that are solved, by their place.
+    solved: Vec<f32>,
+    /// What the sources but the beginning speak for titles beside it, by title number.
+    direct: BlockSums,
+}
+
+impl<'a> Scorer<'a> {
+    /// A scorer for `member`.
+    pub fn new(aggregates: &'a Aggregates, member: Option<&MemberSnapshot>, query: &Query<'a>) -> Self {
+        let settings = query.settings();
+        let history = member.map(|member| member.history.as_slice()).unwrap_or_default();
+        let opinions = member.map(|member| member.opinions.as_slice()).unwrap_or_default();
+        let learned = query.learned_of(aggregates);
+        let mut sources = Vec::new();
+        let mut step = 1.0;
+        for watched in history.iter().rev() {
+            if step < LEAST_WEIGHT {
+                break;
+            }
+            if let Some(symbol) = aggregates.title(&watched.title) {
+                let opinion = opinions.iter().find(|opinion| opinion.title == watched.title);
+                let weight = step * regard(watched, opinion, &settings);
+                sources.push(Source::new(aggregates, learned, watched.title.clone(), symbol, weight));
+            }
+            step *= settings.step_weight;
+        }
+        if let Some(member) = member
+            && member.seen.is_empty()
+            && step >= LEAST_WEIGHT
+        {
+            sources.push(Source::new(aggregates, learned, Arc::from(""), BEGINNING, step));
+        }
+        Self::of(aggregates, query, sources, settings.popularity_weight)
+    }
+
+    /// A scorer for whoever watched `title` alone, whatever is popular.
+    pub fn after(aggregates: &'a Aggregates, title: &str, symbol: Symbol, query: &Query<'a>) -> Self {
+        let learned = query.learned_of(aggregates);
+        let source = Source::new(aggregates, learned, Arc::from(title), symbol, 1.0);
+        Self::of(aggregates, query, vec![source], 0.0)
+    }
+
+    fn of(
+        aggregates: &'a Aggregates,
+        query: &Query<'a>,
+        sources: Vec<Source<'a>>,
+        popularity_weight: f64,
+    ) -> Self {
+        let settings = query.settings();
+        let learned = query.learned_of(aggregates);
+        let associations = learned.map(|learned| &learned.associations);
+        let factors = match learned {
+            Some(learned) => learned.factors(&settings),
+            None => Arc::new(Factors::unprepared(&settings)),
+        };
+        let popularity = Popularity::of(aggregates, query, popularity_weight);
+        let mut solved = vec![0.0_f32; associations.map_or(0, |solved| solved.titles().len())];
+        let mut direct = BlockSums::new(aggregates.title_count() + 1);
+        for source in &sources {
+            if let Some(weights) = source.solved {
+                let weight = source.weight as f32;
+                solved.iter_mut().zip(weights).for_each(|(sum, solved)| *sum += weight * solved);
+            }
+            // What follows the beginning is read where it is needed.
+            if source.symbol == BEGINNING {
+                continue;
+            }
+            let covering = associations.filter(|_| source.solved.is_some());
+            for (to, pair) in source.followers.into_iter().flat_map(|followers| followers.iter()) {
+                if !covering.is_some_and(|covering| covering.covers(to)) {
+                    direct.add(to as usize, source.weight * Equations::direct(pair, source.diagonal));
+                }
+            }
+        }
+        let beginning = sources.iter().position(|source| source.symbol == BEGINNING);
+        Self { aggregates, associations, factors, sources, beginning, popularity, solved, direct }
+    }
+
+    /// The titles solved, by place.
+    pub fn solved_titles(&self) -> &'a [Symbol] {
+        self.associations.map_or(&[][..], Associations::titles)
+    }
+
+    /// Whether a title is solved.
+    pub fn is_solved(&self, title: Symbol) -> bool {
+        self.associations.is_some_and(|associations| associations.covers(title))
+    }
+
+    /// The score of a title.
+    pub fn score(&self, title: Symbol) -> f64 {
+        match self.associations.and_then(|associations| associations.place(title)) {
+            Some(place) => self.solved_score(place, title),
+            None => self.unsolved_score(title),
+        }
+    }
+
+    /// The score of the title that is solved at `place`.
+    pub fn solved_score(&self, place: usize, title: Symbol) -> f64 {
+        let beginning = match self.beginning {
+            Some(at) if self.sources[at].solved.is_none() => self.after_beginning(at, title),
+            _ => 0.0,
+        };
+        self.together(title, self.direct.get(title as usize) + beginning + f64::from(self.solved[place]))
+    }
+
+    /// The score of a title that is not solved.
+    pub fn unsolved_score(&self, title: Symbol) -> f64 {
+        let beginning = self.beginning.map_or(0.0, |at| self.after_beginning(at, title));
+        self.together(title, self.direct.get(title as usize) + beginning)
+    }
+
+    /// What the titles of a block score at most that are not solved. It is made of the most that each of
+    /// its terms can be in the same order as a score is, and rounding keeps order: so it is never below.
+    pub fn most_of_block(&self, block: usize) -> f64 {
+        let beginning = self.beginning.map_or(0.0, |at| {
+            let pair = self.aggregates.transitions().beginnings().most_of_block(block);
+            self.sources[at].weight * Equations::direct(pair, self.sources[at].diagonal)
+        });
+        let associated = self.direct.most_of_block(block) + beginning;
+        let damped = if associated > 0.0 { associated * self.factors.most_damping(block) } else { 0.0 };
+        (damped + self.popularity.most_of_block(block)) * self.factors.most_lift(block)
+    }
+
+    fn after_beginning(&self, at: usize, title: Symbol) -> f64 {
+        let pair = self.aggregates.transitions().beginnings().get(title);
+        self.sources[at].weight * Equations::direct(pair, self.sources[at].diagonal)
+    }
+
+    fn together(&self, title: Symbol, associated: f64) -> f64 {
+        if title == BEGINNING {
+            return 0.0;
+        }
+        let damped = if associated > 0.0 { associated * self.damping(title) } else { 0.0 };
+        (damped + self.popularity.score(title as usize)) * self.factors.lift(title as usize)
+    }
+
+    fn damping(&self, title: Symbol) -> f64 {
+        self.factors.damping(self.aggregates.plays(title))
+    }
+
+    /// Why a title scores what it does, the weightiest first.
+    pub fn reasons(&self, title: &str, newcomer: Option<(f64, f64)>) -> Vec<Reason> {
+        let mut reasons: Vec<(f64, Reason)> = Vec::new();
+        if let Some((weight, affinity)) = newcomer {
+            reasons.push((weight, Reason::Newcomer { affinity, weight }));
+        }
+        if let Some(title) = self.aggregates.title(title) {
+            let lift = self.factors.lift(title as usize);
+            let damping = self.damping(title) * lift;
+            for source in &self.sources {
+                let weight = source.weight_of(title, self.associations) * damping;
+                if weight > 0.0 {
+                    let because = || Reason::BecauseYouWatched { title: source.title.clone(), weight };
+                    let is_beginning = source.symbol == BEGINNING;
+                    reasons
+                        .push((weight, if is_beginning { Reason::OftenFirst { weight } } else { because() }));
+                }
+            }
+            let weight = self.popularity.score(title as usize) * lift;
+            if weight > 0.0 {
+                let dimension = self.popularity.dimension(title as usize);
+                reasons.push((weight, Reason::Popular { dimension, weight }));
+            }
+        }
+        reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
+        reasons.into_iter().take(MAX_REASONS).map(|(_, reason)| reason).collect()
+    }
+}
+
+/// What a title of the history counts for by what the member thought of it; 1 where nothing is known.
+fn regard(watched: &WatchedTitle, opinion: Option<&TitleOpinion>, settings: &RankingSettings) -> f64 {
+    if let Some(opinion) = opinion {
+        match (opinion.thumb, opinion.rating) {
+            (Some(-1), _) => return settings.thumb_down,
+            (Some(1), _) => return settings.thumb_up,
+            (Some(_), _) => return settings.two_thumbs_up,
+            (None, Some(rating)) => return 1.0 + settings.star * (f64::from(rating) - 3.0),
+            (None, None) => {}
+        }
+    }
+    let (seconds, length) = (f64::from(watched.watched_s), f64::from(watched.duration_s));
+    if seconds > 0.0 && seconds < ABANDONED_SHARE * length { settings.abandoned } else { 1.0 }
+}

@@ -1,0 +1,102 @@
+//! The search for the titles with the highest scores, without scoring all of them.
+//!
+//! Titles that are solved are scored first: they are those played most, so that what the best score is
+//! soon known. The others are looked through by blocks; a block whose [bound](Scorer::most_of_block) is
+//! below the scores found already is passed over. This is the block-max form (Ding, Suel, SIGIR 2011) of
+//! the threshold algorithm (Fagin, Lotem, Naor: "Optimal Aggregation Algorithms for Middleware", PODS
+//! 2001): what is found is exactly what scoring all titles would find.
+
+use super::scorer::Scorer;
+use hashbrown::HashSet;
+use nearline_model::aggregates::Aggregates;
+use nearline_model::aggregates::block_maxima::BLOCK;
+use nearline_model::aggregates::transitions::BEGINNING;
+use nearline_model::symbols::Symbol;
+use std::cmp::Ordering;
+
+/// Titles held at least before those that are not among the best are dropped.
+const LEAST_HELD: usize = 64;
+
+/// What a search found.
+pub(super) struct Found {
+    /// Scores above 0, the best first, equal ones by title id.
+    pub titles: Vec<(f64, Symbol)>,
+    /// The highest score of any title, also of those left out; 0 if there is none.
+    pub top: f64,
+}
+
+/// The `most` titles with the highest scores, but those `left_out`.
+pub(super) fn search(
+    aggregates: &Aggregates,
+    scorer: &Scorer<'_>,
+    most: usize,
+    left_out: &HashSet<Symbol>,
+) -> Found {
+    let mut best = Best::new(aggregates, most, left_out);
+    for (place, title) in scorer.solved_titles().iter().enumerate() {
+        best.offer(scorer.solved_score(place, *title), *title);
+    }
+    let titles = aggregates.title_count() + 1;
+    for block in 0..titles.div_ceil(BLOCK) {
+        let bound = scorer.most_of_block(block);
+        if bound < best.threshold || bound <= 0.0 {
+            continue;
+        }
+        for title in block * BLOCK..titles.min((block + 1) * BLOCK) {
+            let title = title as Symbol;
+            if title != BEGINNING && !scorer.is_solved(title) {
+                best.offer(scorer.unsolved_score(title), title);
+            }
+        }
+    }
+    best.found()
+}
+
+/// The best of the titles offered so far.
+struct Best<'a> {
+    aggregates: &'a Aggregates,
+    left_out: &'a HashSet<Symbol>,
+    most: usize,
+    held: Vec<(f64, Symbol)>,
+    /// What a score must reach to be among the best.
+    threshold: f64,
+    top: f64,
+}
+
+impl<'a> Best<'a> {
+    fn new(aggregates: &'a Aggregates, most: usize, left_out: &'a HashSet<Symbol>) -> Self {
+        Self { aggregates, left_out, most, held: Vec::new(), threshold: 0.0, top: 0.0 }
+    }
+
+    fn offer(&mut self, score: f64, title: Symbol) {
+        self.top = self.top.max(score);
+        if score > 0.0 && score >= self.threshold && !self.left_out.contains(&title) {
+            self.held.push((score, title));
+            if self.held.len() >= self.most.saturating_add(self.most.max(LEAST_HELD)) {
+                self.drop_the_rest();
+            }
+        }
+    }
+
+    fn drop_the_rest(&mut self) {
+        let Some(last) = self.most.checked_sub(1) else { return self.held.clear() };
+        if self.held.len() > self.most {
+            let aggregates = self.aggregates;
+            self.held.select_nth_unstable_by(last, |a, b| best_first(aggregates, a, b));
+            self.held.truncate(self.most);
+            self.threshold = self.held[last].0;
+        }
+    }
+
+    fn found(mut self) -> Found {
+        self.drop_the_rest();
+        let aggregates = self.aggregates;
+        self.held.sort_unstable_by(|a, b| best_first(aggregates, a, b));
+        Found { titles: self.held, top: self.top }
+    }
+}
+
+/// Higher scores first, then the lower id.
+fn best_first(aggregates: &Aggregates, a: &(f64, Symbol), b: &(f64, Symbol)) -> Ordering {
+    b.0.total_cmp(&a.0).then_with(|| aggregates.title_id(a.1).cmp(aggregates.title_id(b.1)))
+}

@@ -1,0 +1,43 @@
+//! Sums over few of many titles: only blocks that anything was added to are held.
+
+use nearline_model::aggregates::block_maxima::BLOCK;
+
+const NOT_HELD: u32 = u32::MAX;
+
+/// A sum for each title number.
+pub(super) struct BlockSums {
+    /// By block: its place in `held`.
+    places: Vec<u32>,
+    held: Vec<[f64; BLOCK]>,
+}
+
+impl BlockSums {
+    /// Sums of `titles` titles, all 0.
+    pub fn new(titles: usize) -> Self {
+        Self { places: vec![NOT_HELD; titles.div_ceil(BLOCK)], held: Vec::new() }
+    }
+
+    /// Adds to a title's sum.
+    pub fn add(&mut self, title: usize, term: f64) {
+        let place = &mut self.places[title / BLOCK];
+        if *place == NOT_HELD {
+            *place = self.held.len() as u32;
+            self.held.push([0.0; BLOCK]);
+        }
+        self.held[*place as usize][title % BLOCK] += term;
+    }
+
+    /// A title's sum.
+    pub fn get(&self, title: usize) -> f64 {
+        self.of_block(title / BLOCK).map_or(0.0, |sums| sums[title % BLOCK])
+    }
+
+    /// The greatest sum of a block, at least 0.
+    pub fn most_of_block(&self, block: usize) -> f64 {
+        self.of_block(block).map_or(0.0, |sums| sums.iter().copied().fold(0.0, f64::max))
+    }
+
+    fn of_block(&self, block: usize) -> Option<&[f64; BLOCK]> {
+        self.held.get(*self.places.get(block)? as usize)
+    }
+}
