@@ -1,9 +1,7 @@
 //! A publisher with nothing but nats-py: what it publishes is folded.
 
-#[path = "support/bed.rs"]
-mod bed;
 
-use bed::{Bed, DEADLINE, run};
+use crate::bed::{Bed, DEADLINE, run};
 use nearline_actors::{EngineSettings, Source};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -26,7 +24,7 @@ fn publish(url: &str) -> Output {
          Python that has it in NEARLINE_PYTHON"
     );
     let mut child = Command::new(python)
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/publish.py"), url])
+        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/examples/publish.py"), url])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

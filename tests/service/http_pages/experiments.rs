@@ -1,4 +1,4 @@
-use crate::events::{event, publish};
+use super::events::{event, publish};
 use crate::running::Service;
 use nearline_config::Config;
 use serde_json::json;

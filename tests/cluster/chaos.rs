@@ -6,7 +6,7 @@ use nearline_chaos::live::{Plan, html, run};
 
 #[test]
 fn the_quick_plan_loses_nothing_and_doubles_nothing() {
-    let plan = Plan::parse(include_str!("../config/chaos/quick.toml")).expect("a plan");
+    let plan = Plan::parse(include_str!("../../config/chaos/quick.toml")).expect("a plan");
     let program = Program { binary: env!("CARGO_BIN_EXE_nearline").into() };
     let report = run(&plan, &program, &|told| println!("{}", told.text)).expect("the plan is carried out");
     let page = html::page(&report);

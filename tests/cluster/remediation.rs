@@ -1,9 +1,7 @@
 //! Faults on purpose, and what the engine does about them by itself, on both backends.
 
-#[path = "support/bed.rs"]
-mod bed;
 
-use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
+use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionStatus, Source};
 use nearline_model::PartitionId;
 use nearline_model::control::remediation::{Remediation, RemediationSettings};

@@ -1,4 +1,4 @@
-use crate::events::{audience, event, publish, put_titles, titles};
+use super::events::{audience, event, publish, put_titles, titles};
 use crate::running::Service;
 use serde_json::{Value, json};
 use std::collections::HashSet;

@@ -1,9 +1,7 @@
 //! Artworks over HTTP: answered with their propensity, stable, and learned by segment.
 
-#[path = "http_service/running.rs"]
-mod running;
 
-use running::Service;
+use crate::running::Service;
 use serde_json::{Value, json};
 
 fn event(id: &str, kind: &str, member: &str, title: &str, second: usize, more: &Value) -> Value {

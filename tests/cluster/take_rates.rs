@@ -1,10 +1,8 @@
 //! Take rates of a stream with redeliveries, disorder and plays that come too late, on both backends and
 //! at several numbers of partitions: every cell equals a batch computation over all events at once.
 
-#[path = "support/bed.rs"]
-mod bed;
 
-use bed::{Bed, run};
+use crate::bed::{Bed, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_model::Aggregates;
 use nearline_model::delta::epoch_of;

@@ -1,12 +1,9 @@
 //! Several nodes: each partition is run by one of them, whoever comes, goes or dies; whatever node is
 //! asked answers; and state stays the fold of the log (I2, I3, I5, I7).
 
-#[path = "support/bed.rs"]
-mod bed;
-#[path = "ownership/cluster.rs"]
 mod cluster;
 
-use bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
+use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use cluster::Cluster;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
 use nearline_actors::{Engine, EngineSettings, Source};

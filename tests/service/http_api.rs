@@ -1,12 +1,10 @@
 //! The HTTP API against a real engine on the embedded backend.
 
-#[path = "http_service/running.rs"]
-mod running;
 
 use nearline::http::{openapi, routes::public_routes};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
-use running::Service;
+use crate::running::Service;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-use crate::events::{event, publish};
+use super::events::{event, publish};
 use crate::running::Service;
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};

@@ -1,5 +1,4 @@
 //! A backend of real parts for one test, an engine on it, and the proof that its state is right.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;

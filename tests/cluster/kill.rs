@@ -3,10 +3,8 @@
 //!
 //! `NEARLINE_KILL_EVENTS=1000000 cargo test --release --test kill` runs it at full size.
 
-#[path = "support/bed.rs"]
-mod bed;
 
-use bed::{DEADLINE, PARTITIONS, audience_events, run};
+use crate::bed::{DEADLINE, PARTITIONS, audience_events, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};

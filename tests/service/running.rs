@@ -1,5 +1,4 @@
 //! A whole Nearline on the embedded backend, in a directory of its own, for tests to talk to.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use nearline::{http, telemetry};
 use nearline_actors::Engine;

@@ -1,11 +1,8 @@
 //! What the engine does when parts of it fail, on both backends.
 
-#[path = "support/bed.rs"]
-mod bed;
-#[path = "recovery/servers.rs"]
 mod servers;
 
-use bed::{Bed, PARTITIONS, audience_events, eventually, play, run};
+use crate::bed::{Bed, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{EngineSettings, FaultProbe, Source};
 use nearline_model::PartitionId;
 use nearline_model::identifier::partition_of;

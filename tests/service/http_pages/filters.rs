@@ -1,4 +1,4 @@
-use crate::events::{audience, encoded, event, publish, titles};
+use super::events::{audience, encoded, event, publish, titles};
 use crate::running::Service;
 use serde_json::json;
 

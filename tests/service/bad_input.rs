@@ -1,11 +1,9 @@
 //! Malformed events, requests and configurations, and the answer each one gets. The same table is
 //! `docs/bad-input.md`; run with `NEARLINE_WRITE_DOCS=1` to write it anew.
 
-#[path = "http_service/running.rs"]
-mod running;
 
 use nearline_config::{Config, ConfigError};
-use running::Service;
+use crate::running::Service;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,9 +1,7 @@
 //! The same events give the same answers, byte for byte, whatever they are kept in.
 
-#[path = "support/bed.rs"]
-mod bed;
 
-use bed::{Bed, audience_events, run};
+use crate::bed::{Bed, audience_events, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_model::catalogue::Catalogue;
 use nearline_ports::NewEvent;

@@ -1,4 +1,4 @@
-use crate::events::{audience, event, publish, titles};
+use super::events::{audience, event, publish, titles};
 use crate::running::Service;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};

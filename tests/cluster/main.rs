@@ -1,0 +1,12 @@
+//! Engines on real servers, and through what breaks them: NATS and Redis are started by each test, on free
+//! ports, with data of their own.
+
+mod bed;
+mod chaos;
+mod kill;
+mod ownership;
+mod python_publisher;
+mod recovery;
+mod remediation;
+mod same_answers;
+mod take_rates;

@@ -1,0 +1,10 @@
+//! The whole program on the embedded backend, in a directory of its own: no server is needed.
+
+mod artwork_api;
+mod bad_input;
+mod configuration;
+mod demo;
+mod http_api;
+mod http_pages;
+mod operators;
+mod running;
