@@ -1,6 +1,7 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{self, AggregatesActor, SaveSnapshot};
+use crate::basis::Basis;
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
 use crate::learner::Learner;
 use crate::member_watch::MemberWatch;
@@ -194,6 +195,14 @@ impl Engine {
     pub fn is_folded_here(&self, member: &str) -> bool {
         let partition = partition_of(member, self.partition_count());
         self.is_here(&self.inner.partitions[usize::from(partition.0)])
+    }
+
+    /// What answers rest on now, beside the member's own state.
+    pub fn basis(&self) -> Basis {
+        let inner = &self.inner;
+        let learned = inner.learned.read().clone();
+        let changes = inner.catalogue.read().changes();
+        Basis::of(&inner.aggregates.read(), &learned, changes)
     }
 
     /// The aggregates. Hold the lock shortly.

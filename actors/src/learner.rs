@@ -39,15 +39,16 @@ impl Learner {
     /// Runs until the engine stops.
     pub async fn run(self) {
         let learner = Arc::new(self);
-        let mut titles_then = usize::MAX;
+        let mut changes_then = None;
         let mut pause = LOOK_INTERVAL;
         while !learner.stopping.load(Relaxed) {
-            let titles = learner.catalogue.read().len();
-            if learner.is_current() && titles == titles_then {
+            // Newcomers follow from years, too: not only a title that is added is to be learned of.
+            let changes = Some(learner.catalogue.read().changes());
+            if learner.is_current() && changes == changes_then {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
-            titles_then = titles;
+            changes_then = changes;
             let working = learner.clone();
             if let Ok(Some(took)) = tokio::task::spawn_blocking(move || working.work()).await {
                 pause = (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE);

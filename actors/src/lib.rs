@@ -8,6 +8,7 @@
 //! What is deliberately absent: NATS, Redis, HTTP. The outside is reached through [`ports`].
 
 pub mod aggregates_actor;
+mod basis;
 pub mod engine;
 pub mod faults;
 pub mod learner;
@@ -29,6 +30,7 @@ pub mod watchdog;
 mod watched;
 pub mod workers;
 
+pub use basis::Basis;
 pub use engine::Engine;
 pub use faults::{Faults, NotInjected};
 pub use member_watch::MemberWatch;

@@ -1,6 +1,6 @@
-use crate::events::{audience, event, publish, titles};
+use crate::events::{audience, event, publish, put_titles, titles};
 use crate::running::Service;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -132,17 +132,73 @@ fn a_client_that_comes_back_gets_the_row_only_if_it_is_another_one() {
     assert_ne!(titles(&behind.data), titles(&first.data), "it changed while the client was away");
 }
 
+/// The sum of what the operators' listener says of `name`.
+fn figure(service: &Service, name: &str) -> f64 {
+    let text = service.ask(service.admin, "/metrics").text;
+    let of_name = |line: &&str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+    };
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+    text.lines().filter(of_name).filter_map(value).sum()
+}
+
+fn solves(service: &Service) -> f64 {
+    figure(service, "nearline_ranking_solve_duration_seconds_count")
+}
+
+/// Waits until nothing is learned, solved or ranked any more.
+fn rest(service: &Service) {
+    let work = || (solves(service), figure(service, "nearline_live_rankings_total"));
+    // Longer than what passes between two looks at the sums.
+    let (mut before, mut since) = (work(), Instant::now());
+    service.until("nothing changes any more", || {
+        let now = work();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        (since.elapsed() > Duration::from_millis(600)).then_some(())
+    });
+}
+
+fn with_quick_looks() -> Service {
+    Service::start_with(|config| config.live.trend_interval_ms = 50, |ports| ports)
+}
+
 #[test]
 fn the_trend_alone_changes_a_row_too() {
-    let service = Service::start_with(|config| config.live.trend_interval_ms = 50, |ports| ports);
+    let service = with_quick_looks();
     audience(&service);
     let stream = Stream::open(&service, "/v1/members/ana/recommendations/live?limit=1", None);
     let first = titles(&stream.next().data)[0].clone();
     let hit = if first == "t01" { "t02" } else { "t01" };
+    rest(&service);
+    // Right after a solve the next one is a while away: the row is ranked with the new sums and the old
+    // weights first, and must be again with the new ones, though the sums have not changed since.
+    let before = solves(&service);
+    publish(&service, &[event("zoe-1", "play", "zoe", "t19", 60)]);
+    service.until("the sums are solved", || (solves(&service) > before).then_some(()));
     let plays: Vec<Value> =
         (0..40).map(|n| event(&format!("h-{n}"), "play", &format!("fan{n}"), hit, 61)).collect();
     publish(&service, &plays);
     while titles(&stream.next().data) != [hit] {}
+}
+
+#[test]
+fn the_catalogue_alone_changes_a_row_too() {
+    let service = with_quick_looks();
+    audience(&service);
+    let comedies: Vec<Value> =
+        (0..3).map(|n| event(&format!("ana-{n}"), "play", "ana", &format!("t{:02}", 2 * n), n)).collect();
+    publish(&service, &comedies);
+    let stream = Stream::open(&service, "/v1/members/ana/recommendations/live?limit=50&country=BR", None);
+    let first = titles(&stream.next().data)[0].clone();
+    rest(&service);
+    put_titles(&service, &[json!({"id": first, "countries": ["US"]})]);
+    while titles(&stream.next().data).contains(&first) {}
+    rest(&service);
+    // A newcomer is found once what is learned of the catalogue is worked out anew, and no sum has changed.
+    put_titles(&service, &[json!({"id": "fresh", "genres": ["comedy"], "year": 2030})]);
+    while !titles(&stream.next().data).contains(&"fresh".to_owned()) {}
 }
 
 #[test]
