@@ -20,7 +20,7 @@ use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::assignment::NodeId;
 use nearline_model::catalogue::Catalogue;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{OwnerEpoch, partition_of};
 use nearline_model::ranking::Learned;
 use nearline_model::{Aggregates, PartitionId, Position};
 use parking_lot::RwLock;
@@ -191,10 +191,12 @@ impl Engine {
         MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
     }
 
-    /// Whether this node folds the events of `member`, as far as it knows.
-    pub fn is_folded_here(&self, member: &str) -> bool {
+    /// The epoch under which this node folds the events of `member`; `None`: another node does, as far as is
+    /// known here. While it stays the same, [`Engine::watch_member`] tells of everything that is folded.
+    pub fn folding_epoch(&self, member: &str) -> Option<OwnerEpoch> {
         let partition = partition_of(member, self.partition_count());
-        self.is_here(&self.inner.partitions[usize::from(partition.0)])
+        let shared = &self.inner.partitions[usize::from(partition.0)];
+        self.is_here(shared).then(|| shared.epoch.load(Relaxed))
     }
 
     /// What answers rest on now, beside the member's own state.
