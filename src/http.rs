@@ -149,7 +149,9 @@ pub async fn serve(
         }
     };
     let every = Duration::from_millis(config.live.trend_interval_ms);
-    let trend = live.clone().follow_trend(state.engine.clone(), every);
+    let engine = state.engine.clone();
+    // Expressions may ask for the hour.
+    let trend = live.clone().follow_trend(every, move || (engine.basis(), engine.hour()));
     let background =
         vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep), actix_rt::spawn(trend)];
     OperationalEvent::Listening { http, admin: admin_address }.emit();

@@ -1,6 +1,7 @@
 //! The engine: starts the actors, answers queries, stops in order.
 
 use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
+use crate::basis::Basis;
 use crate::event_loop::{EventLoop, Threads};
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
 use crate::member_watch::MemberWatch;
@@ -19,7 +20,7 @@ use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::control::assignment::NodeId;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{OwnerEpoch, partition_of};
 use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, Ports, stored};
 use nearline_ranking::Learned;
@@ -261,6 +262,11 @@ impl Engine {
         self.inner.recommender.trending(question)
     }
 
+    /// The hour of the day, UTC: filters and boosts may depend on it.
+    pub fn hour(&self) -> u8 {
+        self.inner.recommender.hour()
+    }
+
     /// How a title does; `None`: nothing is known of it.
     pub fn insights(&self, title: &str) -> Option<Insights> {
         self.inner.recommender.insights(title)
@@ -277,10 +283,20 @@ impl Engine {
         MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
     }
 
-    /// Whether this node folds the events of `member`, as far as it knows.
-    pub fn is_folded_here(&self, member: &str) -> bool {
+    /// The epoch under which this node folds the events of `member`; `None`: another node does, as far as is
+    /// known here. While it stays the same, [`Engine::watch_member`] tells of everything that is folded.
+    pub fn folding_epoch(&self, member: &str) -> Option<OwnerEpoch> {
         let partition = partition_of(member, self.partition_count());
-        self.is_here(&self.inner.partitions[usize::from(partition.0)])
+        let shared = &self.inner.partitions[usize::from(partition.0)];
+        self.is_here(shared).then(|| shared.epoch.load(Relaxed))
+    }
+
+    /// What answers rest on now, beside the member's own state.
+    pub fn basis(&self) -> Basis {
+        let inner = &self.inner;
+        let learned = inner.learned.read().clone();
+        let changes = inner.catalogue.read().changes();
+        Basis::of(&inner.aggregates.read(), &learned, changes)
     }
 
     /// The aggregates. Hold the lock shortly.

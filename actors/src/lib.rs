@@ -8,6 +8,7 @@
 //! What is deliberately absent: NATS, Redis, HTTP. The outside is reached through [`ports`].
 
 pub mod aggregates_actor;
+mod basis;
 pub mod engine;
 mod event_loop;
 pub mod faults;
@@ -27,6 +28,7 @@ pub mod supervisor;
 mod watched;
 pub mod workers;
 
+pub use basis::Basis;
 pub use engine::Engine;
 pub use event_loop::Threads;
 pub use faults::{Faults, NotInjected};

@@ -66,10 +66,11 @@ impl MemberWatches {
         receiver
     }
 
-    fn unsubscribe(&self, member: &str) {
+    fn unsubscribe(&self, member: &str, receiver: Option<watch::Receiver<Position>>) {
         let mut members = self.members.lock();
-        // The one that goes still counts.
-        if members.get(member).is_some_and(|sender| sender.receiver_count() <= 1) {
+        // Under the lock: of two that go at once, the second is the last one.
+        drop(receiver);
+        if members.get(member).is_some_and(|sender| sender.receiver_count() == 0) {
             members.remove(member);
         }
         self.count.store(members.len(), Relaxed);
@@ -80,29 +81,32 @@ impl MemberWatches {
 pub struct MemberWatch {
     shared: Arc<PartitionShared>,
     member: Box<str>,
-    folded: watch::Receiver<Position>,
+    /// Taken only when the watch ends.
+    folded: Option<watch::Receiver<Position>>,
 }
 
 impl MemberWatch {
     pub(crate) fn on(shared: &Arc<PartitionShared>, member: &str) -> Self {
         let folded = shared.watches.subscribe(member);
-        Self { shared: shared.clone(), member: Box::from(member), folded }
+        Self { shared: shared.clone(), member: Box::from(member), folded: Some(folded) }
     }
 
     /// Waits until an event of the member is folded that was not told of before, and gives the
     /// position up to which the partition is then folded. Cancel safe.
     pub async fn changed(&mut self) -> Position {
-        if self.folded.changed().await.is_err() {
-            // The sender goes only after its last receiver, which is this one.
-            std::future::pending::<()>().await;
+        if let Some(folded) = &mut self.folded
+            && folded.changed().await.is_ok()
+        {
+            return *folded.borrow_and_update();
         }
-        *self.folded.borrow_and_update()
+        // The sender goes only after its last receiver, which is this one.
+        std::future::pending().await
     }
 }
 
 impl Drop for MemberWatch {
     fn drop(&mut self) {
-        self.shared.watches.unsubscribe(&self.member);
+        self.shared.watches.unsubscribe(&self.member, self.folded.take());
     }
 }
 

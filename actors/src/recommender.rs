@@ -288,8 +288,8 @@ impl Recommender {
         }
     }
 
-    /// The hour of the day, UTC.
-    fn hour(&self) -> u8 {
+    /// The hour of the day, UTC: filters and boosts may depend on it.
+    pub fn hour(&self) -> u8 {
         (self.sources.clock.now_ms().div_euclid(3_600_000).rem_euclid(24)) as u8
     }
 }

@@ -39,15 +39,16 @@ impl Solver {
     /// Runs until the engine stops.
     pub async fn run(self) {
         let solver = Arc::new(self);
-        let mut titles_then = usize::MAX;
+        let mut changes_then = None;
         let mut pause = LOOK_INTERVAL;
         while !solver.stopping.load(Relaxed) {
-            let titles = solver.catalogue.read().len();
-            if solver.is_current() && titles == titles_then {
+            // Newcomers follow from years, too: not only a title that is added is to be learned of.
+            let changes = Some(solver.catalogue.read().changes());
+            if solver.is_current() && changes == changes_then {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
-            titles_then = titles;
+            changes_then = changes;
             let working = solver.clone();
             if let Ok(Some(took)) = tokio::task::spawn_blocking(move || working.work()).await {
                 pause = (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE);

@@ -10,7 +10,7 @@ pub struct LiveSection {
     pub max_subscribers: usize,
     /// Milliseconds between two looks at a row at least: changes in between are sent as one.
     pub min_interval_ms: u64,
-    /// Milliseconds between looks at the trend, which every row depends on.
+    /// Milliseconds between looks at the trend and the catalogue, which every row depends on.
     pub trend_interval_ms: u64,
     /// Seconds between comments that keep the connection open.
     pub keep_alive_seconds: u64,

@@ -2,10 +2,12 @@
 //! (server-sent events; WHATWG HTML, section 9.2).
 //!
 //! A subscriber waits for two things: an event of its member being folded (told by the partition's
-//! actor, for watched members only) and a change of the aggregates (looked at by one task for all).
-//! Either makes it rank its row again, at most once per `live.min_interval_ms`; a row that came out
-//! the same is not sent. The stream is pulled by the connection: while a client reads slowly nothing is
-//! ranked and nothing is queued, and what it gets next is the newest.
+//! actor, for watched members only) and a change of what all rows rest on: the sums, what was worked out of
+//! them, the catalogue (looked at by one task for all). Either makes it rank its row again, at most once per
+//! `live.min_interval_ms`; a row that came out the same is not sent. A member that was not read from this node's
+//! actor is read again now and then: what happens to it is told to nobody here. The stream is pulled by the
+//! connection: while a client reads slowly nothing is ranked and nothing is queued, and what it gets next is
+//! the newest.
 
 use super::asked::{Asked, SHARED};
 use super::cursor::Route;
@@ -19,8 +21,10 @@ use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use nearline_actors::{MemberAnswer, MemberWatch};
+use nearline_actors::{MemberAnswer, MemberWatch, NotReached, Source};
 use nearline_config::LiveSection;
+use nearline_model::Position;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_ranking::offer::OfferedTitle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -78,7 +82,7 @@ pub(super) async fn follow(request: HttpRequest, state: State) -> Answer {
     let subscriber = Subscriber {
         trend: state.live.trend(),
         ends: Instant::now() + Duration::from_secs(state.config.live.max_seconds),
-        found: state.engine.member(&member, false, None).await.map_err(not_reached)?,
+        found: Found::read(&state, &member, None).await.map_err(not_reached)?,
         opening: Some(Opening::Greet),
         quiet_until: Instant::now(),
         state,
@@ -97,12 +101,42 @@ pub(super) async fn follow(request: HttpRequest, state: State) -> Answer {
     Ok(response.streaming(events))
 }
 
+/// What made a subscriber look at its row.
+#[derive(PartialEq)]
+enum WokenBy {
+    /// An event of its member.
+    Member,
+    /// What all rows rest on.
+    Trend,
+    /// Neither, for a while.
+    Time,
+}
+
 /// What a subscriber does before it waits for changes.
 enum Opening {
     /// Tells when to come back.
     Greet,
     /// Sends the row, unless the client has it.
     Row,
+}
+
+/// A member as it was read last.
+struct Found {
+    answer: MemberAnswer,
+    /// Epoch of this node's actor that it was read from: what that one folds since is told. `None`: it was read
+    /// from the store or from another node.
+    told_under: Option<OwnerEpoch>,
+}
+
+impl Found {
+    /// Reads the member's state, at least as new as `after`.
+    async fn read(state: &State, member: &str, after: Option<Position>) -> Result<Self, NotReached> {
+        let before = state.engine.folding_epoch(member);
+        let answer = state.engine.member(member, false, after).await?;
+        // Nobody knows who answered if the partition changed hands meanwhile.
+        let is_told = answer.source == Source::Live && before == state.engine.folding_epoch(member);
+        Ok(Self { answer, told_under: before.filter(|_| is_told) })
+    }
 }
 
 /// One open connection.
@@ -112,7 +146,7 @@ struct Subscriber {
     member: String,
     watch: MemberWatch,
     trend: watch::Receiver<u64>,
-    found: MemberAnswer,
+    found: Found,
     /// Fingerprint of the row that the client has.
     sent: Option<u64>,
     opening: Option<Opening>,
@@ -144,23 +178,30 @@ impl Subscriber {
         // From the last thing sent, not from the last look: rows that stay the same are silent.
         let silent_until = Instant::now() + Duration::from_secs(keep_alive_seconds);
         loop {
-            // What another node folds is not told here: it is asked now and then.
-            let is_elsewhere = !self.state.engine.is_folded_here(&self.member);
-            let is_of_member = tokio::select! {
+            let woken_by = tokio::select! {
                 biased;
                 () = &mut stopped => return None,
                 () = tokio::time::sleep_until(self.ends) => return None,
                 // Before what may be ready at every look, or its turn would never come.
                 () = tokio::time::sleep_until(silent_until) => return Some(Bytes::from_static(b": still here\n\n")),
-                _ = self.watch.changed() => true,
-                () = tokio::time::sleep(Duration::from_millis(trend_interval_ms)), if is_elsewhere => true,
-                changed = self.trend.changed() => changed.map(|()| is_elsewhere).ok()?,
+                _ = self.watch.changed() => WokenBy::Member,
+                changed = self.trend.changed() => changed.map(|()| WokenBy::Trend).ok()?,
+                () = tokio::time::sleep(Duration::from_millis(trend_interval_ms)) => WokenBy::Time,
             };
-            tokio::time::sleep_until(self.quiet_until).await;
+            // Judged now, not before the wait: the partition may have moved in between.
+            let is_told = self.is_told();
+            if woken_by == WokenBy::Time && is_told {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = &mut stopped => return None,
+                () = tokio::time::sleep_until(self.quiet_until) => {}
+            }
             self.quiet_until = Instant::now() + Duration::from_millis(min_interval_ms);
-            if is_of_member {
+            if woken_by == WokenBy::Member || !is_told {
                 // Only then is the actor asked: the trend changes no member's state.
-                self.found = self.state.engine.member(&self.member, false, None).await.ok()?;
+                self.read_again().await;
             }
             if let Some(event) = self.changed_row().ok()? {
                 return Some(event);
@@ -168,8 +209,29 @@ impl Subscriber {
         }
     }
 
+    /// Whether every event that is not in `found` yet is told.
+    fn is_told(&self) -> bool {
+        let epoch = self.found.told_under;
+        epoch.is_some() && epoch == self.state.engine.folding_epoch(&self.member)
+    }
+
+    /// Reads the member again. A row does not go back: where nothing as new as what it shows can be had in
+    /// time, it stays, and is looked at again in a while.
+    async fn read_again(&mut self) {
+        let shown = Some(self.found.answer.position).filter(|position| *position > 0);
+        let found = match Found::read(&self.state, &self.member, shown).await {
+            // The log has no such position any more: it was set back.
+            Err(error) if error.log_end.is_some() => Found::read(&self.state, &self.member, None).await,
+            found => found,
+        };
+        match found {
+            Ok(found) => self.found = found,
+            Err(_) => self.found.told_under = None,
+        }
+    }
+
     fn rank(&self) -> Result<Vec<OfferedTitle>, Problem> {
-        self.state.engine.row(&self.asked.question, &self.found).map_err(too_costly)
+        self.state.engine.row(&self.asked.question, &self.found.answer).map_err(too_costly)
     }
 
     /// The row as an event, if it is not the one that the client has.
@@ -181,9 +243,9 @@ impl Subscriber {
             return Ok(None);
         }
         self.sent = Some(fingerprint);
-        let answer = self.state.engine.sign(&self.asked.question, &self.found, titles);
+        let answer = self.state.engine.sign(&self.asked.question, &self.found.answer, titles);
         let answer = document(self.member.clone(), answer);
-        self.state.queries.count(self.found.source);
+        self.state.queries.count(self.found.answer.source);
         metrics::counter!("nearline_live_events_total").increment(1);
         let data = serde_json::to_string(&answer)
             .map_err(|error| Problem::new(ProblemKind::Internal, error.to_string()))?;

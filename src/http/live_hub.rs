@@ -1,6 +1,5 @@
-//! What live rows share: how many there are, when the trend changed, and when to end.
+//! What live rows share: how many there are, when what they rest on changed, and when to end.
 
-use nearline_actors::Engine;
 use nearline_config::LiveSection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 pub struct LiveHub {
     most: usize,
     taken: AtomicUsize,
-    /// Grows whenever the aggregates changed.
+    /// Grows whenever what all rows rest on changed.
     trend: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
 }
@@ -55,7 +54,7 @@ impl LiveHub {
         }
     }
 
-    /// Tells when the aggregates changed.
+    /// Tells when what all rows rest on changed.
     pub fn trend(&self) -> watch::Receiver<u64> {
         self.trend.subscribe()
     }
@@ -74,19 +73,50 @@ impl LiveHub {
         }
     }
 
-    /// Looks at the aggregates now and then, for all rows; for good.
-    pub async fn follow_trend(self: Arc<Self>, engine: Engine, every: Duration) {
-        let mut before = Vec::new();
+    /// Looks now and then, for all rows, at what they rest on, which is all of `basis`; for good.
+    pub async fn follow_trend<T: PartialEq>(self: Arc<Self>, every: Duration, basis: impl Fn() -> T) {
+        let mut before = None;
         loop {
             tokio::time::sleep(every).await;
             if self.trend.receiver_count() == 0 {
                 continue;
             }
-            let now = engine.aggregates().read().positions().to_vec();
+            let now = Some(basis());
             if now != before {
                 before = now;
                 self.trend.send_modify(|changes| *changes += 1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LiveHub;
+    use nearline_config::LiveSection;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_change_is_told_once_also_where_nobody_listened_when_it_came() {
+        actix_rt::System::new().block_on(async {
+            let (hub, basis) = (LiveHub::new(&LiveSection::default()), Rc::new(Cell::new(0)));
+            let (now, every) = (basis.clone(), Duration::from_millis(1));
+            let following = actix_rt::spawn(hub.clone().follow_trend(every, move || now.get()));
+            let mut trend = hub.trend();
+            trend.changed().await.expect("the hub is there: its first look");
+            for change in 1..20 {
+                basis.set(change);
+                trend.changed().await.expect("the hub is there");
+            }
+            let nothing = tokio::time::timeout(Duration::from_millis(30), trend.changed()).await;
+            assert!(nothing.is_err(), "nothing has changed since");
+            drop(trend);
+            basis.set(20);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            hub.trend().changed().await.expect("the hub is there");
+            following.abort();
+        });
     }
 }

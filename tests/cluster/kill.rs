@@ -3,7 +3,6 @@
 //!
 //! `NEARLINE_KILL_EVENTS=1000000 cargo test --release --test kill` runs it at full size.
 
-
 use crate::bed::{DEADLINE, PARTITIONS, audience_events, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;

@@ -1,6 +1,5 @@
 //! A publisher with nothing but nats-py: what it publishes is folded.
 
-
 use crate::bed::{Bed, DEADLINE, run};
 use nearline_actors::{EngineSettings, Source};
 use std::io::Write;

@@ -1,6 +1,5 @@
 //! Faults on purpose, and what the engine does about them by itself, on both backends.
 
-
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionStatus, Source};
 use nearline_model::PartitionId;

@@ -1,6 +1,5 @@
 //! The same events give the same answers, byte for byte, whatever they are kept in.
 
-
 use crate::bed::{Bed, audience_events, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_model::catalogue::Catalogue;

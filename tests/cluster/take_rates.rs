@@ -1,7 +1,6 @@
 //! Take rates of a stream with redeliveries, disorder and plays that come too late, on both backends and
 //! at several numbers of partitions: every cell equals a batch computation over all events at once.
 
-
 use crate::bed::{Bed, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_model::Aggregates;

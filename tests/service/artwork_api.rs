@@ -1,6 +1,5 @@
 //! Artworks over HTTP: answered with their propensity, stable, and learned by segment.
 
-
 use crate::running::Service;
 use serde_json::{Value, json};
 

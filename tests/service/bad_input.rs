@@ -1,9 +1,8 @@
 //! Malformed events, requests and configurations, and the answer each one gets. The same table is
 //! `docs/bad-input.md`; run with `NEARLINE_WRITE_DOCS=1` to write it anew.
 
-
-use nearline_config::{Config, ConfigError};
 use crate::running::Service;
+use nearline_config::{Config, ConfigError};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

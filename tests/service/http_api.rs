@@ -1,10 +1,9 @@
 //! The HTTP API against a real engine on the embedded backend.
 
-
+use crate::running::Service;
 use nearline::http::{openapi, routes::public_routes};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
-use crate::running::Service;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;

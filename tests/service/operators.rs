@@ -1,10 +1,9 @@
 //! What operators can do on their listener: look at remediations, mend dead letters, and, where it is
 //! allowed, make faults on purpose.
 
-
+use crate::running::{Reply, Service};
 use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_config::Config;
-use crate::running::{Reply, Service};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};

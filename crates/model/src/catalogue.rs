@@ -90,12 +90,23 @@ impl Title {
 #[derive(Debug, Default)]
 pub struct Catalogue {
     titles: HashMap<Arc<str>, Arc<Title>>,
+    changes: u64,
 }
 
 impl Catalogue {
     /// Adds or replaces `title`.
     pub fn put(&mut self, title: Title) {
+        // Whoever watches the catalogue anew is told of every title again.
+        if self.titles.get(title.id.as_str()).is_some_and(|known| **known == title) {
+            return;
+        }
+        self.changes += 1;
         self.titles.insert(Arc::from(title.id.as_str()), Arc::new(title));
+    }
+
+    /// How many changes there were: it grows with each title that is new or not what it was.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The title with `id`.
@@ -121,5 +132,22 @@ impl Catalogue {
     /// Whether a title may be shown in `country`; titles outside the catalogue may.
     pub fn is_available(&self, id: &str, country: Option<&str>) -> bool {
         self.titles.get(id).is_none_or(|title| title.is_available_in(country))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Catalogue, Title};
+
+    #[test]
+    fn only_what_is_new_or_not_what_it_was_counts_as_a_change() {
+        let mut catalogue = Catalogue::default();
+        let title = |year| Title { id: "a".to_owned(), year, ..Title::default() };
+        let changes = [Some(2001), Some(2001), Some(2002), None].map(|year| {
+            catalogue.put(title(year));
+            catalogue.changes()
+        });
+        assert_eq!(changes, [1, 1, 2, 3]);
+        assert_eq!(catalogue.len(), 1);
     }
 }
