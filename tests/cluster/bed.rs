@@ -23,7 +23,7 @@ pub const PARTITIONS: u16 = 4;
 pub struct Bed {
     pub ports: Ports,
     pub servers: Option<(NatsServer, RedisServer)>,
-    pub directory: Option<tempfile::TempDir>,
+    pub _directory: Option<tempfile::TempDir>,
 }
 
 impl Bed {
@@ -39,7 +39,7 @@ impl Bed {
             ..EmbeddedSettings::in_directory(directory.path().to_owned())
         };
         let ports = embedded::open(settings).expect("the embedded backend opens");
-        Self { ports, servers: None, directory: Some(directory) }
+        Self { ports, servers: None, _directory: Some(directory) }
     }
 
     pub async fn cluster() -> Self {
@@ -51,7 +51,7 @@ impl Bed {
         let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
-        Self { ports, servers: Some((nats, redis)), directory: None }
+        Self { ports, servers: Some((nats, redis)), _directory: None }
     }
 
     /// Starts an engine and waits until it is ready.

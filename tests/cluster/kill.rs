@@ -134,7 +134,7 @@ async fn assert_nothing_lost_or_doubled(ports: Ports, events: &[NewEvent]) {
     let missing = events.iter().filter(|event| !ids.contains(&event.id)).count();
     assert_eq!(missing, 0, "I1: acknowledged events missing from the log");
     println!("{} events, {records} records in the log", events.len());
-    let bed = bed::Bed { ports, servers: None, directory: None };
+    let bed = crate::bed::Bed { ports, servers: None, _directory: None };
     let settings = EngineSettings::default();
     let engine = Engine::start(bed.ports.clone(), settings.clone()).await.expect("the engine starts");
     bed.assert_state_is_fold_of_log(&engine, &settings).await;

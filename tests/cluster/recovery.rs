@@ -175,7 +175,7 @@ fn when_nats_comes_back_folding_goes_on_without_a_gap() {
         for event in audience_events(500, 100, 9) {
             // Publishers retry under the same id: an append whose outcome is unknown is not doubled.
             while let Err(error) = log.append(vec![event.clone()]).await.remove(0) {
-                assert!(started.elapsed() < bed::DEADLINE, "still not acknowledged: {error}");
+                assert!(started.elapsed() < crate::bed::DEADLINE, "still not acknowledged: {error}");
             }
         }
         bed.assert_state_is_fold_of_log(&engine, &settings).await;

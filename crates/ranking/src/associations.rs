@@ -20,8 +20,8 @@
 //! Solving is pure: equal sums give equal weights. Sums change with every event; when to solve again
 //! is the caller's decision.
 
-use faer::linalg::solvers::DenseSolveCore;
-use faer::{Mat, Par};
+use crate::cholesky::InverseFactor;
+use ndarray::Array2;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP, Pair};
 use nearline_model::identifier::Position;
@@ -79,8 +79,8 @@ impl Equations {
 pub struct Problem {
     titles: Vec<Symbol>,
     places: Vec<u32>,
-    overlap: Mat<f32>,
-    target: Mat<f32>,
+    overlap: Array2<f32>,
+    target: Array2<f32>,
     positions: Vec<Position>,
     /// Shared by all numbers of the sums it was taken from, and by no others.
     identity: Arc<str>,
@@ -124,8 +124,8 @@ impl Problem {
         Self {
             titles,
             places,
-            overlap: Mat::new(),
-            target: Mat::new(),
+            overlap: Array2::default((0, 0)),
+            target: Array2::default((0, 0)),
             positions: aggregates.positions().to_vec(),
             identity: aggregates.title_id(NONE).clone(),
             next: 0,
@@ -164,7 +164,7 @@ impl Problem {
     pub fn take_in(&mut self) {
         let size = self.titles.len();
         if self.overlap.nrows() < size {
-            (self.overlap, self.target) = (Mat::zeros(size, size), Mat::zeros(size, size));
+            (self.overlap, self.target) = (Array2::zeros((size, size)), Array2::zeros((size, size)));
         }
         let (overlap, target, none) = (&mut self.overlap, &mut self.target, Pair::default());
         for (row, column, forth) in self.pairs.drain(..) {
@@ -179,26 +179,26 @@ impl Problem {
         }
     }
 
-    /// Solves the equations: cubic in the number of titles, on one thread.
+    /// Solves the equations: cubic in the number of titles, on one thread, in the memory of the problem.
+    ///
+    /// With *P* the inverse of the left-hand side and *T* the right-hand side, the weights are *P (T − E)*,
+    /// where the diagonal matrix *E* of Lagrange multipliers makes their diagonal zero.
+    ///
+    /// The left-hand side is positive definite but where the sums fall short of the histories: of titles
+    /// played again and again, or where pairs were dropped at the limit. Then the regularisation of all titles
+    /// grows by the same share of their diagonal until it is ([`Associations::raise`]): weights stay those of
+    /// a least-squares problem, smaller ones, and do not depend on an order of titles. Without, they would be
+    /// those of a saddle point. The share is the least tried, so that titles whose sums are sound change least;
+    /// weights among the others may be of either sign.
     pub fn solve(self) -> Associations {
         let Self { titles, places, overlap, target, positions, identity, .. } = self;
-        let size = titles.len();
-        faer::set_global_parallelism(Par::Seq);
-        let mut weights = vec![0.0_f32; size * size];
-        if size > 0 {
-            let inverse = overlap.partial_piv_lu().inverse();
-            let free = &inverse * &target;
-            for column in 0..size {
-                // The Lagrange multiplier that makes the diagonal zero.
-                let excess = free[(column, column)] / inverse[(column, column)];
-                for row in 0..size {
-                    let weight = free[(row, column)] - inverse[(row, column)] * excess;
-                    weights[row * size + column] = if weight.is_finite() { weight } else { 0.0 };
-                }
-                weights[column * size + column] = 0.0;
-            }
-        }
-        Associations { titles, places, weights, positions, identity }
+        let (weights, raise) = match InverseFactor::of(overlap) {
+            Some(inverse) => (inverse.solve_with_zero_diagonal(target), inverse.raise()),
+            None => (Array2::zeros(target.raw_dim()), 0.0),
+        };
+        let (mut weights, _) = weights.into_raw_vec_and_offset();
+        weights.iter_mut().filter(|weight| !weight.is_finite()).for_each(|weight| *weight = 0.0);
+        Associations { titles, places, weights, raise, positions, identity }
     }
 }
 
@@ -210,6 +210,7 @@ pub struct Associations {
     places: Vec<u32>,
     /// By place of the title watched, then of the title scored.
     weights: Vec<f32>,
+    raise: f32,
     positions: Vec<Position>,
     identity: Arc<str>,
 }
@@ -223,6 +224,12 @@ impl Associations {
     /// The titles solved, by place.
     pub fn titles(&self) -> &[Symbol] {
         &self.titles
+    }
+
+    /// The share of their diagonal that the regularisation of all titles grew by, for the sums to be those of
+    /// histories; 0, mostly: they were.
+    pub fn raise(&self) -> f32 {
+        self.raise
     }
 
     /// Position of each partition that the sums reflected.

@@ -10,6 +10,7 @@
 pub mod affinity;
 pub mod artwork;
 pub mod associations;
+mod cholesky;
 pub mod experiment;
 pub mod expression;
 mod factors;

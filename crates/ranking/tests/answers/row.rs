@@ -4,6 +4,7 @@ use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
+use nearline_ranking::associations::Associations;
 use nearline_ranking::{Query, Ranked, Reason, rank, score_titles, similar};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -121,6 +122,31 @@ fn similar_titles_are_those_that_follow() {
     assert_eq!(ids(&ranked)[0], "c");
     assert!(!ids(&ranked).contains(&"x"));
     assert!(!ids(&ranked).contains(&"b"));
+}
+
+#[test]
+fn titles_played_again_and_again_raise_the_regularisation_and_leave_the_others_sound() {
+    let again = ["a", "b"].repeat(20);
+    let mut lists = vec![&again[..]; 200];
+    lists.extend([&["c", "d"][..]; 5]);
+    let (_, aggregates) = audience(&lists);
+    let associations = Associations::of(&aggregates, 100);
+    assert!(associations.raise() > 0.0, "{}", associations.raise());
+    let titles = associations.titles();
+    assert!(
+        titles.iter().all(|title| associations
+            .after(*title)
+            .unwrap()
+            .iter()
+            .all(|weight| weight.is_finite()))
+    );
+    let weight = |from, to| {
+        let title = |id| aggregates.title(id).expect("it was played");
+        associations.weight(title(from), title(to)).expect("it was solved")
+    };
+    // Those between titles that are always played together may be of either sign; others are as they were.
+    assert!(weight("c", "d") > 0.0, "{}", weight("c", "d"));
+    assert_eq!(Associations::of(&audience(LISTS).1, 100).raise(), 0.0, "histories without repeats need none");
 }
 
 fn weight(reason: &Reason) -> f64 {
