@@ -5,17 +5,18 @@ use crate::basis::Basis;
 use crate::event_loop::{EventLoop, Threads};
 use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
 use crate::member_watch::MemberWatch;
+use crate::node::SupervisedNode;
 use crate::ownership::{Handle, NodeStatus, Shell};
 use crate::partition_actor::{CommitNow, Inject};
+use crate::partition_handle::PartitionHandle;
 use crate::peers;
-use crate::progress::{PartitionShared, PartitionState, PartitionStatus};
+use crate::progress::{PartitionState, PartitionStatus};
 use crate::recommender::{Answer, NotAnswered, Question, Recommender, Sources, TitleQuestion, TrendQuestion};
 use crate::remediations::Remediations;
 use crate::retry::Backoff;
 use crate::router::{MemberAnswer, NotReached, Router};
 use crate::settings::EngineSettings;
 use crate::solver::Solver;
-use crate::supervisor::Node as Supervised;
 use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::catalogue::{Catalogue, Title};
@@ -64,7 +65,7 @@ struct Inner {
     ports: Ports,
     node: NodeId,
     ownership: Handle,
-    partitions: Arc<[Arc<PartitionShared>]>,
+    partitions: Arc<[Arc<PartitionHandle>]>,
     router: Router,
     recommender: Recommender,
     aggregates: Arc<RwLock<Aggregates>>,
@@ -72,7 +73,7 @@ struct Inner {
     catalogue: Arc<RwLock<Catalogue>>,
     learned: Arc<RwLock<Arc<Learned>>>,
     event_loops: Vec<EventLoop>,
-    supervised: Arc<Supervised>,
+    supervised: Arc<SupervisedNode>,
     stopping: Arc<AtomicBool>,
     ready: AtomicBool,
     log_at_start: Vec<Position>,
@@ -110,9 +111,9 @@ impl Engine {
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers);
-        let supervised = Arc::new(Supervised::new(workers, remediations.clone(), faults));
-        let partitions: Arc<[Arc<PartitionShared>]> = (0..count)
-            .map(|partition| Arc::new(PartitionShared::new(PartitionId(partition), remediations.clone())))
+        let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
+        let partitions: Arc<[Arc<PartitionHandle>]> = (0..count)
+            .map(|partition| Arc::new(PartitionHandle::new(PartitionId(partition), remediations.clone())))
             .collect();
         let node = match settings.node.as_str() {
             "" => NodeId::new(format!("node-{:08x}", crate::retry::random() as u32)),
@@ -125,8 +126,8 @@ impl Engine {
             settings: settings.clone(),
             node: node.clone(),
             partitions: partitions.clone(),
-            aggregates: aggregates_actor.clone(),
-            sums: aggregates.clone(),
+            aggregates_actor: aggregates_actor.clone(),
+            aggregates: aggregates.clone(),
             supervision: supervision.clone(),
             supervised: supervised.clone(),
             keeper,
@@ -280,15 +281,15 @@ impl Engine {
     /// Tells whenever an event of `member` has been folded on this node.
     pub fn watch_member(&self, member: &str) -> MemberWatch {
         let partition = partition_of(member, self.partition_count());
-        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)], member)
+        MemberWatch::on(&self.inner.partitions[usize::from(partition.0)].watches, member)
     }
 
     /// The epoch under which this node folds the events of `member`; `None`: another node does, as far as is
     /// known here. While it stays the same, [`Engine::watch_member`] tells of everything that is folded.
     pub fn folding_epoch(&self, member: &str) -> Option<OwnerEpoch> {
         let partition = partition_of(member, self.partition_count());
-        let shared = &self.inner.partitions[usize::from(partition.0)];
-        self.is_here(shared).then(|| shared.epoch.load(Relaxed))
+        let handle = &self.inner.partitions[usize::from(partition.0)];
+        self.is_here(handle).then(|| handle.epoch.load(Relaxed))
     }
 
     /// What answers rest on now, beside the member's own state.
@@ -347,7 +348,7 @@ impl Engine {
 
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
-        self.inner.partitions.iter().map(|shared| shared.status()).collect()
+        self.inner.partitions.iter().map(|handle| handle.status()).collect()
     }
 
     /// Why the process is to end with a failure, once the remediation policy says so.
@@ -404,24 +405,24 @@ impl Engine {
     /// [`NotInjected`].
     pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
         let faults = self.faults()?;
-        self.shared(partition)?.address.get().ok_or(NotInjected::NoActor(partition))?;
+        self.handle(partition)?.address.get().ok_or(NotInjected::NoActor(partition))?;
         faults.stall_reader(partition);
         Ok(())
     }
 
     fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
         self.faults()?;
-        let shared = self.shared(partition)?;
-        let address = shared.address.get();
+        let handle = self.handle(partition)?;
+        let address = handle.address.get();
         address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
         Ok(())
     }
 
-    fn shared(&self, partition: PartitionId) -> Result<&PartitionShared, NotInjected> {
+    fn handle(&self, partition: PartitionId) -> Result<&PartitionHandle, NotInjected> {
         let partitions = &self.inner.partitions;
-        let shared = partitions.get(usize::from(partition.0));
+        let handle = partitions.get(usize::from(partition.0));
         let last = partitions.len().saturating_sub(1) as u16;
-        shared.map(|shared| &**shared).ok_or(NotInjected::NoPartition(partition.0, last))
+        handle.map(|handle| &**handle).ok_or(NotInjected::NoPartition(partition.0, last))
     }
 
     /// Whether every partition that this node is to own has been live and as far as the log was at the
@@ -431,10 +432,10 @@ impl Engine {
         if !inner.ready.load(Relaxed) {
             let settled = inner.ownership.status.borrow().settled;
             let caught_up = settled
-                && inner.partitions.iter().zip(&inner.log_at_start).all(|(shared, last)| {
-                    let state = shared.state();
+                && inner.partitions.iter().zip(&inner.log_at_start).all(|(handle, last)| {
+                    let state = handle.state();
                     state == PartitionState::Elsewhere
-                        || state == PartitionState::Live && shared.folded.load(Relaxed) >= *last
+                        || state == PartitionState::Live && handle.folded.load(Relaxed) >= *last
                 });
             inner.ready.store(caught_up, Relaxed);
         }
@@ -442,8 +443,8 @@ impl Engine {
     }
 
     /// Whether a partition is this node's to run.
-    fn is_here(&self, shared: &PartitionShared) -> bool {
-        shared.owner.get().is_none_or(|owner| owner == self.inner.node)
+    fn is_here(&self, handle: &PartitionHandle) -> bool {
+        handle.owner.get().is_none_or(|owner| owner == self.inner.node)
     }
 
     /// Waits until everything that is in the log now is folded, committed and learned here; what other
@@ -452,13 +453,13 @@ impl Engine {
     /// # Errors
     /// The log's.
     pub async fn caught_up(&self) -> Result<(), PortError> {
-        for shared in self.inner.partitions.iter() {
-            let last = self.inner.ports.log.bounds(shared.partition).await?.last;
-            while (self.is_here(shared) && shared.committed.load(Relaxed) < last)
-                || self.inner.aggregates.read().position(shared.partition) < last
+        for handle in self.inner.partitions.iter() {
+            let last = self.inner.ports.log.bounds(handle.partition).await?.last;
+            while (self.is_here(handle) && handle.committed.load(Relaxed) < last)
+                || self.inner.aggregates.read().position(handle.partition) < last
             {
-                if shared.folded.load(Relaxed) >= last
-                    && let Some(address) = shared.address.get()
+                if handle.folded.load(Relaxed) >= last
+                    && let Some(address) = handle.address.get()
                 {
                     address.do_send(CommitNow);
                 }
@@ -515,9 +516,9 @@ impl Engine {
             if inner.stopping.load(Relaxed) {
                 return;
             }
-            for shared in inner.partitions.iter() {
-                if let Ok(bounds) = inner.ports.log.bounds(shared.partition).await {
-                    shared.log_last.store(bounds.last, Relaxed);
+            for handle in inner.partitions.iter() {
+                if let Ok(bounds) = inner.ports.log.bounds(handle.partition).await {
+                    handle.log_last.store(bounds.last, Relaxed);
                 }
             }
             drop(inner);
@@ -527,7 +528,7 @@ impl Engine {
 }
 
 /// Lets threads go that were left behind and have come back.
-async fn sweep(supervised: Arc<Supervised>) {
+async fn sweep(supervised: Arc<SupervisedNode>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         supervised.workers.sweep();

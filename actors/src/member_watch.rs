@@ -5,7 +5,6 @@
 //! tells after the batch is folded. Watchers hold a position, not a queue: one that is slow misses
 //! nothing but what was overtaken.
 
-use crate::progress::PartitionShared;
 use nearline_model::Position;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -79,16 +78,16 @@ impl MemberWatches {
 
 /// Tells when events of one member are folded. Dropping it ends the watch.
 pub struct MemberWatch {
-    shared: Arc<PartitionShared>,
+    watches: Arc<MemberWatches>,
     member: Box<str>,
     /// Taken only when the watch ends.
     folded: Option<watch::Receiver<Position>>,
 }
 
 impl MemberWatch {
-    pub(crate) fn on(shared: &Arc<PartitionShared>, member: &str) -> Self {
-        let folded = shared.watches.subscribe(member);
-        Self { shared: shared.clone(), member: Box::from(member), folded: Some(folded) }
+    pub(crate) fn on(watches: &Arc<MemberWatches>, member: &str) -> Self {
+        let folded = watches.subscribe(member);
+        Self { watches: watches.clone(), member: Box::from(member), folded: Some(folded) }
     }
 
     /// Waits until an event of the member is folded that was not told of before, and gives the
@@ -106,60 +105,39 @@ impl MemberWatch {
 
 impl Drop for MemberWatch {
     fn drop(&mut self) {
-        self.shared.watches.unsubscribe(&self.member, self.folded.take());
+        self.watches.unsubscribe(&self.member, self.folded.take());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remediations::Remediations;
-    use nearline_model::PartitionId;
-    use nearline_model::control::remediation::Remediation;
-    use nearline_ports::{PortError, RemediationJournal, SystemClock};
     use std::time::Duration;
-
-    /// Keeps nothing: no test here needs it.
-    struct NoJournal;
-
-    #[async_trait::async_trait]
-    impl RemediationJournal for NoJournal {
-        async fn put(&self, _: &Remediation) -> Result<(), PortError> {
-            Ok(())
-        }
-
-        async fn list(&self, _: usize) -> Result<Vec<Remediation>, PortError> {
-            Ok(Vec::new())
-        }
-    }
 
     #[test]
     fn only_watchers_of_a_noted_member_are_told_and_the_last_one_ends_the_watch() {
         actix_rt::System::new().block_on(async {
-            let shared = Arc::new(PartitionShared::new(
-                PartitionId(0),
-                Remediations::start(Arc::new(NoJournal), Arc::new(SystemClock)),
-            ));
-            assert!(shared.watches.watched().is_none(), "nobody watches: nothing is looked up");
+            let watches = Arc::new(MemberWatches::default());
+            assert!(watches.watched().is_none(), "nobody watches: nothing is looked up");
             let (mut ana, mut again, mut bob) = (
-                MemberWatch::on(&shared, "ana"),
-                MemberWatch::on(&shared, "ana"),
-                MemberWatch::on(&shared, "bob"),
+                MemberWatch::on(&watches, "ana"),
+                MemberWatch::on(&watches, "ana"),
+                MemberWatch::on(&watches, "bob"),
             );
-            let mut batch = shared.watches.watched().expect("watched");
+            let mut batch = watches.watched().expect("watched");
             batch.note("ana");
             batch.note("zoe");
-            shared.watches.tell(batch, 7);
+            watches.tell(batch, 7);
             assert_eq!((ana.changed().await, again.changed().await), (7, 7));
             let soon = Duration::from_millis(20);
             assert!(tokio::time::timeout(soon, bob.changed()).await.is_err(), "bob has no event");
             drop(ana);
-            let mut batch = shared.watches.watched().expect("still watched");
+            let mut batch = watches.watched().expect("still watched");
             batch.note("ana");
-            shared.watches.tell(batch, 9);
+            watches.tell(batch, 9);
             assert_eq!(again.changed().await, 9);
             drop((again, bob));
-            assert!(shared.watches.watched().is_none());
+            assert!(watches.watched().is_none());
         });
     }
 }

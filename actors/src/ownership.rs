@@ -7,10 +7,11 @@ mod run;
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::event_loop::EventLoop;
-use crate::progress::{PartitionShared, PartitionState};
+use crate::node::SupervisedNode;
+use crate::partition_handle::PartitionHandle;
+use crate::progress::PartitionState;
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
-use crate::supervisor::Node as Supervised;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
 use nearline_model::control::assignment::NodeId;
@@ -54,13 +55,13 @@ pub(crate) struct Shell {
     pub ports: Ports,
     pub settings: Arc<EngineSettings>,
     pub node: NodeId,
-    pub partitions: Arc<[Arc<PartitionShared>]>,
-    pub aggregates: Addr<AggregatesActor>,
-    pub sums: Arc<RwLock<Aggregates>>,
+    pub partitions: Arc<[Arc<PartitionHandle>]>,
+    pub aggregates_actor: Addr<AggregatesActor>,
+    pub aggregates: Arc<RwLock<Aggregates>>,
     /// The thread of the supervisors.
     pub supervision: EventLoop,
     /// What the supervisors share.
-    pub supervised: Arc<Supervised>,
+    pub supervised: Arc<SupervisedNode>,
     /// Set while this node is the one to store snapshots of the aggregates.
     pub keeper: Arc<AtomicBool>,
 }
@@ -95,7 +96,7 @@ struct Running {
     started: Instant,
     runs: BTreeMap<PartitionId, Run>,
     announcer: Announcer,
-    learner: OutboxFollower,
+    outbox_follower: OutboxFollower,
     happened: mpsc::UnboundedSender<Happened>,
     status: watch::Sender<NodeStatus>,
     gone: bool,
@@ -129,7 +130,7 @@ impl Shell {
             started: Instant::now(),
             runs: BTreeMap::new(),
             announcer: Announcer::start(membership, patience, happened.clone()),
-            learner: OutboxFollower::start(self.aggregates.clone(), self.sums.clone()),
+            outbox_follower: OutboxFollower::start(self.aggregates_actor.clone(), self.aggregates.clone()),
             happened,
             status,
             gone: false,
@@ -172,7 +173,7 @@ impl Running {
         match event {
             MembershipEvent::Announced(announcement) => {
                 // This node's own too: sums that start over from the store may miss what it commits meanwhile.
-                self.learner.heard_of(&announcement.committed);
+                self.outbox_follower.heard_of(&announcement.committed);
                 self.step(Input::Heard(announcement.beat));
             }
             MembershipEvent::Withdrawn(node) => self.step(Input::Withdrawn(node)),
@@ -219,8 +220,8 @@ impl Running {
 
     fn announcement(&self, beat: Beat) -> Announcement {
         let committed = beat.held.keys().map(|partition| {
-            let shared = &self.shell.partitions[usize::from(partition.0)];
-            (*partition, shared.committed.load(Relaxed))
+            let handle = &self.shell.partitions[usize::from(partition.0)];
+            (*partition, handle.committed.load(Relaxed))
         });
         let committed = committed.filter(|(_, position)| *position > 0).collect();
         Announcement { address: self.shell.settings.address.clone(), committed, beat }
@@ -240,14 +241,14 @@ impl Running {
 
     /// Shows queries and operators who owns what.
     fn show(&mut self) {
-        for shared in self.shell.partitions.iter() {
-            let owner = self.machine.owner_of(shared.partition);
+        for handle in self.shell.partitions.iter() {
+            let owner = self.machine.owner_of(handle.partition);
             let is_elsewhere = owner.is_some_and(|owner| *owner != self.shell.node);
-            if is_elsewhere && !self.runs.contains_key(&shared.partition) {
-                shared.set_state(PartitionState::Elsewhere);
+            if is_elsewhere && !self.runs.contains_key(&handle.partition) {
+                handle.set_state(PartitionState::Elsewhere);
             }
-            shared.can_give_away.store(self.machine.can_give_away(shared.partition), Relaxed);
-            shared.owner.set_if_new(owner.cloned());
+            handle.can_give_away.store(self.machine.can_give_away(handle.partition), Relaxed);
+            handle.owner.set_if_new(owner.cloned());
         }
         self.shell.keeper.store(self.machine.is_keeper(), Relaxed);
         self.gone |= self.machine.is_replaced() && self.runs.is_empty();

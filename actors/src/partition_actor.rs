@@ -13,7 +13,8 @@ pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retir
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::faults::{Faults, InjectedFault};
-use crate::progress::{Incarnation, PartitionShared, PartitionState};
+use crate::member_watch::MemberWatches;
+use crate::progress::{Incarnation, PartitionState, Progress};
 use crate::settings::EngineSettings;
 use crate::workers::Worker;
 use actix::prelude::*;
@@ -74,8 +75,9 @@ pub struct Parts {
     pub ports: Ports,
     /// Settings of the engine.
     pub settings: Arc<EngineSettings>,
-    /// What is shared of the partition.
-    pub shared: Arc<PartitionShared>,
+    /// What is progress of the partition.
+    pub progress: Arc<Progress>,
+    pub(crate) watches: Arc<MemberWatches>,
     /// Number of this actor: what it shares is its own only as long as no other is current.
     pub incarnation: Incarnation,
     /// Where deltas go.
@@ -101,7 +103,8 @@ pub struct PartitionActor {
     ports: Ports,
     settings: Arc<EngineSettings>,
     cached_members: usize,
-    shared: Arc<PartitionShared>,
+    progress: Arc<Progress>,
+    watches: Arc<MemberWatches>,
     incarnation: Incarnation,
     aggregates: Addr<AggregatesActor>,
     worker: Arc<Worker>,
@@ -136,7 +139,8 @@ impl PartitionActor {
             ports: parts.ports,
             cached_members: (parts.settings.cached_members / partitions).max(1),
             settings: parts.settings,
-            shared: parts.shared,
+            progress: parts.progress,
+            watches: parts.watches,
             incarnation: parts.incarnation,
             aggregates: parts.aggregates,
             worker: parts.worker,
@@ -162,12 +166,12 @@ impl PartitionActor {
     /// answers, folds and commits under a higher epoch.
     fn report(&mut self, context: &mut Context<Self>) -> bool {
         let requests = self.loads_running as u64 + u64::from(self.commit_running);
-        let is_current = self.shared.write(self.incarnation, |shared| {
-            shared.folded.store(self.partition.folded(), Relaxed);
-            shared.cached_members.store(self.partition.cached_members() as u64, Relaxed);
-            shared.pending_batches.store(self.pending.len() as u64, Relaxed);
-            shared.store_requests.store(requests, Relaxed);
-            shared.turns.fetch_add(1, Relaxed);
+        let is_current = self.progress.write(self.incarnation, |progress| {
+            progress.folded.store(self.partition.folded(), Relaxed);
+            progress.cached_members.store(self.partition.cached_members() as u64, Relaxed);
+            progress.pending_batches.store(self.pending.len() as u64, Relaxed);
+            progress.store_requests.store(requests, Relaxed);
+            progress.turns.fetch_add(1, Relaxed);
         });
         if !is_current && !self.broken {
             metrics::counter!("nearline_zombies_retired_total").increment(1);
@@ -231,7 +235,7 @@ impl Actor for PartitionActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(1_024);
-        self.shared.write(self.incarnation, |shared| shared.set_state(PartitionState::Live));
+        self.progress.write(self.incarnation, |progress| progress.set_state(PartitionState::Live));
         if let Some(live) = self.live.take() {
             let _nobody_waits = live.send(());
         }
@@ -256,7 +260,7 @@ impl Handler<FoldBatch> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, message: FoldBatch, context: &mut Self::Context) {
-        if self.broken || self.stopping || !self.shared.is_current(self.incarnation) {
+        if self.broken || self.stopping || !self.progress.is_current(self.incarnation) {
             return;
         }
         self.catching_up |= message.records.len() >= self.settings.batch_events;
@@ -270,7 +274,7 @@ impl Handler<GetMember> for PartitionActor {
     type Result = ResponseFuture<Option<MemberSnapshot>>;
 
     fn handle(&mut self, message: GetMember, context: &mut Self::Context) -> Self::Result {
-        if self.broken || !self.shared.is_current(self.incarnation) {
+        if self.broken || !self.progress.is_current(self.incarnation) {
             return Box::pin(std::future::ready(None));
         }
         if message.after <= self.partition.folded() {

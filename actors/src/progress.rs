@@ -1,10 +1,7 @@
-//! What a partition is doing: written by its actor and supervisor, read by queries and operators.
+//! How far a partition is and what it is doing: written by its actor and supervisor, read by queries and
+//! operators.
 
-use crate::member_watch::MemberWatches;
-use crate::partition_actor::PartitionActor;
 use crate::remediations::{Begun, Remediations, Ticket};
-use crate::watched::Watched;
-use actix::Addr;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::remediation::{Action, Standing};
 use nearline_model::{PartitionId, Position};
@@ -15,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// State of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum PartitionState {
     /// Being acquired and loaded.
@@ -32,8 +30,15 @@ pub enum PartitionState {
     Elsewhere,
 }
 
+impl std::fmt::Display for PartitionState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl PartitionState {
-    fn name(self) -> &'static str {
+    /// Its name in answers, metrics and records.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Live => "live",
@@ -75,8 +80,8 @@ pub(crate) type Incarnation = u64;
 pub struct PartitionStatus {
     /// The partition.
     pub partition: PartitionId,
-    /// `starting`, `live`, `holding`, `restarting`, `stopped`, or `elsewhere`: another node owns it.
-    pub state: &'static str,
+    /// What it is doing here.
+    pub state: PartitionState,
     /// Node that owns it, as far as is known here.
     pub owner: Option<NodeId>,
     /// Epoch of its owner.
@@ -100,12 +105,12 @@ pub struct PartitionStatus {
     pub events: u64,
 }
 
-/// What actor, supervisor and router share of one partition.
+/// The progress of one partition.
 ///
-/// The actor writes through `PartitionShared::write`, which refuses whoever was replaced; the
-/// supervisor writes directly, while there is no actor.
+/// The actor writes through `Progress::write`, which refuses whoever was replaced; the supervisor writes
+/// directly, while there is no actor.
 #[derive(Debug)]
-pub struct PartitionShared {
+pub struct Progress {
     /// The partition.
     pub partition: PartitionId,
     state: AtomicU8,
@@ -124,18 +129,12 @@ pub struct PartitionShared {
     pub(crate) pending_batches: AtomicU64,
     pub(crate) store_requests: AtomicU64,
     pub(crate) last_failure: Mutex<Option<String>>,
-    pub(crate) address: Watched<Option<Addr<PartitionActor>>>,
-    /// Node that holds it, or else is to.
-    pub(crate) owner: Watched<Option<NodeId>>,
-    pub(crate) watches: MemberWatches,
-    /// Whether another node would take it.
-    pub(crate) can_give_away: AtomicBool,
     incarnation: Mutex<Incarnation>,
     hold: Mutex<Option<Ticket>>,
     remediations: Arc<Remediations>,
 }
 
-impl PartitionShared {
+impl Progress {
     /// A partition that has not started.
     pub fn new(partition: PartitionId, remediations: Arc<Remediations>) -> Self {
         Self {
@@ -155,25 +154,22 @@ impl PartitionShared {
             pending_batches: AtomicU64::new(0),
             store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
-            address: Watched::new(None),
-            owner: Watched::new(None),
-            watches: MemberWatches::default(),
-            can_give_away: AtomicBool::new(false),
             incarnation: Mutex::new(0),
             hold: Mutex::new(None),
             remediations,
         }
     }
 
-    /// From now on no earlier actor writes here or is asked anything; the number of the next one.
-    pub(crate) fn take_over(&self) -> Incarnation {
+    /// From now on no earlier actor writes here; the number of the next one. `withdraw` takes the earlier one
+    /// out of reach, before the next one can be put there.
+    pub(crate) fn take_over(&self, withdraw: impl FnOnce()) -> Incarnation {
         let mut incarnation = self.incarnation.lock();
         *incarnation += 1;
         self.held.store(0, Relaxed);
         self.end_hold();
         self.pending_batches.store(0, Relaxed);
         self.store_requests.store(0, Relaxed);
-        self.address.set(None);
+        withdraw();
         *incarnation
     }
 
@@ -198,20 +194,20 @@ impl PartitionShared {
 
     /// The current actor waits for what is away; it goes on answering.
     pub(crate) fn hold(&self, incarnation: Incarnation, what: Hold, error: &PortError, wait_ms: u64) {
-        self.write(incarnation, |shared| {
-            let before = shared.standing();
-            let held = shared.held.fetch_or(what as u8, Relaxed);
+        self.write(incarnation, |progress| {
+            let before = progress.standing();
+            let held = progress.held.fetch_or(what as u8, Relaxed);
             if held == 0 {
-                *shared.last_failure.lock() = Some(error.to_string());
+                *progress.last_failure.lock() = Some(error.to_string());
                 let begun = Begun {
-                    partition: shared.partition,
+                    partition: progress.partition,
                     fault: "unavailable",
                     detail: error.to_string(),
                     action: Action::Hold { wait_ms },
                     position: None,
                     before,
                 };
-                *shared.hold.lock() = Some(shared.remediations.begin(begun));
+                *progress.hold.lock() = Some(progress.remediations.begin(begun));
             }
         });
     }
@@ -221,10 +217,10 @@ impl PartitionShared {
         if self.held.load(Relaxed) & what as u8 == 0 {
             return;
         }
-        self.write(incarnation, |shared| {
-            let held = shared.held.fetch_and(!(what as u8), Relaxed);
+        self.write(incarnation, |progress| {
+            let held = progress.held.fetch_and(!(what as u8), Relaxed);
             if held & !(what as u8) == 0 {
-                shared.end_hold();
+                progress.end_hold();
             }
         });
     }
@@ -253,14 +249,14 @@ impl PartitionShared {
         }
     }
 
-    /// As operators see it.
-    pub fn status(&self) -> PartitionStatus {
+    /// As operators see it, run by `owner`.
+    pub(crate) fn status(&self, owner: Option<NodeId>) -> PartitionStatus {
         let folded = self.folded.load(Relaxed);
         let log_last = self.log_last.load(Relaxed);
         PartitionStatus {
             partition: self.partition,
-            state: self.state().name(),
-            owner: self.owner.get(),
+            state: self.state(),
+            owner,
             epoch: self.epoch.load(Relaxed),
             folded,
             committed: self.committed.load(Relaxed),

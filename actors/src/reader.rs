@@ -2,7 +2,7 @@
 
 use crate::faults::Faults;
 use crate::partition_actor::{FoldBatch, PartitionActor, ReadingFailed};
-use crate::progress::{Hold, Incarnation, PartitionShared};
+use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use actix::Addr;
@@ -20,7 +20,7 @@ const STALL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20)
 #[derive(Clone)]
 pub struct Reader {
     pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) shared: Arc<PartitionShared>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) incarnation: Incarnation,
     pub(crate) actor: Addr<PartitionActor>,
     pub(crate) settings: Arc<EngineSettings>,
@@ -46,8 +46,8 @@ impl Reader {
     /// Reads until the actor is gone. What fails is opened again, behind the last record that was
     /// handed over.
     async fn read(&self) {
-        let partition = self.shared.partition;
-        let mut after = self.shared.read.load(Relaxed);
+        let partition = self.progress.partition;
+        let mut after = self.progress.read.load(Relaxed);
         let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
         let mut backoff = Backoff::new(10, 1_000);
         'open: loop {
@@ -66,7 +66,7 @@ impl Reader {
                 }
             };
             self.set_open(true);
-            self.shared.resume(self.incarnation, Hold::Log);
+            self.progress.resume(self.incarnation, Hold::Log);
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
                 let next = tokio::select! {
@@ -92,24 +92,24 @@ impl Reader {
     }
 
     fn set_open(&self, open: bool) {
-        self.shared.write(self.incarnation, |shared| shared.reader_open.store(open, Relaxed));
+        self.progress.write(self.incarnation, |progress| progress.reader_open.store(open, Relaxed));
     }
 
     /// Returns once a stall is injected: never, where faults are not allowed.
     async fn injected_stall(&self) {
         let Some(faults) = &self.faults else { return std::future::pending().await };
-        while !faults.take_stall(self.shared.partition) {
+        while !faults.take_stall(self.progress.partition) {
             tokio::time::sleep(STALL_INTERVAL).await;
         }
-        tracing::warn!(partition = %self.shared.partition, "injected: the reader stalls");
+        tracing::warn!(partition = %self.progress.partition, "injected: the reader stalls");
     }
 
     async fn wait(&self, error: &nearline_ports::PortError, backoff: &mut Backoff, what: &str) {
-        let partition = self.shared.partition;
+        let partition = self.progress.partition;
         tracing::warn!(%partition, %error, "{what}");
         metrics::counter!("nearline_reader_failures_total").increment(1);
         let wait = backoff.next_wait();
-        self.shared.hold(self.incarnation, Hold::Log, error, wait.as_millis() as u64);
+        self.progress.hold(self.incarnation, Hold::Log, error, wait.as_millis() as u64);
         tokio::time::sleep(wait).await;
     }
 }

@@ -2,8 +2,8 @@
 //! store, else answers without.
 
 use crate::partition_actor::GetMember;
+use crate::partition_handle::PartitionHandle;
 use crate::peers::{self, MemberQuestion, MemberReply};
-use crate::progress::PartitionShared;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::{MemberSnapshot, Position};
@@ -90,7 +90,7 @@ impl std::error::Error for NotReached {}
 #[derive(Clone)]
 pub struct Router {
     node: NodeId,
-    partitions: Arc<[Arc<PartitionShared>]>,
+    partitions: Arc<[Arc<PartitionHandle>]>,
     ports: Ports,
     deadline: Duration,
     hedge_after: Duration,
@@ -102,7 +102,7 @@ impl Router {
     /// answered after `hedge_after`.
     pub fn new(
         node: NodeId,
-        partitions: Arc<[Arc<PartitionShared>]>,
+        partitions: Arc<[Arc<PartitionHandle>]>,
         ports: Ports,
         deadline: Duration,
         hedge_after: Duration,
@@ -123,22 +123,22 @@ impl Router {
         after: Option<Position>,
     ) -> Result<MemberAnswer, NotReached> {
         let partition = partition_of(member, self.partitions.len() as u16);
-        let shared = &self.partitions[usize::from(partition.0)];
+        let handle = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();
         let wanted = after.unwrap_or(0);
         let deadline = start + self.deadline;
-        let not_reached = |log_end| NotReached { position: shared.folded.load(Relaxed), wanted, log_end };
+        let not_reached = |log_end| NotReached { position: handle.folded.load(Relaxed), wanted, log_end };
         let answered = timeout_at(deadline, async {
             tokio::select! {
                 biased;
-                Some(snapshot) = self.ask_owner(shared, member, complete, wanted, deadline) => {
+                Some(snapshot) = self.ask_owner(handle, member, complete, wanted, deadline) => {
                     Some(Ok(answer(Source::Live, Some(snapshot))))
                 }
                 // An owner that is slow, being rebuilt or dead is not waited for alone.
                 Some(snapshot) = self.hedge(member, complete, wanted, start) => {
                     Some(Ok(answer(Source::Store, Some(snapshot))))
                 }
-                Some(end) = self.log_end_before(shared, wanted) => Some(Err(not_reached(Some(end)))),
+                Some(end) = self.log_end_before(handle, wanted) => Some(Err(not_reached(Some(end)))),
                 else => None,
             }
         });
@@ -167,32 +167,32 @@ impl Router {
 
     /// The end of the partition's log, if it is before `wanted`. What was acknowledged is in the log, so
     /// a position beyond its end was not given for this partition.
-    async fn log_end_before(&self, shared: &PartitionShared, wanted: Position) -> Option<Position> {
-        if shared.folded.load(Relaxed) >= wanted {
+    async fn log_end_before(&self, handle: &PartitionHandle, wanted: Position) -> Option<Position> {
+        if handle.folded.load(Relaxed) >= wanted {
             return None;
         }
-        let end = self.ports.log.bounds(shared.partition).await.ok()?.last;
-        (end < wanted && shared.folded.load(Relaxed) < wanted).then_some(end)
+        let end = self.ports.log.bounds(handle.partition).await.ok()?.last;
+        (end < wanted && handle.folded.load(Relaxed) < wanted).then_some(end)
     }
 
     /// Whether this node is to run the partition, as far as it knows.
-    fn is_here(&self, shared: &PartitionShared) -> bool {
-        shared.owner.get().is_none_or(|owner| owner == self.node)
+    fn is_here(&self, handle: &PartitionHandle) -> bool {
+        handle.owner.get().is_none_or(|owner| owner == self.node)
     }
 
     /// Asks whoever owns the partition, and follows it when it moves.
     async fn ask_owner(
         &self,
-        shared: &PartitionShared,
+        handle: &PartitionHandle,
         member: &str,
         complete: bool,
         after: Position,
         deadline: Instant,
     ) -> Option<MemberSnapshot> {
         loop {
-            let owner = shared.owner.get().filter(|owner| *owner != self.node);
+            let owner = handle.owner.get().filter(|owner| *owner != self.node);
             let Some(owner) = owner else {
-                match self.ask_actor(shared, member, complete, after).await {
+                match self.ask_actor(handle, member, complete, after).await {
                     Some(snapshot) => return Some(snapshot),
                     // It moved away.
                     None => continue,
@@ -211,7 +211,7 @@ impl Router {
                 Ok(MemberReply::NotHere) => {}
                 Err(error) => tracing::debug!(%owner, %error, "the owner does not answer"),
             }
-            let mut owners = shared.owner.watch();
+            let mut owners = handle.owner.watch();
             // Either it is known anew who owns it, or the owner gets there in a moment.
             let _moved = tokio::time::timeout(ASK_AGAIN, owners.changed()).await;
         }
@@ -225,24 +225,24 @@ impl Router {
         after: Position,
     ) -> Option<MemberSnapshot> {
         let partition = partition_of(member, self.partitions.len() as u16);
-        let shared = &self.partitions[usize::from(partition.0)];
-        if !self.is_here(shared) {
+        let handle = &self.partitions[usize::from(partition.0)];
+        if !self.is_here(handle) {
             return None;
         }
-        self.ask_actor(shared, member, complete, after).await
+        self.ask_actor(handle, member, complete, after).await
     }
 
     /// Asks the actor; while there is none (it is being rebuilt), waits for the next one. `None`: the
     /// partition now belongs to another node.
     async fn ask_actor(
         &self,
-        shared: &PartitionShared,
+        handle: &PartitionHandle,
         member: &str,
         complete: bool,
         after: Position,
     ) -> Option<MemberSnapshot> {
-        let mut addresses = shared.address.watch();
-        let mut owners = shared.owner.watch();
+        let mut addresses = handle.address.watch();
+        let mut owners = handle.owner.watch();
         loop {
             let address = addresses.look();
             owners.look();
@@ -257,7 +257,7 @@ impl Router {
                     _replaced = addresses.changed() => continue,
                 }
             }
-            if !self.is_here(shared) {
+            if !self.is_here(handle) {
                 return None;
             }
             tokio::select! {

@@ -10,58 +10,21 @@ mod build;
 mod watch;
 
 use crate::aggregates_actor::AggregatesActor;
-use crate::faults::Faults;
+use crate::node::SupervisedNode;
 use crate::partition_actor::{Ended, PartitionActor};
-use crate::progress::{PartitionShared, PartitionState};
-use crate::remediations::{Begun, Remediations, Ticket};
+use crate::partition_handle::PartitionHandle;
+use crate::progress::PartitionState;
+use crate::remediations::{Begun, Ticket};
 use crate::settings::EngineSettings;
-use crate::workers::Workers;
 use actix::prelude::*;
 use nearline_model::Position;
-use nearline_model::control::remediation::{Action, FailureHistory, Fault, NodeHistory, Standing};
+use nearline_model::control::remediation::{Action, FailureHistory, Fault, Standing};
 use nearline_model::quarantine::Quarantined;
 use nearline_ports::{PortError, Ports};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::watch as watched;
-
-/// What the supervisors of a node share.
-pub struct Node {
-    /// The threads of the actors.
-    pub workers: Workers,
-    /// Remediations.
-    pub remediations: Arc<Remediations>,
-    /// Faults on purpose, where they are allowed.
-    pub faults: Option<Arc<Faults>>,
-    history: Mutex<NodeHistory>,
-    origin: tokio::time::Instant,
-    exit: watched::Sender<Option<String>>,
-}
-
-impl Node {
-    /// A node without failures yet.
-    pub fn new(workers: Workers, remediations: Arc<Remediations>, faults: Option<Arc<Faults>>) -> Self {
-        Self {
-            workers,
-            remediations,
-            faults,
-            history: Mutex::default(),
-            origin: tokio::time::Instant::now(),
-            exit: watched::Sender::new(None),
-        }
-    }
-
-    /// Why the process is to end, once the policy says so.
-    pub fn exit(&self) -> watched::Receiver<Option<String>> {
-        self.exit.subscribe()
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        self.origin.elapsed().as_millis() as u64
-    }
-}
 
 /// What a supervisor needs.
 pub struct Supervisor {
@@ -69,12 +32,12 @@ pub struct Supervisor {
     pub ports: Ports,
     /// Settings of the engine.
     pub settings: Arc<EngineSettings>,
-    /// What is shared of the partition.
-    pub shared: Arc<PartitionShared>,
+    /// The partition.
+    pub handle: Arc<PartitionHandle>,
     /// Where deltas go.
     pub aggregates: Addr<AggregatesActor>,
     /// What all supervisors share.
-    pub node: Arc<Node>,
+    pub node: Arc<SupervisedNode>,
     /// Turns true when the partition is given up here: an actor that ends is not built again.
     pub stopping: watched::Receiver<bool>,
 }
@@ -149,15 +112,15 @@ impl Supervisor {
         let mut memory = Memory::default();
         let mut outcome = Outcome::Stopped;
         while let Some(death) = self.live_once(&mut memory).await {
-            let before = self.shared.standing();
-            self.shared.take_over();
+            let before = self.handle.standing();
+            self.handle.take_over();
             if let Some(zombie) = &death.zombie {
                 zombie.do_send(crate::partition_actor::Retire);
             }
             if self.is_stopping() {
                 break;
             }
-            memory.history.suspects.acquit(self.shared.committed.load(Relaxed));
+            memory.history.suspects.acquit(self.handle.committed.load(Relaxed));
             let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
             self.record(&mut memory, &death, action, before);
             if !self.carry_out(&mut memory, &death, action).await || self.is_stopping() {
@@ -167,8 +130,8 @@ impl Supervisor {
                 break;
             }
         }
-        self.shared.take_over();
-        self.shared.set_state(PartitionState::Stopped);
+        self.handle.take_over();
+        self.handle.set_state(PartitionState::Stopped);
         self.finish(&mut memory);
         outcome
     }
@@ -179,15 +142,15 @@ impl Supervisor {
 
     fn judge(&self, memory: &mut Memory, fault: &Fault) -> Action {
         let (mut node, now_ms) = (self.node.history.lock(), self.node.elapsed_ms());
-        memory.history.can_give_away = self.shared.can_give_away.load(Relaxed);
+        memory.history.can_give_away = self.handle.can_give_away.load(Relaxed);
         memory.history.judge(&mut node, &self.settings.remediation, fault, now_ms, crate::retry::random())
     }
 
     fn record(&self, memory: &mut Memory, death: &Death, action: Action, before: Standing) {
-        *self.shared.last_failure.lock() = Some(death.detail.clone());
+        *self.handle.last_failure.lock() = Some(death.detail.clone());
         let holding_for = matches!(action, Action::Hold { .. }).then(|| death.fault.code());
         if holding_for.is_some() && memory.holding_for == holding_for {
-            tracing::debug!(partition = %self.shared.partition, detail = death.detail, "held still");
+            tracing::debug!(partition = %self.handle.partition, detail = death.detail, "held still");
             return;
         }
         self.finish(memory);
@@ -197,7 +160,7 @@ impl Supervisor {
             _ => None,
         };
         let begun = Begun {
-            partition: self.shared.partition,
+            partition: self.handle.partition,
             fault: death.fault.code(),
             detail: death.detail.clone(),
             action,
@@ -211,7 +174,7 @@ impl Supervisor {
     fn finish(&self, memory: &mut Memory) {
         memory.holding_for = None;
         if let Some(ticket) = memory.ticket.take() {
-            self.node.remediations.finish(ticket, self.shared.standing());
+            self.node.remediations.finish(ticket, self.handle.standing());
         }
     }
 
@@ -229,7 +192,7 @@ impl Supervisor {
                 true
             }
             Action::Exit { .. } => {
-                let detail = format!("partition {}: {}", self.shared.partition, death.detail);
+                let detail = format!("partition {}: {}", self.handle.partition, death.detail);
                 tracing::error!(
                     reason = detail,
                     "this node cannot help itself any more; the process is to end"
@@ -248,10 +211,10 @@ impl Supervisor {
         if rebuilding {
             let reason = death.fault.code();
             metrics::counter!("nearline_partition_restarts_total", "reason" => reason).increment(1);
-            self.shared.restarts.fetch_add(1, Relaxed);
-            self.shared.set_state(PartitionState::Restarting);
+            self.handle.restarts.fetch_add(1, Relaxed);
+            self.handle.set_state(PartitionState::Restarting);
         } else {
-            self.shared.set_state(PartitionState::Holding);
+            self.handle.set_state(PartitionState::Holding);
         }
         let wait = Duration::from_millis(action.wait_ms().unwrap_or(0));
         let mut stopping = self.stopping.clone();
@@ -273,9 +236,9 @@ impl Supervisor {
 
     /// Keeps the suspects for the next process. Best effort: this one has them in memory.
     async fn remember_suspects(&self, memory: &Memory) {
-        let epoch = self.shared.epoch.load(Relaxed);
-        let keeping = self.ports.quarantine.suspect(self.shared.partition, epoch, &memory.history.suspects);
-        let partition = self.shared.partition;
+        let epoch = self.handle.epoch.load(Relaxed);
+        let keeping = self.ports.quarantine.suspect(self.handle.partition, epoch, &memory.history.suspects);
+        let partition = self.handle.partition;
         match tokio::time::timeout(SUSPECT_DEADLINE, keeping).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%partition, %error, "the suspects were not stored"),

@@ -8,7 +8,7 @@ use super::{members, recommendations};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use nearline_actors::Engine;
+use nearline_actors::{Engine, PartitionState};
 use nearline_ports::JOURNAL_ENTRIES;
 
 /// The console: one page without anything from elsewhere.
@@ -55,7 +55,9 @@ async fn ready(state: State) -> HttpResponse {
     let partitions = state.engine.partitions();
     let waiting: Vec<String> = partitions
         .iter()
-        .filter(|partition| !matches!(partition.state, "live" | "elsewhere") || partition.lag > 0)
+        .filter(|partition| {
+            !matches!(partition.state, PartitionState::Live | PartitionState::Elsewhere) || partition.lag > 0
+        })
         .map(|partition| format!("{} {} lag {}", partition.partition, partition.state, partition.lag))
         .collect();
     let text = format!("not ready: partitions are catching up or stopping\n{}\n", waiting.join("\n"));
@@ -96,7 +98,7 @@ fn refresh_gauges(engine: &Engine) {
         let gauge = |name: &'static str, value: u64| {
             metrics::gauge!(name, "partition" => partition.clone()).set(value as f64);
         };
-        gauge("nearline_partition_live", u64::from(status.state == "live"));
+        gauge("nearline_partition_live", u64::from(status.state == PartitionState::Live));
         gauge("nearline_partition_epoch", status.epoch);
         gauge("nearline_partition_folded_position", status.folded);
         gauge("nearline_partition_committed_position", status.committed);

@@ -6,7 +6,7 @@ mod cluster;
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use cluster::Cluster;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
-use nearline_actors::{Engine, EngineSettings, Source};
+use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
 use nearline_model::{Aggregates, Delta, PartitionId};
 use nearline_ports::verify::aggregates::refold_aggregates;
 use parking_lot::RwLock;
@@ -23,7 +23,7 @@ fn named(node: &str) -> EngineSettings {
 }
 
 fn live_on(engine: &Engine) -> Vec<u16> {
-    let live = engine.partitions().into_iter().filter(|status| status.state == "live");
+    let live = engine.partitions().into_iter().filter(|status| status.state == PartitionState::Live);
     live.map(|status| status.partition.0).collect()
 }
 

@@ -3,7 +3,7 @@
 mod servers;
 
 use crate::bed::{Bed, PARTITIONS, audience_events, eventually, play, run};
-use nearline_actors::{EngineSettings, FaultProbe, Source};
+use nearline_actors::{EngineSettings, FaultProbe, PartitionState, Source};
 use nearline_model::PartitionId;
 use nearline_model::identifier::partition_of;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn an_owner_that_was_superseded_stops_and_commits_nothing() {
             engine
                 .partitions()
                 .iter()
-                .any(|status| status.partition == partition && status.state == "stopped")
+                .any(|status| status.partition == partition && status.state == PartitionState::Stopped)
         };
         eventually("the superseded owner stops", || stopped(hit)).await;
         let position = bed.ports.store.position(hit).await.expect("the store answers");

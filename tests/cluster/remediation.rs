@@ -1,7 +1,7 @@
 //! Faults on purpose, and what the engine does about them by itself, on both backends.
 
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
-use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionStatus, Source};
+use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionState, PartitionStatus, Source};
 use nearline_model::PartitionId;
 use nearline_model::control::remediation::{Remediation, RemediationSettings};
 use nearline_model::identifier::partition_of;
@@ -201,7 +201,7 @@ fn an_actor_that_blocks_its_thread_is_replaced_within_a_second_and_its_zombie_ch
         bed.assert_state_is_fold_of_log(&engine, &settings).await;
         let end = status(&engine);
         assert_eq!(end.epoch, settled.epoch, "nobody was fenced but the zombie");
-        assert!(end.committed >= stored && end.restarts == 1 && end.state == "live", "{end:?}");
+        assert!(end.committed >= stored && end.restarts == 1 && end.state == PartitionState::Live, "{end:?}");
         assert_eq!(history(&engine).await[..6].last().map(String::as_str), Some("baited"));
         engine.stop().await;
     });
@@ -219,7 +219,7 @@ async fn a_zombie_commits_nothing(bed: Bed) {
     engine.inject_hang(hit(), Duration::from_secs(4)).expect("injected");
     eventually("another actor has taken over", || {
         let now = status(&engine);
-        now.epoch > before.epoch && now.state == "live" && now.folded >= position
+        now.epoch > before.epoch && now.state == PartitionState::Live && now.folded >= position
     })
     .await;
     assert_eq!(engine.leaked_threads(), 1);
@@ -228,7 +228,12 @@ async fn a_zombie_commits_nothing(bed: Bed) {
     bed.append(plays("later-", 5)).await;
     bed.assert_state_is_fold_of_log(&engine, &settings).await;
     let end = status(&engine);
-    assert_eq!((end.epoch, end.state, end.restarts), (taken_over, "live", 1), "{:?}", end.last_failure);
+    assert_eq!(
+        (end.epoch, end.state, end.restarts),
+        (taken_over, PartitionState::Live, 1),
+        "{:?}",
+        end.last_failure
+    );
     assert_eq!(history(&engine).await.len(), 10);
     engine.stop().await;
 }
@@ -316,7 +321,7 @@ fn while_redis_is_killed_partitions_hold_and_answer_and_they_resume_by_themselve
         engine.caught_up().await.expect("caught up");
         bed.servers.as_mut().expect("servers").1.stop();
         bed.append(plays("behind-", 5)).await;
-        eventually("the partition holds", || status(&engine).state == "holding").await;
+        eventually("the partition holds", || status(&engine).state == PartitionState::Holding).await;
         let answer = engine.member("victim", false, None).await.expect("answered");
         assert_eq!(answer.source, Source::Live, "what is in memory is answered while holding");
         assert_eq!(answer.snapshot.expect("live").history.len(), 10, "and folding goes on");
@@ -326,7 +331,7 @@ fn while_redis_is_killed_partitions_hold_and_answer_and_they_resume_by_themselve
         bed.servers.as_mut().expect("servers").1.restart().expect("redis restarts");
         bed.assert_state_is_fold_of_log(&engine, &settings).await;
         let end = status(&engine);
-        assert_eq!((end.state, end.restarts), ("live", 1), "{:?}", end.last_failure);
+        assert_eq!((end.state, end.restarts), (PartitionState::Live, 1), "{:?}", end.last_failure);
         let holds = remediations(&engine, "hold").await;
         assert!(holds.iter().any(|kept| kept.fault == "unavailable" && kept.partition == hit()));
         engine.stop().await;
@@ -344,12 +349,12 @@ fn a_store_that_does_not_answer_is_a_hold_within_a_second_and_no_hung_actor() {
         let pause = bed.servers.as_ref().expect("servers").1.pause().expect("stopped by a signal");
         bed.append(plays("behind-", 5)).await;
         let since = Instant::now();
-        eventually("the partition holds", || status(&engine).state == "holding").await;
+        eventually("the partition holds", || status(&engine).state == PartitionState::Holding).await;
         // The commit begins within its interval; then silence is noticed long before the time-out.
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
         drop(pause);
         bed.assert_state_is_fold_of_log(&engine, &settings).await;
-        eventually("it is live again", || status(&engine).state == "live").await;
+        eventually("it is live again", || status(&engine).state == PartitionState::Live).await;
         assert!(engine.partitions().iter().all(|status| status.restarts == 0), "nobody was replaced for it");
         engine.stop().await;
     });

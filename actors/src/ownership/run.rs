@@ -2,7 +2,8 @@
 
 use super::{Happened, Shell};
 use crate::partition_actor::Stop;
-use crate::progress::{PartitionShared, PartitionState};
+use crate::partition_handle::PartitionHandle;
+use crate::progress::PartitionState;
 use crate::retry::Backoff;
 use crate::supervisor::{Outcome, Supervisor};
 use futures_util::FutureExt;
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 pub(super) struct Run {
     /// Epoch seen last; 0: not acquired yet.
     pub(super) epoch: OwnerEpoch,
-    shared: Arc<PartitionShared>,
+    handle: Arc<PartitionHandle>,
     stopping: watch::Sender<bool>,
     /// Dropped with the run.
     over: watch::Sender<()>,
@@ -28,15 +29,15 @@ impl Run {
         partition: PartitionId,
         happened: mpsc::UnboundedSender<Happened>,
     ) -> Self {
-        let shared = shell.partitions[usize::from(partition.0)].clone();
-        shared.epoch.store(0, Relaxed);
-        shared.set_state(PartitionState::Starting);
+        let handle = shell.partitions[usize::from(partition.0)].clone();
+        handle.epoch.store(0, Relaxed);
+        handle.set_state(PartitionState::Starting);
         let stopping = watch::Sender::new(false);
         let supervisor = Supervisor {
             ports: shell.ports.clone(),
             settings: shell.settings.clone(),
-            shared: shared.clone(),
-            aggregates: shell.aggregates.clone(),
+            handle: handle.clone(),
+            aggregates: shell.aggregates_actor.clone(),
             node: shell.supervised.clone(),
             stopping: stopping.subscribe(),
         };
@@ -47,13 +48,13 @@ impl Run {
                 let _closed = end.happened.send(Happened::GivenAway(partition));
             }
         });
-        Self { epoch: 0, shared, stopping, over: watch::Sender::new(()) }
+        Self { epoch: 0, handle, stopping, over: watch::Sender::new(()) }
     }
 
     /// Asks the actor to commit and end; one that is still being built is asked when it is there.
     pub(super) fn stop(&self) {
         self.stopping.send_replace(true);
-        let mut addresses = self.shared.address.watch();
+        let mut addresses = self.handle.address.watch();
         let mut over = self.over.subscribe();
         actix_rt::spawn(async move {
             loop {
@@ -77,7 +78,7 @@ async fn supervise(supervisor: Supervisor) -> Outcome {
         if let Ok(outcome) = std::panic::AssertUnwindSafe(supervisor.run()).catch_unwind().await {
             return outcome;
         }
-        let partition = supervisor.shared.partition;
+        let partition = supervisor.handle.partition;
         tracing::error!(%partition, "the supervisor panicked, which is a bug; it begins anew");
         metrics::counter!("nearline_supervisor_panics_total").increment(1);
         tokio::time::sleep(backoff.next_wait()).await;

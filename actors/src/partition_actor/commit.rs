@@ -2,7 +2,7 @@
 
 use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
-use crate::progress::{Hold, Incarnation, PartitionShared};
+use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::until_done;
 use actix::prelude::*;
 use nearline_model::aggregates::Added;
@@ -36,7 +36,7 @@ impl PartitionActor {
         let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
         let committing = carry_out(
             self.ports.clone(),
-            Holder { shared: self.shared.clone(), incarnation: self.incarnation },
+            Holder { progress: self.progress.clone(), incarnation: self.incarnation },
             self.aggregates.clone(),
             commit.clone(),
             letters,
@@ -52,8 +52,8 @@ impl PartitionActor {
                     metrics::counter!("nearline_commit_events_total").increment(events);
                     metrics::counter!("nearline_commit_members_total").increment(commit.members.len() as u64);
                     let mut before = 0;
-                    actor.shared.write(actor.incarnation, |shared| {
-                        before = shared.committed.swap(commit.position, Relaxed);
+                    actor.progress.write(actor.incarnation, |progress| {
+                        before = progress.committed.swap(commit.position, Relaxed);
                     });
                     check_invariant!(
                         I4,
@@ -99,7 +99,7 @@ fn dead_letter(commit: &Commit, rejected: RejectedRecord) -> DeadLetter {
 
 /// Says that the actor waits for the store.
 struct Holder {
-    shared: Arc<PartitionShared>,
+    progress: Arc<Progress>,
     incarnation: Incarnation,
 }
 
@@ -111,7 +111,7 @@ async fn carry_out(
     letters: Vec<DeadLetter>,
 ) -> Result<(), PortError> {
     let hold = |error: &PortError| {
-        holder.shared.hold(holder.incarnation, Hold::Commit, error, 0);
+        holder.progress.hold(holder.incarnation, Hold::Commit, error, 0);
         metrics::counter!("nearline_commit_retries_total").increment(1);
         tracing::warn!(partition = %commit.partition, %error, "commit is held");
     };
@@ -119,7 +119,7 @@ async fn carry_out(
         until_done(|| ports.dead_letters.put(letters.clone()), hold).await?;
     }
     until_done(|| ports.store.commit(commit.clone()), hold).await?;
-    holder.shared.resume(holder.incarnation, Hold::Commit);
+    holder.progress.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(AddDelta(commit.delta.clone())).await;
     if let Ok(Added::Gap { .. }) = learned {
         // An earlier delta did not arrive here, or was undone by the store: the store has what counts. It may

@@ -35,8 +35,8 @@ impl PartitionActor {
             self.pending.push_back(PendingBatch { admitted, alone, _permit });
             self.load(missing, context);
         }
-        self.shared.write(self.incarnation, |shared| {
-            shared.read.fetch_max(last, Relaxed);
+        self.progress.write(self.incarnation, |progress| {
+            progress.read.fetch_max(last, Relaxed);
         });
         true
     }
@@ -86,7 +86,7 @@ impl PartitionActor {
         let records = batch.admitted.batch.len() as u64;
         let partition_id = self.partition.id();
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
-        let mut watched = self.shared.watches.watched();
+        let mut watched = self.watches.watched();
         let mut folding = None;
         let partition = &mut self.partition;
         // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
@@ -112,10 +112,10 @@ impl PartitionActor {
                     return;
                 }
                 if let Some(watched) = watched {
-                    self.shared.watches.tell(watched, self.partition.folded());
+                    self.watches.tell(watched, self.partition.folded());
                 }
-                self.shared.write(self.incarnation, |shared| {
-                    shared.events.fetch_add(records, Relaxed);
+                self.progress.write(self.incarnation, |progress| {
+                    progress.events.fetch_add(records, Relaxed);
                 });
                 for (outcome, count) in [
                     ("changed", folded.changed),

@@ -22,17 +22,18 @@ impl PartitionActor {
     fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
         let members: Vec<Box<str>> =
             slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
-        let (store, shared, partition) = (self.ports.store.clone(), self.shared.clone(), self.partition.id());
+        let (store, progress, partition) =
+            (self.ports.store.clone(), self.progress.clone(), self.partition.id());
         self.loads_running += 1;
         let (incarnation, epoch) = (self.incarnation, self.epoch);
-        let committed = self.shared.committed.load(Relaxed);
+        let committed = self.progress.committed.load(Relaxed);
         let loading = async move {
             let hold = |error: &PortError| {
-                shared.hold(incarnation, Hold::Load, error, 0);
+                progress.hold(incarnation, Hold::Load, error, 0);
                 tracing::warn!(%partition, %error, "loading members is held");
             };
             let loaded = until_done(|| store.load_owned(partition, epoch, &members), hold).await;
-            shared.resume(incarnation, Hold::Load);
+            progress.resume(incarnation, Hold::Load);
             loaded
         };
         context.spawn(loading.into_actor(self).map(move |loaded, actor, context| {

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 impl Supervisor {
     /// Takes the partition over and starts an actor and its reader; `None`: the engine is stopping.
     pub(super) async fn build(&self, memory: &mut Memory) -> Result<Option<Life>, PortError> {
-        let id = self.shared.partition;
+        let id = self.handle.partition;
         let (acquired, quarantine) = self.acquire(memory).await?;
         let (epoch, position) = (acquired.epoch, acquired.position);
         if !self.aggregates.connected() {
@@ -23,9 +23,9 @@ impl Supervisor {
         }
         self.catch_up(position);
         let partition = self.restore(acquired).await?;
-        let incarnation = self.shared.take_over();
-        self.shared.epoch.store(epoch, Relaxed);
-        for place in [&self.shared.folded, &self.shared.committed, &self.shared.read] {
+        let incarnation = self.handle.take_over();
+        self.handle.epoch.store(epoch, Relaxed);
+        for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position, Relaxed);
         }
         let worker = self.node.workers.of(usize::from(id.0));
@@ -38,7 +38,8 @@ impl Supervisor {
             epoch,
             ports: self.ports.clone(),
             settings: self.settings.clone(),
-            shared: self.shared.clone(),
+            progress: self.handle.progress.clone(),
+            watches: self.handle.watches.clone(),
             incarnation,
             aggregates: self.aggregates.clone(),
             worker: worker.clone(),
@@ -48,16 +49,16 @@ impl Supervisor {
             live,
             ended: why.clone(),
         };
+        let handle = self.handle.clone();
         worker.spawn_fn(move || {
-            let (shared, settings) = (parts.shared.clone(), parts.settings.clone());
+            let (progress, settings) = (parts.progress.clone(), parts.settings.clone());
             let context = Context::new();
             let actor = context.address();
             let running = actix_rt::spawn(context.into_future(PartitionActor::new(parts)));
             let (log, faults) = reader_parts;
-            let reader =
-                Reader { log, shared: shared.clone(), incarnation, actor: actor.clone(), settings, faults };
+            let reader = Reader { log, progress, incarnation, actor: actor.clone(), settings, faults };
             actix_rt::spawn(reader.run(control));
-            shared.write(incarnation, |shared| shared.address.set(Some(actor)));
+            handle.write(incarnation, |_| handle.address.set(Some(actor)));
             actix_rt::spawn(async move {
                 let joined = running.await;
                 let told = why.lock().take();
@@ -83,7 +84,7 @@ impl Supervisor {
     /// What was committed but not learned here before is in the outbox. The partition does not wait for it:
     /// a node that has just joined has much to learn. What is committed next finds the gap if this fails.
     fn catch_up(&self, position: Position) {
-        let (aggregates, partition) = (self.aggregates.clone(), self.shared.partition);
+        let (aggregates, partition) = (self.aggregates.clone(), self.handle.partition);
         actix_rt::spawn(async move {
             match aggregates.send(CatchUp(partition, position)).await {
                 Ok(Ok(())) | Err(_) => {}
@@ -93,7 +94,7 @@ impl Supervisor {
     }
 
     async fn acquire(&self, memory: &mut Memory) -> Result<(Acquired, Quarantine), PortError> {
-        let id = self.shared.partition;
+        let id = self.handle.partition;
         let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
         let acquired = self.ports.store.acquire(id, &settings).await?;
         if let Some(kept) = &acquired.settings {
@@ -122,7 +123,7 @@ impl Supervisor {
 
     /// Off this thread: all supervisors share it, and there may be very many symbols.
     async fn restore(&self, acquired: Acquired) -> Result<Partition, PortError> {
-        let (id, partitions) = (self.shared.partition, self.ports.log.partitions());
+        let (id, partitions) = (self.handle.partition, self.ports.log.partitions());
         let fold = self.settings.fold.clone();
         let restore = move || Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols);
         let what = || format!("symbols of {id}");

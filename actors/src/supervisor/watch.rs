@@ -1,7 +1,8 @@
 //! Watching an actor from its start to its end.
 
 use super::{Death, Life, Memory, Supervisor};
-use crate::progress::{Hold, PartitionShared};
+use crate::partition_handle::PartitionHandle;
+use crate::progress::Hold;
 use crate::remediations::{Begun, Ticket};
 use crate::workers::Worker;
 use nearline_model::Position;
@@ -29,7 +30,7 @@ impl Supervisor {
         let mut watchdog = Watchdog::new(
             self.settings.hang_ms.max(1),
             self.settings.reader_stall_ms.max(1),
-            &sample(&self.shared, &life.worker),
+            &sample(&self.handle, &life.worker),
             now_ms(),
         );
         let mut silence = StoreSilence::default();
@@ -51,16 +52,16 @@ impl Supervisor {
                     is_live = true;
                     if live.is_ok() {
                         tracing::debug!(
-                            partition = %self.shared.partition, position = life.started_at, "actor is live"
+                            partition = %self.handle.partition, position = life.started_at, "actor is live"
                         );
                         memory.history.went_live(self.node.elapsed_ms());
                         self.finish(memory);
                     }
                 }
                 _ = looks.tick() => {
-                    let seen = sample(&self.shared, &life.worker);
+                    let seen = sample(&self.handle, &life.worker);
                     self.look_at_reader(&mut recreated, seen.read);
-                    silence.look(&self.shared, life.incarnation, hang, &seen);
+                    silence.look(&self.handle, life.incarnation, hang, &seen);
                     if let Some(symptom) = watchdog.look(&seen, now_ms())
                         && let Some(death) = self.remedy(symptom, &life, memory, &mut recreated, hang)
                     {
@@ -81,7 +82,7 @@ impl Supervisor {
         hang: Duration,
     ) -> Option<Death> {
         let for_ms = hang.as_millis();
-        let zombie = self.shared.address.get();
+        let zombie = self.handle.address.get();
         let death = match symptom {
             Symptom::ThreadBlocked => {
                 let leaked_threads = self.node.workers.leave_behind(&life.worker);
@@ -97,17 +98,17 @@ impl Supervisor {
                 Death::new(Fault::Hung, format!("batches wait, and none was folded for {for_ms} ms"))
             }
             Symptom::ReaderStalled => {
-                let (read, last) = (self.shared.read.load(Relaxed), self.shared.log_last.load(Relaxed));
+                let (read, last) = (self.handle.read.load(Relaxed), self.handle.log_last.load(Relaxed));
                 let detail = format!("the log goes up to position {last}, the reader stands at {read}");
                 let action = self.judge(memory, &Fault::ReaderStalled);
                 if action == Action::RecreateReader {
                     let begun = Begun {
-                        partition: self.shared.partition,
+                        partition: self.handle.partition,
                         fault: Fault::ReaderStalled.code(),
                         detail,
                         action,
                         position: None,
-                        before: self.shared.standing(),
+                        before: self.handle.standing(),
                     };
                     self.look_at_reader(recreated, Position::MAX);
                     *recreated = Some((read, self.node.remediations.begin(begun)));
@@ -124,7 +125,7 @@ impl Supervisor {
     fn look_at_reader(&self, recreated: &mut Option<(Position, Ticket)>, read: Position) {
         if let Some((before, ticket)) = recreated.take() {
             if read > before {
-                self.node.remediations.finish(ticket, self.shared.standing());
+                self.node.remediations.finish(ticket, self.handle.standing());
             } else {
                 *recreated = Some((before, ticket));
             }
@@ -140,8 +141,8 @@ struct StoreSilence {
 }
 
 impl StoreSilence {
-    fn look(&mut self, shared: &PartitionShared, incarnation: u64, bound: Duration, seen: &Sample) {
-        let progress = shared.committed.load(Relaxed) + seen.folded;
+    fn look(&mut self, handle: &PartitionHandle, incarnation: u64, bound: Duration, seen: &Sample) {
+        let progress = handle.committed.load(Relaxed) + seen.folded;
         match self.since {
             Some((since, before)) if seen.waiting_for_store && before == progress => {
                 if since.elapsed() >= bound {
@@ -149,27 +150,27 @@ impl StoreSilence {
                         what: "the store".to_owned(),
                         detail: format!("no answer for {} ms", bound.as_millis()),
                     };
-                    shared.hold(incarnation, Hold::Answer, &error, 0);
+                    handle.hold(incarnation, Hold::Answer, &error, 0);
                 }
             }
             _ => {
-                shared.resume(incarnation, Hold::Answer);
+                handle.resume(incarnation, Hold::Answer);
                 self.since = seen.waiting_for_store.then(|| (Instant::now(), progress));
             }
         }
     }
 }
 
-fn sample(shared: &PartitionShared, worker: &Worker) -> Sample {
+fn sample(handle: &PartitionHandle, worker: &Worker) -> Sample {
     Sample {
         thread_still_for_ms: worker.still_for().as_millis() as u64,
         thread_ticks: worker.ticks(),
-        actor_turns: shared.turns.load(Relaxed),
-        pending_batches: shared.pending_batches.load(Relaxed),
-        waiting_for_store: shared.store_requests.load(Relaxed) > 0,
-        folded: shared.folded.load(Relaxed),
-        reader_open: shared.reader_open.load(Relaxed),
-        read: shared.read.load(Relaxed),
-        log_last: shared.log_last.load(Relaxed),
+        actor_turns: handle.turns.load(Relaxed),
+        pending_batches: handle.pending_batches.load(Relaxed),
+        waiting_for_store: handle.store_requests.load(Relaxed) > 0,
+        folded: handle.folded.load(Relaxed),
+        reader_open: handle.reader_open.load(Relaxed),
+        read: handle.read.load(Relaxed),
+        log_last: handle.log_last.load(Relaxed),
     }
 }

@@ -182,7 +182,7 @@ impl Cluster {
         let names: Vec<String> = self.nodes.keys().cloned().collect();
         names.iter().for_each(|name| self.terminate(name));
         run(async {
-            let bed = Bed { ports: self.ports().await, servers: None, directory: None };
+            let bed = Bed { ports: self.ports().await, servers: None, _directory: None };
             let settings = EngineSettings::default();
             let engine = Engine::start(bed.ports.clone(), settings.clone()).await.expect("the engine starts");
             bed.assert_state_is_fold_of_log(&engine, &settings).await;

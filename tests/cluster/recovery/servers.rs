@@ -1,7 +1,7 @@
 //! Redis full, Redis set back, the log purged: what an engine does about each.
 
 use crate::bed::{Bed, audience_events, eventually, play, run};
-use nearline_actors::{Engine, EngineSettings, Source};
+use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
 use nearline_servers::RedisServer;
 use std::path::Path;
 use std::time::Instant;
@@ -36,7 +36,7 @@ async fn refusals(operator: &mut redis::aio::MultiplexedConnection) -> u64 {
     of_memory.map_or(0, |count| count.trim().parse().expect("a number"))
 }
 
-fn all_are(engine: &Engine, state: &str) -> bool {
+fn all_are(engine: &Engine, state: PartitionState) -> bool {
     engine.partitions().iter().all(|status| status.state == state)
 }
 
@@ -63,7 +63,7 @@ fn while_redis_is_full_partitions_hold_and_afterwards_nothing_is_missing() {
         let mut operator = operator(redis).await;
         limit_memory(redis, "1mb").await;
         bed.append(audience_events(2_000, 100, 22)).await;
-        eventually("all partitions hold", || all_are(&engine, "holding")).await;
+        eventually("all partitions hold", || all_are(&engine, PartitionState::Holding)).await;
         let begun = Instant::now();
         while refusals(&mut operator).await < REFUSALS {
             assert!(begun.elapsed() < crate::bed::DEADLINE, "commits are not tried again");
@@ -72,13 +72,13 @@ fn while_redis_is_full_partitions_hold_and_afterwards_nothing_is_missing() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        assert!(all_are(&engine, "holding"), "{:?}", engine.partitions());
+        assert!(all_are(&engine, PartitionState::Holding), "{:?}", engine.partitions());
         assert_eq!(committed(&engine), before, "nothing was written");
         assert_eq!(engine.member("m1", false, None).await.expect("answered").source, Source::Live);
 
         limit_memory(redis, "0").await;
         bed.assert_state_is_fold_of_log(&engine, &settings()).await;
-        eventually("all partitions go on by themselves", || all_are(&engine, "live")).await;
+        eventually("all partitions go on by themselves", || all_are(&engine, PartitionState::Live)).await;
         assert!(engine.partitions().iter().all(|status| status.restarts == 0), "held, not crashed");
         engine.stop().await;
     });
@@ -128,7 +128,7 @@ async fn redis_is_set_back(is_running: bool) {
     }
     bed.append(audience_events(1_000, 100, 33)).await;
     bed.assert_state_is_fold_of_log(&engine, &settings()).await;
-    eventually("all partitions are live", || all_are(&engine, "live")).await;
+    eventually("all partitions are live", || all_are(&engine, PartitionState::Live)).await;
     engine.stop().await;
 }
 

@@ -264,7 +264,11 @@ impl Node {
     }
 
     fn live_partitions(&self) -> Vec<PartitionId> {
-        let live = self.engine.partitions().into_iter().filter(|status| status.state == "live");
+        let live = self
+            .engine
+            .partitions()
+            .into_iter()
+            .filter(|status| status.state == nearline_actors::PartitionState::Live);
         live.map(|status| status.partition).collect()
     }
 }

@@ -15,7 +15,7 @@ use super::world::World;
 use actix::{Actor, Addr};
 use nearline_actors::aggregates_actor::AggregatesActor;
 use nearline_actors::router::Source;
-use nearline_actors::{Engine, EngineSettings, FaultProbe, Threads};
+use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionState, Threads};
 use nearline_audience::dice::Dice;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::partition_of;
@@ -168,7 +168,8 @@ impl Node {
         let engine = self.state.engine.borrow();
         let statuses = engine.as_ref()?.partitions();
         let status = &statuses[usize::from(partition.0)];
-        (status.epoch > 0 && !["elsewhere", "stopped"].contains(&status.state)).then_some(status.epoch)
+        (status.epoch > 0 && ![PartitionState::Elsewhere, PartitionState::Stopped].contains(&status.state))
+            .then_some(status.epoch)
     }
 
     /// What its tasks do.

@@ -301,7 +301,10 @@ impl World {
                     return Some(("I5", format!("node {number} has not started")));
                 };
                 runs += u32::from(node.runs(partition).is_some());
-                live += u32::from(engine.partitions()[usize::from(partition.0)].state == "live");
+                live += u32::from(
+                    engine.partitions()[usize::from(partition.0)].state
+                        == nearline_actors::PartitionState::Live,
+                );
                 if engine.aggregates().read().position(partition) != end {
                     return Some(("I2", format!("node {number} has not learned all of {partition}")));
                 }

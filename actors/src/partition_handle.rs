@@ -1,0 +1,58 @@
+//! How a partition is reached from outside: its actor's address, its owner, who watches its members, and its
+//! progress.
+
+use crate::member_watch::MemberWatches;
+use crate::partition_actor::PartitionActor;
+use crate::progress::{Incarnation, PartitionStatus, Progress};
+use crate::remediations::Remediations;
+use crate::watched::Watched;
+use actix::Addr;
+use nearline_model::PartitionId;
+use nearline_model::control::assignment::NodeId;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// One partition, as router, supervisor and ownership hold it.
+#[derive(Debug)]
+pub struct PartitionHandle {
+    pub(crate) progress: Arc<Progress>,
+    /// The current actor, once it is there.
+    pub(crate) address: Watched<Option<Addr<PartitionActor>>>,
+    /// Node that holds it, or else is to.
+    pub(crate) owner: Watched<Option<NodeId>>,
+    pub(crate) watches: Arc<MemberWatches>,
+    /// Whether another node would take it.
+    pub(crate) can_give_away: AtomicBool,
+}
+
+impl PartitionHandle {
+    /// A partition that has not started.
+    pub fn new(partition: PartitionId, remediations: Arc<Remediations>) -> Self {
+        Self {
+            progress: Arc::new(Progress::new(partition, remediations)),
+            address: Watched::new(None),
+            owner: Watched::new(None),
+            watches: Arc::default(),
+            can_give_away: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on no earlier actor writes progress or is asked anything; the number of the next one.
+    pub(crate) fn take_over(&self) -> Incarnation {
+        self.progress.take_over(|| self.address.set(None))
+    }
+
+    /// As operators see it.
+    pub fn status(&self) -> PartitionStatus {
+        self.progress.status(self.owner.get())
+    }
+}
+
+impl Deref for PartitionHandle {
+    type Target = Progress;
+
+    fn deref(&self) -> &Progress {
+        &self.progress
+    }
+}
