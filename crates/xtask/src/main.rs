@@ -1,5 +1,7 @@
 //! `cargo xtask arrows | tidy | invariants [--check] | all`
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::findings::{Allowed, Verdict};
@@ -30,7 +32,11 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match run(&asked) {
+    let mut report = String::new();
+    let outcome = run(&asked, &mut report);
+    // A reader that has seen enough (`| head`) is no failure.
+    let _ = std::io::stdout().write_all(report.as_bytes());
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -62,7 +68,7 @@ fn read_arguments(mut arguments: impl Iterator<Item = String>) -> Option<Asked> 
 }
 
 /// Makes the checks; true if all pass.
-fn run(asked: &Asked) -> Result<bool, XtaskError> {
+fn run(asked: &Asked, report: &mut String) -> Result<bool, XtaskError> {
     let here = PathBuf::from(".");
     let start = asked.root.as_ref().unwrap_or(&here);
     let start =
@@ -74,53 +80,57 @@ fn run(asked: &Asked) -> Result<bool, XtaskError> {
         let findings = match *check {
             "arrows" => {
                 let plan = arrows::read_plan(&workspace)?;
-                println!("{}", arrows::table(&workspace, &plan));
+                let _ = writeln!(report, "{}", arrows::table(&workspace, &plan));
                 arrows::check(&workspace, &plan)
             }
             "tidy" => tidy::check(&workspace, &tidy::read_rules(&workspace)?)?,
             _ => {
                 if asked.writes && invariants::write(&workspace)? {
-                    println!("{} written", invariants::GUIDE);
+                    let _ = writeln!(report, "{} written", invariants::GUIDE);
                 }
                 invariants::check(&workspace)?
             }
         };
         let verdict = Verdict::of(check, findings, &allowed);
-        tell(check, &verdict, asked);
+        tell(check, &verdict, asked, report);
         passes &= verdict.passes();
     }
-    passes &= tell_orphans(&allowed);
+    passes &= tell_orphans(&allowed, report);
     Ok(passes)
 }
 
-fn tell(check: &str, verdict: &Verdict, asked: &Asked) {
+fn tell(check: &str, verdict: &Verdict, asked: &Asked, report: &mut String) {
     for finding in &verdict.new {
         if asked.as_entries {
-            println!("{}", finding.as_entry());
+            let _ = writeln!(report, "{}", finding.as_entry());
             continue;
         }
         let Finding { rule, what, detail, .. } = finding;
-        println!("{rule}: {what}\n    {detail}");
+        let _ = writeln!(report, "{rule}: {what}\n    {detail}");
     }
     if asked.shows_known {
         for (finding, reason) in &verdict.known {
-            println!("known: {}: {}\n    {}\n    {reason}", finding.rule, finding.what, finding.detail);
+            let _ = writeln!(
+                report,
+                "known: {}: {}\n    {}\n    {reason}",
+                finding.rule, finding.what, finding.detail
+            );
         }
     }
     let known = verdict.known.len();
-    match verdict.new.len() {
-        0 => println!("{check}: nothing new, {known} known"),
-        new => println!("{check}: {new} findings, {known} known"),
-    }
+    let _ = match verdict.new.len() {
+        0 => writeln!(report, "{check}: nothing new, {known} known"),
+        new => writeln!(report, "{check}: {new} findings, {known} known"),
+    };
 }
 
 /// An entry whose rule belongs to no check would be held against nothing.
-fn tell_orphans(allowed: &Allowed) -> bool {
+fn tell_orphans(allowed: &Allowed, report: &mut String) -> bool {
     let is_known =
         |rule: &str| ["arrows/", "tidy/", "invariants/"].iter().any(|check| rule.starts_with(check));
     let orphans: Vec<_> = allowed.allowed.iter().filter(|entry| !is_known(&entry.rule)).collect();
     for entry in &orphans {
-        println!("{}: {}: no check has such a rule", xtask::findings::ALLOWED, entry.rule);
+        let _ = writeln!(report, "{}: {}: no check has such a rule", xtask::findings::ALLOWED, entry.rule);
     }
     orphans.is_empty()
 }
