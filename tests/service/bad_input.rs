@@ -300,7 +300,7 @@ fn every_bad_input_gets_the_answer_in_the_table() {
     let count = events().len() + requests().len() + configurations().len();
     let mut page = format!(
         "# Bad input\n\n{count} malformed events, requests and configurations, and the answer each gets.\n\
-         Written and checked by `tests/bad_input.rs`.\n\n"
+         Written and checked by `tests/service/bad_input.rs`.\n\n"
     );
     let service = Service::start_with(
         |config| {

@@ -1,0 +1,10 @@
+//! The checks on small made-up trees: each passes where it should and fails where it should.
+
+mod arrows;
+mod circles;
+mod findings;
+mod invariants;
+mod never;
+mod scan;
+mod tidy;
+mod tree;
