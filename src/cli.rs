@@ -15,6 +15,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use nearline_config::Config;
+use nearline_ports::{Clock, SystemClock};
 use nearline_terminal::print_all;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,8 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
+    SystemClock.now_ms()
 }
 
 #[cfg(test)]

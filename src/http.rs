@@ -29,7 +29,7 @@ mod titles;
 mod trending;
 
 use crate::telemetry::OperationalEvent;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -107,38 +107,13 @@ pub async fn serve(
     let http = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("nothing was bound"))?;
 
     let rates = Arc::new(overview::Rates::default());
-    let mut admin_address = None;
-    let mut admin_server = None;
-    if config.admin.enabled {
-        let (data, shared, prometheus) =
-            (data.clone(), web::Data::from(rates.clone()), web::Data::new(prometheus.clone()));
-        let chaos = config.chaos.enabled;
-        let admin = HttpServer::new(move || {
-            let faults = |config: &mut web::ServiceConfig| {
-                if chaos {
-                    admin_chaos::register(config);
-                }
-            };
-            App::new()
-                .app_data(data.clone())
-                .app_data(shared.clone())
-                .app_data(prometheus.clone())
-                .wrap(from_fn(access::observe))
-                .configure(faults)
-                .configure(admin_dead_letters::register)
-                .configure(admin::register)
-        });
-        let server = admin
-            .workers(1)
-            .shutdown_timeout(1)
-            .disable_signals()
-            .bind(&config.admin.address)
-            .map_err(|error| unbound("admin.address", &config.admin.address, &error))?;
-        admin_address = server.addrs().first().copied();
-        admin_server = Some(server.run());
-    }
+    let admin = match config.admin.enabled {
+        true => Some(bind_admin(config, data, rates.clone(), prometheus.clone())?),
+        false => None,
+    };
+    let (admin_address, admin_server) = admin.unzip();
     let mut handles = Vec::new();
-    for server in [Some(server.run()), admin_server].into_iter().flatten() {
+    for server in std::iter::once(server.run()).chain(admin_server) {
         handles.push(server.handle());
         actix_rt::spawn(server);
     }
@@ -156,6 +131,41 @@ pub async fn serve(
         vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep), actix_rt::spawn(trend)];
     OperationalEvent::Listening { http, admin: admin_address }.emit();
     Ok(Servers { http, admin: admin_address, handles, background, live })
+}
+
+/// Binds the operators' listener.
+fn bind_admin(
+    config: &Config,
+    data: state::State,
+    rates: Arc<overview::Rates>,
+    prometheus: PrometheusHandle,
+) -> std::io::Result<(SocketAddr, Server)> {
+    let (rates, prometheus) = (web::Data::from(rates), web::Data::new(prometheus));
+    let chaos = config.chaos.enabled;
+    let admin = HttpServer::new(move || {
+        let faults = |config: &mut web::ServiceConfig| {
+            if chaos {
+                admin_chaos::register(config);
+            }
+        };
+        App::new()
+            .app_data(data.clone())
+            .app_data(rates.clone())
+            .app_data(prometheus.clone())
+            .wrap(from_fn(access::observe))
+            .configure(faults)
+            .configure(admin_dead_letters::register)
+            .configure(admin::register)
+    });
+    let server = admin
+        .workers(1)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .bind(&config.admin.address)
+        .map_err(|error| unbound("admin.address", &config.admin.address, &error))?;
+    let address = server.addrs().first().copied();
+    let address = address.ok_or_else(|| std::io::Error::other("nothing was bound"))?;
+    Ok((address, server.run()))
 }
 
 fn unbound(key: &str, address: &str, error: &std::io::Error) -> std::io::Error {

@@ -126,6 +126,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_peer_answers_total", Unit::Count, "Questions of other nodes answered, by outcome"),
     ("nearline_peer_questions_dropped_total", Unit::Count, "Questions of other nodes that found no room"),
     ("nearline_queries_hedged_total", Unit::Count, "Queries for which the store was asked, too"),
+    (
+        "nearline_answers_without_catalogue_total",
+        Unit::Count,
+        "Questions with a country answered without titles, since the catalogue had not come",
+    ),
     ("nearline_queries_shed_total", Unit::Count, "Queries turned away because too many were under way"),
     ("nearline_supervisor_panics_total", Unit::Count, "Panics of supervisors themselves: must stay 0"),
 ];

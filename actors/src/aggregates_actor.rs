@@ -16,7 +16,8 @@ use nearline_ports::{AggregatesSnapshot, PortError, Ports};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Add a delta that was just committed.
 #[derive(Debug, Clone, Message)]

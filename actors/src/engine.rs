@@ -1,29 +1,29 @@
-//! The engine: starts the actors, answers queries, stops in order.
+//! The engine: what callers hold. It starts the actors ([`start`]), answers queries, stops in order.
+
+pub(crate) mod catalogue;
+mod injection;
+mod start;
 
 use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
 use crate::basis::Basis;
-use crate::event_loop::{EventLoop, Threads};
-use crate::faults::{Faults, InjectedFault, LONGEST_HANG, NotInjected};
+use crate::event_loop::EventLoop;
+use crate::member_answer::{MemberAnswer, NotReached, Source};
 use crate::member_watch::MemberWatch;
 use crate::node::SupervisedNode;
-use crate::ownership::{Handle, NodeStatus, Shell};
-use crate::partition_actor::{CommitNow, Inject};
+use crate::ownership::{Handle, NodeStatus};
+use crate::partition_actor::CommitNow;
 use crate::partition_handle::PartitionHandle;
-use crate::peers;
 use crate::progress::{PartitionState, PartitionStatus};
-use crate::recommender::{Answer, NotAnswered, Question, Recommender, Sources, TitleQuestion, TrendQuestion};
+use crate::recommender::{Answer, NotAnswered, Question, Recommender, TitleQuestion, TrendQuestion};
 use crate::remediations::Remediations;
-use crate::retry::Backoff;
-use crate::router::{MemberAnswer, NotReached, Router};
-use crate::settings::EngineSettings;
-use crate::solver::Solver;
-use crate::workers::Workers;
+use crate::router::Router;
 use actix::prelude::*;
-use nearline_model::catalogue::{Catalogue, Title};
+use catalogue::SharedCatalogue;
+use nearline_model::catalogue::Title;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
-use nearline_model::{Aggregates, PartitionId, Position};
-use nearline_ports::{PortError, Ports, stored};
+use nearline_model::{Aggregates, Position};
+use nearline_ports::{PortError, Ports};
 use nearline_ranking::Learned;
 use nearline_ranking::experiment::{Experiment, ExperimentResults};
 use nearline_ranking::gate::BudgetSpent;
@@ -33,14 +33,9 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Time between looks at the log's end, for lag and readiness.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// Rebuilds that a node may always make per partition within the window of its budget.
-const REBUILDS_PER_PARTITION: usize = 4;
-/// Time between looks at threads that were left behind.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 /// Longest time that stopping waits for commits.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -70,7 +65,7 @@ struct Inner {
     recommender: Recommender,
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
-    catalogue: Arc<RwLock<Catalogue>>,
+    catalogue: Arc<SharedCatalogue>,
     learned: Arc<RwLock<Arc<Learned>>>,
     event_loops: Vec<EventLoop>,
     supervised: Arc<SupervisedNode>,
@@ -80,110 +75,6 @@ struct Inner {
 }
 
 impl Engine {
-    /// Starts the engine; must be called inside an actix system. Aggregates and catalogue are
-    /// loaded when it returns; partitions go live one by one ([`Engine::is_ready`]).
-    ///
-    /// # Errors
-    /// The ports', where what is stored cannot be read or does not fit the settings.
-    pub async fn start(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
-        let count = ports.log.partitions();
-        // One stuck thread is one fault, however many partitions have to leave it.
-        let budget = &mut settings.remediation.node_rebuilds;
-        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
-        let settings = Arc::new(settings);
-        let aggregates =
-            Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
-        let catalogue: Arc<RwLock<Catalogue>> = Arc::default();
-        let mut log_at_start = Vec::with_capacity(usize::from(count));
-        for partition in 0..count {
-            log_at_start.push(ports.log.bounds(PartitionId(partition)).await?.last);
-        }
-        let stopping = Arc::new(AtomicBool::new(false));
-        follow_catalogue(&ports, catalogue.clone(), stopping.clone()).await?;
-
-        let threads = settings.threads;
-        let learning = EventLoop::new(threads);
-        let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
-        let keeper = Arc::new(AtomicBool::new(false));
-        let actor =
-            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
-        let aggregates_actor = learning.start(actor);
-        let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
-        let faults = settings.chaos.then(Arc::<Faults>::default);
-        let workers = Workers::start(threads, settings.workers);
-        let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
-        let partitions: Arc<[Arc<PartitionHandle>]> = (0..count)
-            .map(|partition| Arc::new(PartitionHandle::new(PartitionId(partition), remediations.clone())))
-            .collect();
-        let node = match settings.node.as_str() {
-            "" => NodeId::new(format!("node-{:08x}", crate::retry::random() as u32)),
-            name => NodeId::new(name),
-        };
-        // On a thread of their own: an actor that blocks its thread does not block who watches it.
-        let supervision = EventLoop::new(threads);
-        let shell = Shell {
-            ports: ports.clone(),
-            settings: settings.clone(),
-            node: node.clone(),
-            partitions: partitions.clone(),
-            aggregates_actor: aggregates_actor.clone(),
-            aggregates: aggregates.clone(),
-            supervision: supervision.clone(),
-            supervised: supervised.clone(),
-            keeper,
-        };
-        let owning = EventLoop::new(threads);
-        let ownership = shell.start(&owning);
-        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
-        let solver = Solver {
-            aggregates: aggregates.clone(),
-            catalogue: catalogue.clone(),
-            learned: learned.clone(),
-            solved_titles: settings.solved_titles,
-            stopping: stopping.clone(),
-        };
-        if threads == Threads::Own {
-            learning.spawn(solver.run());
-        }
-        supervision.spawn(sweep(supervised.clone()));
-        let event_loops = vec![owning, supervision, learning];
-        let router = Router::new(
-            node.clone(),
-            partitions.clone(),
-            ports.clone(),
-            Duration::from_millis(settings.query_deadline_ms.max(1)),
-            Duration::from_millis(settings.query_hedge_ms),
-        );
-        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
-        let sources = Sources {
-            aggregates: aggregates.clone(),
-            catalogue: catalogue.clone(),
-            learned: learned.clone(),
-            clock: ports.clock.clone(),
-        };
-        let recommender = Recommender::new(sources, settings.answers.clone());
-        let inner = Inner {
-            ports,
-            node,
-            ownership,
-            partitions,
-            router,
-            recommender,
-            aggregates,
-            aggregates_actor,
-            catalogue,
-            learned,
-            event_loops,
-            supervised,
-            stopping,
-            ready: AtomicBool::new(false),
-            log_at_start,
-        };
-        let engine = Self { inner: Arc::new(inner) };
-        actix_rt::spawn(engine.clone().watch_log());
-        Ok(engine)
-    }
-
     /// The outside.
     pub fn ports(&self) -> &Ports {
         &self.inner.ports
@@ -296,7 +187,7 @@ impl Engine {
     pub fn basis(&self) -> Basis {
         let inner = &self.inner;
         let learned = inner.learned.read().clone();
-        let changes = inner.catalogue.read().changes();
+        let changes = inner.catalogue.titles.read().changes();
         Basis::of(&inner.aggregates.read(), &learned, changes)
     }
 
@@ -305,9 +196,15 @@ impl Engine {
         &self.inner.aggregates
     }
 
+    /// Whether the catalogue has come. Until then nothing is offered in a country: what may be shown there cannot
+    /// be told.
+    pub fn is_catalogue_loaded(&self) -> bool {
+        self.inner.catalogue.is_loaded()
+    }
+
     /// A title of the catalogue.
     pub fn title(&self, id: &str) -> Option<Arc<Title>> {
-        self.inner.catalogue.read().get(id).cloned()
+        self.inner.catalogue.titles.read().get(id).cloned()
     }
 
     /// Stores titles durably, and shows them on this node at once.
@@ -316,7 +213,7 @@ impl Engine {
     /// The catalogue's: some of them may be stored.
     pub async fn put_titles(&self, titles: Vec<Title>) -> Result<(), PortError> {
         self.inner.ports.catalogue.put(titles.clone()).await?;
-        let mut catalogue = self.inner.catalogue.write();
+        let mut catalogue = self.inner.catalogue.titles.write();
         titles.into_iter().for_each(|title| catalogue.put(title));
         Ok(())
     }
@@ -327,7 +224,7 @@ impl Engine {
         Sizes {
             titles: aggregates.title_count(),
             transitions: aggregates.transition_count(),
-            catalogue_titles: self.inner.catalogue.read().len(),
+            catalogue_titles: self.inner.catalogue.titles.read().len(),
         }
     }
 
@@ -374,63 +271,12 @@ impl Engine {
         self.inner.supervised.workers.sweep()
     }
 
-    /// Faults to arm, where they are allowed.
-    ///
-    /// # Errors
-    /// [`NotInjected::Disabled`].
-    pub fn faults(&self) -> Result<&Faults, NotInjected> {
-        self.inner.supervised.faults.as_deref().ok_or(NotInjected::Disabled)
-    }
-
-    /// Lets the actor of a partition panic, at no event.
-    ///
-    /// # Errors
-    /// [`NotInjected`].
-    pub fn inject_panic(&self, partition: PartitionId) -> Result<(), NotInjected> {
-        self.inject(partition, InjectedFault::Panic)
-    }
-
-    /// Lets the actor of a partition block its thread, for ten minutes at most. All partitions on
-    /// that thread stand still with it.
-    ///
-    /// # Errors
-    /// [`NotInjected`].
-    pub fn inject_hang(&self, partition: PartitionId, time: Duration) -> Result<(), NotInjected> {
-        self.inject(partition, InjectedFault::Hang(time.min(LONGEST_HANG)))
-    }
-
-    /// Lets the reader of a partition bring nothing any more, until it is recreated.
-    ///
-    /// # Errors
-    /// [`NotInjected`].
-    pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
-        let faults = self.faults()?;
-        self.handle(partition)?.address.get().ok_or(NotInjected::NoActor(partition))?;
-        faults.stall_reader(partition);
-        Ok(())
-    }
-
-    fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
-        self.faults()?;
-        let handle = self.handle(partition)?;
-        let address = handle.address.get();
-        address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
-        Ok(())
-    }
-
-    fn handle(&self, partition: PartitionId) -> Result<&PartitionHandle, NotInjected> {
-        let partitions = &self.inner.partitions;
-        let handle = partitions.get(usize::from(partition.0));
-        let last = partitions.len().saturating_sub(1) as u16;
-        handle.map(|handle| &**handle).ok_or(NotInjected::NoPartition(partition.0, last))
-    }
-
     /// Whether every partition that this node is to own has been live and as far as the log was at the
     /// start.
     pub fn is_ready(&self) -> bool {
         let inner = &self.inner;
         if !inner.ready.load(Relaxed) {
-            let settled = inner.ownership.status.borrow().settled;
+            let settled = inner.ownership.status.borrow().settled && inner.catalogue.is_loaded();
             let caught_up = settled
                 && inner.partitions.iter().zip(&inner.log_at_start).all(|(handle, last)| {
                     let state = handle.state();
@@ -527,56 +373,7 @@ impl Engine {
     }
 }
 
-/// Lets threads go that were left behind and have come back.
-async fn sweep(supervised: Arc<SupervisedNode>) {
-    loop {
-        tokio::time::sleep(SWEEP_INTERVAL).await;
-        supervised.workers.sweep();
-    }
-}
-
-/// Loads the catalogue and keeps following it, through broken watches.
-async fn follow_catalogue(
-    ports: &Ports,
-    catalogue: Arc<RwLock<Catalogue>>,
-    stopping: Arc<AtomicBool>,
-) -> Result<(), PortError> {
-    let store = ports.catalogue.clone();
-    let mut titles = store.watch().await?;
-    let (loaded, first_batch) = oneshot::channel();
-    actix_rt::spawn(async move {
-        let mut loaded = Some(loaded);
-        let mut backoff = Backoff::new(50, 2_000);
-        loop {
-            while let Some(batch) = titles.recv().await {
-                let mut catalogue = catalogue.write();
-                batch.into_iter().for_each(|title| catalogue.put(title));
-                drop(catalogue);
-                backoff.reset();
-                if let Some(loaded) = loaded.take() {
-                    let _gone = loaded.send(());
-                }
-            }
-            loop {
-                if stopping.load(Relaxed) {
-                    return;
-                }
-                tokio::time::sleep(backoff.next_wait()).await;
-                match store.watch().await {
-                    Ok(again) => {
-                        titles = again;
-                        break;
-                    }
-                    Err(error) => tracing::warn!(%error, "the catalogue cannot be watched; trying again"),
-                }
-            }
-        }
-    });
-    let _broken = tokio::time::timeout(Duration::from_secs(30), first_batch).await;
-    Ok(())
-}
-
-fn count_member_query(source: Result<crate::router::Source, ()>) {
+fn count_member_query(source: Result<Source, ()>) {
     let source = source.map_or("not_reached", |source| source.name());
     metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
 }

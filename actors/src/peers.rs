@@ -2,57 +2,20 @@
 //!
 //! Questions and answers are JSON: during a rolling upgrade nodes of different versions talk.
 
+pub(crate) mod question;
+
 use crate::ownership::NodeStatus;
 use crate::router::Router;
 use bytes::Bytes;
 use nearline_model::control::assignment::NodeId;
-use nearline_model::{MemberSnapshot, Position};
-use nearline_ports::{Membership, PortError, Question};
-use serde::{Deserialize, Serialize};
+use nearline_ports::{Membership, Question};
+use question::{MemberQuestion, MemberReply};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 /// Questions of other nodes under way at most; more are told to look elsewhere.
 const QUESTIONS_UNDER_WAY: usize = 1_024;
-
-/// What one node asks another.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct MemberQuestion {
-    pub member: String,
-    #[serde(default)]
-    pub complete: bool,
-    #[serde(default)]
-    pub after: Position,
-    /// Milliseconds that whoever asks still has.
-    pub deadline_ms: u64,
-}
-
-/// What it gets.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MemberReply {
-    /// The state.
-    Live(Box<MemberSnapshot>),
-    /// The partition is not run there, not any more or not yet.
-    NotHere,
-    /// Too many questions are under way, or it took too long.
-    Busy,
-}
-
-/// Asks `node`.
-pub(crate) async fn ask(
-    membership: &dyn Membership,
-    node: &NodeId,
-    question: &MemberQuestion,
-) -> Result<MemberReply, PortError> {
-    let body = Bytes::from(serde_json::to_vec(question).expect("a question is plain data"));
-    let answer = membership.ask(node, body).await?;
-    serde_json::from_slice(&answer).map_err(|error| PortError::Unavailable {
-        what: format!("node {node}"),
-        detail: format!("its answer cannot be read: {error}"),
-    })
-}
 
 /// Answers other nodes until this one has handed everything over. Must be called inside an actix system.
 pub(crate) fn serve(

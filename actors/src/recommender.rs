@@ -12,7 +12,9 @@ mod row_takes;
 
 pub use question::{Answer, AnswerSettings, NotAnswered, Question, TitleQuestion, TrendQuestion};
 
-use crate::router::{MemberAnswer, Router};
+use crate::engine::catalogue::SharedCatalogue;
+use crate::member_answer::MemberAnswer;
+use crate::router::Router;
 use exposure::Exposure;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::{Aggregates, MemberSnapshot};
@@ -34,7 +36,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub aggregates: Arc<RwLock<Aggregates>>,
-    pub catalogue: Arc<RwLock<Catalogue>>,
+    pub catalogue: Arc<SharedCatalogue>,
     pub learned: Arc<RwLock<Arc<Learned>>>,
     pub clock: Arc<dyn Clock>,
 }
@@ -105,8 +107,11 @@ impl Recommender {
 
     /// The row of a member in the state that was found.
     pub fn row(&self, question: &Question, found: &MemberAnswer) -> Result<Vec<OfferedTitle>, BudgetSpent> {
+        if !self.can_tell(question.country.as_deref()) {
+            return Ok(Vec::new());
+        }
         let aggregates = self.sources.aggregates.read();
-        let catalogue = self.sources.catalogue.read();
+        let catalogue = self.sources.catalogue.titles.read();
         let snapshot = found.snapshot.as_ref();
         self.with_query(question, &catalogue, snapshot, |query| {
             let ranked = rank(&aggregates, &catalogue, snapshot, query);
@@ -123,8 +128,11 @@ impl Recommender {
         found: &MemberAnswer,
         most_rows: usize,
     ) -> Result<Vec<OfferedRow>, BudgetSpent> {
+        if !self.can_tell(question.country.as_deref()) {
+            return Ok(Vec::new());
+        }
         let aggregates = self.sources.aggregates.read();
-        let catalogue = self.sources.catalogue.read();
+        let catalogue = self.sources.catalogue.titles.read();
         let takes = self.row_takes.current(&aggregates);
         let sources = PageSources {
             aggregates: &aggregates,
@@ -145,9 +153,12 @@ impl Recommender {
     /// Titles that having watched one speaks for; `None`: nothing is known of it.
     pub fn similar(&self, question: &TitleQuestion) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
         let aggregates = self.sources.aggregates.read();
-        let catalogue = self.sources.catalogue.read();
+        let catalogue = self.sources.catalogue.titles.read();
         if aggregates.title(&question.title).is_none() && catalogue.get(&question.title).is_none() {
             return Ok(None);
+        }
+        if !self.can_tell(question.country.as_deref()) {
+            return Ok(Some(Vec::new()));
         }
         let expressions = &question.expressions;
         let learned = self.sources.learned.read().clone();
@@ -169,9 +180,13 @@ impl Recommender {
     /// What is taken and played most right now.
     pub fn trending(&self, question: &TrendQuestion) -> Result<OfferedTrends, BudgetSpent> {
         let aggregates = self.sources.aggregates.read();
-        let catalogue = self.sources.catalogue.read();
+        let catalogue = self.sources.catalogue.titles.read();
         let learned = self.sources.learned.read().clone();
         let (country, device) = (question.country.as_deref(), question.device.as_deref());
+        if !self.can_tell(country) {
+            let dimension = nearline_model::aggregates::ALL.to_owned();
+            return Ok(OfferedTrends { dimension, trends: Vec::new() });
+        }
         let asked = [
             country.map(|country| format!("country:{country}")),
             device.map(|device| format!("device:{device}")),
@@ -208,7 +223,7 @@ impl Recommender {
     pub fn insights(&self, title: &str) -> Option<Insights> {
         let aggregates = self.sources.aggregates.read();
         let is_known =
-            aggregates.title(title).is_some() || self.sources.catalogue.read().get(title).is_some();
+            aggregates.title(title).is_some() || self.sources.catalogue.titles.read().get(title).is_some();
         is_known.then(|| Insights::of(&aggregates, title))
     }
 
@@ -226,6 +241,15 @@ impl Recommender {
             (experiment.clone(), ExperimentResults::of(experiment, &counts, &exposure.members()))
         });
         results.collect()
+    }
+
+    /// Whether it can be told which titles may be shown in `country`: not before the catalogue has come.
+    fn can_tell(&self, country: Option<&str>) -> bool {
+        let can = country.is_none() || self.sources.catalogue.is_loaded();
+        if !can {
+            metrics::counter!("nearline_answers_without_catalogue_total").increment(1);
+        }
+        can
     }
 
     /// Ranks by `make` with the query that is asked for; its hooks hold as long as `make` runs.

@@ -1,14 +1,15 @@
 //! The router: takes a query to the partition's actor, here or on the node that owns it, else to the
 //! store, else answers without.
 
+use crate::member_answer::{MemberAnswer, NotReached, Source};
 use crate::partition_actor::GetMember;
 use crate::partition_handle::PartitionHandle;
-use crate::peers::{self, MemberQuestion, MemberReply};
+use crate::peers::question::{self, MemberQuestion, MemberReply};
+use crate::settings::EngineSettings;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::{MemberSnapshot, Position};
 use nearline_ports::Ports;
-use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -21,70 +22,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Questions to the store under way at most, beside those to owners.
 const HEDGES_UNDER_WAY: usize = 64;
-
-/// Where an answer comes from, freshest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The partition's actor: every event folded.
-    Live,
-    /// The store: every event committed.
-    Store,
-    /// The aggregates alone: the member's own history could not be reached in time.
-    Popular,
-}
-
-impl Source {
-    /// Name in answers and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Store => "store",
-            Self::Popular => "popular",
-        }
-    }
-}
-
-/// A member's state, as fresh as it could be had in time.
-#[derive(Debug, Clone)]
-pub struct MemberAnswer {
-    /// Where it comes from.
-    pub source: Source,
-    /// The state; `None` only for [`Source::Popular`].
-    pub snapshot: Option<MemberSnapshot>,
-    /// Position that it reflects; 0 for [`Source::Popular`].
-    pub position: Position,
-}
-
-/// The position asked for was not reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotReached {
-    /// Position of the state.
-    pub position: Position,
-    /// Position asked for.
-    pub wanted: Position,
-    /// Position of the last record of the partition's log, if that is before the one asked for: it is
-    /// no position that publishing for this member gave, and waiting does not help.
-    pub log_end: Option<Position>,
-}
-
-impl std::fmt::Display for NotReached {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { position, wanted, log_end } = self;
-        match log_end {
-            None => {
-                write!(f, "state is at position {position}, asked for was {wanted}; ask again in a moment")
-            }
-            Some(end) => write!(
-                f,
-                "the log of the member's partition ends at position {end}, asked for was {wanted}; give a \
-                 position that publishing an event of this member gave"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for NotReached {}
 
 /// Knows every partition's actor.
 #[derive(Clone)]
@@ -104,9 +41,10 @@ impl Router {
         node: NodeId,
         partitions: Arc<[Arc<PartitionHandle>]>,
         ports: Ports,
-        deadline: Duration,
-        hedge_after: Duration,
+        settings: &EngineSettings,
     ) -> Self {
+        let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
+        let hedge_after = Duration::from_millis(settings.query_hedge_ms);
         let hedges = Arc::new(Semaphore::new(HEDGES_UNDER_WAY));
         Self { node, partitions, ports, deadline, hedge_after, hedges }
     }
@@ -132,11 +70,11 @@ impl Router {
             tokio::select! {
                 biased;
                 Some(snapshot) = self.ask_owner(handle, member, complete, wanted, deadline) => {
-                    Some(Ok(answer(Source::Live, Some(snapshot))))
+                    Some(Ok(MemberAnswer::new(Source::Live, Some(snapshot))))
                 }
                 // An owner that is slow, being rebuilt or dead is not waited for alone.
                 Some(snapshot) = self.hedge(member, complete, wanted, start) => {
-                    Some(Ok(answer(Source::Store, Some(snapshot))))
+                    Some(Ok(MemberAnswer::new(Source::Store, Some(snapshot))))
                 }
                 Some(end) = self.log_end_before(handle, wanted) => Some(Err(not_reached(Some(end)))),
                 else => None,
@@ -145,7 +83,7 @@ impl Router {
         match answered.await {
             Ok(Some(answered)) => answered,
             _ if wanted > 0 => Err(not_reached(None)),
-            _ => Ok(answer(Source::Popular, None)),
+            _ => Ok(MemberAnswer::new(Source::Popular, None)),
         }
     }
 
@@ -199,13 +137,13 @@ impl Router {
                 }
             };
             let left = deadline.saturating_duration_since(Instant::now());
-            let question = MemberQuestion {
+            let asked = MemberQuestion {
                 member: member.to_owned(),
                 complete,
                 after,
                 deadline_ms: left.as_millis() as u64,
             };
-            match peers::ask(&*self.ports.membership, &owner, &question).await {
+            match question::ask(&*self.ports.membership, &owner, &asked).await {
                 Ok(MemberReply::Live(snapshot)) => return Some(*snapshot),
                 Ok(MemberReply::Busy) => return None,
                 Ok(MemberReply::NotHere) => {}
@@ -272,9 +210,4 @@ impl Router {
         let stored = nearline_ports::stored::member(&self.ports, member, complete).await;
         stored.ok().map(|stored| stored.snapshot)
     }
-}
-
-fn answer(source: Source, snapshot: Option<MemberSnapshot>) -> MemberAnswer {
-    let position = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
-    MemberAnswer { source, snapshot, position }
 }

@@ -38,6 +38,9 @@ pub struct EngineSettings {
     /// Titles between which weights are solved, those played most: takes time by its third power, memory by
     /// its second (16 MiB for 2,048).
     pub solved_titles: usize,
+    /// Milliseconds that the start waits for the catalogue; then the engine goes on, and offers nothing in a
+    /// country until it is there.
+    pub catalogue_wait_ms: u64,
     /// Milliseconds within which a query is answered.
     pub query_deadline_ms: u64,
     /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
@@ -75,6 +78,7 @@ impl Default for EngineSettings {
             workers: 2,
             snapshot_interval_ms: 30_000,
             solved_titles: 2_048,
+            catalogue_wait_ms: 10_000,
             query_deadline_ms: 500,
             query_hedge_ms: 30,
             node: String::new(),

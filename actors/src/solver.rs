@@ -5,15 +5,16 @@
 //! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
 //! while nothing was learned.
 
+use crate::engine::catalogue::SharedCatalogue;
 use nearline_model::Aggregates;
-use nearline_model::catalogue::Catalogue;
 use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Pause between two looks at the sums.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -28,7 +29,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// Keeps [`Learned`] up to date.
 pub(crate) struct Solver {
     pub aggregates: Arc<RwLock<Aggregates>>,
-    pub catalogue: Arc<RwLock<Catalogue>>,
+    pub catalogue: Arc<SharedCatalogue>,
     pub learned: Arc<RwLock<Arc<Learned>>>,
     /// Titles solved at most.
     pub solved_titles: usize,
@@ -43,7 +44,7 @@ impl Solver {
         let mut pause = LOOK_INTERVAL;
         while !solver.stopping.load(Relaxed) {
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
-            let changes = Some(solver.catalogue.read().changes());
+            let changes = Some(solver.catalogue.titles.read().changes());
             if solver.is_current() && changes == changes_then {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
@@ -96,7 +97,7 @@ impl Solver {
             if !associations.are_of(&aggregates) {
                 return None;
             }
-            Learned::solved(&aggregates, &self.catalogue.read(), associations, &lifts)
+            Learned::solved(&aggregates, &self.catalogue.titles.read(), associations, &lifts)
         };
         let before = self.learned.read().clone();
         learned.prepare_as(&before);

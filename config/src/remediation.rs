@@ -1,6 +1,7 @@
 //! `[remediation]` and `[chaos]`: what is done about faults, and whether they may be made on purpose.
 //! Each key is described in `config/default.toml`.
 
+use nearline_actors::EngineSettings;
 use serde::{Deserialize, Serialize};
 
 /// `[remediation]`: what is done about faults.
@@ -25,14 +26,15 @@ pub struct RemediationSection {
 
 impl Default for RemediationSection {
     fn default() -> Self {
+        let EngineSettings { hang_ms, reader_stall_ms, remediation, .. } = EngineSettings::default();
         Self {
-            poison_attempts: 3,
-            quarantine_max: 1_000,
-            hang_ms: 800,
-            reader_stall_ms: 2_000,
-            leaked_threads: 4,
-            node_rebuilds: 200,
-            node_window_seconds: 60,
+            poison_attempts: remediation.poison_attempts,
+            quarantine_max: remediation.quarantine_max,
+            hang_ms,
+            reader_stall_ms,
+            leaked_threads: remediation.leaked_threads,
+            node_rebuilds: remediation.node_rebuilds,
+            node_window_seconds: remediation.node_window_ms / 1_000,
         }
     }
 }

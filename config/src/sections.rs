@@ -1,7 +1,11 @@
-//! Sections of the configuration that belong to the program itself, with their defaults.
-//! Each key is described in `config/default.toml`.
+//! Sections of the configuration. What a room takes as settings has its default there; what belongs to the
+//! program alone has it here. Each key is described in `config/default.toml`.
 
 use super::SecretUrl;
+use nearline_actors::EngineSettings;
+use nearline_backends::embedded::EmbeddedSettings;
+use nearline_backends::nats::NatsSettings;
+use nearline_backends::redis::RedisSettings;
 use serde::{Deserialize, Serialize};
 
 /// `[engine]`: partitions, commits, caches, deadlines.
@@ -26,6 +30,9 @@ pub struct EngineSection {
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
+    /// Milliseconds that the start waits for the catalogue; then the engine goes on, and offers nothing in a
+    /// country until it is there.
+    pub catalogue_wait_ms: u64,
     /// Milliseconds within which a query is answered, from whatever source.
     pub query_deadline_ms: u64,
     /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
@@ -38,20 +45,35 @@ pub struct EngineSection {
 
 impl Default for EngineSection {
     fn default() -> Self {
+        let EngineSettings {
+            commit_events,
+            commit_interval_ms,
+            commit_members,
+            cached_members,
+            solved_titles,
+            batch_events,
+            snapshot_interval_ms,
+            catalogue_wait_ms,
+            query_deadline_ms,
+            query_hedge_ms,
+            remediation,
+            ..
+        } = EngineSettings::default();
         Self {
-            partitions: 16,
+            partitions: NatsSettings::default().partitions,
             workers: 0,
-            commit_events: 20_000,
-            commit_interval_ms: 500,
-            commit_members: 10_000,
-            cached_members: 200_000,
-            solved_titles: 2_048,
-            batch_events: 1_024,
-            snapshot_interval_ms: 30_000,
-            query_deadline_ms: 500,
-            query_hedge_ms: 30,
-            restart_backoff_ms: 5,
-            restart_backoff_max_ms: 5_000,
+            commit_events,
+            commit_interval_ms,
+            commit_members,
+            cached_members,
+            solved_titles,
+            batch_events,
+            snapshot_interval_ms,
+            catalogue_wait_ms,
+            query_deadline_ms,
+            query_hedge_ms,
+            restart_backoff_ms: remediation.restart_backoff_ms,
+            restart_backoff_max_ms: remediation.restart_backoff_max_ms,
         }
     }
 }
@@ -70,7 +92,7 @@ pub struct NodeSection {
 
 impl Default for NodeSection {
     fn default() -> Self {
-        Self { name: String::new(), advertise: String::new(), lease_ms: 2_000 }
+        Self { name: String::new(), advertise: String::new(), lease_ms: EngineSettings::default().lease_ms }
     }
 }
 
@@ -122,12 +144,15 @@ pub struct EmbeddedSection {
 
 impl Default for EmbeddedSection {
     fn default() -> Self {
+        let directory = "nearline-data".to_owned();
+        let EmbeddedSettings { duplicate_window_seconds, duplicate_window_ids, retention_events, .. } =
+            EmbeddedSettings::in_directory(&directory);
         Self {
-            directory: "nearline-data".to_owned(),
+            directory,
             sync: SyncPolicy::EachBatch,
-            duplicate_window_seconds: 120,
-            duplicate_window_ids: 262_144,
-            retention_events: 0,
+            duplicate_window_seconds,
+            duplicate_window_ids,
+            retention_events,
         }
     }
 }
@@ -168,21 +193,22 @@ pub struct NatsSection {
 
 impl Default for NatsSection {
     fn default() -> Self {
+        let settings = NatsSettings::default();
         Self {
-            url: SecretUrl::new("nats://127.0.0.1:4222"),
-            stream: "EVENTS".to_owned(),
-            subject_prefix: "nearline".to_owned(),
-            dead_letter_stream: "DEADLETTERS".to_owned(),
-            catalogue_bucket: "nearline-titles".to_owned(),
-            nodes_bucket: "nearline-nodes".to_owned(),
-            remediation_stream: "REMEDIATIONS".to_owned(),
-            connections: 2,
-            replicas: 1,
-            duplicate_window_seconds: 120,
-            max_age_seconds: 0,
-            max_bytes: 0,
-            reader_records: 8_192,
-            timeout_ms: 5_000,
+            url: SecretUrl::new(settings.url),
+            stream: settings.stream,
+            subject_prefix: settings.subject_prefix,
+            dead_letter_stream: settings.dead_letter_stream,
+            catalogue_bucket: settings.catalogue_bucket,
+            nodes_bucket: settings.nodes_bucket,
+            remediation_stream: settings.remediation_stream,
+            connections: settings.connections,
+            replicas: settings.replicas,
+            duplicate_window_seconds: settings.duplicate_window_seconds,
+            max_age_seconds: settings.max_age_seconds,
+            max_bytes: settings.max_bytes,
+            reader_records: settings.reader_records,
+            timeout_ms: settings.timeout_ms,
         }
     }
 }
@@ -203,12 +229,8 @@ pub struct RedisSection {
 
 impl Default for RedisSection {
     fn default() -> Self {
-        Self {
-            url: SecretUrl::new("redis://127.0.0.1:6379"),
-            cluster: false,
-            key_prefix: "nl".to_owned(),
-            timeout_ms: 5_000,
-        }
+        let RedisSettings { url, cluster, key_prefix, timeout_ms } = RedisSettings::default();
+        Self { url: SecretUrl::new(url), cluster, key_prefix, timeout_ms }
     }
 }
 

@@ -204,16 +204,7 @@ async fn partition(
     let position = ports.store.position(partition).await?;
     let symbols = ports.store.symbols(partition).await?;
     let bounds = ports.log.bounds(partition).await?;
-    let (mut members, mut bytes, mut cursor) = (0_u64, 0_u64, 0);
-    loop {
-        let (next, some) = ports.store.scan_members(partition, cursor).await?;
-        members += some.len() as u64;
-        bytes += some.iter().map(|(_, stored)| stored.len() as u64).sum::<u64>();
-        if next == 0 {
-            break;
-        }
-        cursor = next;
-    }
+    let (members, bytes) = stored_size(ports, partition).await?;
     let troubles = ports.quarantine.troubles(partition).await?;
     let quarantined: Vec<_> = troubles.quarantine.iter().map(|entry| entry.position).collect();
     let mut value = serde_json::json!({
@@ -261,6 +252,20 @@ async fn partition(
             bail!("partition {partition}: stored state differs from the fold of the log")
         }
         _ => Ok(()),
+    }
+}
+
+/// Members of a partition, and the bytes of their stored forms.
+async fn stored_size(ports: &Ports, partition: PartitionId) -> anyhow::Result<(u64, u64)> {
+    let (mut members, mut bytes, mut cursor) = (0, 0, 0);
+    loop {
+        let (next, some) = ports.store.scan_members(partition, cursor).await?;
+        members += some.len() as u64;
+        bytes += some.iter().map(|(_, stored)| stored.len() as u64).sum::<u64>();
+        if next == 0 {
+            return Ok((members, bytes));
+        }
+        cursor = next;
     }
 }
 

@@ -53,14 +53,16 @@ async fn ready(state: State) -> HttpResponse {
         return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
     }
     let partitions = state.engine.partitions();
-    let waiting: Vec<String> = partitions
+    let catalogue =
+        (!state.engine.is_catalogue_loaded()).then(|| "the catalogue has not come".to_owned()).into_iter();
+    let waiting = partitions
         .iter()
         .filter(|partition| {
             !matches!(partition.state, PartitionState::Live | PartitionState::Elsewhere) || partition.lag > 0
         })
-        .map(|partition| format!("{} {} lag {}", partition.partition, partition.state, partition.lag))
-        .collect();
-    let text = format!("not ready: partitions are catching up or stopping\n{}\n", waiting.join("\n"));
+        .map(|partition| format!("{} {} lag {}", partition.partition, partition.state, partition.lag));
+    let waiting: Vec<String> = catalogue.chain(waiting).collect();
+    let text = format!("not ready: something is awaited, or the node is stopping\n{}\n", waiting.join("\n"));
     HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(text)
 }
 

@@ -6,5 +6,6 @@ mod configuration;
 mod demo;
 mod http_api;
 mod http_pages;
+mod late_catalogue;
 mod operators;
 mod running;

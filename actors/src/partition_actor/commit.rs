@@ -12,7 +12,7 @@ use nearline_model::{Commit, PartitionId, Position};
 use nearline_ports::{DeadLetter, PortError, Ports};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl PartitionActor {
     /// Commits if the policy says so.

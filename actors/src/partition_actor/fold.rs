@@ -7,7 +7,7 @@ use nearline_model::partition::Batch;
 use nearline_model::quarantine::Suspects;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl PartitionActor {
     /// Parses a batch and asks for the members it needs; false if the actor ended over it.

@@ -1,6 +1,6 @@
 //! What is asked of the engine, and what it answers.
 
-use crate::router::{NotReached, Source};
+use crate::member_answer::{NotReached, Source};
 use nearline_model::Position;
 use nearline_ranking::artwork::ArtworkSettings;
 use nearline_ranking::experiment::Experiments;

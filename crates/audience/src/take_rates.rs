@@ -99,16 +99,7 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
             device: random.random_range(0..4),
         });
     }
-    let mut arrivals: Vec<(i64, usize)> = Vec::with_capacity(events);
-    for (at, happening) in happenings.iter().enumerate() {
-        let late_ms = if random.random_bool(0.05) { random.random_range(1..60_000) } else { 0 };
-        arrivals.push((happening.at_ms + late_ms, at));
-    }
-    for _ in 0..events - distinct {
-        let (arrival_ms, at) = arrivals[random.random_range(0..distinct)];
-        arrivals.push((arrival_ms + random.random_range(100..300_000), at));
-    }
-    arrivals.sort_unstable();
+    let arrivals = arrivals(&happenings, events, &mut random);
     let mut lines = Vec::with_capacity(events * 190);
     for (_, at) in arrivals {
         write_line(
@@ -119,6 +110,22 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
         );
     }
     lines.into()
+}
+
+/// When each event arrives, and which it is: some late, some more than once.
+fn arrivals(happenings: &[Happening], events: usize, random: &mut StdRng) -> Vec<(i64, usize)> {
+    let distinct = happenings.len();
+    let mut arrivals: Vec<(i64, usize)> = Vec::with_capacity(events);
+    for (at, happening) in happenings.iter().enumerate() {
+        let late_ms = if random.random_bool(0.05) { random.random_range(1..60_000) } else { 0 };
+        arrivals.push((happening.at_ms + late_ms, at));
+    }
+    for _ in 0..events - distinct {
+        let (arrival_ms, at) = arrivals[random.random_range(0..distinct)];
+        arrivals.push((arrival_ms + random.random_range(100..300_000), at));
+    }
+    arrivals.sort_unstable();
+    arrivals
 }
 
 fn write_line(lines: &mut Vec<u8>, id: usize, event: &Happening, country: &str) {

@@ -8,6 +8,8 @@
 //! What is deliberately absent: anything that makes the engine's life easier, such as clients that
 //! wait until it is well again. They do what clients in production do: try another engine.
 
+pub mod agent;
+pub mod answered;
 pub mod balancer;
 pub mod bed;
 pub mod html;

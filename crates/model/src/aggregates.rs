@@ -10,6 +10,7 @@ pub mod block_maxima;
 pub mod counters;
 mod encoding;
 mod learning;
+pub mod pair;
 pub mod places;
 pub mod transitions;
 pub mod variants;

@@ -75,9 +75,9 @@ pub enum Applied {
     BeforeErasure,
 }
 
-/// Where and when an event stands: the part of the fold's context that differs by event.
+/// Where and when an event stands in the log: the part of the fold's context that differs by event.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct RecordTime {
     /// Position in the log.
     pub position: Position,
     /// Event time, bounded by the log's: Unix milliseconds.
@@ -122,36 +122,36 @@ impl Member {
     pub fn apply(
         &mut self,
         event: &Event<'_>,
-        place: Place,
+        record: RecordTime,
         symbols: &mut Symbols,
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) -> Result<Applied, SymbolsFull> {
         let id = fingerprint(&event.id);
-        let log_s = (place.log_ms / 1_000) as u32;
+        let log_s = (record.log_ms / 1_000) as u32;
         if self.recent.contains(id, log_s, settings) {
             return Ok(Applied::Duplicate);
         }
-        if self.forgotten_ms > 0 && place.at_ms <= self.forgotten_ms {
+        if self.forgotten_ms > 0 && record.at_ms <= self.forgotten_ms {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::BeforeErasure);
         }
         if event.kind == EventKind::Forget {
-            self.erase(place.at_ms);
+            self.erase(record.at_ms);
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::Changed);
         }
         let names = Names::intern(event, symbols)?;
         self.recent.insert(id, log_s, settings);
-        self.newest_ms = self.newest_ms.max(place.at_ms);
+        self.newest_ms = self.newest_ms.max(record.at_ms);
         self.open.expire(self.newest_ms, settings);
         match event.kind {
-            EventKind::Impression => self.impression(event, &names, place, settings, delta),
-            EventKind::Play => self.play(event, &names, place, settings, delta),
+            EventKind::Impression => self.impression(event, &names, record, settings, delta),
+            EventKind::Play => self.play(event, &names, record, settings, delta),
             EventKind::Progress => {
-                let watched = self.watch(names.title, place, settings);
+                let watched = self.watch(names.title, record, settings);
                 self.note_progress(watched, event);
-                self.watched_enough(event, names.title, place, settings, delta);
+                self.watched_enough(event, names.title, record, settings, delta);
             }
             EventKind::Thumb => {
                 self.opinion(names.title, settings).thumb = event.value.unwrap_or_default() as i8;
@@ -161,8 +161,8 @@ impl Member {
                     (event.value.unwrap_or_default() * 10.0).round() as u8;
                 if !self.history.iter().any(|watched| watched.title == names.title) {
                     self.transition_to(names.title, settings, delta);
-                    self.watch(names.title, place, settings);
-                    delta.count(names.title, place.at_ms, names.country, names.device).plays += 1;
+                    self.watch(names.title, record, settings);
+                    delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
                 }
             }
             EventKind::ListAdd => {
@@ -180,14 +180,14 @@ impl Member {
         &mut self,
         event: &Event<'_>,
         names: &Names,
-        place: Place,
+        record: RecordTime,
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
         let impression = Impression {
             request: request_fingerprint(&event.request),
             title: names.title,
-            at_ms: place.at_ms,
+            at_ms: record.at_ms,
             country: names.country,
             device: names.device,
             row: names.row,
@@ -211,20 +211,23 @@ impl Member {
         &mut self,
         event: &Event<'_>,
         names: &Names,
-        place: Place,
+        record: RecordTime,
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
-        delta.count(names.title, place.at_ms, names.country, names.device).plays += 1;
-        let play =
-            OpenPlay { request: request_fingerprint(&event.request), title: names.title, at_ms: place.at_ms };
+        delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
+        let play = OpenPlay {
+            request: request_fingerprint(&event.request),
+            title: names.title,
+            at_ms: record.at_ms,
+        };
         if let Some(shown) = self.open.played(play, settings) {
-            self.attribute(shown.showing(), place.at_ms, settings, delta);
+            self.attribute(shown.showing(), record.at_ms, settings, delta);
             delta.arm(shown.artwork_shown(), 0, 1);
         }
-        self.watched_enough(event, names.title, place, settings, delta);
+        self.watched_enough(event, names.title, record, settings, delta);
         self.transition_to(names.title, settings, delta);
-        let watched = self.watch(names.title, place, settings);
+        let watched = self.watch(names.title, record, settings);
         self.note_progress(watched, event);
     }
 
@@ -247,12 +250,12 @@ impl Member {
         &mut self,
         event: &Event<'_>,
         title: Symbol,
-        place: Place,
+        record: RecordTime,
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
         if event.watched_s.is_some_and(|seconds| seconds >= f64::from(settings.quality_seconds)) {
-            for play in self.open.watched(title, place.at_ms, settings) {
+            for play in self.open.watched(title, record.at_ms, settings) {
                 delta.stage(Stage::Quality, &play.showing);
             }
         }
@@ -266,12 +269,12 @@ impl Member {
         delta.transition(title, sources.chain(beginning).take(settings.transition_window));
     }
 
-    /// Puts `title` at the end of the history and returns its place there.
-    fn watch(&mut self, title: Symbol, place: Place, settings: &FoldSettings) -> usize {
+    /// Puts `title` at the end of the history and returns its record there.
+    fn watch(&mut self, title: Symbol, record: RecordTime, settings: &FoldSettings) -> usize {
         let mut entry = Watched {
             title,
-            at_s: (place.at_ms / 1_000) as u32,
-            position: place.position,
+            at_s: (record.at_ms / 1_000) as u32,
+            position: record.position,
             watched_s: 0,
             duration_s: 0,
         };

@@ -14,7 +14,7 @@ use crate::check_invariant;
 use crate::delta::{Delta, DeltaBuilder};
 use crate::event::Event;
 use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
-use crate::member::{Applied, Member, MemberSnapshot, Place};
+use crate::member::{Applied, Member, MemberSnapshot, RecordTime};
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::reject::{Reject, RejectReason};
 use crate::settings::FoldSettings;
@@ -293,14 +293,14 @@ impl Partition {
             )),
             (Ok(event), Some(slot)) => {
                 // The log's clock bounds the client's: a time from the future is the log's time.
-                let place = Place {
+                let record = RecordTime {
                     position: record.position,
                     at_ms: event.at_ms.min(record.log_ms),
                     log_ms: record.log_ms,
                 };
                 let applied = self.cache.state_mut(slot).apply(
                     event,
-                    place,
+                    record,
                     &mut self.symbols,
                     &self.settings,
                     &mut self.delta,

@@ -27,7 +27,7 @@ pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
 pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
-pub use quarantine::{QuarantineStore, Troubles};
+pub use quarantine::{PartitionFaults, QuarantineStore};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
 pub use state_store::{Acquired, AggregatesSnapshot, OutboxEntry, StateStore};
 

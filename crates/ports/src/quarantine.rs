@@ -8,7 +8,7 @@ use nearline_model::quarantine::{Quarantine, Quarantined, Suspects};
 
 /// What is kept of a partition's troublesome events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Troubles {
+pub struct PartitionFaults {
     /// Events that every fold steps over.
     pub quarantine: Quarantine,
     /// Events that crashed an owner and are not folded yet.
@@ -22,7 +22,7 @@ pub struct Troubles {
 pub trait QuarantineStore: Send + Sync + 'static {
     /// What is kept of a partition. Read after the partition was acquired, it holds everything that
     /// earlier owners have put there, and nothing will be added by them.
-    async fn troubles(&self, partition: PartitionId) -> Result<Troubles, PortError>;
+    async fn troubles(&self, partition: PartitionId) -> Result<PartitionFaults, PortError>;
 
     /// Replaces the suspects of a partition.
     ///

@@ -23,7 +23,8 @@
 use crate::cholesky::InverseFactor;
 use ndarray::Array2;
 use nearline_model::aggregates::Aggregates;
-use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP, Pair};
+use nearline_model::aggregates::pair::Pair;
+use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP};
 use nearline_model::identifier::Position;
 use nearline_model::symbols::{NONE, Symbol};
 use std::sync::Arc;

@@ -22,14 +22,17 @@
 
 mod budget;
 mod evaluate;
+mod kind;
 mod name;
+mod node;
 mod parse;
 mod program;
 mod scope;
 mod token;
 
 pub use budget::Budget;
-pub use program::{ExpressionError, Program, Type};
+pub use kind::{ExpressionError, Type};
+pub use program::Program;
 pub use scope::{Context, Scope};
 
 /// Longest expression, in bytes.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use nearline_audience::{Audience, AudienceSettings};
-use nearline_ports::{EventLog, NewEvent};
+use nearline_ports::{Clock, EventLog, NewEvent, SystemClock};
 
 /// Events appended in one call while a log is filled.
 const APPEND_EVENTS: usize = 2_000;
@@ -22,8 +22,7 @@ pub fn events(events: usize, members: usize, titles: usize, seed: u64) -> Vec<Ne
 
 /// Milliseconds since 1970.
 pub fn now_ms() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_millis() as i64)
+    SystemClock.now_ms()
 }
 
 /// Appends all events, in order, `under_way` calls at a time.

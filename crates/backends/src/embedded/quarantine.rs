@@ -8,7 +8,7 @@ use fjall::PersistMode;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::{Quarantined, Suspects};
 use nearline_model::{PartitionId, Position};
-use nearline_ports::{PortError, QuarantineStore, Troubles};
+use nearline_ports::{PartitionFaults, PortError, QuarantineStore};
 use std::sync::Arc;
 
 /// The quarantine in a directory.
@@ -35,10 +35,10 @@ fn fenced(row: &PartitionRow, partition: PartitionId, epoch: OwnerEpoch) -> Resu
 
 #[async_trait]
 impl QuarantineStore for EmbeddedQuarantine {
-    async fn troubles(&self, partition: PartitionId) -> Result<Troubles, PortError> {
+    async fn troubles(&self, partition: PartitionId) -> Result<PartitionFaults, PortError> {
         let files = self.files.clone();
         blocking(&self.files.what, move || {
-            let mut troubles = Troubles::default();
+            let mut troubles = PartitionFaults::default();
             for guard in files.quarantine.prefix(partition.0.to_be_bytes()) {
                 let (key, value) = guard.into_inner().map_err(|error| files.failure(error))?;
                 let unreadable = |error| damaged(&files.what, format!("quarantine of {partition}: {error}"));

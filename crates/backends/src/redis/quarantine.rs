@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use nearline_model::PartitionId;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::{Quarantined, Suspects};
-use nearline_ports::{PortError, QuarantineStore, Troubles};
+use nearline_ports::{PartitionFaults, PortError, QuarantineStore};
 use redis::{Cmd, cmd};
 
 /// Field of the suspects; all others are positions.
@@ -47,13 +47,13 @@ impl RedisStore {
 
 #[async_trait]
 impl QuarantineStore for RedisStore {
-    async fn troubles(&self, partition: PartitionId) -> Result<Troubles, PortError> {
+    async fn troubles(&self, partition: PartitionId) -> Result<PartitionFaults, PortError> {
         let key = self.key(partition, "quarantine");
         let mut read = cmd("HGETALL");
         read.arg(&key);
         let fields: Vec<(String, Vec<u8>)> =
             self.connections.run(Lane::Reads, "reading the quarantine", read).await?;
-        let mut troubles = Troubles::default();
+        let mut troubles = PartitionFaults::default();
         for (field, bytes) in fields {
             if field == SUSPECTS {
                 troubles.suspects = Suspects::decode(&bytes)

@@ -4,7 +4,9 @@ use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_backends::redis::{RedisSettings, RedisStore};
 use nearline_model::quarantine::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
-use nearline_ports::{AggregatesSnapshot, OutboxEntry, PortError, QuarantineStore, StateStore, Troubles};
+use nearline_ports::{
+    AggregatesSnapshot, OutboxEntry, PartitionFaults, PortError, QuarantineStore, StateStore,
+};
 use nearline_servers::RedisServer;
 use std::sync::Arc;
 use std::time::Instant;
@@ -141,7 +143,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 10"), "reads go on");
     assert_eq!(outbox_positions(&store, P1).await, [10]);
     assert_eq!(store.load_aggregates().await.expect("loaded"), None);
-    assert_eq!(store.troubles(P1).await.expect("read"), Troubles::default());
+    assert_eq!(store.troubles(P1).await.expect("read"), PartitionFaults::default());
     command(&mut operator, "CONFIG SET maxmemory 0").await;
     store.quarantine(P1, epoch, &crash).await.expect("there is room again");
     store.save_aggregates(snapshot()).await.expect("there is room again");

@@ -1,9 +1,9 @@
 //! What stands before several engines: it leaves one that refuses connections for another at once, and
 //! asks another one as well (a hedge) when an answer takes long. The first answer counts.
 
+use super::answered::Answered;
 use super::bed::Engine;
 use super::http::HttpClient;
-use super::query::Answered;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Deserialize;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The monitor: hears when an engine notices that something is wrong, and starts an engine again that
 //! ended by itself, as whatever started it has to.
 
+use super::agent::agent;
 use super::bed::Engine;
-use super::publish::agent;
 use super::workload::now_ms;
 use parking_lot::Mutex;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! The prober: asks for one member of each partition again and again, and remembers when a live answer
 //! came. The longest time between two of them is what a hand-over or a fail-over costs.
 
+use super::answered::Answered;
 use super::balancer::Balancer;
-use super::query::Answered;
 use super::workload::Workload;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

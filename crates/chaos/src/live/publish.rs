@@ -4,6 +4,7 @@ mod nats;
 
 pub use nats::publish_nats;
 
+use super::agent::agent;
 use super::bed::Bed;
 use super::workload::{Published, Workload};
 use nearline_audience::dice::Dice;
@@ -42,16 +43,6 @@ impl Ending {
     fn is_over(&self) -> bool {
         self.asked.lock().is_some_and(|asked| asked.elapsed() > PATIENCE)
     }
-}
-
-/// An HTTP client whose requests end within `timeout`.
-pub fn agent(timeout: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(timeout))
-        .max_idle_connections_per_host(4)
-        .build()
-        .into()
 }
 
 /// Publishes over HTTP until asked to end, at `events_per_s`, to the nodes in turn.

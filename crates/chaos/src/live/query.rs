@@ -1,35 +1,16 @@
 //! Query clients: so many queries a second, whatever becomes of them. A query's time runs from when it
 //! was due, so that one slow answer does not hide those that waited behind it.
 
+use super::answered::Answered;
 use super::balancer::Balancer;
 use super::workload::Workload;
 use nearline_audience::dice::Dice;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// A query that was not answered by now never will be.
 const GIVE_UP: Duration = Duration::from_millis(2_000);
-
-/// Where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answered {
-    /// The partition's actor.
-    Live,
-    /// The store.
-    Store,
-    /// The aggregates.
-    Popular,
-    /// Nowhere: an error, or nothing in time.
-    Failed,
-}
-
-impl Answered {
-    /// All, best first.
-    pub const ALL: [Self; 4] = [Self::Live, Self::Store, Self::Popular, Self::Failed];
-}
 
 /// One query.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,12 @@ mod table;
 
 pub use fault::FaultFigures;
 
+use super::answered::Answered;
 use super::inject::Injection;
 use super::judge::Verdict;
 use super::percentile::percentile;
 use super::plan::Plan;
-use super::query::{Answered, QuerySample};
+use super::query::QuerySample;
 use super::seconds::Seconds;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -178,7 +178,7 @@ fn break_things(
 }
 
 fn wait_for_answers(bed: &Bed) -> Result<(), ChaosError> {
-    let agent = super::publish::agent(Duration::from_secs(2));
+    let agent = super::agent::agent(Duration::from_secs(2));
     let started = Instant::now();
     for engine in bed.running() {
         let node = &engine.http;

@@ -1,8 +1,9 @@
 //! The run second by second: what was published, asked, and answered from where.
 
+use super::answered::Answered;
 use super::percentile::percentile;
 use super::plan::Plan;
-use super::query::{Answered, QuerySample};
+use super::query::QuerySample;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use nearline_model::PartitionId;
 use nearline_model::control::remediation::Remediation;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::{Quarantined, Suspects};
-use nearline_ports::{PortError, QuarantineStore, RemediationJournal, Troubles};
+use nearline_ports::{PartitionFaults, PortError, QuarantineStore, RemediationJournal};
 
 /// The port.
 pub struct SimulatedQuarantine {
@@ -21,7 +21,7 @@ fn fenced(row: &Row, partition: PartitionId, held: OwnerEpoch) -> Result<(), Por
 
 #[async_trait]
 impl QuarantineStore for SimulatedQuarantine {
-    async fn troubles(&self, partition: PartitionId) -> Result<Troubles, PortError> {
+    async fn troubles(&self, partition: PartitionId) -> Result<PartitionFaults, PortError> {
         self.link.call(move |servers| Ok(servers.store.row(partition).troubles.clone())).await
     }
 

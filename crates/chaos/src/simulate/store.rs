@@ -8,7 +8,7 @@ use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::symbols::Symbol;
 use nearline_model::{Commit, Delta, PartitionId, Position};
-use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore, Troubles};
+use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PartitionFaults, PortError, StateStore};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Row {
     /// From number 1 on.
     pub symbols: Vec<Arc<str>>,
     /// Events that are stepped over, and suspects.
-    pub troubles: Troubles,
+    pub troubles: PartitionFaults,
     /// Encoded deltas by their position.
     pub outbox: BTreeMap<Position, Bytes>,
     committed_by: u64,

@@ -9,7 +9,7 @@ use super::event_file::TimedEvent;
 use super::figure;
 use super::metrics::{ScoredList, mean};
 use super::prequential::{Options, WARM_TITLES};
-use super::replay::{Learned, Replay};
+use super::replay::{Replay, Replayed};
 use super::summary::Timing;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, Title};
@@ -145,9 +145,9 @@ pub fn run(
         let learned = replay.learn(timed)?;
         report.event.add(started.elapsed());
         match learned {
-            Learned::Changed => {}
-            Learned::Dropped => report.dropped += 1,
-            Learned::Refused(_) => report.refused += 1,
+            Replayed::Changed => {}
+            Replayed::Dropped => report.dropped += 1,
+            Replayed::Refused(_) => report.refused += 1,
         }
     }
     progress(events.len());

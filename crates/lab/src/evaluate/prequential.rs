@@ -12,7 +12,7 @@ pub use breakdown::{Part, SeenClass};
 
 use super::event_file::TimedEvent;
 use super::metrics;
-use super::replay::{Learned, Replay, ReplaySettings};
+use super::replay::{Replay, ReplaySettings, Replayed};
 use super::summary::{Outcome, Timing};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, MemberSnapshot, Title};
@@ -141,15 +141,15 @@ pub fn run(
         let learned = replay.learn(timed)?;
         report.event.add(started.elapsed());
         match learned {
-            Learned::Changed => {
+            Replayed::Changed => {
                 if let Some((outcome, bits, own)) = answer {
                     report.outcomes.push(outcome);
                     novelty.extend((!own.is_empty()).then_some(bits));
                     recommended.extend(own.into_iter().map(|ranked| ranked.title));
                 }
             }
-            Learned::Dropped => report.dropped += 1,
-            Learned::Refused(reject) => {
+            Replayed::Dropped => report.dropped += 1,
+            Replayed::Refused(reject) => {
                 report.refused.0 += 1;
                 report.refused.1.get_or_insert_with(|| format!("event {}: {reject}", event.id));
             }

@@ -25,7 +25,7 @@ pub struct ReplaySettings {
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Learned {
+pub enum Replayed {
     /// It changed the state.
     Changed,
     /// Its id was known, or it happened before its member was erased.
@@ -78,7 +78,7 @@ impl Replay {
     ///
     /// # Errors
     /// None that can happen here: nothing is loaded from a store.
-    pub fn learn(&mut self, event: &TimedEvent) -> Result<Learned, DecodeError> {
+    pub fn learn(&mut self, event: &TimedEvent) -> Result<Replayed, DecodeError> {
         self.position += 1;
         let record =
             LogRecord { position: self.position, log_ms: event.at_ms, payload: event.payload.clone() };
@@ -92,9 +92,9 @@ impl Replay {
             self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
         }
         Ok(match folded.rejected.pop() {
-            Some(rejected) => Learned::Refused(rejected.reject),
-            None if folded.changed > 0 => Learned::Changed,
-            None => Learned::Dropped,
+            Some(rejected) => Replayed::Refused(rejected.reject),
+            None if folded.changed > 0 => Replayed::Changed,
+            None => Replayed::Dropped,
         })
     }
 }

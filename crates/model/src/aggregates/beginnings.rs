@@ -4,7 +4,7 @@
 //! it; read in order it costs a fraction of a walk through a map.
 
 use super::block_maxima::BLOCK;
-use super::transitions::Pair;
+use super::pair::Pair;
 
 /// Sums of each title after the beginning.
 #[derive(Debug, Clone, Default)]

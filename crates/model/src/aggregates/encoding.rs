@@ -5,8 +5,9 @@ mod version_1;
 
 use super::Aggregates;
 use super::arms::ArmsForm;
+use super::pair::Pair;
 use super::places::PlaceSum;
-use super::transitions::{BEGINNING, Pair};
+use super::transitions::BEGINNING;
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand};

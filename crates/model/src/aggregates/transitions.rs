@@ -10,6 +10,7 @@
 //! the order of arrival; at the limit they depend on when it was reached.
 
 use super::beginnings::Beginnings;
+use super::pair::{Pair, UNIT};
 use crate::symbols::{NONE, Symbol, Symbols};
 use hashbrown::HashMap;
 use std::sync::LazyLock;
@@ -25,8 +26,6 @@ pub const NEAR_STEP: f64 = 0.97;
 /// Steps back that count at most.
 pub const MOST_STEPS: usize = 128;
 
-/// One play right before another.
-const UNIT: f64 = 1_024.0;
 /// Share of the limit that is kept when it is exceeded.
 const KEPT: f64 = 0.8;
 
@@ -36,45 +35,6 @@ fn weights(step: f64) -> Vec<u32> {
 
 static NEXT: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEXT_STEP));
 static NEAR: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEAR_STEP));
-
-/// Sums of one pair, in fixed point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pair {
-    next: u32,
-    near: u32,
-}
-
-impl Pair {
-    /// From stored sums.
-    pub(crate) fn from_parts(next: u32, near: u32) -> Self {
-        Self { next, near }
-    }
-
-    /// The sums as they are stored.
-    pub(crate) fn parts(self) -> (u32, u32) {
-        (self.next, self.near)
-    }
-
-    /// Plays after the title, 0.85 per step between.
-    pub fn next(self) -> f64 {
-        f64::from(self.next) / UNIT
-    }
-
-    /// Plays after the title, 0.97 per step between.
-    pub fn near(self) -> f64 {
-        f64::from(self.near) / UNIT
-    }
-
-    /// The greater of both sums, each by itself.
-    pub(crate) fn max_of_each(self, other: Self) -> Self {
-        Self { next: self.next.max(other.next), near: self.near.max(other.near) }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.next = self.next.saturating_add(other.next);
-        self.near = self.near.saturating_add(other.near);
-    }
-}
 
 /// What follows one title.
 #[derive(Debug, Clone, Default, PartialEq)]

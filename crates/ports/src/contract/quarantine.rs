@@ -1,7 +1,7 @@
 //! What every `QuarantineStore` promises.
 
 use super::{Fixture, commit, is_fenced};
-use crate::{PortError, Troubles};
+use crate::{PartitionFaults, PortError};
 use nearline_model::quarantine::{Quarantined, Suspects};
 use nearline_model::{Commit, PartitionId};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn suspects(positions: &[u64]) -> Suspects {
 
 pub async fn an_empty_quarantine_is_empty(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    assert_eq!(ports.quarantine.troubles(P).await.expect("read"), Troubles::default());
+    assert_eq!(ports.quarantine.troubles(P).await.expect("read"), PartitionFaults::default());
 }
 
 pub async fn quarantined_events_and_suspects_survive_reopening(fixture: &dyn Fixture) {
@@ -40,7 +40,7 @@ pub async fn quarantined_events_and_suspects_survive_reopening(fixture: &dyn Fix
     assert!(troubles.quarantine.iter().eq(expected.iter()), "{troubles:?}");
     assert_eq!(troubles.suspects, suspects(&[7, 9]));
     let others = ports.quarantine.troubles(PartitionId(2)).await.expect("read");
-    assert_eq!(others, Troubles::default(), "partitions do not see each other's");
+    assert_eq!(others, PartitionFaults::default(), "partitions do not see each other's");
 }
 
 pub async fn an_entry_that_is_there_stays_as_it_is(fixture: &dyn Fixture) {
@@ -75,7 +75,7 @@ pub async fn an_older_epoch_puts_nothing_into_quarantine(fixture: &dyn Fixture) 
     let newer = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
     assert!(is_fenced(&ports.quarantine.quarantine(P, older, &entry(8)).await));
     assert!(is_fenced(&ports.quarantine.suspect(P, older, &suspects(&[8])).await));
-    assert_eq!(ports.quarantine.troubles(P).await.expect("read"), Troubles::default());
+    assert_eq!(ports.quarantine.troubles(P).await.expect("read"), PartitionFaults::default());
     ports.quarantine.quarantine(P, newer, &entry(8)).await.expect("the newer one may");
 }
 

@@ -1,8 +1,9 @@
 //! Evaluating a checked program. `None` is CEL's error: something that is not known, a division by
 //! zero, an overflow, or a budget that has run out.
 
-use super::Budget;
-use super::program::{Arithmetic, Comparison, Node, Program, TextTest};
+use super::budget::Budget;
+use super::node::{Arithmetic, Comparison, Node, TextTest};
+use super::program::Program;
 use super::scope::{Scope, Texts, Value};
 use std::cmp::Ordering;
 

@@ -1,6 +1,6 @@
 //! What expressions may name.
 
-use super::program::Type;
+use super::kind::Type;
 
 /// A field that an expression can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Tokens to a checked program, in one pass: precedence climbing, types checked on the way up.
 
+use super::kind::{ExpressionError, Type};
 use super::name::{OBJECTS, field, fields_of, is_object};
-use super::program::{Arithmetic, Comparison, ExpressionError, Node, TextTest, Type};
+use super::node::{Arithmetic, Comparison, Node, TextTest};
 use super::token::{Placed, Token};
 use super::{MAX_DEPTH, MAX_NODES};
 

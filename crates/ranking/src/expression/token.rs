@@ -1,6 +1,6 @@
 //! Text to tokens.
 
-use super::ExpressionError;
+use super::kind::ExpressionError;
 
 /// A token.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use super::process::signal;
 use super::servers::Links;
 use crate::live::ChaosError;
-use crate::live::publish::agent;
+use crate::live::agent::agent;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::fs::File;

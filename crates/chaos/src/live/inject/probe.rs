@@ -1,8 +1,9 @@
 //! Proof of recovery: an event is taken, and seen in a live answer.
 
 use super::Injector;
+use crate::live::agent::agent;
 use crate::live::bed::Engine;
-use crate::live::publish::{agent, attempt};
+use crate::live::publish::attempt;
 use crate::live::workload::Workload;
 use std::time::{Duration, Instant};
 

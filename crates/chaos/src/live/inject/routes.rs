@@ -3,9 +3,10 @@
 use super::probe::{PROBE_PAUSE, PROBE_TIMEOUT};
 use super::{Broken, Injector};
 use crate::live::ChaosError;
+use crate::live::agent::agent;
 use crate::live::bed::Engine;
 use crate::live::plan::FaultPlan;
-use crate::live::publish::{agent, attempt};
+use crate::live::publish::attempt;
 use crate::live::workload::Workload;
 use std::time::{Duration, Instant};
 

@@ -93,7 +93,7 @@ fn during<'a>(samples: &'a [QuerySample], injection: &Injection) -> &'a [QuerySa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::query::Answered;
+    use crate::live::answered::Answered;
 
     fn injection(at_ms: u64, settled_ms: u64, gaps_ms: [f64; 2], recover_ms: Option<f64>) -> Injection {
         Injection {

@@ -1,0 +1,77 @@
+//! The catalogue on this node: loaded at the start, then followed.
+
+use crate::retry::Backoff;
+use nearline_model::catalogue::Catalogue;
+use nearline_ports::{CatalogueStore, PortError};
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The catalogue, and whether it has come.
+#[derive(Debug, Default)]
+pub(crate) struct SharedCatalogue {
+    /// Its titles. Hold the lock shortly.
+    pub titles: RwLock<Catalogue>,
+    loaded: AtomicBool,
+}
+
+impl SharedCatalogue {
+    /// Whether all that was stored at the start is here.
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Relaxed)
+    }
+}
+
+/// Loads the catalogue and keeps following it, through broken watches. Waits for it for `patience` at most:
+/// then it goes on without, says so, and follows it all the same.
+pub(super) async fn follow_catalogue(
+    store: Arc<dyn CatalogueStore>,
+    catalogue: Arc<SharedCatalogue>,
+    stopping: Arc<AtomicBool>,
+    patience: Duration,
+) -> Result<(), PortError> {
+    let mut titles = store.watch().await?;
+    let (loaded, first_batch) = oneshot::channel();
+    let following = catalogue.clone();
+    actix_rt::spawn(async move {
+        let catalogue = following;
+        let mut loaded = Some(loaded);
+        let mut backoff = Backoff::new(50, 2_000);
+        loop {
+            while let Some(batch) = titles.recv().await {
+                let mut titles = catalogue.titles.write();
+                batch.into_iter().for_each(|title| titles.put(title));
+                drop(titles);
+                backoff.reset();
+                if !catalogue.loaded.swap(true, Relaxed) {
+                    tracing::info!(titles = catalogue.titles.read().len(), "the catalogue is loaded");
+                }
+                if let Some(loaded) = loaded.take() {
+                    let _gone = loaded.send(());
+                }
+            }
+            loop {
+                if stopping.load(Relaxed) {
+                    return;
+                }
+                tokio::time::sleep(backoff.next_wait()).await;
+                match store.watch().await {
+                    Ok(again) => {
+                        titles = again;
+                        break;
+                    }
+                    Err(error) => tracing::warn!(%error, "the catalogue cannot be watched; trying again"),
+                }
+            }
+        }
+    });
+    if tokio::time::timeout(patience, first_batch).await.is_err() {
+        tracing::warn!(
+            waited_ms = patience.as_millis() as u64,
+            "the catalogue has not come: until it does, nothing is offered in a country, and the node is not ready"
+        );
+    }
+    Ok(())
+}
