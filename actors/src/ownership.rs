@@ -14,6 +14,7 @@ use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
+use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{Action, Beat, Input, Ownership, OwnershipSettings};
 use nearline_model::{Aggregates, PartitionId};
@@ -191,6 +192,11 @@ impl Running {
                 Action::Start(partition) => {
                     tracing::info!(%partition, "taking the partition over");
                     metrics::counter!("nearline_ownership_starts_total").increment(1);
+                    check_invariant!(
+                        I5,
+                        !self.runs.contains_key(&partition),
+                        "{partition} runs here already"
+                    );
                     let run = Run::start(&self.shell, partition, self.happened.clone());
                     self.runs.insert(partition, run);
                 }

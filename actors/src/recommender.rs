@@ -13,10 +13,11 @@ mod row_takes;
 pub use question::{Answer, AnswerSettings, NotAnswered, Question, TitleQuestion, TrendQuestion};
 
 use crate::engine::catalogue::SharedCatalogue;
-use crate::member_answer::MemberAnswer;
+use crate::member_answer::{MemberAnswer, Source};
 use crate::router::Router;
 use exposure::Exposure;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::check_invariant;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
 use nearline_ranking::artwork::{Chooser, affinity_segment, offered};
@@ -85,6 +86,12 @@ impl Recommender {
     /// What was made for a member becomes an answer, with an id of its own. Under an experiment, the member
     /// counts as exposed to the variant from now on.
     pub fn sign<T>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
+        check_invariant!(
+            I7,
+            found.source != Source::Popular || found.position == 0,
+            "an answer without the member's state says that it reflects position {}",
+            found.position
+        );
         let allocation = self.settings.experiments.allocate(&question.member);
         if let Some(allocation) = &allocation
             && let Some(number) = self.number_of(allocation.experiment)

@@ -6,6 +6,7 @@ use crate::partition_actor::GetMember;
 use crate::partition_handle::PartitionHandle;
 use crate::peers::question::{self, MemberQuestion, MemberReply};
 use crate::settings::EngineSettings;
+use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::{MemberSnapshot, Position};
@@ -81,7 +82,11 @@ impl Router {
             }
         });
         match answered.await {
-            Ok(Some(answered)) => answered,
+            Ok(Some(answered)) => {
+                let position = answered.as_ref().map_or(wanted, |answer| answer.position);
+                check_invariant!(I7, position >= wanted, "answered from {position}, asked for was {wanted}");
+                answered
+            }
             _ if wanted > 0 => Err(not_reached(None)),
             _ => Ok(MemberAnswer::new(Source::Popular, None)),
         }

@@ -18,6 +18,7 @@ use crate::remediations::{Begun, Ticket};
 use crate::settings::EngineSettings;
 use actix::prelude::*;
 use nearline_model::Position;
+use nearline_model::check_invariant;
 use nearline_model::control::remediation::{Action, FailureHistory, Fault, Standing};
 use nearline_model::quarantine::Quarantined;
 use nearline_ports::{PortError, Ports};
@@ -122,6 +123,9 @@ impl Supervisor {
             }
             memory.history.suspects.acquit(self.handle.committed.load(Relaxed));
             let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
+            let bound_ms = self.settings.remediation.longest_wait_ms();
+            let wait_ms = action.wait_ms().unwrap_or_default();
+            check_invariant!(I6, wait_ms <= bound_ms, "a wait of {wait_ms} ms, the longest is {bound_ms} ms");
             self.record(&mut memory, &death, action, before);
             if !self.carry_out(&mut memory, &death, action).await || self.is_stopping() {
                 if action == Action::GiveAway {
@@ -183,6 +187,11 @@ impl Supervisor {
         let rebuilding = match action {
             Action::Restart { .. } | Action::Replace { .. } => true,
             Action::Quarantine { position, attempts, .. } => {
+                check_invariant!(
+                    I6,
+                    attempts > 0,
+                    "position {position} is stepped over though it crashed nobody"
+                );
                 let message = match &death.fault {
                     Fault::Poisoned { message, .. } => message,
                     _ => &death.detail,

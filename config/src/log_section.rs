@@ -43,7 +43,7 @@ impl LogSection {
                 None => (None, directive),
             };
             // Numbers are levels to the parser, and to nobody else.
-            let is_name = level.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let is_name = !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_alphabetic());
             let level: LevelFilter =
                 level.parse().ok().filter(|_| is_name).ok_or_else(|| format!("{level:?} is no level"))?;
             targets = match target {

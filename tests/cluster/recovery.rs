@@ -22,7 +22,12 @@ fn panic_at_bait(times: u64) -> FaultProbe {
 }
 
 async fn a_panic_is_contained(bed: Bed) {
-    let settings = EngineSettings { fault_probe: Some(panic_at_bait(2)), ..EngineSettings::default() };
+    let settings = EngineSettings {
+        fault_probe: Some(panic_at_bait(2)),
+        // How long a rebuild takes is measured elsewhere: two panics print two backtraces here.
+        query_deadline_ms: 10_000,
+        ..EngineSettings::default()
+    };
     let engine = bed.engine(settings.clone()).await;
     bed.append(audience_events(5_000, 300, 1)).await;
     engine.caught_up().await.expect("caught up");

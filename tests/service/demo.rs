@@ -133,7 +133,7 @@ fn wrong_usage_and_failures_have_their_own_exit_codes() {
 #[test]
 fn every_command_explains_itself_and_completions_are_printed() {
     let directory = tempfile::tempdir().expect("directory");
-    for command in ["serve", "demo", "publish", "import", "inspect", "dead-letters", "bench", "completions"] {
+    for command in ["serve", "demo", "publish", "import", "inspect", "dead-letters", "completions"] {
         let help = nearline(directory.path(), &[command, "--help"]);
         assert_done(&help);
         assert!(out(&help).contains("Usage: nearline"), "{}", out(&help));

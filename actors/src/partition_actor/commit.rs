@@ -33,6 +33,12 @@ impl PartitionActor {
         let started = Instant::now();
         let commit = Arc::new(commit.stepping_over(&self.quarantine));
         let rejected = std::mem::take(&mut self.rejected);
+        check_invariant!(
+            I1,
+            rejected.iter().all(|refused| commit.covers(refused.record.position)),
+            "a dead letter goes with the commit up to {}, of which its event is no part",
+            commit.position
+        );
         let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
         let committing = carry_out(
             self.ports.clone(),

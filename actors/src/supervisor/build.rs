@@ -5,6 +5,7 @@ use crate::aggregates_actor::CatchUp;
 use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
 use crate::reader::Reader;
 use actix::prelude::*;
+use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{FoldSettings, Partition, PartitionId, Position};
 use nearline_ports::{Acquired, PortError};
@@ -24,6 +25,7 @@ impl Supervisor {
         self.catch_up(position);
         let partition = self.restore(acquired).await?;
         let incarnation = self.handle.take_over();
+        check_invariant!(I5, self.handle.address.get().is_none(), "an earlier actor of {id} is still asked");
         self.handle.epoch.store(epoch, Relaxed);
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position, Relaxed);

@@ -1,5 +1,7 @@
 //! `nearline-lab evaluate policy` beside the Open Bandit Pipeline, on a piece of the Open Bandit Dataset.
 
+use nearline_config::{Config, open_ports};
+use nearline_ports::publish::{self, Published};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -128,6 +130,20 @@ fn a_bad_log_is_refused_with_the_line_and_what_to_do() {
     }
 }
 
+/// Publishes the events of a file to the embedded backend in `data`.
+fn publish(log: &Path, data: &Path) {
+    let mut config = Config::default();
+    config.embedded.directory = data.display().to_string();
+    let text = std::fs::read_to_string(log).expect("readable");
+    let payloads = text.lines().map(|line| bytes::Bytes::copy_from_slice(line.as_bytes())).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let ports = open_ports(&config).await.expect("opened");
+        let published = publish::publish(&*ports.log, payloads, config.fold.event_bytes).await;
+        assert!(published.iter().all(|published| matches!(published, Published::Accepted(_))));
+    });
+}
+
 #[test]
 fn the_log_of_the_engine_is_evaluated_where_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -139,8 +155,7 @@ fn the_log_of_the_engine_is_evaluated_where_it_is() {
             .output()
             .expect("the program runs")
     };
-    let published = run(&["publish", log.to_str().expect("UTF-8")]);
-    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    publish(&log, &directory.path().join("data"));
     let evaluated = run(&["evaluate", "policy", "--json", "--resamples", "10"]);
     assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
     let report: Value = serde_json::from_slice(&evaluated.stdout).expect("JSON");

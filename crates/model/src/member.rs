@@ -9,6 +9,7 @@ pub use encoding::MEMBER_VERSION;
 pub use snapshot::MemberSnapshot;
 
 use crate::aggregates::transitions::BEGINNING;
+use crate::check_invariant;
 use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
@@ -289,6 +290,13 @@ impl Member {
             push_bounded(&mut self.seen, left.title, settings.seen_titles);
         }
         self.history.push(entry);
+        check_invariant!(
+            I8,
+            self.history.len() <= settings.history_titles.max(1),
+            "a history of {} titles, the limit is {}",
+            self.history.len(),
+            settings.history_titles
+        );
         self.history.len() - 1
     }
 

@@ -53,6 +53,13 @@ pub struct Folded {
     pub rejected: Vec<RejectedRecord>,
 }
 
+impl Folded {
+    /// Records that became something: a change, a duplicate, a refusal.
+    fn accounted(&self) -> u64 {
+        self.changed + self.duplicates + self.before_erasure + self.rejected.len() as u64
+    }
+}
+
 /// One atomic step of the store: state as of `position`.
 #[derive(Debug, Clone)]
 pub struct Commit {
@@ -80,6 +87,11 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// Whether the record at `position` is part of this step.
+    pub fn covers(&self, position: Position) -> bool {
+        self.expected < position && position <= self.position
+    }
+
     /// The same, with those events of `quarantine` that it stepped over.
     pub fn stepping_over(mut self, quarantine: &Quarantine) -> Self {
         self.stepped_over = quarantine.between(self.expected, self.position).cloned().collect();
@@ -232,6 +244,14 @@ impl Partition {
     /// [`DecodeError`] where the stored form cannot be read.
     pub fn loaded(&mut self, slot: Slot, stored: Option<&[u8]>) -> Result<(), DecodeError> {
         let state = stored.map(Member::decode).transpose()?.unwrap_or_default();
+        let newest = state.history.iter().map(|watched| watched.position).max().unwrap_or_default();
+        check_invariant!(
+            I3,
+            newest <= self.folded,
+            "member {} is stored with position {newest}, the fold is at {}",
+            self.cache.name(slot),
+            self.folded
+        );
         self.cache.fill(slot, state);
         Ok(())
     }
@@ -249,6 +269,7 @@ impl Partition {
         mut observe: impl FnMut(Position, Option<&Event<'_>>),
     ) -> Folded {
         let mut folded = Folded::default();
+        let mut records = 0;
         for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
             let fresh = record.position > self.folded;
             if fresh {
@@ -265,11 +286,14 @@ impl Partition {
                 );
                 self.folded = record.position;
                 self.uncommitted_events += 1;
+                records += 1;
             }
             if let Some(slot) = slot {
                 self.cache.unpin(*slot);
             }
         }
+        let accounted = folded.accounted();
+        check_invariant!(I1, accounted == records, "{accounted} of {records} records are accounted for");
         folded
     }
 
@@ -352,6 +376,23 @@ impl Partition {
             delta_bytes: delta.encode(),
             delta: Arc::new(delta),
         };
+        check_invariant!(
+            I2,
+            commit.delta.after == commit.expected && commit.delta.position == commit.position,
+            "a delta from {} to {} goes with a commit from {} to {}",
+            commit.delta.after,
+            commit.delta.position,
+            commit.expected,
+            commit.position
+        );
+        check_invariant!(
+            I3,
+            commit.first_symbol as usize + commit.symbols.len() == self.symbols.len(),
+            "{} symbols from number {} on do not end at {}",
+            commit.symbols.len(),
+            commit.first_symbol,
+            self.symbols.len()
+        );
         self.symbols_taken = self.symbols.len();
         self.taken = self.folded;
         self.uncommitted_events = 0;

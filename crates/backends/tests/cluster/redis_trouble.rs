@@ -211,9 +211,14 @@ async fn a_key_of_another_type_is_reported_as_damage_with_its_name() {
         command(&mut operator, &format!("SET {key} something")).await;
         names(store.commit(commit(partition, epoch, 10, 20)).await, &key, "commit");
         match part {
-            "meta" | "symbols" => {
+            "meta" => {
                 names(store.acquire(partition, SETTINGS).await, &key, "acquire");
                 names(store.position(partition).await, &key, "position");
+            }
+            "symbols" => {
+                names(store.acquire(partition, SETTINGS).await, &key, "acquire");
+                names(store.symbols(partition).await, &key, "symbols");
+                names(store.names(partition, &[1]).await, &key, "names");
             }
             "members" => {
                 names(store.load_members(partition, &["ann".into()]).await, &key, "load");

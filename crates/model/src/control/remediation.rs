@@ -44,6 +44,14 @@ pub struct RemediationSettings {
     pub leaked_threads: usize,
 }
 
+impl RemediationSettings {
+    /// The longest wait of any action.
+    pub fn longest_wait_ms(&self) -> u64 {
+        let restarts = self.restart_backoff_ms.max(self.restart_backoff_max_ms);
+        restarts.max(self.hold_backoff_ms).max(self.hold_backoff_max_ms)
+    }
+}
+
 impl Default for RemediationSettings {
     fn default() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! The ring of recent event ids, by which redelivered and retried events are dropped.
 
+use crate::check_invariant;
 use crate::settings::FoldSettings;
 
 /// Fingerprints of recent event ids with the log's second they came at, oldest first.
@@ -35,6 +36,13 @@ impl RecentIds {
         }
         self.ids.push(id);
         self.log_s.push(now_s);
+        check_invariant!(
+            I8,
+            self.ids.len() <= settings.recent_ids.max(1),
+            "{} event ids are remembered, the limit is {}",
+            self.ids.len(),
+            settings.recent_ids
+        );
     }
 
     /// Ids remembered.
