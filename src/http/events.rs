@@ -4,15 +4,15 @@ use super::body::{self, BodyFormat, Entries};
 use super::problem::{Problem, ProblemKind};
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
-use nearline_api::events::{EventDocument, EventResult, EventStatus, EventsAnswer};
+use nearline_api::events::{EventResult, EventStatus, EventsAnswer};
 use nearline_ports::publish;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/v1/events", tag = "events",
     summary = "Publish events",
     description = "A JSON array, a single object, or NDJSON. One invalid event does not stop the others.",
     request_body(content(
-        (Vec<EventDocument> = "application/json"), (EventDocument = "application/x-ndjson")
+        (Vec<nearline_api::events::EventDocument> = "application/json"), (nearline_api::events::EventDocument = "application/x-ndjson")
     ), description = "Events"),
     responses(
         (status = 200, description = "Every valid event is in the log", body = EventsAnswer),
@@ -22,7 +22,7 @@ use nearline_ports::publish;
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Some events were not acknowledged; `results` says which", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Payload) -> Answer {
     super::query::Parameters::read(&request, &[])?;
     let limits = &state.config.http;

@@ -6,19 +6,19 @@ use super::state::{Answer, ApiState, State, ok};
 use actix_web::HttpRequest;
 use nearline_api::experiments::{ExperimentDocument, ExperimentsAnswer};
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/experiments", tag = "experiments", summary = "All experiments and how they do",
     responses(
         (status = 200, description = "In the order of the configuration", body = ExperimentsAnswer),
         (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
     ok(&ExperimentsAnswer { experiments: documents(&state) })
 }
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/experiments/{name}", tag = "experiments", summary = "How an experiment does",
     params(("name" = String, Path, description = "The experiment")),
     responses(
@@ -26,7 +26,7 @@ pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
         (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such experiment", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
     let name = request.match_info().query("name");

@@ -2,7 +2,6 @@
 
 use super::asked::{Asked, SHARED};
 use super::cursor::Route;
-use super::problem::Problem;
 use super::query::{Parameters, path_id};
 use super::recommendations::not_answered;
 use super::state::{Answer, State, ok};
@@ -12,7 +11,7 @@ use nearline_api::recommendations::VariantDocument;
 use nearline_ranking::page::MAX_ROWS;
 use std::time::Instant;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/members/{id}/home", tag = "members", summary = "A member's home page",
     description = "Rows of titles, no title twice. Rows with too few titles are left out.",
     params(
@@ -31,11 +30,11 @@ use std::time::Instant;
     ),
     responses(
         (status = 200, description = "Rows, the one most likely taken from first", body = HomeAnswer),
-        (status = 400, description = "The id or a parameter is not valid, or the log has no such position for this member", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The state is not as new as `after` yet", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The id or a parameter is not valid, or the log has no such position for this member", body = super::problem::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = super::problem::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The state is not as new as `after` yet", body = super::problem::Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn page(request: HttpRequest, state: State) -> Answer {
     let started = Instant::now();
     let member = path_id(&request)?;

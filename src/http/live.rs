@@ -34,7 +34,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// Milliseconds after which a client is told to open its row again.
 const RETRY_MS: u64 = 1_000;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/members/{id}/recommendations/live", tag = "members", operation_id = "live",
     summary = "A member's row, again whenever it changes",
     description = "Server-sent events named `recommendations`; the data are those of `GET /v1/members/{id}/recommendations`. Send the id of the last event as `Last-Event-ID`: a row that is still the same is not sent again.",
@@ -55,7 +55,7 @@ const RETRY_MS: u64 = 1_000;
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many live rows are open as may be, or the service is stopping", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn follow(request: HttpRequest, state: State) -> Answer {
     let member = path_id(&request)?;
     let parameters = Parameters::read(&request, &SHARED)?;

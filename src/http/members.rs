@@ -11,7 +11,7 @@ use nearline_ports::NewEvent;
 use nearline_ports::publish::append_one;
 use std::time::Instant;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/members/{id}", tag = "members", summary = "A member's state",
     params(
         ("id" = String, Path, description = "The member"),
@@ -23,7 +23,7 @@ use std::time::Instant;
         (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not that new yet, or out of reach", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let started = Instant::now();
     let member = path_id(&request)?;
@@ -42,7 +42,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     }
 }
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     delete, path = "/v1/members/{id}", tag = "members", summary = "Erase a member",
     description = "Publishes a `forget` event: everything up to now is erased once it is folded.",
     params(("id" = String, Path, description = "The member")),
@@ -51,7 +51,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         (status = 400, description = "The id is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The log is away", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn erase(request: HttpRequest, state: State) -> Answer {
     let member = path_id(&request)?;
     Parameters::read(&request, &[])?;

@@ -5,7 +5,6 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 /// What kind of problem: decides `type`, `title` and `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +122,8 @@ impl ProblemKind {
 }
 
 /// A problem document.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Stable identifier of the kind of problem: `/problems/<code>`.
     #[serde(rename = "type")]
@@ -139,11 +139,11 @@ pub struct Problem {
     pub instance: Option<String>,
     /// More members, by kind of problem.
     #[serde(flatten)]
-    #[schema(value_type = Object, additional_properties)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, additional_properties))]
     pub more: Box<Map<String, Value>>,
     /// Methods that the route takes.
     #[serde(skip)]
-    #[schema(ignore)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub allow: Option<Box<str>>,
 }
 

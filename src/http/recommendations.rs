@@ -12,7 +12,7 @@ use nearline_api::recommendations::{RankedTitle, RecommendationsAnswer, VariantD
 use nearline_ranking::offer::OfferedTitle;
 use std::time::Instant;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/members/{id}/recommendations", tag = "members",
     summary = "What a member is offered next",
     params(
@@ -34,7 +34,7 @@ use std::time::Instant;
         (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not as new as `after` yet", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn recommend(request: HttpRequest, state: State) -> state::Answer {
     ok(&answer(&request, &state).await?)
 }

@@ -8,23 +8,23 @@ use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
 use nearline_actors::TitleQuestion;
 use nearline_api::recommendations::RankedTitle;
-use nearline_api::titles::{SimilarAnswer, TitleDocument, TitleResult, TitlesAnswer};
+use nearline_api::titles::{SimilarAnswer, TitleResult, TitlesAnswer};
 use nearline_model::catalogue::MAX_TITLE_BYTES;
 use nearline_model::{Reject, RejectReason, Title};
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     put, path = "/v1/titles/{id}", tag = "titles", summary = "Put a title into the catalogue",
     params(("id" = String, Path, description = "The title")),
-    request_body(content = TitleDocument, content_type = "application/json"),
+    request_body(content = nearline_api::titles::TitleDocument, content_type = "application/json"),
     responses(
-        (status = 200, description = "The title as stored", body = TitleDocument),
+        (status = 200, description = "The title as stored", body = nearline_api::titles::TitleDocument),
         (status = 400, description = "The id or the title is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payload) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
@@ -49,15 +49,15 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
     ok(&title)
 }
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/titles/{id}", tag = "titles", summary = "A title of the catalogue",
     params(("id" = String, Path, description = "The title")),
     responses(
-        (status = 200, description = "The title", body = TitleDocument),
+        (status = 200, description = "The title", body = nearline_api::titles::TitleDocument),
         (status = 400, description = "The id is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Not in the catalogue", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
@@ -67,11 +67,11 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     }
 }
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/v1/titles", tag = "titles", summary = "Put many titles into the catalogue",
     description = "A JSON array, a single object, or NDJSON. One invalid title does not stop the others.",
     request_body(content(
-        (Vec<TitleDocument> = "application/json"), (TitleDocument = "application/x-ndjson")
+        (Vec<nearline_api::titles::TitleDocument> = "application/json"), (nearline_api::titles::TitleDocument = "application/x-ndjson")
     ), description = "Titles"),
     responses(
         (status = 200, description = "Every valid title is stored", body = TitlesAnswer),
@@ -81,7 +81,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away; nothing may have been stored", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::Payload) -> Answer {
     Parameters::read(&request, &[])?;
     let limits = &state.config.http;
@@ -103,7 +103,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
     ok(&TitlesAnswer { stored, rejected: results.len() - stored, results })
 }
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/titles/{id}/similar", tag = "titles", summary = "Titles that are watched after a title",
     params(
         ("id" = String, Path, description = "The title"),
@@ -118,7 +118,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of the title", body = Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     let known = ["country", "limit", "filter", "boost", "max_maturity"];

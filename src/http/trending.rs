@@ -1,14 +1,13 @@
 //! `GET /v1/trending`: what is taken and played most right now.
 
 use super::filter::{self, too_costly};
-use super::problem::Problem;
 use super::query::Parameters;
 use super::state::{Answer, State, ok};
 use actix_web::HttpRequest;
 use nearline_actors::TrendQuestion;
 use nearline_api::trending::TrendingAnswer;
 
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/v1/trending", tag = "titles", summary = "What is taken and played most right now",
     params(
         ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2"),
@@ -20,9 +19,9 @@ use nearline_api::trending::TrendingAnswer;
     ),
     responses(
         (status = 200, description = "Titles, best first, with the parts of their scores", body = TrendingAnswer),
-        (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter is not valid", body = super::problem::Problem, content_type = "application/problem+json"),
     )
-)]
+))]
 pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
     let known = ["country", "device", "limit", "filter", "boost", "max_maturity"];
     let parameters = Parameters::read(&request, &known)?;

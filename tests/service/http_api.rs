@@ -291,6 +291,22 @@ fn while_the_log_is_away_publishing_says_so_and_queries_are_answered() {
     publish(&service, &[event("e-2", "play", "ana", "caper", 2)]);
 }
 
+/// Run with `NEARLINE_WRITE_DOCS=1`, it writes the file.
+#[test]
+fn the_description_that_is_served_is_what_the_handlers_say() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/nearline.json");
+    let said = format!("{}\n", openapi::document().to_pretty_json().expect("JSON"));
+    if std::env::var_os("NEARLINE_WRITE_DOCS").is_some() {
+        std::fs::write(&file, &said).expect("written");
+        return;
+    }
+    let kept = std::fs::read_to_string(&file).expect("readable");
+    assert!(
+        kept == said,
+        "openapi/nearline.json is not what the handlers say now; run this test with NEARLINE_WRITE_DOCS=1, then build"
+    );
+}
+
 #[test]
 fn every_route_is_documented_and_every_documented_route_is_there() {
     let document = serde_json::to_value(openapi::document()).expect("JSON");

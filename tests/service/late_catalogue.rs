@@ -50,7 +50,7 @@ fn until_the_catalogue_has_come_a_node_is_not_ready_and_offers_nothing_in_a_coun
         let catalogue = Arc::new(Late { behind: ports.catalogue.clone(), is_open });
         Ports { catalogue, ..ports }
     };
-    let service = Service::start_with(|config| config.engine.catalogue_wait_ms = 1, late);
+    let service = Service::start_unready(|config| config.engine.catalogue_wait_ms = 1, late);
     let ids = [("t1", json!(["US"])), ("t2", json!([]))];
     let stored: Vec<Title> = ids
         .iter()

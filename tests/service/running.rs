@@ -46,8 +46,18 @@ impl Service {
         Self::start_with(|_| {}, |ports| ports)
     }
 
-    /// Starts with an adjusted configuration and wrapped ports.
+    /// Starts with an adjusted configuration and wrapped ports, and waits until it is ready.
     pub fn start_with(
+        adjust: impl FnOnce(&mut Config),
+        wrap: impl FnOnce(Ports) -> Ports + Send + 'static,
+    ) -> Self {
+        let service = Self::start_unready(adjust, wrap);
+        service.until("it is ready", || (service.ask(service.admin, "/readyz").status == 200).then_some(()));
+        service
+    }
+
+    /// The same without waiting.
+    pub fn start_unready(
         adjust: impl FnOnce(&mut Config),
         wrap: impl FnOnce(Ports) -> Ports + Send + 'static,
     ) -> Self {
@@ -79,10 +89,7 @@ impl Service {
         });
         let (http, admin, ports) = addresses.recv_timeout(DEADLINE).expect("the service starts");
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let service =
-            Self { http, admin, ports, stop: Some(stop), thread: Some(thread), agent, _directory: directory };
-        service.until("it is ready", || (service.ask(service.admin, "/readyz").status == 200).then_some(()));
-        service
+        Self { http, admin, ports, stop: Some(stop), thread: Some(thread), agent, _directory: directory }
     }
 
     /// Sends a request to the API.

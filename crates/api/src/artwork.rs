@@ -3,10 +3,10 @@
 use nearline_ranking::offer::OfferedArtwork;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// The artwork to show. Send all three back with the impression.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ArtworkDocument {
     /// Its id.
     pub id: String,
@@ -14,7 +14,7 @@ pub struct ArtworkDocument {
     pub propensity: f64,
     /// Segment of the member that it was chosen for; absent: the member is in none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub segment: Option<Arc<str>>,
 }
 

@@ -3,10 +3,10 @@
 use nearline_ports::publish::Published;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use utoipa::ToSchema;
 
 /// An event as publishers send it. Further fields are kept and ignored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventDocument {
     /// Id, unique among all events: `[A-Za-z0-9_-]{1,64}`.
     pub id: String,
@@ -44,7 +44,8 @@ pub struct EventDocument {
 }
 
 /// What became of one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// It is in the log.
@@ -58,7 +59,8 @@ pub enum EventStatus {
 }
 
 /// What became of one event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventResult {
     /// Its index, from 0, in a JSON array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +78,7 @@ pub struct EventResult {
     pub position: Option<u64>,
     /// Stable code of why it was not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub reason: Option<Cow<'static, str>>,
     /// What exactly was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +86,8 @@ pub struct EventResult {
 }
 
 /// What became of all events of a request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventsAnswer {
     /// Events stored.
     pub accepted: usize,

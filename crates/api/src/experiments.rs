@@ -5,10 +5,10 @@ use nearline_ranking::settings::RankingSettings;
 use nearline_ranking::statistics::{Difference, Interval};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 /// An interval that holds 95 %.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IntervalDocument {
     /// Lower end.
     pub low: f64,
@@ -23,7 +23,8 @@ impl From<Interval> for IntervalDocument {
 }
 
 /// A variant beside the control.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DifferenceDocument {
     /// The variant's take rate less the control's.
     pub take_rate: f64,
@@ -34,14 +35,15 @@ pub struct DifferenceDocument {
 }
 
 /// How a variant does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VariantResult {
     /// Its name.
     pub name: String,
     /// Share of the experiment's members dealt to it.
     pub share: f64,
     /// Settings of the ranking that differ from `[ranking]`.
-    #[schema(value_type = Object, additional_properties)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object, additional_properties))]
     pub ranking: Value,
     /// Titles shown.
     pub impressions: u64,
@@ -63,7 +65,8 @@ pub struct VariantResult {
 }
 
 /// Whether members are dealt as they should be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleRatioDocument {
     /// Statistic of the chi-square test over the sampled members.
     pub chi_square: f64,
@@ -74,7 +77,8 @@ pub struct SampleRatioDocument {
 }
 
 /// An experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExperimentDocument {
     /// Its name.
     pub name: String,
@@ -88,7 +92,8 @@ pub struct ExperimentDocument {
 }
 
 /// All experiments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExperimentsAnswer {
     /// In the order of the configuration.
     pub experiments: Vec<ExperimentDocument>,

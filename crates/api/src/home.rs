@@ -5,13 +5,13 @@ use nearline_ranking::offer::OfferedRow;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// The title that a row follows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BecauseDocument {
     /// Its id.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub title: Arc<str>,
     /// Its name, if the catalogue has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,11 +19,12 @@ pub struct BecauseDocument {
 }
 
 /// A row of a page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowDocument {
     /// `continue_watching`, `top_picks`, `because_you_watched`, `trending_now`, `new_for_you` or `my_list`:
     /// send it back as `row` of impressions.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub row: Cow<'static, str>,
     /// The title that it follows, of `because_you_watched`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,8 @@ impl From<OfferedRow> for RowDocument {
 }
 
 /// A member's home page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HomeAnswer {
     /// Id of this answer, fresh each time: send it back as `request` of impressions and plays. Under an
     /// experiment it ends in `-x-EXPERIMENT-VARIANT`.
@@ -62,7 +64,7 @@ pub struct HomeAnswer {
     pub member: String,
     /// `live`: every event folded counts; `store`: every event committed; `popular`: the member's
     /// own history was out of reach.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub source: Cow<'static, str>,
     /// Position of the log that the member's state reflects; 0 for `popular`.
     pub position: u64,

@@ -4,10 +4,10 @@ use nearline_model::delta::EPOCH_MS;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ranking::insights::{DimensionTakes, Takes};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// Sums of counts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CountsDocument {
     /// How often it was shown.
     pub impressions: u64,
@@ -31,7 +31,8 @@ impl From<Takes> for CountsDocument {
 }
 
 /// Counts of 30 minutes of event time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EpochDocument {
     /// Its start, RFC 3339.
     pub start: String,
@@ -41,7 +42,8 @@ pub struct EpochDocument {
 }
 
 /// Counts of one dimension.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DimensionDocument {
     /// `all`, `country:BR`, `device:tv`, `position:10-14`, `row:top10`.
     pub dimension: String,
@@ -52,7 +54,8 @@ pub struct DimensionDocument {
 }
 
 /// How a title does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InsightsAnswer {
     /// The title.
     pub title: String,

@@ -5,13 +5,13 @@ use nearline_model::timestamp::format_rfc3339;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// A title that a member watched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WatchedDocument {
     /// The title.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub title: Arc<str>,
     /// When, RFC 3339.
     pub at: String,
@@ -26,10 +26,11 @@ pub struct WatchedDocument {
 }
 
 /// A thumb or a rating.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpinionDocument {
     /// The title.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub title: Arc<str>,
     /// −1, 1 or 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,18 +41,19 @@ pub struct OpinionDocument {
 }
 
 /// An impression that may still be played.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenImpressionDocument {
     /// The title.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub title: Arc<str>,
     /// When, RFC 3339.
     pub at: String,
     /// Row of the page; empty: not given.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub row: Arc<str>,
     /// Artwork shown; empty: not given.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub artwork: Arc<str>,
     /// Position in the row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,22 +61,23 @@ pub struct OpenImpressionDocument {
 }
 
 /// A member's state. One that nothing is known of has empty lists.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MemberDocument {
     /// The member.
     pub member: String,
     /// `live` or `store`.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub source: Cow<'static, str>,
     /// Position of the log that this state reflects.
     pub position: u64,
     /// Titles watched or rated, most recent last.
     pub history: Vec<WatchedDocument>,
     /// Titles seen before those of the history.
-    #[schema(value_type = Vec<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub seen: Vec<Arc<str>>,
     /// The member's own list.
-    #[schema(value_type = Vec<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub list: Vec<Arc<str>>,
     /// Thumbs and ratings.
     pub opinions: Vec<OpinionDocument>,
@@ -133,7 +136,8 @@ impl MemberDocument {
 }
 
 /// An erasure that is under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErasureAnswer {
     /// The member.
     pub member: String,

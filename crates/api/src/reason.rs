@@ -4,16 +4,16 @@ use nearline_ranking::Reason;
 use nearline_ranking::page::RowReason;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// Why a title is where it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ReasonDocument {
     /// It often follows a title that the member watched.
     BecauseYouWatched {
         /// That title.
-        #[schema(value_type = String)]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
         title: Arc<str>,
         /// Its part of the score.
         weight: f64,

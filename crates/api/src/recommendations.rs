@@ -6,20 +6,20 @@ use nearline_ranking::offer::OfferedTitle;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// A title of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RankedTitle {
     /// Its id.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub title: Arc<str>,
     /// Its name, if the catalogue has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its genres, if the catalogue has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub genres: Vec<String>,
     /// Its score; comparable within one answer only.
     pub score: f64,
@@ -28,7 +28,7 @@ pub struct RankedTitle {
     pub artwork: Option<ArtworkDocument>,
     /// Why it is here, weightiest first, if `explain` was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub reasons: Vec<ReasonDocument>,
 }
 
@@ -47,7 +47,8 @@ impl From<OfferedTitle> for RankedTitle {
 }
 
 /// The experiment that an answer was made under.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VariantDocument {
     /// The experiment.
     pub experiment: String,
@@ -62,7 +63,8 @@ impl From<(String, String)> for VariantDocument {
 }
 
 /// A member's recommendations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecommendationsAnswer {
     /// Id of this answer, fresh each time: send it back as `request` of impressions and plays. Under an
     /// experiment it ends in `-x-EXPERIMENT-VARIANT`.
@@ -71,7 +73,7 @@ pub struct RecommendationsAnswer {
     pub member: String,
     /// `live`: every event folded counts; `store`: every event committed; `popular`: the member's
     /// own history was out of reach.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub source: Cow<'static, str>,
     /// Position of the log that the member's state reflects; 0 for `popular`.
     pub position: u64,

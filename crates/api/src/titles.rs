@@ -4,32 +4,33 @@ use crate::recommendations::RankedTitle;
 use nearline_model::{Reject, Title};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use utoipa::ToSchema;
 
 /// A title of the catalogue. The list of similar and trending titles shows what is in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TitleDocument {
     /// Id, `[A-Za-z0-9_-]{1,64}`; may be left out where the path has it.
     pub id: String,
     /// Name for people.
     pub name: Option<String>,
     /// Genres, most telling first.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub genres: Vec<String>,
     /// Year of release.
     pub year: Option<u16>,
     /// Youngest age it is meant for, in years.
     pub maturity: Option<u8>,
     /// Countries (ISO 3166-1 alpha-2) where it may be shown; empty: everywhere.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub countries: Vec<String>,
     /// Ids of its artworks.
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub artworks: Vec<String>,
 }
 
 /// What became of one title.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TitleResult {
     /// Its index, from 0, in a JSON array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,14 +39,14 @@ pub struct TitleResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// `stored` or `rejected`.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub status: Cow<'static, str>,
     /// Its id, if it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Stable code of why it was not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub reason: Option<Cow<'static, str>>,
     /// What exactly was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,8 @@ pub struct TitleResult {
 }
 
 /// What became of all titles of a request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TitlesAnswer {
     /// Titles stored.
     pub stored: usize,
@@ -64,7 +66,8 @@ pub struct TitlesAnswer {
 }
 
 /// Titles that follow a title.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SimilarAnswer {
     /// The title asked about.
     pub title: String,

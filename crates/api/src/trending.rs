@@ -4,10 +4,10 @@ use crate::recommendations::RankedTitle;
 use nearline_ranking::offer::{OfferedTitle, OfferedTrend, OfferedTrends};
 use nearline_ranking::trending::Trend;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// A title that trends, and what its score is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrendingTitle {
     /// The title. Its score is `lift · (plays / plays of the title played most)^¼`.
     #[serde(flatten)]
@@ -38,7 +38,8 @@ impl From<OfferedTrend> for TrendingTitle {
 }
 
 /// What is taken and played most right now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrendingAnswer {
     /// Where: `all`, `country:BR`, `device:tv`, or two of them, averaged. `all` if nothing is
     /// played where it was asked for.
