@@ -38,5 +38,5 @@ pub use faults::{Faults, NotInjected};
 pub use member_answer::{MemberAnswer, NotReached, Source};
 pub use member_watch::MemberWatch;
 pub use progress::{PartitionState, PartitionStatus};
-pub use recommender::{Answer, AnswerSettings, NotAnswered, Question, TitleQuestion, TrendQuestion};
+pub use recommender::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
 pub use settings::{EngineSettings, FaultProbe};

@@ -10,7 +10,7 @@ mod exposure;
 mod question;
 mod row_takes;
 
-pub use question::{Answer, AnswerSettings, NotAnswered, Question, TitleQuestion, TrendQuestion};
+pub use question::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
 
 use crate::engine::catalogue::SharedCatalogue;
 use crate::member_answer::{MemberAnswer, Source};

@@ -6,7 +6,7 @@ use super::filter;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::state::ApiState;
-use nearline_actors::Question;
+use nearline_actors::{Given, Question};
 use std::sync::Arc;
 
 /// Most ids in `exclude`.
@@ -41,7 +41,7 @@ impl Asked {
         });
         let given = (!session.is_new()).then(|| {
             let session = session.clone();
-            Arc::new(move |title: &str| session.gave(title)) as Arc<dyn Fn(&str) -> bool + Send + Sync>
+            Arc::new(move |title: &str| session.gave(title)) as Given
         });
         let question = Question {
             member: member.to_owned(),

@@ -32,6 +32,9 @@ impl Default for AnswerSettings {
     }
 }
 
+/// Tells whether a title was given before.
+pub type Given = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A row or a page for a member.
 #[derive(Clone, Default)]
 pub struct Question {
@@ -52,7 +55,7 @@ pub struct Question {
     /// Filter, boost and maturity limit.
     pub expressions: Expressions,
     /// Titles that were given before and are not wanted again; `None`: there are none.
-    pub given: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    pub given: Option<Given>,
 }
 
 /// Titles that having watched one speaks for.
