@@ -52,7 +52,7 @@ pub struct BanditArgs {
     /// Decides the world and what happens in it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write the events to FILE, too, for `nearline evaluate policy`.
+    /// Write the events to FILE, too, for `nearline-lab evaluate policy`.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
