@@ -1,7 +1,7 @@
-//! Nearline, put together: configuration, HTTP API, console and telemetry around the engine.
+//! Nearline, put together: command line, HTTP API, console and telemetry around the engine.
 //!
-//! What is deliberately absent: logic that a room could hold. Decisions are in `nearline-model`,
-//! effects in `nearline-actors`, servers in `nearline-backends`.
+//! What is deliberately absent: logic that a room could hold. Decisions are in `nearline-model`, answers in
+//! `nearline-ranking`, effects in `nearline-actors`, servers in `nearline-backends`, settings in `nearline-config`.
 
 pub mod cli;
 pub mod http;

@@ -1,11 +1,12 @@
 //! The actors of Nearline: the imperative shell around `nearline-model`.
 //!
 //! [`engine::Engine`] starts everything and is what callers hold. Each partition has one
-//! [`partition_actor`], fed by a [`reader`], watched by a [`watchdog`] and kept alive by a [`supervisor`],
-//! which carries out what the policy in `nearline_model::control::remediation` decides; the [`aggregates_actor`]
-//! adds deltas up; the [`router`] takes queries to whoever can answer.
+//! [`partition_actor`], fed by a [`reader`] and kept alive by a [`supervisor`], which watches it and carries out
+//! what the policy in `nearline_model::control::remediation` decides; the [`aggregates_actor`] adds deltas up;
+//! the [`router`] finds a member's state, and the [`recommender`] makes the answer.
 //!
-//! What is deliberately absent: NATS, Redis, HTTP. The outside is reached through [`ports`].
+//! What is deliberately absent: NATS, Redis, HTTP, and ranking itself. The outside is reached through
+//! [`nearline_ports`].
 
 pub mod aggregates_actor;
 mod basis;

@@ -1,7 +1,7 @@
 //! SIGKILL of the program in the middle of a stream of events, three times, on both backends: nothing
 //! acknowledged is lost (I1), nothing counts twice (I2), state equals the fold of the log (I3).
 //!
-//! `NEARLINE_KILL_EVENTS=1000000 cargo test --release --test kill` runs it at full size.
+//! `NEARLINE_KILL_EVENTS=1000000 cargo nextest run --release --test cluster kill` runs it at full size.
 
 use crate::bed::{DEADLINE, PARTITIONS, audience_events, run};
 use nearline_actors::{Engine, EngineSettings};

@@ -33,7 +33,7 @@ fn invariants_hold_in_every_seed() {
     let failed: Vec<_> = report.failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
     assert!(
         failed.is_empty(),
-        "replay with `nearline chaos simulate --seeds 1 --trace --from SEED`: {failed:#?}"
+        "replay with `nearline-chaos simulate --seeds 1 --trace --from SEED`: {failed:#?}"
     );
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Evaluates nearline and its peers on the same events, prints one Markdown table and writes JSON.
 #
-#   docs/evaluation/run.sh --movielens DIR [--mind DIR] [OPTIONS]
+#   crates/lab/evaluation/run.sh --movielens DIR [--mind DIR] [OPTIONS]
 #
 #   --movielens DIR   the unpacked MovieLens 100K (u.data, u.item, u.genre)
 #   --mind DIR        an unpacked MIND (behaviors.tsv, news.tsv)
-#   --nearline FILE   the program to evaluate [built in release mode if not given]
+#   --programs DIR    where `nearline` (imports) and `nearline-lab` (evaluates) are [built in release mode if not given]
 #   --to DIR          where events, reports and charts go [target/evaluation]
 #   --nearline-only   keep the peers' JSON of an earlier run: they do not change when nearline does
 #   --label TEXT      written after "nearline" in the tables, such as "with the new ranking"
@@ -15,9 +15,9 @@
 # run on one thread, and take about ten minutes; nearline takes seconds.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../.." && pwd)"
+root="$(cd "$here/../../.." && pwd)"
 
-movielens="" mind="" nearline="" to="$root/target/evaluation" peers=yes update=no label=""
+movielens="" mind="" programs="" to="$root/target/evaluation" peers=yes update=no label=""
 fail() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 while [ $# -gt 0 ]; do
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
         --nearline-only) peers=no; shift ;;
         --update) update=yes; shift ;;
         --help) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
-        --movielens | --mind | --nearline | --to | --label)
+        --movielens | --mind | --programs | --to | --label)
             [ $# -ge 2 ] || fail "$1 needs a value"
             declare "${1#--}=$2"
             shift 2
@@ -38,11 +38,13 @@ done
 [ -z "$mind" ] || [ -f "$mind/behaviors.tsv" ] || fail "$mind has no behaviors.tsv"
 mkdir -p "$to"
 
-if [ -z "$nearline" ]; then
-    say "building nearline"
-    (cd "$root" && cargo build --release --locked -p nearline)
-    nearline="${CARGO_TARGET_DIR:-$root/target}/release/nearline"
+if [ -z "$programs" ]; then
+    say "building nearline and nearline-lab"
+    (cd "$root" && cargo build --release --locked -p nearline -p nearline-lab)
+    programs="${CARGO_TARGET_DIR:-$root/target}/release"
 fi
+nearline="$programs/nearline" lab="$programs/nearline-lab"
+for program in "$nearline" "$lab"; do [ -x "$program" ] || fail "there is no program $program"; done
 
 python="$root/.tools/evaluation/bin/python"
 if ! cmp -s "$here/requirements.txt" "$root/.tools/evaluation/.installed"; then
@@ -55,7 +57,7 @@ export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NU
 
 say "MovieLens: nearline"
 "$nearline" import movielens "$movielens" --to "$to/movielens.ndjson" >&2
-"$nearline" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" \
+"$lab" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" \
     --html "$to/movielens.html" --queries "$to/queries-movielens.ndjson" --json >"$to/nearline-movielens.json"
 if [ "$peers" = yes ] || [ ! -f "$to/peers-movielens.json" ]; then
     say "MovieLens: the peers"
@@ -67,7 +69,7 @@ tables=(--nearline-movielens "$to/nearline-movielens.json" --queries-movielens "
 if [ -n "$mind" ]; then
     say "MIND: nearline"
     "$nearline" import mind "$mind" --to "$to/mind.ndjson" >&2
-    "$nearline" evaluate impressions "$to/mind.ndjson" --catalogue "$to/mind.ndjson.titles" --train-fraction 0.5 --json \
+    "$lab" evaluate impressions "$to/mind.ndjson" --catalogue "$to/mind.ndjson.titles" --train-fraction 0.5 --json \
         >"$to/nearline-mind.json"
     if [ "$peers" = yes ] || [ ! -f "$to/peers-mind.json" ]; then
         say "MIND: the peers"

@@ -6,7 +6,7 @@
 //! probability that it is the [best](best_arm), mixed with a floor of exploration ([`policy`]).
 //!
 //! That probability is computed, not sampled, and goes out with the choice as its *propensity*: log it,
-//! and any other policy can be evaluated off-line ([`crate::off_policy`]).
+//! and any other policy can be evaluated off-line (`nearline-lab evaluate policy`).
 //!
 //! The draw is a hash of member, title and a window of time, so a member keeps an artwork for a window
 //! on whichever node and after any restart, unless the probabilities have moved across the hash; and

@@ -1,6 +1,6 @@
 //! `bench bandit`: what choosing artworks earns, against never learning and against knowing everything.
 //!
-//! A [`world`] of titles whose artworks please segments differently is shown to members through the code
+//! A [`World`] of titles whose artworks please segments differently is shown to members through the code
 //! that serves: artworks are chosen from the aggregates, impressions and plays are folded as events, and
 //! deltas are learned commit by commit. Regret is measured in true rates, not in lucky plays.
 
@@ -52,7 +52,7 @@ pub struct BanditArgs {
     /// Decides the world and what happens in it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write the events to FILE, too, for `nearline evaluate policy`.
+    /// Write the events to FILE, too, for `nearline-lab evaluate policy`.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }

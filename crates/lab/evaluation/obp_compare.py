@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does `nearline evaluate policy` agree with the Open Bandit Pipeline (obp) on the same data?
+"""Does `nearline-lab evaluate policy` agree with the Open Bandit Pipeline (obp) on the same data?
 
 The data are the sample of the Open Bandit Dataset that obp ships: 10,000 recommendations of a fashion
 store, logged under a uniform policy. Two policies are evaluated on them: Bernoulli Thompson sampling as
@@ -8,13 +8,14 @@ replay method). Rewards are modelled once, by obp's RegressionModel; both sides 
 
     pip install 'numpy<2' 'pandas<2.2' 'scikit-learn<1.4' 'scipy<1.12' pyyaml tqdm
     pip install --no-deps --ignore-requires-python obp==0.5.5
-    python docs/evaluation/obp_compare.py --nearline target/release/nearline
+    cargo build --release -p nearline-lab
+    python crates/lab/evaluation/obp_compare.py --lab target/release/nearline-lab
 
 obp declares Python below 3.10, and imports torch, matplotlib and seaborn, for policies and charts that
 are not used here; where they are not installed, empty modules stand in for them.
 
---fixture DIRECTORY writes the small log and expected numbers that tests/off_policy.rs reads. Open Bandit
-Dataset: Yuta Saito, Shunsuke Aihara, Megumi Matsutani, Yusuke Narita; CC BY 4.0; https://research.zozo.com/data.html
+--fixture DIRECTORY writes the small log and expected numbers that crates/lab/tests/off_policy.rs reads.
+Open Bandit Dataset: Yuta Saito, Shunsuke Aihara, Megumi Matsutani, Yusuke Narita; CC BY 4.0; https://research.zozo.com/data.html
 """
 
 import argparse
@@ -171,9 +172,9 @@ def export(data, distribution, path):
             out.write(json.dumps(decision, separators=(",", ":")) + "\n")
 
 
-def by_nearline(nearline, path, resamples):
+def by_nearline(lab, path, resamples):
     """Nearline's values and bootstrap intervals."""
-    command = [nearline, "evaluate", "policy", path, "--json", "--resamples", resamples, "--seed", SEED]
+    command = [lab, "evaluate", "policy", path, "--json", "--resamples", resamples, "--seed", SEED]
     printed = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
     (policy,) = json.loads(printed.stdout)["policies"]
     return {
@@ -182,7 +183,7 @@ def by_nearline(nearline, path, resamples):
     }
 
 
-def compare(nearline, campaigns, resamples):
+def compare(lab, campaigns, resamples):
     """Prints both sides for every campaign, policy and estimator; the largest difference is the answer."""
     worst = 0.0
     print(f"{'campaign':9} {'policy':13} {'estimator':9} {'obp':>12} {'nearline':>12} {'difference':>11}   95 % of both")
@@ -194,7 +195,7 @@ def compare(nearline, campaigns, resamples):
             with tempfile.TemporaryDirectory() as directory:
                 path = pathlib.Path(directory) / "log.ndjson"
                 export(data, distribution, path)
-                found = by_nearline(nearline, path, resamples)
+                found = by_nearline(lab, path, resamples)
             for name, theirs in expected.items():
                 ours = found[name]
                 difference = max(abs(ours[key] - theirs[key]) for key in ("value", "low", "high"))
@@ -224,14 +225,14 @@ def write_fixture(directory):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--nearline", default="target/release/nearline")
+    arguments.add_argument("--lab", default="target/release/nearline-lab")
     arguments.add_argument("--campaigns", nargs="+", default=["all", "men", "women"])
     arguments.add_argument("--resamples", type=int, default=1000)
     arguments.add_argument("--fixture", type=pathlib.Path)
     arguments = arguments.parse_args()
     if arguments.fixture:
         return write_fixture(arguments.fixture)
-    sys.exit(0 if compare(arguments.nearline, arguments.campaigns, arguments.resamples) else 1)
+    sys.exit(0 if compare(arguments.lab, arguments.campaigns, arguments.resamples) else 1)
 
 
 if __name__ == "__main__":

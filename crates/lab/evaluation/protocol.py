@@ -1,6 +1,6 @@
 """The prequential protocol, for models that score all titles at once.
 
-The same as `nearline evaluate prequential`: events in the order of their time; before each play or first
+The same as `nearline-lab evaluate prequential`: events in the order of their time; before each play or first
 rating of a title that its member had not seen, the title's rank among all titles that the member had not
 seen; then the event is learned. A model may know everything before the event: members' histories grow with
 every event, titles seen are never candidates, and equal scores are ordered by recent popularity, then by id.

@@ -3,7 +3,7 @@
     peers.py movielens --events ml.ndjson --to peers-movielens.json
     peers.py mind --events mind.ndjson --to peers-mind.json
     peers.py tables --nearline-movielens N.json --queries-movielens Q.ndjson --peers-movielens P.json
-                    [--nearline-mind N.json --peers-mind P.json] [--into ../evaluation.md]
+                    [--nearline-mind N.json --peers-mind P.json] [--into docs/evaluation.md]
 
 `run.sh` beside this file does all of it.
 """

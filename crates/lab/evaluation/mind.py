@@ -1,6 +1,6 @@
 """The peers on a sample of MIND: what each request showed, ranked; learned online, event by event.
 
-The same as `nearline evaluate impressions`: the titles of a request are ranked by what was known before its
+The same as `nearline-lab evaluate impressions`: the titles of a request are ranked by what was known before its
 first impression; a play belongs to the request that it names; of equal scores the mean over their orders
 counts; AUC, MRR (of all that was played) and nDCG are averaged over requests with something played and
 something not.
