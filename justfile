@@ -55,10 +55,10 @@ docs:
     RUSTDOCFLAGS="-Dwarnings" cargo doc --no-deps --workspace
     cargo test --doc --workspace
 
-# what is generated from the code: invariants, the table of bad input, golden files that are not there yet
+# what is made from the code: invariants, OpenAPI, bad input, golden files that are not there yet
 generate:
     cargo xtask invariants
-    NEARLINE_WRITE_DOCS=1 cargo nextest run --test service bad_input
+    NEARLINE_WRITE_DOCS=1 cargo nextest run --test service bad_input:: the_description_that_is_served
     NEARLINE_WRITE_GOLDEN=1 cargo nextest run -p nearline-model --test golden
 
 # what must hold before a change goes in
