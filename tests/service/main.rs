@@ -4,6 +4,7 @@ mod artwork_api;
 mod bad_input;
 mod configuration;
 mod demo;
+mod examples;
 mod http_api;
 mod http_pages;
 mod late_catalogue;

@@ -31,6 +31,42 @@ impl Published {
 
 /// Validates events and appends the valid ones in order; answers when the log has acknowledged them, one
 /// outcome for each, in order. Events of more than `event_bytes` bytes are refused.
+///
+/// ```
+/// use nearline_ports::publish::{Published, publish};
+/// # use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
+/// # use nearline_model::PartitionId;
+/// # /// Knows ids, and keeps nothing else.
+/// # #[derive(Default)]
+/// # struct Log(std::sync::Mutex<Vec<String>>);
+/// # #[async_trait::async_trait]
+/// # impl EventLog for Log {
+/// #     fn partitions(&self) -> u16 { 1 }
+/// #     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
+/// #         let mut ids = self.0.lock().expect("nobody panics");
+/// #         let append = |event: NewEvent| {
+/// #             let known = ids.iter().position(|id| *id == event.id);
+/// #             let place = known.unwrap_or_else(|| { ids.push(event.id); ids.len() - 1 });
+/// #             Ok(Appended { partition: PartitionId(0), position: place as u64 + 1, duplicate: known.is_some() })
+/// #         };
+/// #         events.into_iter().map(append).collect()
+/// #     }
+/// #     async fn open_reader(&self, _: PartitionId, _: u64) -> Result<Box<dyn LogReader>, PortError> { unimplemented!() }
+/// #     async fn bounds(&self, _: PartitionId) -> Result<LogBounds, PortError> { unimplemented!() }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let log = Log::default();
+/// let play = r#"{"id":"e1","type":"play","member":"ana","title":"alien","at":"2026-03-01T20:15:00Z"}"#;
+/// let yawn = r#"{"id":"e2","type":"yawn","member":"ana","title":"alien","at":"2026-03-01T20:15:00Z"}"#;
+/// // `log` is any adapter's; `Ports::log` of a running engine.
+/// let published = publish(&log, vec![play.into(), yawn.into(), play.into()], 65_536).await;
+///
+/// assert!(matches!(published[0], Published::Accepted(place) if place.position == 1));
+/// assert!(matches!(&published[1], Published::Rejected(reject) if reject.reason.code() == "unknown-type"));
+/// assert!(matches!(published[2], Published::Duplicate(first) if first.position == 1));
+/// # }
+/// ```
 pub async fn publish(log: &dyn EventLog, payloads: Vec<Bytes>, event_bytes: usize) -> Vec<Published> {
     let mut rejects = Vec::with_capacity(payloads.len());
     let mut events = Vec::with_capacity(payloads.len());

@@ -31,6 +31,37 @@ use search::{Found, search};
 use selection::{Listing, Scored, best, best_of, candidates, diverse};
 
 /// Ranks titles for a member; `None` ranks for somebody nothing is known of.
+///
+/// ```
+/// use nearline_model::catalogue::Catalogue;
+/// use nearline_model::partition::{Batch, Lookup};
+/// use nearline_model::settings::AggregateSettings;
+/// use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId};
+/// use nearline_ranking::{Query, Reason, rank};
+///
+/// // Three members watch one title after the other; the third has just begun.
+/// let watched = [("ana", "alien"), ("ana", "brazil"), ("ben", "alien"), ("ben", "brazil"), ("cleo", "alien")];
+/// let log = (1..).zip(watched).map(|(position, (member, title))| {
+///     let payload = format!(
+///         r#"{{"id":"e{position}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:15:00Z"}}"#
+///     );
+///     LogRecord { position, log_ms: 1_772_396_100_000, payload: payload.into() }
+/// });
+///
+/// // The fold makes state of each member, and a delta to the sums over all of them.
+/// let mut partition = Partition::new(PartitionId(0), 1, FoldSettings::default());
+/// let (admitted, _missing) = partition.admit(Batch::parse(log.collect(), 65_536));
+/// partition.fold(admitted, |_, _| {});
+/// let mut sums = Aggregates::new(1, AggregateSettings::default());
+/// sums.add(&partition.take_commit(1).expect("something was folded").delta);
+///
+/// let Lookup::Ready(cleo) = partition.lookup("cleo", false) else { unreachable!("nothing was evicted") };
+/// let query = Query { limit: 10, explain: true, ..Query::default() };
+/// let row = rank(&sums, &Catalogue::default(), Some(&cleo), &query);
+/// assert_eq!(row.len(), 1, "what she watched is left out");
+/// assert_eq!(&*row[0].title, "brazil");
+/// assert!(matches!(&row[0].reasons[0], Reason::BecauseYouWatched { title, .. } if &**title == "alien"));
+/// ```
 pub fn rank(
     aggregates: &Aggregates,
     catalogue: &Catalogue,

@@ -1,0 +1,143 @@
+//! Queries, in memory: rows, pages, trends, for members in turn, over catalogues of several sizes.
+
+use divan::{Bencher, Divan, black_box};
+use nearline_benches::World;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::{Aggregates, MemberSnapshot};
+use nearline_ranking::page::{MAX_ROWS, PageSources, assemble};
+use nearline_ranking::trending::{TrendQuery, trending};
+use nearline_ranking::{Learned, Query, rank, score_titles, similar};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const TITLES: [usize; 2] = [1_000, 10_000];
+const MEMBERS: usize = 20_000;
+const EVENTS: usize = 400_000;
+/// Members who ask in turn.
+const ASKING: usize = 256;
+/// Titles between which weights are solved: fewer than the program's 2,048, for the time that it takes.
+const SOLVED: usize = 512;
+/// Titles of a row.
+const LIMIT: usize = 20;
+
+fn main() {
+    // Each of the asking members several times, or two seconds.
+    let divan = Divan::default().sample_count(1_024).max_time(Duration::from_secs(2));
+    divan.config_with_args().main();
+}
+
+/// What queries are answered from.
+struct Sources {
+    aggregates: Aggregates,
+    catalogue: Catalogue,
+    learned: Learned,
+    members: Vec<MemberSnapshot>,
+    /// A title of each member's history.
+    titles: Vec<String>,
+}
+
+impl Sources {
+    /// Those of an audience that chooses from so many titles; made once.
+    fn of(titles: usize) -> &'static Self {
+        static MADE: [OnceLock<Sources>; TITLES.len()] = [const { OnceLock::new() }; TITLES.len()];
+        let at = TITLES.iter().position(|size| *size == titles).expect("a size of the list");
+        MADE[at].get_or_init(|| {
+            let mut world = World::new(MEMBERS, titles, EVENTS);
+            let (catalogue, members) = (world.catalogue(), world.snapshots(ASKING));
+            let learned = Learned::of(&world.aggregates, &catalogue, SOLVED);
+            let titles = members.iter().map(|member| member.history[0].title.to_string()).collect();
+            Self { aggregates: world.aggregates, catalogue, learned, members, titles }
+        })
+    }
+
+    fn query(&self) -> Query<'_> {
+        Query { limit: LIMIT, country: Some("BR"), learned: Some(&self.learned), ..Query::default() }
+    }
+}
+
+/// Measures `ask`, for one member after another.
+fn in_turn<T>(bencher: Bencher<'_, '_>, sources: &Sources, ask: impl Fn(usize) -> T) {
+    let mut next = 0;
+    bencher.bench_local(|| {
+        next = (next + 1) % sources.members.len();
+        ask(black_box(next))
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn rank_a_row(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = sources.query();
+    in_turn(bencher, sources, |member| {
+        rank(&sources.aggregates, &sources.catalogue, Some(&sources.members[member]), &query)
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn rank_a_row_with_reasons(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = Query { explain: true, ..sources.query() };
+    in_turn(bencher, sources, |member| {
+        rank(&sources.aggregates, &sources.catalogue, Some(&sources.members[member]), &query)
+    });
+}
+
+/// No bound is known of a boost.
+#[divan::bench(args = TITLES)]
+fn rank_a_row_with_a_boost(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let boost = |id: &str| if id.ends_with('7') { 2.0 } else { 1.0 };
+    let query = Query { boost: Some(&boost), ..sources.query() };
+    in_turn(bencher, sources, |member| {
+        rank(&sources.aggregates, &sources.catalogue, Some(&sources.members[member]), &query)
+    });
+}
+
+/// What the search is held against: every title scored, none sorted.
+#[divan::bench(args = TITLES)]
+fn score_every_title(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = sources.query();
+    let title_ids =
+        (1..=sources.aggregates.title_count() as u32).map(|title| sources.aggregates.title_id(title));
+    let known: Vec<&str> = title_ids.map(|id| &**id).collect();
+    in_turn(bencher, sources, |member| {
+        score_titles(&sources.aggregates, &sources.catalogue, Some(&sources.members[member]), &query, &known)
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn similar_titles(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = sources.query();
+    in_turn(bencher, sources, |member| {
+        similar(&sources.aggregates, &sources.catalogue, &sources.titles[member], &query)
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn assemble_a_page(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = sources.query();
+    in_turn(bencher, sources, |member| {
+        let page = PageSources {
+            aggregates: &sources.aggregates,
+            catalogue: &sources.catalogue,
+            member: Some(&sources.members[member]),
+            expected_take: &|_| None,
+        };
+        assemble(&page, &query, MAX_ROWS)
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn trending_titles(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = TrendQuery {
+        dimensions: &["country:BR", "device:tv"],
+        country: Some("BR"),
+        limit: LIMIT,
+        learned: Some(&sources.learned),
+    };
+    in_turn(bencher, sources, |_| trending(&sources.aggregates, &sources.catalogue, &query));
+}
