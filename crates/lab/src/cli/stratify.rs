@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use nearline_stratify::sql::Dialect;
 use nearline_stratify::{Outcome, Rules};
+use nearline_terminal::print_all;
 
 use crate::stratify::{Job, Progress, plan_counts, run};
 
@@ -62,7 +63,7 @@ fn reference(text: &str) -> Result<(String, PathBuf), String> {
 /// Files that cannot be read or written, and rules that are wrong or do not fit the data.
 pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
     if args.json_schema {
-        print(nearline_stratify::report::SCHEMA)?;
+        print_all(nearline_stratify::report::SCHEMA)?;
         return Ok(ExitCode::SUCCESS);
     }
     let path = args.rules.unwrap_or_default();
@@ -78,7 +79,7 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
             eprint!("{}", nearline_stratify::report::text(&counted.plan));
             return Ok(code(counted.plan.outcome));
         }
-        print(&counted.sql)?;
+        print_all(&counted.sql)?;
         return Ok(code(counted.plan.outcome));
     }
     let threads =
@@ -97,11 +98,11 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     if args.json {
-        print(&format!("{}\n", serde_json::to_string(&report)?))?;
+        print_all(&format!("{}\n", serde_json::to_string(&report)?))?;
     } else if let Some(sql) = &report.sql {
-        print(sql)?;
+        print_all(sql)?;
     } else {
-        print(&report.text())?;
+        print_all(&report.text())?;
     }
     Ok(code(report.outcome))
 }
@@ -111,16 +112,5 @@ fn code(outcome: Outcome) -> ExitCode {
         Outcome::Exact | Outcome::RoundedWithinOne => ExitCode::SUCCESS,
         Outcome::Refused => ExitCode::from(3),
         Outcome::Closest => ExitCode::from(4),
-    }
-}
-
-/// A reader that has seen enough is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("standard output cannot be written")
-        }
-        _ => Ok(()),
     }
 }
