@@ -147,3 +147,25 @@ def test_targets_are_the_fixed_point_of_ipfn():
     for stratum in plan.strata:
         r, c = map(int, stratum["levels"])
         assert abs(stratum["target"] - raked[r, c]) < 1e-6
+
+
+def test_weights_are_a_design_that_svy_estimates_from():
+    svy, polars = pytest.importorskip("svy"), pytest.importorskip("polars")
+    numpy = pytest.importorskip("numpy")
+    value = numpy.random.RandomState(2).gamma(2.0, 3.0, ROWS)
+    data = polars.from_arrow(table()).with_columns(y=polars.Series(value))
+    plan = ns.plan(data, RULES)
+    sample = plan.apply(data).with_columns(w=polars.Series(plan.weights(data)))
+    sample = sample.with_columns(stratum=polars.concat_str("country", polars.col("label").cast(polars.String)))
+    rows = {"".join(s["levels"]): s["available"] for s in plan.strata}
+    sample = sample.with_columns(rows=polars.col("stratum").replace_strict(rows))
+    design = svy.Design(stratum="stratum", wgt="w", pop_size="rows")
+    found = svy.Sample(sample, design).estimation.mean("y").to_dicts()[0]
+    y, w = sample["y"].to_numpy(), sample["w"].to_numpy()
+    assert abs(found["est"] - (w * y).sum() / w.sum()) < 1e-9
+    assert abs(w.sum() - ROWS) < 1e-6 and abs(found["est"] - value.mean()) < 5 * found["se"]
+    variance = 0.0
+    for (stratum,), part in sample.group_by("stratum"):
+        size, taken = rows[stratum], len(part)
+        variance += (size / ROWS) ** 2 * (1 - taken / size) * part["y"].var() / taken
+    assert abs(found["se"] - variance**0.5) < 1e-9
