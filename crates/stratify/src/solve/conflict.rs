@@ -150,5 +150,5 @@ fn range(lower: f64, upper: f64) -> String {
 }
 
 fn size_range(low: f64, high: f64) -> String {
-    format!("sizes from {} to {}", (low - 1e-6).ceil(), super::whole(high))
+    format!("sizes from {} to {}", (low - 1e-6).ceil() + 0.0, super::whole(high))
 }
