@@ -20,7 +20,7 @@ pub fn balanced(chances: &[f64], balance: &[Vec<f64>], seed: u64) -> Vec<bool> {
     let mut dice = mix(seed);
     // Landing: the last sums are given up first, the first one last.
     for kept in (0..=scaled.len()).rev() {
-        flight(&mut point, &scaled[..kept], &mut dice);
+        flight(&mut point, &scaled[..kept], &mut dice, 0);
     }
     point.iter().map(|chance| *chance > 0.5).collect()
 }
@@ -33,12 +33,19 @@ fn is_open(chance: f64) -> bool {
 
 /// Walks within the cube along directions that keep all sums, until no such direction is left.
 ///
-/// `sums` holds one row of factors per sum. At most as many units stay fractional as there are sums.
-pub(crate) fn flight(point: &mut [f64], sums: &[Vec<f64>], dice: &mut u64) {
+/// `sums` holds one row of factors per sum. It ends when at most `enough` units are fractional; without that, at most
+/// as many stay so as there are sums.
+pub(crate) fn flight(point: &mut [f64], sums: &[Vec<f64>], dice: &mut u64, enough: usize) {
     let mut window: Vec<usize> = Vec::new();
     let mut next = 0;
-    loop {
+    let mut open = point.iter().filter(|chance| is_open(**chance)).count();
+    while open > enough {
+        let before = window.len();
         window.retain(|unit| is_open(point[*unit]));
+        open -= before - window.len();
+        if open <= enough {
+            return;
+        }
         while window.len() <= sums.len() && next < point.len() {
             if is_open(point[next]) {
                 window.push(next);

@@ -10,6 +10,8 @@ use crate::select::mix;
 
 /// With more fractions than this, the cube method first makes most of them whole.
 const MOST_FRACTIONS: usize = 80;
+/// Flights that end where no whole numbers are close are repeated, so many times in all.
+const MOST_FLIGHTS: u64 = 6;
 /// Nodes, not seconds: the same rows must come out on any machine.
 const MOST_NODES: u64 = 400;
 
@@ -20,21 +22,41 @@ pub(super) fn round(
     seed: u64,
 ) -> Result<(Vec<u64>, RoundingMethod), StratifyError> {
     let floors: Vec<f64> = rows.iter().map(|rows| floor(*rows)).collect();
-    let mut fractions: Vec<f64> =
+    let fractions: Vec<f64> =
         rows.iter().zip(&floors).map(|(rows, floor)| (rows - floor).clamp(0.0, 1.0)).collect();
     let targets: Vec<Vec<f64>> =
         partitions.iter().map(|partition| group_sums(partition, &fractions)).collect();
-    let mut method = RoundingMethod::BranchAndBound;
-    if fractions.iter().filter(|fraction| is_open(**fraction)).count() > MOST_FRACTIONS {
-        method = RoundingMethod::Cube;
-        cube::flight(&mut fractions, &indicators(partitions, rows.len()), &mut mix(seed));
-    }
     let extra = size - floors.iter().sum::<f64>();
-    let up = match branch(&fractions, partitions, &targets, extra)? {
-        Some(up) => up,
-        None => greedy(&fractions, extra),
-    };
+    let many = fractions.iter().filter(|fraction| is_open(**fraction)).count() > MOST_FRACTIONS;
+    let (method, tries) =
+        if many { (RoundingMethod::Cube, MOST_FLIGHTS) } else { (RoundingMethod::BranchAndBound, 1) };
+    let sums = if many { indicators(partitions, rows.len()) } else { Vec::new() };
+    let mut best: Option<(f64, Vec<bool>)> = None;
+    for flight in 0..tries {
+        let mut left = fractions.clone();
+        if many {
+            cube::flight(&mut left, &sums, &mut mix(seed ^ mix(flight)), MOST_FRACTIONS);
+        }
+        let up = branch(&left, partitions, &targets, extra)?.unwrap_or_else(|| greedy(&left, extra));
+        let off = largest_deviation(&up, partitions, &targets);
+        if best.as_ref().is_none_or(|(least, _)| off < *least) {
+            best = Some((off, up));
+        }
+        if best.as_ref().is_some_and(|(least, _)| *least < 1.0 - WHOLE) {
+            break;
+        }
+    }
+    let up = best.map(|(_, up)| up).unwrap_or_default();
     Ok((floors.iter().zip(up).map(|(floor, up)| *floor as u64 + u64::from(up)).collect(), method))
+}
+
+/// How far a choice is from a group's sum at most.
+fn largest_deviation(up: &[bool], partitions: &[&Partition], targets: &[Vec<f64>]) -> f64 {
+    let up: Vec<f64> = up.iter().map(|up| f64::from(u8::from(*up))).collect();
+    let off = partitions.iter().zip(targets).flat_map(|(partition, targets)| {
+        group_sums(partition, &up).into_iter().zip(targets).map(|(sum, target)| (sum - target).abs())
+    });
+    off.fold(0.0, f64::max)
 }
 
 fn is_open(fraction: f64) -> bool {
