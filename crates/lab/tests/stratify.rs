@@ -1,12 +1,14 @@
 //! `nearline-lab stratify` on files: the same rows whatever their order, files and threads.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Int8Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{ArrayRef, Int8Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use nearline_lab::stratify::{Job, Progress, Report, run};
 use nearline_stratify::{Outcome, Rules};
 use parquet::arrow::ArrowWriter;

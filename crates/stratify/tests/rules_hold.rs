@@ -189,7 +189,7 @@ proptest! {
 #[test]
 fn weighted_estimates_are_unbiased_over_a_thousand_seeds() {
     // Strata of different means, sampled at very different rates: only weights make the estimate right.
-    let value = |row: usize| if row % 10 == 0 { 50.0 + (row % 13) as f64 } else { (row % 7) as f64 };
+    let value = |row: usize| if row.is_multiple_of(10) { 50.0 + (row % 13) as f64 } else { (row % 7) as f64 };
     let rows: Vec<usize> = (0..2_000).collect();
     let strata: Vec<Option<usize>> = rows.iter().map(|row| Some(usize::from(row % 10 != 0))).collect();
     let truth: f64 = rows.iter().map(|row| value(*row)).sum();

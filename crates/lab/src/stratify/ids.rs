@@ -77,13 +77,8 @@ fn order(value: i128, signed: bool) -> u64 {
 }
 
 /// A decimal number without allocation.
+#[derive(Default)]
 struct Digits([u8; 20]);
-
-impl Default for Digits {
-    fn default() -> Self {
-        Self([0; 20])
-    }
-}
 
 impl Digits {
     #[inline]

@@ -62,7 +62,7 @@ pub fn assign(rows: &[MemberRow], take: &[u64], cap: u64) -> Result<Assigned, St
         network.edge(take.len() + entity, sink, cap as f64);
     });
     // The smallest hashes first: they are taken unless a plan needs otherwise.
-    let mut order: Vec<(&(usize, u64), &Vec<(u64, u64)>)> = pairs.iter().collect();
+    let mut order: Vec<_> = pairs.iter().collect();
     order.sort_by_key(|(_, rows)| rows[0]);
     let edges: Vec<usize> = order
         .iter()

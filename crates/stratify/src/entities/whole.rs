@@ -106,7 +106,7 @@ mod tests {
         #[test]
         fn a_possible_number_is_met_exactly(sizes in proptest::collection::vec(1_u64..30, 1..300), pick in 0_u64..1000) {
             let entities: Vec<(u64, u64)> = sizes.iter().enumerate().map(|(place, rows)| (mix(place as u64), *rows)).collect();
-            let wanted: u64 = sizes.iter().enumerate().filter(|(place, _)| mix(*place as u64 ^ pick) % 3 == 0).map(|(_, rows)| rows).sum();
+            let wanted: u64 = sizes.iter().enumerate().filter(|(place, _)| mix(*place as u64 ^ pick).is_multiple_of(3)).map(|(_, rows)| rows).sum();
             let whole = whole(&entities, wanted);
             let rows: u64 = whole.chosen.iter().map(|entity| sizes[*entity]).sum();
             proptest::prop_assert_eq!(rows, whole.rows);

@@ -129,13 +129,13 @@ fn tree(
         let base = group_sums(partition, floors);
         let nodes: Vec<usize> = (0..partition.count).map(|_| network.node()).collect();
         let mut hung = vec![false; partition.count];
-        for stratum in 0..rows.len() {
+        for (stratum, above) in above.iter().enumerate() {
             let group = partition.groups[stratum];
             if !std::mem::replace(&mut hung[group], true) {
                 let low = (floor(sums[group]) - base[group]) as i64;
                 let high = (ceil(sums[group]) - base[group]) as i64;
                 let (from, to) =
-                    if reversed { (nodes[group], above[stratum]) } else { (above[stratum], nodes[group]) };
+                    if reversed { (nodes[group], *above) } else { (*above, nodes[group]) };
                 network.between(from, to, low, high);
             }
         }
