@@ -6,6 +6,7 @@
 
 mod closest;
 mod conflict;
+mod dual;
 pub(crate) mod flow;
 mod linear;
 mod newton;

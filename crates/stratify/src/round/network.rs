@@ -134,8 +134,7 @@ fn tree(
             if !std::mem::replace(&mut hung[group], true) {
                 let low = (floor(sums[group]) - base[group]) as i64;
                 let high = (ceil(sums[group]) - base[group]) as i64;
-                let (from, to) =
-                    if reversed { (nodes[group], *above) } else { (*above, nodes[group]) };
+                let (from, to) = if reversed { (nodes[group], *above) } else { (*above, nodes[group]) };
                 network.between(from, to, low, high);
             }
         }

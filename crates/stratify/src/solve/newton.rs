@@ -1,6 +1,6 @@
 //! Newton steps on the dual of bounded raking, with a line search.
 
-use crate::solve::project::Dual;
+use crate::solve::dual::Dual;
 
 const STEPS: usize = 30;
 /// Beyond this, coordinate steps are cheaper than a dense Hessian.
