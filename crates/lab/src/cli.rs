@@ -1,8 +1,9 @@
 //! The command line of `nearline-lab`.
 //!
-//! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+//! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; those of `stratify` stand there.
 
 mod evaluate;
+mod stratify;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -14,11 +15,13 @@ const AFTER_HELP: &str = "\
 Examples:
   nearline-lab evaluate prequential events.ndjson --html report.html
   nearline-lab evaluate policy decisions.csv
+  nearline-lab stratify --rules rules.toml events.parquet -o train.parquet
 
 Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment. Every
 key is described in config/default.toml.
 
-Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.";
+Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; stratify: 3 refused, 4 not
+every rule holds.";
 
 /// Nearline off-line: what recommendations and policies would have been worth, on events of the past.
 #[derive(Debug, Parser)]
@@ -35,12 +38,14 @@ struct Cli {
 enum Command {
     /// Measure what recommendations would have been worth, on events of the past.
     Evaluate(evaluate::EvaluateArgs),
+    /// Take a stratified sample of Parquet files.
+    Stratify(stratify::StratifyArgs),
 }
 
 /// Runs the program with the arguments it was started with.
 pub fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -48,16 +53,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let args = match cli.command {
+        // A sample needs no configuration of the engine.
+        Command::Stratify(args) => return stratify::stratify(args),
+        Command::Evaluate(args) => args,
+    };
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(cli.config.as_deref(), environment).context("the configuration was refused")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("the runtime cannot be made")?.block_on(async {
-        match cli.command {
-            Command::Evaluate(args) => evaluate::run(args, &config).await,
-        }
-    })
+    runtime.context("the runtime cannot be made")?.block_on(evaluate::run(args, &config))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@
 pub mod cli;
 pub mod evaluate;
 pub mod off_policy;
+pub mod stratify;

@@ -1,0 +1,190 @@
+//! Stratified samples of Parquet files: two streaming passes (count, select) and one that writes.
+//!
+//! The sample depends on rows, rules and seed alone (I10): strata are counted in the order of their levels, rows are
+//! taken by hash, and ties are refused. Threads only share the row groups out.
+
+mod columns;
+mod count;
+mod croissant;
+mod details;
+mod entity;
+mod ids;
+mod output;
+mod rowset;
+mod select;
+mod source;
+mod unique;
+mod usage;
+mod write;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use nearline_stratify::rules::EntityMethod;
+use nearline_stratify::sql::{self, Cuts, Dialect};
+use nearline_stratify::{Outcome, Plan, References, Rules, StratifyError};
+
+pub use output::{Entities, PartRows, Report};
+pub use source::{Progress, Source};
+
+use details::Details;
+use rowset::RowSet;
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Job {
+    /// The rules.
+    pub rules: Rules,
+    /// The files to sample, of one schema.
+    pub inputs: Vec<PathBuf>,
+    /// Where the sample goes; nothing is written if there is none.
+    pub output: Option<PathBuf>,
+    /// Data sets that targets may want to be like.
+    pub references: Vec<(String, PathBuf)>,
+    /// The engine whose SQL is wanted.
+    pub dialect: Option<Dialect>,
+    /// How many threads read.
+    pub threads: usize,
+}
+
+/// Samples, writes, and says what came of it.
+///
+/// # Errors
+/// Files that cannot be read or written, rules that do not fit the data, ids that are null or doubled.
+pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
+    let started = std::time::Instant::now();
+    let source = Source::open(&job.inputs)?;
+    let rules = &job.rules;
+    if let Some(key) = rules.keys.iter().find(|(_, source)| source.sql.is_some()).map(|(name, _)| name) {
+        let reason = "SQL expressions are not built in; use `column`, `bins` or `date`".to_owned();
+        return Err(StratifyError::Rule { rule: key.clone(), reason }.into());
+    }
+    let keys = columns::Keys::new(rules, &source)?;
+    let mut entities = None;
+    let mut eligible = None;
+    if let Some(rule) = rules.entity().filter(|rule| !rule.whole) {
+        let cap = if rule.method == EntityMethod::Thin { rule.at_most } else { None };
+        if cap.is_some() || rule.at_least.is_some() {
+            let (left, found) = entity::thin(rules, rule, cap, &source, job.threads, progress)?;
+            (eligible, entities) = (Some(left), Some(found));
+        }
+    }
+    let counted = count::count(&source, &keys, eligible.as_ref(), job.threads, progress)?;
+    let references = references(job, progress)?;
+    let plan = Plan::with_references(rules, &counted.census, &references)?;
+    let strata = counted.strata(&plan);
+    let selection = if plan.outcome == Outcome::Refused {
+        None
+    } else {
+        Some(select::select(rules, &plan, &source, &keys, &strata, eligible.as_ref(), job.threads, progress)?)
+    };
+    let sql = match (job.dialect, &selection) {
+        (Some(dialect), Some(selection)) => {
+            Some(emit(rules, &counted.census, &plan, &selection.thresholds, dialect)?)
+        }
+        _ => None,
+    };
+    let mut report = Report::new(rules, &source, &plan, &counted.census);
+    report.entities = entities;
+    report.sql = sql;
+    if let Some(selection) = selection {
+        report.rows_out = selection.rows.count();
+        report.missing = selection.missing.clone();
+        write_sample(job, &source, &keys, &strata, &plan, &selection.rows, &mut report, progress)?;
+    }
+    report.finish(started);
+    Ok(report)
+}
+
+/// The counting statement, and the selection by thresholds and by quotas.
+fn emit(
+    rules: &Rules,
+    census: &nearline_stratify::Census,
+    plan: &Plan,
+    thresholds: &[Option<u64>],
+    dialect: Dialect,
+) -> anyhow::Result<String> {
+    let counts = sql::counts(rules, dialect, "input")?;
+    let by_threshold = sql::selection(rules, census, plan, Cuts::Thresholds(thresholds), dialect, "input")?;
+    Ok(format!(
+        "-- The counting pass: a plan needs no more of the data than this.\n{};\n\n-- The sample: every row up to its stratum's threshold.\n{};\n",
+        counts.trim_end(),
+        by_threshold.trim_end()
+    ))
+}
+
+/// What came of counts alone.
+#[derive(Debug)]
+pub struct Counted {
+    /// The plan.
+    pub plan: Plan,
+    /// The statement that selects its rows, by quotas: the first so many hashes of each stratum.
+    pub sql: String,
+}
+
+/// Solves rules for counts that another engine made with the counting statement: only counts have travelled.
+///
+/// # Errors
+/// A file of other columns than the keys and `rows_in`, and rules that do not fit.
+pub fn plan_counts(rules: &Rules, counts: &std::path::Path, dialect: Dialect) -> anyhow::Result<Counted> {
+    let source = Source::open(&[counts.to_owned()])?;
+    // The levels are text already.
+    let plain = Rules { keys: std::collections::BTreeMap::new(), ..rules.clone() };
+    let keys = columns::Keys::new(&plain, &source)?;
+    let census = count::of_counts(&source, &keys)?;
+    let plan = Plan::new(rules, &census)?;
+    let sql = sql::selection(rules, &census, &plan, Cuts::Quotas, dialect, "input")?;
+    Ok(Counted { plan, sql })
+}
+
+fn references(job: &Job, progress: &Progress) -> anyhow::Result<References> {
+    let mut references = References::new();
+    for (name, path) in &job.references {
+        let source = Source::open(std::slice::from_ref(path))?;
+        let keys = columns::Keys::present(&job.rules, &source)?;
+        let counted = count::count(&source, &keys, None, job.threads, progress)?;
+        references.insert(name.clone(), counted.census);
+    }
+    Ok(references)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, from the one function that has them all")]
+fn write_sample(
+    job: &Job,
+    source: &Source,
+    keys: &columns::Keys,
+    strata: &count::Strata,
+    plan: &Plan,
+    rows: &RowSet,
+    report: &mut Report,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let rules = &job.rules;
+    let mut added = Vec::new();
+    let mut kept = None;
+    if rules.split().is_some() || rules.weights().is_some() {
+        let details = Details::read(rules, source, keys, strata, rows, job.threads, progress)?;
+        if let Some(rule) = rules.weights() {
+            added.push((rule.column.clone(), details::weights(rule, plan, &details, report)?));
+        }
+        if let Some(rule) = rules.split() {
+            let parts = details.split(rule)?;
+            report.parts = output::part_rows(rule, &parts);
+            report.rows_out = parts.part.iter().flatten().count() as u64;
+            added.push(("part".to_owned(), details::part_column(rule, &parts)));
+            kept = Some(parts.part.iter().map(Option::is_some).collect::<Vec<bool>>());
+        }
+    }
+    let Some(output) = &job.output else { return Ok(()) };
+    let lineage = serde_json::to_string(&report.lineage).context("the lineage cannot be written as JSON")?;
+    write::write(
+        source,
+        rows,
+        &write::Added { columns: added, kept },
+        output,
+        &lineage,
+        job.threads,
+        progress,
+    )?;
+    croissant::write(output, report)
+}

@@ -1,0 +1,153 @@
+//! What weights and parts need to know of the selected rows: strata, hashes, entities and times.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int8Array, StringArray};
+use nearline_stratify::Plan;
+use nearline_stratify::rules::{Rules, SplitRule, WeightsRule};
+use nearline_stratify::select::IdHasher;
+use nearline_stratify::splits::{Parts, SplitRows, split};
+use nearline_stratify::weights::calibrate;
+
+use super::columns::{Keys, integers};
+use super::count::Strata;
+use super::ids;
+use super::output::Report;
+use super::rowset::RowSet;
+use super::source::{Progress, Source};
+
+/// One entry per selected row, in the order of the rows.
+#[derive(Default)]
+pub(super) struct Details {
+    strata: Vec<usize>,
+    hashes: Vec<u64>,
+    entities: Option<Vec<u64>>,
+    times: Option<Vec<i64>>,
+}
+
+impl Details {
+    pub fn read(
+        rules: &Rules,
+        source: &Source,
+        keys: &Keys,
+        strata: &Strata,
+        rows: &RowSet,
+        threads: usize,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let (hasher, entity_hasher) = (IdHasher::new(rules.seed), IdHasher::new(0));
+        let split = rules.split();
+        let (entity, time) = (split.and_then(|s| s.entity.as_deref()), split.and_then(|s| s.time.as_deref()));
+        let key_columns = keys.columns();
+        let mut columns = key_columns.clone();
+        columns.push(&rules.id);
+        columns.extend(entity.iter().chain(&time));
+        columns.iter().try_for_each(|column| source.data_type(column).map(|_| ()))?;
+        let parts = source.each("details", threads, progress, |place, group| {
+            let mut found = Self {
+                entities: entity.map(|_| Vec::new()),
+                times: time.map(|_| Vec::new()),
+                ..Self::default()
+            };
+            let Some(selection) = rows.group(place).selection() else { return Ok(found) };
+            let mut encoder = keys.encoder();
+            for batch in source.read(group, &columns, &key_columns, Some(selection))? {
+                let batch = batch?;
+                let column = |name: &str| {
+                    batch.column_by_name(name).ok_or_else(|| anyhow::anyhow!("`{name}` was not read"))
+                };
+                if key_columns.is_empty() {
+                    found.strata.resize(found.strata.len() + batch.num_rows(), strata.of(0) as usize);
+                } else {
+                    found.strata.extend(encoder.encode(&batch)?.iter().map(|code| strata.of(*code) as usize));
+                }
+                ids::visit(&rules.id, column(&rules.id)?, |_, id| found.hashes.push(hasher.hash(id.text)))?;
+                if let (Some(name), Some(entities)) = (entity, &mut found.entities) {
+                    let nulls =
+                        ids::visit(name, column(name)?, |_, id| entities.push(entity_hasher.hash(id.text)))?;
+                    if nulls > 0 {
+                        bail!("{nulls} selected rows have no `{name}`, by which they are split");
+                    }
+                }
+                if let (Some(name), Some(times)) = (time, &mut found.times) {
+                    times.extend(integers(name, column(name)?)?);
+                }
+            }
+            Ok(found)
+        })?;
+        let mut all =
+            Self { entities: entity.map(|_| Vec::new()), times: time.map(|_| Vec::new()), ..Self::default() };
+        for part in parts {
+            all.strata.extend(part.strata);
+            all.hashes.extend(part.hashes);
+            if let (Some(all), Some(part)) = (&mut all.entities, part.entities) {
+                all.extend(part);
+            }
+            if let (Some(all), Some(part)) = (&mut all.times, part.times) {
+                all.extend(part);
+            }
+        }
+        Ok(all)
+    }
+
+    pub fn split(&self, rule: &SplitRule) -> anyhow::Result<Parts> {
+        let rows = SplitRows {
+            strata: &self.strata,
+            hashes: &self.hashes,
+            entities: self.entities.as_deref(),
+            times: self.times.as_deref(),
+        };
+        Ok(split(rule, &rows)?)
+    }
+}
+
+/// The part's name of every row.
+pub(super) fn part_column(rule: &SplitRule, parts: &Parts) -> ArrayRef {
+    let names = StringArray::from_iter_values(rule.parts.iter().map(|part| part.name.as_str()));
+    let places =
+        parts.part.iter().map(|part| part.and_then(|part| i8::try_from(part).ok())).collect::<Int8Array>();
+    Arc::new(DictionaryArray::new(places, Arc::new(names)))
+}
+
+/// The weight of every row: the inverse of its chance, calibrated if the rule wants it.
+pub(super) fn weights(
+    rule: &WeightsRule,
+    plan: &Plan,
+    details: &Details,
+    report: &mut Report,
+) -> anyhow::Result<ArrayRef> {
+    let mut taken = vec![0.0; plan.strata.len()];
+    details.strata.iter().for_each(|stratum| taken[*stratum] += 1.0);
+    let mut of_stratum: Vec<f64> = plan
+        .strata
+        .iter()
+        .zip(&taken)
+        .map(|(s, taken)| if *taken > 0.0 { s.available as f64 / taken } else { 0.0 })
+        .collect();
+    let mut margins = Vec::new();
+    for key in &rule.calibrate {
+        let Some(place) = plan.keys.iter().position(|known| known == key) else { continue };
+        let mut levels: Vec<&str> = plan.strata.iter().map(|s| s.levels[place].as_str()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        let group = |s: &nearline_stratify::PlannedStratum| {
+            levels.binary_search(&s.levels[place].as_str()).unwrap_or(0)
+        };
+        let groups: Vec<usize> = plan.strata.iter().map(group).collect();
+        let mut totals = vec![0.0; levels.len()];
+        groups.iter().zip(&plan.strata).for_each(|(group, s)| totals[*group] += s.available as f64);
+        margins.push((groups, totals));
+    }
+    if !margins.is_empty() {
+        let calibrated = calibrate(&of_stratum, &taken, &margins, rule.lower, rule.upper)?;
+        if !calibrated.converged {
+            report.notes.push(format!(
+                "weights: the totals are missed by up to {:.2e} of the whole within the bounds",
+                calibrated.residual
+            ));
+        }
+        of_stratum = calibrated.weights;
+    }
+    Ok(Arc::new(Float64Array::from_iter_values(details.strata.iter().map(|stratum| of_stratum[*stratum]))))
+}

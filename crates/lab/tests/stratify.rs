@@ -1,0 +1,249 @@
+//! `nearline-lab stratify` on files: the same rows whatever their order, files and threads.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::{ArrayRef, Int8Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use nearline_lab::stratify::{Job, Progress, Report, run};
+use nearline_stratify::{Outcome, Rules};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
+
+const RULES: &str = r#"
+id = "row_id"
+seed = 7
+strata = ["country", "label"]
+[[rules]]
+name = "size"
+size = { exactly = 600 }
+[[rules]]
+name = "countries"
+target = { keys = ["country"], shares = { A = 0.5, B = 0.3, C = 0.2 } }
+"#;
+
+fn batch(ids: &[u64]) -> RecordBatch {
+    let text = |of: &dyn Fn(u64) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(ids.iter().map(|id| of(*id))))
+    };
+    RecordBatch::try_from_iter([
+        ("row_id", Arc::new(UInt64Array::from(ids.to_vec())) as ArrayRef),
+        ("country", text(&|id| ["A", "B", "B", "C", "C", "C"][(id % 6) as usize].to_owned())),
+        (
+            "label",
+            Arc::new(Int8Array::from_iter_values(ids.iter().map(|id| i8::from(id % 11 == 0)))) as ArrayRef,
+        ),
+        ("member", text(&|id| format!("m{}", id % 701))),
+        (
+            "at",
+            Arc::new(Int64Array::from_iter_values(ids.iter().map(|id| (*id as i64 * 37) % 10_007)))
+                as ArrayRef,
+        ),
+    ])
+    .unwrap()
+}
+
+fn write(path: &Path, ids: &[u64], group: usize) -> PathBuf {
+    let batch = batch(ids);
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group)).build();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    path.to_owned()
+}
+
+fn job(rules: &str, inputs: Vec<PathBuf>, output: &Path, threads: usize) -> Job {
+    let rules = Rules::from_toml(rules).unwrap();
+    Job { rules, inputs, output: Some(output.to_owned()), references: Vec::new(), dialect: None, threads }
+}
+
+fn sample(rules: &str, inputs: Vec<PathBuf>, output: &Path, threads: usize) -> anyhow::Result<Report> {
+    run(&job(rules, inputs, output, threads), &Progress::new())
+}
+
+fn read(path: &Path) -> Vec<RecordBatch> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
+    reader.map(Result::unwrap).collect()
+}
+
+fn ids(path: &Path) -> BTreeSet<u64> {
+    read(path)
+        .iter()
+        .flat_map(|batch| batch.column(0).as_primitive::<UInt64Type>().values().to_vec())
+        .collect()
+}
+
+fn text(batch: &RecordBatch, name: &str, row: usize) -> String {
+    let array = batch.column_by_name(name).unwrap();
+    match array.as_dictionary_opt::<arrow_array::types::Int8Type>() {
+        Some(dictionary) => dictionary
+            .downcast_dict::<StringArray>()
+            .unwrap()
+            .into_iter()
+            .nth(row)
+            .unwrap()
+            .unwrap()
+            .to_owned(),
+        None => array.as_string::<i32>().value(row).to_owned(),
+    }
+}
+
+/// Row numbers in an order that is none.
+fn shuffled(count: u64) -> Vec<u64> {
+    let mut ids: Vec<u64> = (0..count).collect();
+    ids.sort_by_key(|id| nearline_stratify::select::mix(*id));
+    ids
+}
+
+#[test]
+fn i10_rows_in_another_order_other_files_and_threads_give_the_same_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let all: Vec<u64> = (0..20_000).collect();
+    let one = write(&at("one.parquet"), &all, 100_000);
+    let mixed = shuffled(20_000);
+    let parts: Vec<PathBuf> = mixed
+        .chunks(7_000)
+        .enumerate()
+        .map(|(n, part)| write(&at(&format!("p{n}.parquet")), part, 999))
+        .collect();
+    for entity in
+        ["", "\n[[rules]]\nname = \"members\"\nentity = { column = \"member\", at_most = 6, at_least = 3 }\n"]
+    {
+        let rules = format!("{RULES}{entity}");
+        let report = sample(&rules, vec![one.clone()], &at("a.parquet"), 1).unwrap();
+        assert_eq!((report.rows_in, report.rows_out), (20_000, 600));
+        let wanted = ids(&at("a.parquet"));
+        for threads in [1, 3] {
+            sample(&rules, parts.clone(), &at("b.parquet"), threads).unwrap();
+            assert_eq!(ids(&at("b.parquet")), wanted);
+        }
+        let mut per_member = std::collections::BTreeMap::new();
+        wanted.iter().for_each(|id| *per_member.entry(id % 701).or_insert(0) += 1);
+        assert!(entity.is_empty() || per_member.values().all(|rows| *rows <= 6));
+    }
+}
+
+#[test]
+fn the_sample_has_the_shares_and_the_columns_of_the_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..20_000).collect::<Vec<_>>(), 3_000);
+    let output = dir.path().join("out.parquet");
+    let report = sample(RULES, vec![input], &output, 2).unwrap();
+    assert!(matches!(report.outcome, Outcome::Exact | Outcome::RoundedWithinOne));
+    let mut counts = std::collections::BTreeMap::new();
+    for batch in read(&output) {
+        assert_eq!(batch.schema().fields().len(), 5);
+        (0..batch.num_rows()).for_each(|row| *counts.entry(text(&batch, "country", row)).or_insert(0) += 1);
+    }
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [300, 180, 120]);
+    let croissant: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.path().join("out.croissant.json")).unwrap())
+            .unwrap();
+    assert_eq!(croissant["recordSet"][0]["field"].as_array().unwrap().len(), 5);
+    assert_eq!(croissant["nearline:lineage"]["seed"], 7);
+}
+
+#[test]
+fn doubled_and_missing_ids_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.parquet");
+    let mut ids = shuffled(20_000);
+    ids[12_345] = ids[17];
+    let doubled = write(&dir.path().join("doubled.parquet"), &ids, 1_000);
+    let error = sample(RULES, vec![doubled], &output, 2).unwrap_err().to_string();
+    assert!(error.contains(&format!("the id `{}`", ids[17])), "{error}");
+    assert!(!output.exists());
+    let missing: ArrayRef = Arc::new(UInt64Array::from(vec![Some(1), None, Some(3)]));
+    let mut columns = batch(&[1, 2, 3]).columns().to_vec();
+    columns[0] = missing;
+    let names = ["row_id", "country", "label", "member", "at"];
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(n, c)| (n, c, true)))
+            .unwrap();
+    let path = dir.path().join("missing.parquet");
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let rules = RULES
+        .replace("exactly = 600", "exactly = 1")
+        .replace("A = 0.5, B = 0.3, C = 0.2", "B = 1.0")
+        .replace("name = \"countries\"", "name = \"countries\"\nhard = false");
+    let rules = rules.replace("shares = { B = 1.0 }", "natural = true");
+    let error = sample(&rules, vec![path], &output, 1).unwrap_err().to_string();
+    assert!(error.contains("1 rows have no id"), "{error}");
+}
+
+#[test]
+fn what_is_refused_writes_nothing_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..1_000).collect::<Vec<_>>(), 3_000);
+    let output = dir.path().join("out.parquet");
+    let report = sample(RULES, vec![input.clone()], &output, 1).unwrap();
+    assert_eq!((report.outcome, report.rows_out), (Outcome::Refused, 0));
+    assert_eq!(report.plan.sizes.unwrap().1, 334);
+    assert!(!output.exists() && report.text().contains("conflict of"));
+    let report = sample(&format!("on_conflict = \"closest\"\n{RULES}"), vec![input], &output, 1).unwrap();
+    assert_eq!((report.outcome, report.rows_out), (Outcome::Closest, 600));
+    assert!(report.html().contains("<svg"));
+}
+
+#[test]
+fn parts_and_weights_are_added_and_no_member_straddles() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &shuffled(20_000), 3_000);
+    let output = dir.path().join("out.parquet");
+    let rules = format!(
+        "{RULES}\n[[rules]]\nname = \"weights\"\nweights = {{ calibrate = [\"country\"] }}\n[[rules]]\nname = \"parts\"\n\
+         split = {{ parts = [{{ name = \"train\", share = 0.8 }}, {{ name = \"test\", share = 0.2 }}], entity = \"member\", time = \"at\", embargo = 100 }}\n"
+    );
+    let report = sample(&rules, vec![input], &output, 2).unwrap();
+    assert_eq!(report.rows_out + report.parts.iter().skip(2).map(|part| part.rows).sum::<u64>(), 600);
+    let (mut train, mut test, mut sum) = (BTreeSet::new(), BTreeSet::new(), 0.0);
+    let cut = report.parts[1].from.unwrap();
+    for batch in read(&output) {
+        let weights = batch.column_by_name("weight").unwrap().as_primitive::<Float64Type>();
+        sum += weights.values().iter().sum::<f64>();
+        let at = batch.column_by_name("at").unwrap().as_primitive::<arrow_array::types::Int64Type>();
+        for row in 0..batch.num_rows() {
+            let is_train = text(&batch, "part", row) == "train";
+            assert!(if is_train { at.value(row) < cut - 100 } else { at.value(row) >= cut });
+            if is_train { &mut train } else { &mut test }.insert(text(&batch, "member", row));
+        }
+    }
+    assert!(!test.is_empty() && train.is_disjoint(&test));
+    assert!(sum > 0.0 && sum <= 20_000.0 + 1e-6);
+}
+
+#[test]
+fn whole_members_and_a_cap_by_flow_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..7_010).collect::<Vec<_>>(), 1_000);
+    let output = dir.path().join("out.parquet");
+    let rule = |strata: &str, rule: &str| {
+        format!(
+            "id = \"row_id\"\nstrata = {strata}\n[[rules]]\nname = \"size\"\nsize = {{ exactly = 900 }}\n[[rules]]\nname = \"members\"\nentity = {{ column = \"member\", {rule} }}\n"
+        )
+    };
+    let report = sample(&rule("[]", "whole = true"), vec![input.clone()], &output, 2).unwrap();
+    assert_eq!(report.rows_out, 900);
+    let mut members = std::collections::BTreeMap::new();
+    ids(&output).iter().for_each(|id| *members.entry(id % 701).or_insert(0) += 1);
+    assert!(members.values().all(|rows| *rows == 10));
+    let report =
+        sample(&rule("[\"country\"]", "at_most = 2, method = \"flow\""), vec![input], &output, 2).unwrap();
+    assert_eq!((report.rows_out, report.outcome), (900, Outcome::Exact));
+    let mut members = std::collections::BTreeMap::new();
+    ids(&output).iter().for_each(|id| *members.entry(id % 701).or_insert(0) += 1);
+    assert!(members.values().all(|rows| *rows <= 2));
+}

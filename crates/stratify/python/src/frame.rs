@@ -1,0 +1,280 @@
+//! A table in memory as the library sees it: strata, hashes of ids and of entities, times.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use nearline_stratify::entities::{MemberRow, Thinner, assign, whole};
+use nearline_stratify::rules::{DatePart, EntityMethod, KeySource, Rules};
+use nearline_stratify::select::{IdHasher, mix, smallest};
+use nearline_stratify::splits::{SplitRows, split};
+use nearline_stratify::{Census, NULL_LEVEL, Plan, bin_level};
+
+pub(crate) struct Frame {
+    levels: Vec<Vec<String>>,
+    hashes: Vec<u64>,
+    entities: Option<Vec<u64>>,
+    split_entities: Option<Vec<u64>>,
+    times: Option<Vec<i64>>,
+    eligible: Option<HashSet<u64>>,
+}
+
+fn column(batches: &[RecordBatch], name: &str) -> Result<Vec<ArrayRef>, String> {
+    let found = batches.iter().map(|batch| {
+        batch.column_by_name(name).cloned().ok_or_else(|| format!("there is no column `{name}`"))
+    });
+    found.collect()
+}
+
+fn texts(batches: &[RecordBatch], name: &str) -> Result<Vec<Option<String>>, String> {
+    let mut all = Vec::new();
+    for array in column(batches, name)? {
+        let cast = arrow_cast::cast(&array, &DataType::Utf8).map_err(|error| format!("`{name}`: {error}"))?;
+        all.extend(cast.as_string::<i32>().iter().map(|text| text.map(ToOwned::to_owned)));
+    }
+    Ok(all)
+}
+
+fn key(batches: &[RecordBatch], name: &str, source: Option<&KeySource>) -> Result<Vec<String>, String> {
+    let from = source.and_then(|source| source.column.as_deref()).unwrap_or(name);
+    let null = || NULL_LEVEL.to_owned();
+    if source.is_some_and(|source| source.sql.is_some()) {
+        return Err(format!("the key `{name}`: SQL expressions are not supported here"));
+    }
+    if let Some(source) = source.filter(|source| !source.bins.is_empty()) {
+        let mut levels = Vec::new();
+        for array in column(batches, from)? {
+            let cast =
+                arrow_cast::cast(&array, &DataType::Float64).map_err(|error| format!("`{from}`: {error}"))?;
+            let numbers = cast.as_primitive::<Float64Type>();
+            levels.extend(
+                numbers
+                    .iter()
+                    .map(|number| number.map_or_else(null, |number| bin_level(&source.bins, number))),
+            );
+        }
+        return Ok(levels);
+    }
+    if let Some(array) = column(batches, from)?.first()
+        && array.data_type().is_floating()
+    {
+        return Err(format!("the key `{name}` is of numbers with a fraction; give it `bins`"));
+    }
+    let texts = texts(batches, from)?;
+    let part = source.and_then(|source| source.date);
+    texts.into_iter().map(|text| text.map_or_else(|| Ok(null()), |text| of_date(name, text, part))).collect()
+}
+
+/// A part of a date in ISO 8601.
+fn of_date(name: &str, text: String, part: Option<DatePart>) -> Result<String, String> {
+    let Some(part) = part else { return Ok(text) };
+    let cut = |range: std::ops::Range<usize>| {
+        text.get(range).map(ToOwned::to_owned).ok_or_else(|| format!("`{name}`: `{text}` is no date"))
+    };
+    match part {
+        DatePart::Year => cut(0..4),
+        DatePart::Month => cut(0..7),
+        DatePart::Day => cut(0..10),
+        DatePart::Hour => Ok(cut(11..13)?.trim_start_matches('0').to_owned())
+            .map(|hour| if hour.is_empty() { "0".into() } else { hour }),
+        DatePart::Weekday => Err(format!("the key `{name}`: weekdays are not supported here; add a column")),
+    }
+}
+
+fn hashed(batches: &[RecordBatch], name: &str) -> Result<Vec<u64>, String> {
+    let hasher = IdHasher::new(0);
+    let texts = texts(batches, name)?.into_iter();
+    texts
+        .map(|text| {
+            text.map(|text| hasher.hash(text.as_bytes())).ok_or_else(|| format!("a row has no `{name}`"))
+        })
+        .collect()
+}
+
+impl Frame {
+    pub fn new(rules: &Rules, batches: &[RecordBatch]) -> Result<Self, String> {
+        let ids = texts(batches, &rules.id)?;
+        let mut seen = HashSet::with_capacity(ids.len());
+        let hasher = IdHasher::new(rules.seed);
+        let mut hashes = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let Some(id) = id else {
+                return Err(format!("a row has no id in `{}`; every row needs one", rules.id));
+            };
+            if !seen.insert(id.as_str()) {
+                return Err(format!(
+                    "the id `{id}` in `{}` occurs more than once; ids must be unique",
+                    rules.id
+                ));
+            }
+            hashes.push(hasher.hash(id.as_bytes()));
+        }
+        let keys = rules.strata.iter().map(|name| key(batches, name, rules.keys.get(name)));
+        let keys: Vec<Vec<String>> = keys.collect::<Result<_, _>>()?;
+        let levels = (0..ids.len()).map(|row| keys.iter().map(|key| key[row].clone()).collect()).collect();
+        let entities = rules.entity().map(|rule| hashed(batches, &rule.column)).transpose()?;
+        let split_entities = rules
+            .split()
+            .and_then(|rule| rule.entity.as_ref())
+            .map(|name| hashed(batches, name))
+            .transpose()?;
+        let times =
+            rules.split().and_then(|rule| rule.time.as_ref()).map(|name| times(batches, name)).transpose()?;
+        let mut frame = Self { levels, hashes, entities, split_entities, times, eligible: None };
+        frame.thin(rules);
+        Ok(frame)
+    }
+
+    fn thin(&mut self, rules: &Rules) {
+        let (Some(rule), Some(entities)) = (rules.entity().filter(|rule| !rule.whole), &self.entities) else {
+            return;
+        };
+        let cap = rule.at_most.filter(|_| rule.method == EntityMethod::Thin);
+        if cap.is_none() && rule.at_least.is_none() {
+            return;
+        }
+        let mut counts: HashMap<u64, u32> = HashMap::new();
+        entities.iter().for_each(|entity| *counts.entry(*entity).or_default() += 1);
+        let most = counts.values().copied().max().unwrap_or(1);
+        let mut thinner = Thinner::new(cap.unwrap_or(most));
+        for (row, (entity, hash)) in entities.iter().zip(&self.hashes).enumerate() {
+            thinner.offer(*entity, *hash, row as u64);
+        }
+        self.eligible = Some(thinner.finish(rule.at_least.unwrap_or(0)).rows.into_iter().collect());
+    }
+
+    pub fn rows(&self) -> usize {
+        self.hashes.len()
+    }
+
+    fn may(&self, row: usize) -> bool {
+        self.eligible.as_ref().is_none_or(|eligible| eligible.contains(&(row as u64)))
+    }
+
+    fn census(&self, rules: &Rules) -> Census {
+        let mut table: BTreeMap<Vec<String>, u64> = BTreeMap::new();
+        for (row, levels) in self.levels.iter().enumerate() {
+            if self.may(row) {
+                *table.entry(levels.clone()).or_default() += 1;
+            }
+        }
+        Census::from_table(rules.strata.clone(), table)
+    }
+
+    pub fn plan(&self, rules: &Rules) -> Result<Plan, String> {
+        Plan::new(rules, &self.census(rules)).map_err(|error| error.to_string())
+    }
+
+    fn strata(&self, rules: &Rules, plan: &Plan) -> Vec<Option<usize>> {
+        let census = self.census(rules);
+        let of = |row: usize| {
+            if self.may(row) { plan.stratum_of[census.find_named(&self.levels[row])?] } else { None }
+        };
+        (0..self.rows()).map(of).collect()
+    }
+
+    pub fn select(&self, rules: &Rules, plan: &Plan) -> Result<Vec<u64>, String> {
+        let strata = self.strata(rules, plan);
+        if self.census(rules).len() != plan.stratum_of.len() {
+            return Err("the plan was made for other rows".to_owned());
+        }
+        let wrong = |error: nearline_stratify::StratifyError| error.to_string();
+        match (rules.entity(), &self.entities) {
+            (Some(rule), Some(entities)) if rule.whole => self.whole(rules, plan, &strata, entities),
+            (Some(rule), Some(entities)) if rule.method == EntityMethod::Flow && rule.at_most.is_some() => {
+                let rows = (0..self.rows()).filter_map(|row| {
+                    let (hash, entity) = (self.hashes[row], entities[row]);
+                    strata[row].map(|stratum| MemberRow { stratum, entity, hash, row: row as u64 })
+                });
+                let cap = u64::from(rule.at_most.unwrap_or(u32::MAX));
+                Ok(assign(&rows.collect::<Vec<_>>(), &plan.take(), cap).map_err(wrong)?.rows)
+            }
+            _ => {
+                let rows = smallest(&strata, &self.hashes, &plan.take()).map_err(wrong)?;
+                Ok(rows.into_iter().map(|row| row as u64).collect())
+            }
+        }
+    }
+
+    fn whole(
+        &self,
+        rules: &Rules,
+        plan: &Plan,
+        strata: &[Option<usize>],
+        entities: &[u64],
+    ) -> Result<Vec<u64>, String> {
+        let mut sizes: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+        for (entity, stratum) in entities.iter().zip(strata) {
+            if let Some(stratum) = stratum {
+                let known = sizes.entry(*entity).or_insert((*stratum, 0));
+                if known.0 != *stratum {
+                    return Err("an entity lies in several strata; whole entities need strata of their own"
+                        .to_owned());
+                }
+                known.1 += 1;
+            }
+        }
+        let mut chosen = HashSet::new();
+        for (stratum, planned) in plan.strata.iter().enumerate() {
+            let mine: Vec<(u64, u64)> = sizes
+                .iter()
+                .filter(|(_, (at, _))| *at == stratum)
+                .map(|(e, (_, rows))| (*e, *rows))
+                .collect();
+            let keyed: Vec<(u64, u64)> = mine.iter().map(|(e, rows)| (mix(e ^ rules.seed), *rows)).collect();
+            chosen.extend(whole(&keyed, planned.take).chosen.into_iter().map(|place| mine[place].0));
+        }
+        let rows = (0..self.rows()).filter(|row| strata[*row].is_some() && chosen.contains(&entities[*row]));
+        Ok(rows.map(|row| row as u64).collect())
+    }
+
+    pub fn weights(&self, plan: &Plan, rows: &[u64]) -> Vec<f64> {
+        let weight: HashMap<Vec<&str>, f64> =
+            plan.strata.iter().map(|s| (s.levels.iter().map(String::as_str).collect(), s.weight)).collect();
+        let of = |row: &u64| {
+            weight.get(&self.levels[*row as usize].iter().map(String::as_str).collect::<Vec<_>>()).copied()
+        };
+        rows.iter().map(|row| of(row).unwrap_or(f64::NAN)).collect()
+    }
+
+    pub fn split(&self, rules: &Rules, plan: &Plan, rows: &[u64]) -> Result<Vec<(String, Vec<u64>)>, String> {
+        let rule = rules.split().ok_or("the rules have no `split`")?;
+        let all = self.strata(rules, plan);
+        let pick = |values: &[u64]| rows.iter().map(|row| values[*row as usize]).collect::<Vec<u64>>();
+        let strata: Vec<usize> = rows.iter().map(|row| all[*row as usize].unwrap_or_default()).collect();
+        let hashes = pick(&self.hashes);
+        let entities = self.split_entities.as_deref().map(pick);
+        let times: Option<Vec<i64>> =
+            self.times.as_ref().map(|times| rows.iter().map(|row| times[*row as usize]).collect());
+        let looked = SplitRows {
+            strata: &strata,
+            hashes: &hashes,
+            entities: entities.as_deref(),
+            times: times.as_deref(),
+        };
+        let parts = split(rule, &looked).map_err(|error| error.to_string())?;
+        let of = |place: usize| {
+            rows.iter()
+                .zip(&parts.part)
+                .filter(|(_, part)| **part == Some(place))
+                .map(|(row, _)| *row)
+                .collect()
+        };
+        Ok(rule.parts.iter().enumerate().map(|(place, part)| (part.name.clone(), of(place))).collect())
+    }
+}
+
+fn times(batches: &[RecordBatch], name: &str) -> Result<Vec<i64>, String> {
+    let mut all = Vec::new();
+    for array in column(batches, name)? {
+        let cast =
+            arrow_cast::cast(&array, &DataType::Int64).map_err(|error| format!("`{name}`: {error}"))?;
+        if cast.null_count() > 0 {
+            return Err(format!("a row has no `{name}`"));
+        }
+        all.extend(cast.as_primitive::<Int64Type>().values());
+    }
+    Ok(all)
+}
