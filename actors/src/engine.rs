@@ -1,4 +1,6 @@
 //! The engine: what callers hold. It starts the actors ([`start`]), answers queries, stops in order.
+//!
+//! Futures that other rooms wait for are boxed: what is in them is compiled here once, not by each who waits.
 
 pub(crate) mod catalogue;
 mod injection;
@@ -19,6 +21,7 @@ use crate::remediations::Remediations;
 use crate::router::Router;
 use actix::prelude::*;
 use catalogue::SharedCatalogue;
+use futures_util::future::BoxFuture;
 use nearline_model::catalogue::Title;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
@@ -90,39 +93,48 @@ impl Engine {
     ///
     /// # Errors
     /// [`NotReached`] if `after` was not reached in time.
-    pub async fn member(
-        &self,
-        member: &str,
+    pub fn member<'a>(
+        &'a self,
+        member: &'a str,
         complete: bool,
         after: Option<Position>,
-    ) -> Result<MemberAnswer, NotReached> {
-        let answer = self.inner.router.member(member, complete, after).await;
-        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-        answer
+    ) -> BoxFuture<'a, Result<MemberAnswer, NotReached>> {
+        Box::pin(async move {
+            let answer = self.inner.router.member(member, complete, after).await;
+            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
+            answer
+        })
     }
 
     /// A row of titles for a member.
     ///
     /// # Errors
     /// [`NotAnswered`]: `after` was not reached in time, or filter and boost took too many steps.
-    pub async fn recommend(&self, question: &Question) -> Result<Answer<Vec<OfferedTitle>>, NotAnswered> {
-        let answer = self.inner.recommender.recommend(&self.inner.router, question).await;
-        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-        answer
+    pub fn recommend<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Answer<Vec<OfferedTitle>>, NotAnswered>> {
+        Box::pin(async move {
+            let answer = self.inner.recommender.recommend(&self.inner.router, question).await;
+            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
+            answer
+        })
     }
 
     /// A page of at most `most_rows` rows for a member, no title twice.
     ///
     /// # Errors
     /// Those of [`Engine::recommend`].
-    pub async fn page(
-        &self,
-        question: &Question,
+    pub fn page<'a>(
+        &'a self,
+        question: &'a Question,
         most_rows: usize,
-    ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
-        let answer = self.inner.recommender.page(&self.inner.router, question, most_rows).await;
-        count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-        answer
+    ) -> BoxFuture<'a, Result<Answer<Vec<OfferedRow>>, NotAnswered>> {
+        Box::pin(async move {
+            let answer = self.inner.recommender.page(&self.inner.router, question, most_rows).await;
+            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
+            answer
+        })
     }
 
     /// The row of a member whose state was found before: the trend may have moved since.
@@ -211,11 +223,13 @@ impl Engine {
     ///
     /// # Errors
     /// The catalogue's: some of them may be stored.
-    pub async fn put_titles(&self, titles: Vec<Title>) -> Result<(), PortError> {
-        self.inner.ports.catalogue.put(titles.clone()).await?;
-        let mut catalogue = self.inner.catalogue.titles.write();
-        titles.into_iter().for_each(|title| catalogue.put(title));
-        Ok(())
+    pub fn put_titles(&self, titles: Vec<Title>) -> BoxFuture<'_, Result<(), PortError>> {
+        Box::pin(async move {
+            self.inner.ports.catalogue.put(titles.clone()).await?;
+            let mut catalogue = self.inner.catalogue.titles.write();
+            titles.into_iter().for_each(|title| catalogue.put(title));
+            Ok(())
+        })
     }
 
     /// How large what is known is.
@@ -249,16 +263,18 @@ impl Engine {
     }
 
     /// Why the process is to end with a failure, once the remediation policy says so.
-    pub async fn exit_demanded(&self) -> String {
-        let mut exit = self.inner.supervised.exit();
-        loop {
-            if let Some(reason) = exit.borrow_and_update().clone() {
-                return reason;
+    pub fn exit_demanded(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move {
+            let mut exit = self.inner.supervised.exit();
+            loop {
+                if let Some(reason) = exit.borrow_and_update().clone() {
+                    return reason;
+                }
+                if exit.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
             }
-            if exit.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-        }
+        })
     }
 
     /// Remediations of this and earlier processes.
@@ -298,60 +314,66 @@ impl Engine {
     ///
     /// # Errors
     /// The log's.
-    pub async fn caught_up(&self) -> Result<(), PortError> {
-        for handle in self.inner.partitions.iter() {
-            let last = self.inner.ports.log.bounds(handle.partition).await?.last;
-            while (self.is_here(handle) && handle.committed.load(Relaxed) < last)
-                || self.inner.aggregates.read().position(handle.partition) < last
-            {
-                if handle.folded.load(Relaxed) >= last
-                    && let Some(address) = handle.address.get()
+    pub fn caught_up(&self) -> BoxFuture<'_, Result<(), PortError>> {
+        Box::pin(async move {
+            for handle in self.inner.partitions.iter() {
+                let last = self.inner.ports.log.bounds(handle.partition).await?.last;
+                while (self.is_here(handle) && handle.committed.load(Relaxed) < last)
+                    || self.inner.aggregates.read().position(handle.partition) < last
                 {
-                    address.do_send(CommitNow);
+                    if handle.folded.load(Relaxed) >= last
+                        && let Some(address) = handle.address.get()
+                    {
+                        address.do_send(CommitNow);
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                tokio::time::sleep(Duration::from_millis(2)).await;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Hands every partition over: what is folded is committed, other nodes take over. Queries are
     /// answered further on.
-    pub async fn hand_over(&self) {
-        let inner = &self.inner;
-        inner.ownership.leave();
-        let mut status = inner.ownership.status.clone();
-        // Closed: the shell has ended.
-        let handed_over = async { status.wait_for(|status| status.gone).await.map(drop) };
-        if tokio::time::timeout(STOP_DEADLINE, handed_over).await.is_err() {
-            tracing::warn!(
-                "some partitions did not commit in time; their last events are replayed at the next start"
-            );
-        }
+    pub fn hand_over(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            inner.ownership.leave();
+            let mut status = inner.ownership.status.clone();
+            // Closed: the shell has ended.
+            let handed_over = async { status.wait_for(|status| status.gone).await.map(drop) };
+            if tokio::time::timeout(STOP_DEADLINE, handed_over).await.is_err() {
+                tracing::warn!(
+                    "some partitions did not commit in time; their last events are replayed at the next start"
+                );
+            }
+        })
     }
 
     /// Stops in order: no further events are folded, what is folded is committed, the aggregates
     /// are stored.
-    pub async fn stop(&self) {
-        let inner = &self.inner;
-        if inner.stopping.swap(true, Relaxed) {
-            return;
-        }
-        // Where there are others, one of them keeps the snapshots.
-        let is_last = self.node_status().others == 0;
-        self.hand_over().await;
-        if is_last {
-            match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
-                Ok(Ok(Err(error))) => {
-                    tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
-                }
-                Ok(_) => {}
-                Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
+    pub fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            if inner.stopping.swap(true, Relaxed) {
+                return;
             }
-        }
-        inner.supervised.remediations.flush().await;
-        inner.event_loops.iter().for_each(EventLoop::stop);
-        inner.supervised.workers.stop();
+            // Where there are others, one of them keeps the snapshots.
+            let is_last = self.node_status().others == 0;
+            self.hand_over().await;
+            if is_last {
+                match tokio::time::timeout(STOP_DEADLINE, inner.aggregates_actor.send(SaveSnapshot)).await {
+                    Ok(Ok(Err(error))) => {
+                        tracing::warn!(%error, "the aggregates were not stored; the outbox has them")
+                    }
+                    Ok(_) => {}
+                    Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
+                }
+            }
+            inner.supervised.remediations.flush().await;
+            inner.event_loops.iter().for_each(EventLoop::stop);
+            inner.supervised.workers.stop();
+        })
     }
 
     /// Looks at the log's end now and then.

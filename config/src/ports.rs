@@ -1,6 +1,7 @@
 //! From configuration to a running engine: settings, and the backend that is asked for.
 
 use super::{BackendKind, Config, SyncPolicy};
+use futures_util::future::BoxFuture;
 use nearline_actors::{AnswerSettings, EngineSettings, Threads};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};
@@ -69,34 +70,41 @@ impl Config {
 /// # Errors
 /// [`PortError::Unavailable`] if a server cannot be reached, [`PortError::Misconfigured`] if what
 /// is there does not fit the configuration, [`PortError::Damaged`] if data cannot be read.
-pub async fn open_ports(config: &Config) -> Result<Ports, PortError> {
-    match config.backend.kind {
-        BackendKind::Embedded => {
-            let settings = embedded_settings(config);
-            // Opening reads the directory: not a task for the thread that serves.
-            tokio::task::spawn_blocking(move || embedded::open(settings)).await.map_err(|error| {
-                PortError::Unavailable { what: "the embedded backend".to_owned(), detail: error.to_string() }
-            })?
+pub fn open_ports(config: &Config) -> BoxFuture<'_, Result<Ports, PortError>> {
+    Box::pin(async move {
+        match config.backend.kind {
+            BackendKind::Embedded => {
+                let settings = embedded_settings(config);
+                // Opening reads the directory: not a task for the thread that serves.
+                tokio::task::spawn_blocking(move || embedded::open(settings)).await.map_err(|error| {
+                    PortError::Unavailable {
+                        what: "the embedded backend".to_owned(),
+                        detail: error.to_string(),
+                    }
+                })?
+            }
+            BackendKind::Cluster => connect_cluster(nats_settings(config), redis_settings(config)).await,
         }
-        BackendKind::Cluster => connect_cluster(nats_settings(config), redis_settings(config)).await,
-    }
+    })
 }
 
 /// Opens the backend that is configured, to look at what is stored: where nothing is, nothing is made.
 ///
 /// # Errors
 /// [`PortError::Misconfigured`] if the embedded directory holds no data, and those of [`open_ports`].
-pub async fn open_stored_ports(config: &Config) -> Result<Ports, PortError> {
-    let directory = Path::new(&config.embedded.directory);
-    if config.backend.kind == BackendKind::Embedded && !directory.is_dir() {
-        let from = std::env::current_dir().unwrap_or_default();
-        return Err(PortError::Misconfigured(format!(
-            "there is no data in {}: run this where `nearline serve` runs, or name its directory with \
+pub fn open_stored_ports(config: &Config) -> BoxFuture<'_, Result<Ports, PortError>> {
+    Box::pin(async move {
+        let directory = Path::new(&config.embedded.directory);
+        if config.backend.kind == BackendKind::Embedded && !directory.is_dir() {
+            let from = std::env::current_dir().unwrap_or_default();
+            return Err(PortError::Misconfigured(format!(
+                "there is no data in {}: run this where `nearline serve` runs, or name its directory with \
              --config or NEARLINE__EMBEDDED__DIRECTORY",
-            from.join(directory).display()
-        )));
-    }
-    open_ports(config).await
+                from.join(directory).display()
+            )));
+        }
+        open_ports(config).await
+    })
 }
 
 fn embedded_settings(config: &Config) -> EmbeddedSettings {
