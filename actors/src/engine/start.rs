@@ -3,7 +3,7 @@
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::AggregatesActor;
-use crate::event_loop::{EventLoop, Threads};
+use crate::event_loop::EventLoop;
 use crate::faults::Faults;
 use crate::node::SupervisedNode;
 use crate::ownership::Shell;
@@ -84,10 +84,9 @@ impl Engine {
             learned: learned.clone(),
             solved_titles: settings.solved_titles,
             stopping: stopping.clone(),
+            threads,
         };
-        if threads == Threads::Own {
-            learning.spawn(solver.run());
-        }
+        learning.spawn(solver.run());
         supervision.spawn(sweep(supervised.clone()));
         let event_loops = vec![owning, supervision, learning];
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings);
