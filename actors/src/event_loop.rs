@@ -9,8 +9,8 @@ pub enum Threads {
     /// Actors, supervisors, ownership and learning have threads of their own.
     #[default]
     Own,
-    /// Everything runs on the thread that starts the engine, computing included, and nothing is learned
-    /// beside it: for simulations, which must not depend on what threads do.
+    /// Everything runs on the thread that starts the engine, computing included: for simulations, which must
+    /// not depend on what threads do.
     Here,
 }
 

@@ -4,8 +4,11 @@
 //! more than a small share of one core. It is done by a thread that gives way to all others, and takes what
 //! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
 //! while nothing was learned.
+//!
+//! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 
 use crate::engine::catalogue::SharedCatalogue;
+use crate::event_loop::Threads;
 use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
@@ -34,6 +37,8 @@ pub(crate) struct Solver {
     /// Titles solved at most.
     pub solved_titles: usize,
     pub stopping: Arc<AtomicBool>,
+    /// Where it is done.
+    pub threads: Threads,
 }
 
 impl Solver {
@@ -51,14 +56,22 @@ impl Solver {
             }
             changes_then = changes;
             let working = solver.clone();
-            if let Ok(Some(took)) = tokio::task::spawn_blocking(move || working.work()).await {
-                pause = (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE);
+            if let Some(Some(took)) = solver.threads.compute(move || working.work()).await {
+                pause = solver.pause_after(took);
             }
             let resume = Instant::now() + pause;
             // Sums in the place of others are ranked without weights until they are solved.
             while Instant::now() < resume && solver.is_of_these_sums() && !solver.stopping.load(Relaxed) {
                 tokio::time::sleep(LOOK_INTERVAL.min(resume.saturating_duration_since(Instant::now()))).await;
             }
+        }
+    }
+
+    /// The pause after a solve that took so long of the processor.
+    fn pause_after(&self, took: Duration) -> Duration {
+        match self.threads {
+            Threads::Own => (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE),
+            Threads::Here => LOOK_INTERVAL,
         }
     }
 
@@ -110,10 +123,14 @@ impl Solver {
         })
     }
 
-    /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
+    /// Solves on a thread that gives way to others, which must hold no lock that they wait for; on this one,
+    /// if there are no others.
     fn solve(&self, problem: Problem) -> Option<(Associations, Duration)> {
         if self.stopping.load(Relaxed) {
             return None;
+        }
+        if self.threads == Threads::Here {
+            return Some((problem.solve(), Duration::ZERO));
         }
         let solving = std::thread::Builder::new().name("nearline-solver".to_owned()).spawn(move || {
             give_way();

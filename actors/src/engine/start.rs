@@ -3,7 +3,7 @@
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::AggregatesActor;
-use crate::event_loop::{EventLoop, Threads};
+use crate::event_loop::EventLoop;
 use crate::faults::Faults;
 use crate::node::SupervisedNode;
 use crate::ownership::Shell;
@@ -36,95 +36,93 @@ impl Engine {
     ///
     /// # Errors
     /// The ports', where what is stored cannot be read or does not fit the settings.
-    pub fn start(
-        ports: Ports,
-        mut settings: EngineSettings,
-    ) -> LocalBoxFuture<'static, Result<Self, PortError>> {
-        Box::pin(async move {
-            let count = ports.log.partitions();
-            // One stuck thread is one fault, however many partitions have to leave it.
-            let budget = &mut settings.remediation.node_rebuilds;
-            *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
-            let settings = Arc::new(settings);
-            let aggregates =
-                Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
-            let catalogue: Arc<SharedCatalogue> = Arc::default();
-            let log_at_start = log_ends(&ports).await?;
-            let stopping = Arc::new(AtomicBool::new(false));
-            let patience = Duration::from_millis(settings.catalogue_wait_ms);
-            follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience).await?;
+    pub fn start(ports: Ports, settings: EngineSettings) -> LocalBoxFuture<'static, Result<Self, PortError>> {
+        Box::pin(Self::start_all(ports, settings))
+    }
 
-            let threads = settings.threads;
-            let learning = EventLoop::new(threads);
-            let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
-            let keeper = Arc::new(AtomicBool::new(false));
-            let actor =
-                AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
-            let aggregates_actor = learning.start(actor);
-            let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
-            let faults = settings.chaos.then(Arc::<Faults>::default);
-            let workers = Workers::start(threads, settings.workers);
-            let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
-            let partitions = handles(count, &remediations);
-            let node = node_id(&settings);
-            // On a thread of their own: an actor that blocks its thread does not block who watches it.
-            let supervision = EventLoop::new(threads);
-            let shell = Shell {
-                ports: ports.clone(),
-                settings: settings.clone(),
-                node: node.clone(),
-                partitions: partitions.clone(),
-                aggregates_actor: aggregates_actor.clone(),
-                aggregates: aggregates.clone(),
-                supervision: supervision.clone(),
-                supervised: supervised.clone(),
-                keeper,
-            };
-            let owning = EventLoop::new(threads);
-            let ownership = shell.start(&owning);
-            let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
-            let solver = Solver {
-                aggregates: aggregates.clone(),
-                catalogue: catalogue.clone(),
-                learned: learned.clone(),
-                solved_titles: settings.solved_titles,
-                stopping: stopping.clone(),
-            };
-            if threads == Threads::Own {
-                learning.spawn(solver.run());
-            }
-            supervision.spawn(sweep(supervised.clone()));
-            let event_loops = vec![owning, supervision, learning];
-            let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings);
-            peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
-            let sources = Sources {
-                aggregates: aggregates.clone(),
-                catalogue: catalogue.clone(),
-                learned: learned.clone(),
-                clock: ports.clock.clone(),
-            };
-            let recommender = Recommender::new(sources, settings.answers.clone());
-            let inner = Inner {
-                ports,
-                node,
-                ownership,
-                partitions,
-                router,
-                recommender,
-                aggregates,
-                aggregates_actor,
-                catalogue,
-                learned,
-                event_loops,
-                supervised,
-                stopping,
-                ready: AtomicBool::new(false),
-                log_at_start,
-            };
-            let engine = Self { inner: Arc::new(inner) };
-            actix_rt::spawn(engine.clone().watch_log());
-            Ok(engine)
-        })
+    async fn start_all(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
+        let count = ports.log.partitions();
+        // One stuck thread is one fault, however many partitions have to leave it.
+        let budget = &mut settings.remediation.node_rebuilds;
+        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
+        let settings = Arc::new(settings);
+        let aggregates =
+            Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
+        let catalogue: Arc<SharedCatalogue> = Arc::default();
+        let log_at_start = log_ends(&ports).await?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let patience = Duration::from_millis(settings.catalogue_wait_ms);
+        follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience).await?;
+
+        let threads = settings.threads;
+        let learning = EventLoop::new(threads);
+        let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
+        let keeper = Arc::new(AtomicBool::new(false));
+        let actor =
+            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
+        let aggregates_actor = learning.start(actor);
+        let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
+        let faults = settings.chaos.then(Arc::<Faults>::default);
+        let workers = Workers::start(threads, settings.workers);
+        let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
+        let partitions = handles(count, &remediations);
+        let node = node_id(&settings);
+        // On a thread of their own: an actor that blocks its thread does not block who watches it.
+        let supervision = EventLoop::new(threads);
+        let shell = Shell {
+            ports: ports.clone(),
+            settings: settings.clone(),
+            node: node.clone(),
+            partitions: partitions.clone(),
+            aggregates_actor: aggregates_actor.clone(),
+            aggregates: aggregates.clone(),
+            supervision: supervision.clone(),
+            supervised: supervised.clone(),
+            keeper,
+        };
+        let owning = EventLoop::new(threads);
+        let ownership = shell.start(&owning);
+        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
+        let solver = Solver {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            solved_titles: settings.solved_titles,
+            stopping: stopping.clone(),
+            threads,
+        };
+        learning.spawn(solver.run());
+        supervision.spawn(sweep(supervised.clone()));
+        let event_loops = vec![owning, supervision, learning];
+        let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings);
+        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
+        let sources = Sources {
+            aggregates: aggregates.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            clock: ports.clock.clone(),
+        };
+        let recommender = Recommender::new(sources, settings.answers.clone());
+        let inner = Inner {
+            ports,
+            node,
+            ownership,
+            partitions,
+            router,
+            recommender,
+            aggregates,
+            aggregates_actor,
+            catalogue,
+            learned,
+            event_loops,
+            supervised,
+            stopping,
+            ready: AtomicBool::new(false),
+            log_at_start,
+        };
+        let engine = Self { inner: Arc::new(inner) };
+        actix_rt::spawn(engine.clone().watch_log());
+        Ok(engine)
     }
 }
 

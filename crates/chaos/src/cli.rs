@@ -178,6 +178,7 @@ fn print_seeds(args: &SimulateArgs, report: &SeedsReport) -> anyhow::Result<()> 
             "seeds": report.seeds, "from": args.from, "violations": report.violations(),
             "failed_seeds": report.failed.len(), "seeds_per_s": report.seeds_per_s().round(),
             "acknowledged": report.acknowledged, "commits": report.commits, "queries": report.queries,
+            "answers": report.answers,
         });
         text.push_str(&format!("{all}\n"));
         return print_all(&text);
@@ -195,6 +196,7 @@ fn print_seeds(args: &SimulateArgs, report: &SeedsReport) -> anyhow::Result<()> 
         "acknowledged",
         "commits checked",
         "queries checked",
+        "answers checked",
     ]);
     let numbers = [
         report.seeds,
@@ -204,6 +206,7 @@ fn print_seeds(args: &SimulateArgs, report: &SeedsReport) -> anyhow::Result<()> 
         report.acknowledged,
         report.commits,
         report.queries,
+        report.answers,
     ];
     table.add_row(numbers.map(grouped));
     text.push_str(&format!("{table}\n"));

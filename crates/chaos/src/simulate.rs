@@ -2,35 +2,35 @@
 //! memory, on one thread and in virtual time.
 //!
 //! One seed is one world: [`scenario`] draws what is published and what breaks; [`network`] delays,
-//! loses, repeats and reorders calls; the servers ([`log`], [`store`], [`letters`], [`registry`]) keep what they
-//! promise and nothing more; [`node`] runs the product; [`auditor`] checks each step and [`oracle`] the
+//! loses, repeats and reorders calls; the [`servers`] keep what they promise and nothing more; the
+//! [`adapters`] are the ports on links to them; [`node`] runs the product in a [`world`]; `play` lets everything happen; [`auditor`] checks each step, [`answers`] each answer and [`oracle`] the
 //! end. Everything that happens is noted in a [`trace`], whose hash is the same for the same seed.
 //!
 //! What is deliberately absent: threads and real time, so that nothing depends on either; and the
 //! product's decisions, so that nothing is proven about a copy.
 
+pub mod adapters;
+pub mod answers;
+pub mod asked;
 pub mod auditor;
-pub mod letters;
-pub mod log;
 pub mod mutation;
 pub mod network;
 pub mod node;
 pub mod oracle;
+mod play;
 mod publisher;
-pub mod quarantine;
 mod quiet;
 mod recount;
-pub mod registry;
 pub mod scenario;
 pub mod seeds;
 pub mod servers;
-pub mod store;
+pub mod titles;
 pub mod trace;
 mod world;
 
 pub use mutation::Mutation;
+pub use play::{SeedOutcome, simulate};
 pub use seeds::{SeedsReport, simulate_seeds};
-pub use world::{SeedOutcome, simulate};
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

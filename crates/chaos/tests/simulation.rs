@@ -30,6 +30,7 @@ fn invariants_hold_in_every_seed() {
     let report = simulate_seeds(0, 200, threads(), None, |_| true);
     println!("{} seeds, {:.0} a second", report.seeds, report.seeds_per_s());
     assert!(report.acknowledged > 10_000 && report.commits > 3_000 && report.queries > 3_000, "{report:?}");
+    assert!(report.answers > 3_000, "{report:?}");
     let failed: Vec<_> = report.failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
     assert!(
         failed.is_empty(),
@@ -77,4 +78,6 @@ planted_bugs! {
     a_reader_that_resumes_from_the_ack_floor_is_found: ResumeFromAckFloor,
     a_gap_in_a_reader_is_found: LeaveGap,
     dropped_dead_letters_are_found: DropDeadLetters,
+    a_filter_forgotten_on_one_route_is_found: ForgetFilterOfPages,
+    an_exclusion_lost_after_a_restart_is_found: LoseSeenAfterRestart,
 }

@@ -1,7 +1,7 @@
 //! Planted bugs: proof that the checker can fail.
 //!
-//! Each is a way to break an adapter's promise (or a setting that takes a safeguard away), so that the
-//! product needs no flag for it.
+//! Each is a way to break an adapter's promise (or a setting that takes a safeguard away, or something that
+//! stands between callers and the engine), so that the product needs no flag for it.
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,11 +28,15 @@ pub enum Mutation {
     LeaveGap,
     /// Dead letters are acknowledged but not kept.
     DropDeadLetters,
+    /// Pages forget the caller's filter and age limit, which rows and all others keep.
+    ForgetFilterOfPages,
+    /// A node that was started again offers what members saw before the titles of their history.
+    LoseSeenAfterRestart,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::SkipEpochCheck,
         Self::ReuseEpoch,
         Self::AcknowledgeBeforeCommit,
@@ -44,5 +48,7 @@ impl Mutation {
         Self::ResumeFromAckFloor,
         Self::LeaveGap,
         Self::DropDeadLetters,
+        Self::ForgetFilterOfPages,
+        Self::LoseSeenAfterRestart,
     ];
 }

@@ -3,7 +3,6 @@
 //!
 //! A call travels on its own: what a node sent before it was killed still arrives.
 
-use super::servers::Servers;
 use nearline_audience::dice::Dice;
 use nearline_ports::PortError;
 use std::cell::RefCell;
@@ -53,23 +52,29 @@ impl std::fmt::Display for Caller {
     }
 }
 
-/// A call on its way.
-pub struct Envelope {
-    caller: Caller,
-    server: Server,
-    call: Box<dyn Call>,
+/// What is called.
+pub trait Called {
+    /// The next calls are of `caller`.
+    fn called_by(&mut self, caller: Caller);
 }
 
-impl Envelope {
-    fn apply(&mut self, servers: &RefCell<Servers>) {
+/// A call on its way.
+pub struct Envelope<S> {
+    caller: Caller,
+    server: Server,
+    call: Box<dyn Call<S>>,
+}
+
+impl<S: Called> Envelope<S> {
+    fn apply(&mut self, servers: &RefCell<S>) {
         let mut servers = servers.borrow_mut();
-        servers.caller = self.caller;
+        servers.called_by(self.caller);
         self.call.apply(&mut servers);
     }
 }
 
-trait Call: Send {
-    fn apply(&mut self, servers: &mut Servers);
+trait Call<S>: Send {
+    fn apply(&mut self, servers: &mut S);
     fn answer(&mut self);
 }
 
@@ -79,8 +84,8 @@ struct TypedCall<T, F> {
     reply: Option<oneshot::Sender<Result<T, PortError>>>,
 }
 
-impl<T: Send, F: FnMut(&mut Servers) -> Result<T, PortError> + Send> Call for TypedCall<T, F> {
-    fn apply(&mut self, servers: &mut Servers) {
+impl<S, T: Send, F: FnMut(&mut S) -> Result<T, PortError> + Send> Call<S> for TypedCall<T, F> {
+    fn apply(&mut self, servers: &mut S) {
         let outcome = (self.apply)(servers);
         self.outcome.get_or_insert(outcome);
     }
@@ -93,17 +98,22 @@ impl<T: Send, F: FnMut(&mut Servers) -> Result<T, PortError> + Send> Call for Ty
 }
 
 /// One caller's way to one server.
-#[derive(Clone)]
-pub struct Link {
+pub struct Link<S> {
     caller: Caller,
     server: Server,
-    network: mpsc::UnboundedSender<Envelope>,
+    network: mpsc::UnboundedSender<Envelope<S>>,
     patience: Duration,
 }
 
-impl Link {
+impl<S> Clone for Link<S> {
+    fn clone(&self) -> Self {
+        Self { network: self.network.clone(), ..*self }
+    }
+}
+
+impl<S> Link<S> {
     /// A link of `caller` to `server`.
-    pub fn new(network: &mpsc::UnboundedSender<Envelope>, caller: Caller, server: Server) -> Self {
+    pub fn new(network: &mpsc::UnboundedSender<Envelope<S>>, caller: Caller, server: Server) -> Self {
         Self { caller, server, network: network.clone(), patience: CALL_TIMEOUT }
     }
 
@@ -118,7 +128,7 @@ impl Link {
     /// [`PortError::Unavailable`] where no answer came, else what `apply` gave.
     pub async fn call<T: Send + 'static>(
         &self,
-        apply: impl FnMut(&mut Servers) -> Result<T, PortError> + Send + 'static,
+        apply: impl FnMut(&mut S) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
         let (reply, answer) = oneshot::channel();
         let call = Box::new(TypedCall { apply, outcome: None, reply: Some(reply) });
@@ -219,10 +229,10 @@ impl Fate {
 }
 
 /// Carries calls until the world ends.
-pub async fn carry(
-    mut calls: mpsc::UnboundedReceiver<Envelope>,
+pub async fn carry<S: Called + 'static>(
+    mut calls: mpsc::UnboundedReceiver<Envelope<S>>,
     weather: Rc<RefCell<Weather>>,
-    servers: Rc<RefCell<Servers>>,
+    servers: Rc<RefCell<S>>,
     mut dice: Dice,
 ) {
     while let Some(envelope) = calls.recv().await {
@@ -231,14 +241,14 @@ pub async fn carry(
     }
 }
 
-async fn deliver(
-    mut envelope: Envelope,
+async fn deliver<S: Called>(
+    mut envelope: Envelope<S>,
     fate: Fate,
     weather: Rc<RefCell<Weather>>,
-    servers: Rc<RefCell<Servers>>,
+    servers: Rc<RefCell<S>>,
 ) {
     let restarts = weather.borrow().restarts[envelope.server as usize];
-    let reaches = |envelope: &Envelope| {
+    let reaches = |envelope: &Envelope<S>| {
         let mut weather = weather.borrow_mut();
         let is_connected = weather.restarts[envelope.server as usize] == restarts;
         is_connected && weather.reaches(envelope.caller, envelope.server)

@@ -3,23 +3,18 @@
 //! Its tasks live in a set of their own: killing the node drops them all wherever they stand, and a
 //! paused node's tasks are not run, as after SIGSTOP.
 
-use super::letters::{EmptyCatalogue, SimulatedLetters};
-use super::log::SimulatedLog;
-use super::network::{Caller, Link, Server};
-use super::quarantine::{NoJournal, SimulatedQuarantine};
-use super::registry::SimulatedMembership;
-use super::scenario::{POISON, Scenario};
-use super::servers::Servers;
-use super::store::SimulatedStore;
+use super::answers::keep_asking;
+use super::asked::Asked;
+use super::network::Caller;
+use super::scenario::{POISON, QUERY_DEADLINE_MS, Scenario};
 use super::world::World;
 use actix::{Actor, Addr};
-use nearline_actors::Source;
 use nearline_actors::aggregates_actor::AggregatesActor;
-use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionState, Threads};
+use nearline_actors::{AnswerSettings, Engine, EngineSettings, FaultProbe, Threads};
 use nearline_audience::dice::Dice;
+use nearline_model::Aggregates;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::partition_of;
-use nearline_model::{Aggregates, MemberSnapshot, PartitionId, Position};
 use nearline_ports::Ports;
 use parking_lot::{Mutex, RwLock};
 use std::cell::{Cell, RefCell};
@@ -33,8 +28,6 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
-/// Milliseconds within which a query must be answered.
-pub const QUERY_DEADLINE_MS: u64 = 100;
 /// Snapshots that nobody asks for are not taken at the end of a world.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
@@ -58,50 +51,12 @@ pub struct NodeState {
     /// How often the node was paused.
     pauses: Cell<u64>,
     leave: Notify,
-    /// The engine, once started.
-    pub engine: RefCell<Option<Engine>>,
 }
 
 /// A running node.
 pub struct Node {
     /// What it shares.
     pub state: Rc<NodeState>,
-}
-
-/// A query and its answer.
-pub struct Asked {
-    /// The member's partition.
-    pub partition: PartitionId,
-    /// The member.
-    pub member: String,
-    /// Position insisted on; 0: none.
-    pub after: Position,
-    /// How long it took, unless the node was paused meanwhile.
-    pub took_ms: Option<u64>,
-    /// Whether one node alone ran the partition all the while, under the current epoch and on a store that
-    /// was not rolled back since.
-    pub owned: bool,
-    /// Source and state; `None`: the position was not reached.
-    pub answer: Option<(Source, Option<MemberSnapshot>)>,
-}
-
-/// Ports of one caller in a world.
-pub fn ports(world: &World, caller: Caller) -> Ports {
-    connect(&world.servers.borrow(), |server| Link::new(&world.network, caller, server))
-}
-
-/// Ports to servers, over links that `link` gives.
-pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link) -> Ports {
-    Ports {
-        clock: Arc::new(servers.clock()),
-        log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
-        store: Arc::new(SimulatedStore { link: link(Server::Store) }),
-        dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
-        catalogue: Arc::new(EmptyCatalogue),
-        quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
-        remediations: Arc::new(NoJournal),
-        membership: Arc::new(SimulatedMembership::new(link(Server::Log), &servers.registry)),
-    }
 }
 
 /// The engine's settings in this scenario.
@@ -123,6 +78,9 @@ fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> Engi
             node_window_ms: scenario.node_window_ms,
             ..RemediationSettings::default()
         },
+        solved_titles: scenario.solved_titles,
+        catalogue_wait_ms: scenario.catalogue_wait_ms,
+        answers: AnswerSettings { ranking: scenario.ranking(), ..AnswerSettings::default() },
         fault_probe: Some(fault_probe),
         ..EngineSettings::default()
     }
@@ -149,27 +107,17 @@ impl Node {
             waker: RefCell::default(),
             pauses: Cell::default(),
             leave: Notify::new(),
-            engine: RefCell::default(),
         });
         let dice = world.dice.fork(1_000 + number as u64 * 1_000 + life);
         let tasks = LocalSet::new();
-        tasks.spawn_local(live(world.clone(), number, state.clone(), dice));
-        spawn_local(drive(tasks, state.clone()));
+        tasks.spawn_local(live(world.clone(), number, life, state.clone(), dice));
+        spawn_local(drive(world.clone(), number, tasks, state.clone()));
         Self { state }
     }
 
     /// Asks it to hand everything over and end, as SIGTERM does.
     pub fn terminate(&self) {
         self.state.leave.notify_one();
-    }
-
-    /// The epoch under which it runs a partition; `None`: it does not, as far as it knows.
-    pub fn runs(&self, partition: PartitionId) -> Option<u64> {
-        let engine = self.state.engine.borrow();
-        let statuses = engine.as_ref()?.partitions();
-        let status = &statuses[usize::from(partition.0)];
-        (status.epoch > 0 && ![PartitionState::Elsewhere, PartitionState::Stopped].contains(&status.state))
-            .then_some(status.epoch)
     }
 
     /// What its tasks do.
@@ -195,7 +143,7 @@ impl NodeState {
     }
 }
 
-async fn drive(mut tasks: LocalSet, state: Rc<NodeState>) {
+async fn drive(world: Rc<World>, number: usize, mut tasks: LocalSet, state: Rc<NodeState>) {
     poll_fn(|context| {
         state.waker.replace(Some(context.waker().clone()));
         match state.run.get() {
@@ -205,11 +153,11 @@ async fn drive(mut tasks: LocalSet, state: Rc<NodeState>) {
         }
     })
     .await;
-    state.engine.take();
+    world.engines.borrow_mut()[number] = None;
 }
 
-async fn live(world: Rc<World>, number: usize, state: Rc<NodeState>, dice: Dice) {
-    let ports = ports(&world, Caller::Node(number));
+async fn live(world: Rc<World>, number: usize, life: u64, state: Rc<NodeState>, dice: Dice) {
+    let ports = world.ports(Caller::Node(number));
     let settings = settings(&world.scenario, number, panicking_probe(&world, dice.fork(2)));
     let engine = loop {
         match Engine::start(ports.clone(), settings.clone()).await {
@@ -218,8 +166,10 @@ async fn live(world: Rc<World>, number: usize, state: Rc<NodeState>, dice: Dice)
             Err(error) => return world.violated("I2", format!("node {number} does not start: {error}")),
         }
     };
-    state.engine.replace(Some(engine.clone()));
+    world.engines.borrow_mut()[number] = Some(engine.clone());
     spawn_local(ask(world.clone(), engine.clone(), state.clone(), dice.fork(3)));
+    let (paused, asking) = (state.clone(), dice.fork(4));
+    spawn_local(keep_asking(world.clone(), engine.clone(), life, move || paused.pauses.get(), asking));
     tokio::select! {
         biased;
         () = state.leave.notified() => {}
@@ -234,12 +184,7 @@ async fn live(world: Rc<World>, number: usize, state: Rc<NodeState>, dice: Dice)
 async fn ask(world: Rc<World>, engine: Engine, state: Rc<NodeState>, mut dice: Dice) {
     loop {
         sleep(Duration::from_millis(dice.within(5, 120))).await;
-        let (member, position) = {
-            let acknowledged = world.acknowledged.borrow();
-            let Some(newest) = acknowledged.len().checked_sub(1) else { continue };
-            let (planned, position) = acknowledged[newest - dice.below(newest.min(10) + 1)];
-            (world.planned(planned).event.member.clone(), position)
-        };
+        let Some((member, position)) = world.recently_acknowledged(&mut dice) else { continue };
         let after = if dice.chance(400) { position } else { 0 };
         let partition = partition_of(&member, world.scenario.partitions);
         let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));

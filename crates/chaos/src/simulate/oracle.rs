@@ -1,10 +1,13 @@
 //! The end of a world: everything is compared with the log, folded again from its start, and with counts
 //! that were taken without the fold.
 
+use super::answers::closing;
+use super::asked::Asked;
 use super::auditor::fold;
 use super::network::Caller;
-use super::node::{Asked, QUERY_DEADLINE_MS, aggregates_of, ports};
+use super::node::aggregates_of;
 use super::recount::Recount;
+use super::scenario::{QUERY_DEADLINE_MS, TIMER_MS};
 use super::world::World;
 use nearline_actors::Source;
 use nearline_actors::aggregates_actor::CatchUp;
@@ -15,9 +18,6 @@ use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, LogRecord, Member, Partition, PartitionId, Position};
 use nearline_ports::stored;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// Milliseconds that an answer may be late: timers have this resolution.
-const TIMER_MS: u64 = 2;
 
 /// Judges a world whose faults are over and whose partitions have caught up.
 pub async fn judge(world: &World) {
@@ -39,6 +39,7 @@ pub async fn judge(world: &World) {
         answered_in_time(world, asked);
     }
     answers_equal_folded(world, &logs);
+    closing::judge(world, &expected).await;
 }
 
 fn fold_all(world: &World, id: PartitionId, log: &[LogRecord]) -> Partition {
@@ -123,7 +124,7 @@ fn add_up(world: &World, logs: &[Vec<LogRecord>], positions: &[Position]) -> Agg
 
 /// What a node that starts now learns from snapshot and outbox.
 async fn learned_from_store(world: &World, ends: &[Position]) -> Option<Aggregates> {
-    let ports = ports(world, Caller::Publisher);
+    let ports = world.ports(Caller::Publisher);
     let loaded = match stored::aggregates_snapshot(&ports, &AggregateSettings::default()).await {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -206,8 +207,8 @@ fn counts_equal(world: &World, logs: &[Vec<LogRecord>], learned: &Aggregates) {
 }
 
 fn nodes_aggregates_are_sums(world: &World, all: &Aggregates) {
-    for (number, node) in world.nodes.borrow().iter().enumerate() {
-        if let Some(engine) = node.state.engine.borrow().as_ref() {
+    for (number, engine) in world.engines.borrow().iter().enumerate() {
+        if let Some(engine) = engine {
             aggregates_equal(world, &format!("node {number}"), &engine.aggregates().read(), all);
         }
     }

@@ -1,7 +1,6 @@
 //! Publishers: they try again until the log acknowledges, and sometimes send once more, or give up.
 
 use super::network::Caller;
-use super::node::ports;
 use super::world::{PlannedAt, World};
 use nearline_audience::dice::Dice;
 use nearline_ports::{EventLog, NewEvent};
@@ -16,7 +15,7 @@ const PATIENCE: usize = 5;
 
 /// Publishes one publisher's events; ends when each is acknowledged or given up.
 pub async fn publish(world: Rc<World>, publisher: usize, mut dice: Dice) {
-    let log = ports(&world, Caller::Publisher).log;
+    let log = world.ports(Caller::Publisher).log;
     let mut under_way = JoinSet::new();
     let plan = &world.scenario.publishers[publisher];
     let mut at = 0;
@@ -65,11 +64,23 @@ async fn once_more(world: Rc<World>, log: Arc<dyn EventLog>, planned: PlannedAt,
     let _known = log.append(vec![world.planned(planned).event.clone()]).await;
 }
 
+/// Puts the catalogue's changes, each at its time, until the catalogue takes it.
+async fn put_titles(world: Rc<World>, mut dice: Dice) {
+    let catalogue = world.ports(Caller::Publisher).catalogue;
+    for (at_ms, title) in &world.scenario.catalogue.changes {
+        sleep_until(world.started + Duration::from_millis(*at_ms)).await;
+        while catalogue.put(vec![title.clone()]).await.is_err() {
+            sleep(Duration::from_millis(dice.within(2, 60))).await;
+        }
+    }
+}
+
 /// Starts all publishers; gives what ends when they have.
 pub fn start_all(world: &Rc<World>, dice: &Dice) -> impl Future<Output = bool> + use<> {
-    let running: Vec<_> = (0..world.scenario.publishers.len())
+    let mut running: Vec<_> = (0..world.scenario.publishers.len())
         .map(|publisher| spawn_local(publish(world.clone(), publisher, dice.fork(publisher as u64))))
         .collect();
+    running.push(spawn_local(put_titles(world.clone(), dice.fork(1_000))));
     let deadline = Instant::now() + Duration::from_secs(60);
     async move {
         for publisher in running {

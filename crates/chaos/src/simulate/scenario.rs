@@ -1,16 +1,26 @@
 //! What one seed stands for: events, settings, and what breaks when.
 
 use super::network::Server;
-use super::servers::START_MS;
+use super::titles::TitlePlan;
 use bytes::Bytes;
 use nearline_audience::dice::Dice;
 use nearline_model::FoldSettings;
 use nearline_model::identifier::partition_of;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::NewEvent;
+use nearline_ranking::settings::RankingSettings;
+
+/// Unix milliseconds at which worlds begin: 2026-03-01T00:00:00Z.
+pub const START_MS: i64 = 1_772_323_200_000;
 
 /// Faults happen, and events are published, before this virtual time.
 pub const CALM_MS: u64 = 1_500;
+
+/// Milliseconds within which a query must be answered.
+pub const QUERY_DEADLINE_MS: u64 = 100;
+
+/// Milliseconds that an answer may be late: timers have this resolution.
+pub const TIMER_MS: u64 = 2;
 
 /// How ids of poisonous events begin.
 pub const POISON: &str = "poison";
@@ -105,6 +115,8 @@ pub struct Scenario {
     pub nodes: usize,
     /// Events by publisher.
     pub publishers: Vec<Vec<Planned>>,
+    /// The catalogue, and how it changes.
+    pub catalogue: TitlePlan,
     /// What breaks, by virtual millisecond.
     pub faults: Vec<(u64, Fault)>,
     /// How long the log knows an id.
@@ -135,6 +147,12 @@ pub struct Scenario {
     pub node_rebuilds: usize,
     /// Length of that window, in milliseconds.
     pub node_window_ms: u64,
+    /// Titles between which weights are solved at most.
+    pub solved_titles: usize,
+    /// Milliseconds that a node that starts waits for the catalogue.
+    pub catalogue_wait_ms: u64,
+    /// Whether titles seen before may be offered again.
+    pub repeats: bool,
 }
 
 impl Scenario {
@@ -165,7 +183,16 @@ impl Scenario {
             lease_ms: shape.within(100, 400),
             node_rebuilds: if shape.chance(500) { 1 } else { usize::MAX },
             node_window_ms: shape.within(200, 3_000),
+            solved_titles: shape.within(0, 10) as usize,
+            catalogue_wait_ms: shape.within(5, 1_000),
+            repeats: shape.chance(200),
+            catalogue: TitlePlan::draw(&mut dice.fork(4), CALM_MS),
         }
+    }
+
+    /// Settings of the ranking.
+    pub fn ranking(&self) -> RankingSettings {
+        RankingSettings { repeats: self.repeats, ..RankingSettings::default() }
     }
 
     /// Settings of the fold: limits small enough to be reached.
@@ -230,7 +257,11 @@ fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> 
     let (kind, fields, counted) = match dice.within(0, 99) {
         0..=34 => {
             let request = dice.within(0, 3);
-            ("impression", format!(r#","request":"r{request}","device":"tv""#), Counted::Impression(title))
+            (
+                "impression",
+                format!(r#","request":"r{request}","device":"tv","artwork":"a{}""#, dice.within(0, 2)),
+                Counted::Impression(title),
+            )
         }
         35..=69 => {
             let country = ["BR", "JP"][dice.below(2)];
@@ -238,7 +269,11 @@ fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> 
             let fields = format!(r#","request":"r{request}","country":"{country}","watched_s":60"#);
             ("play", fields, Counted::Play(title))
         }
-        70..=75 => ("progress", format!(r#","watched_s":{}"#, dice.within(1, 5_000)), Counted::Other),
+        70..=75 => (
+            "progress",
+            format!(r#","watched_s":{},"duration_s":5000"#, dice.within(1, 5_000)),
+            Counted::Other,
+        ),
         76..=81 => ("thumb", format!(r#","value":{}"#, [-1, 1, 2][dice.below(3)]), Counted::Other),
         82..=87 => ("list_add", String::new(), Counted::Other),
         88..=91 => ("list_remove", String::new(), Counted::Other),

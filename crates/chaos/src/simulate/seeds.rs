@@ -1,7 +1,7 @@
 //! Many seeds, on all cores: every world on one thread.
 
 use super::mutation::Mutation;
-use super::world::{SeedOutcome, simulate};
+use super::play::{SeedOutcome, simulate};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub struct SeedsReport {
     pub commits: u64,
     /// Queries answered, in all worlds.
     pub queries: u64,
+    /// Answers judged, in all worlds.
+    pub answers: u64,
     /// How long it took.
     pub took: Duration,
 }
@@ -62,6 +64,7 @@ pub fn simulate_seeds(
                     report.acknowledged += outcome.acknowledged;
                     report.commits += outcome.commits;
                     report.queries += outcome.queries;
+                    report.answers += outcome.answers;
                     if !outcome.violations.is_empty() {
                         report.failed.push(outcome);
                     }

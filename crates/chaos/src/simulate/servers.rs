@@ -1,21 +1,25 @@
 //! The servers: what they hold together, beside the auditor that watches them.
 
+pub mod catalogue;
+pub mod letters;
+pub mod log;
+pub mod registry;
+pub mod store;
+
 use super::auditor::Auditor;
-use super::letters::LetterServer;
-use super::log::LogServer;
 use super::mutation::Mutation;
-use super::network::Caller;
-use super::registry::RegistryServer;
-use super::scenario::Scenario;
-use super::store::StoreServer;
+use super::network::{Called, Caller};
+use super::scenario::{START_MS, Scenario};
 use super::trace::Trace;
+use catalogue::CatalogueServer;
+use letters::LetterServer;
+use log::LogServer;
 use nearline_audience::dice::Dice;
 use nearline_ports::Clock;
 use parking_lot::Mutex;
+use registry::RegistryServer;
 use std::sync::Arc;
-
-/// Unix milliseconds at which worlds begin: 2026-03-01T00:00:00Z.
-pub const START_MS: i64 = 1_772_323_200_000;
+use store::StoreServer;
 
 /// All servers of a world.
 pub struct Servers {
@@ -25,6 +29,8 @@ pub struct Servers {
     pub store: StoreServer,
     /// The dead letters.
     pub letters: LetterServer,
+    /// The catalogue.
+    pub catalogue: CatalogueServer,
     /// The nodes.
     pub registry: RegistryServer,
     /// Checks each step.
@@ -54,6 +60,7 @@ impl Servers {
             log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
             store: StoreServer::new(scenario.partitions),
             letters: LetterServer::default(),
+            catalogue: CatalogueServer::default(),
             registry: RegistryServer::default(),
             auditor: Auditor::new(scenario.partitions, scenario.fold()),
             mutation,
@@ -83,6 +90,12 @@ impl Servers {
     /// Notes a step of the caller's.
     pub fn note(&self, step: std::fmt::Arguments<'_>) {
         self.trace.lock().note(format_args!("{}: {step}", self.caller));
+    }
+}
+
+impl Called for Servers {
+    fn called_by(&mut self, caller: Caller) {
+        self.caller = caller;
     }
 }
 

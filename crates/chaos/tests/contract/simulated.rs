@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use nearline_audience::dice::Dice;
 use nearline_chaos::live::workload::now_ms;
+use nearline_chaos::simulate::adapters::connect;
 use nearline_chaos::simulate::network::{Caller, Link, Weather, carry};
-use nearline_chaos::simulate::node::connect;
 use nearline_chaos::simulate::scenario::Scenario;
 use nearline_chaos::simulate::servers::Servers;
 use nearline_chaos::simulate::trace::Trace;
@@ -71,4 +71,4 @@ async fn serve(mut asked: mpsc::UnboundedReceiver<oneshot::Sender<Ports>>) {
     }
 }
 
-nearline_ports::contract_suite!(simulated: event_log state_store dead_letters quarantine membership);
+nearline_ports::contract_suite!(simulated: event_log state_store dead_letters quarantine catalogue_store membership);

@@ -1,8 +1,9 @@
 //! The registry of nodes, in memory: one order of announcements for everybody, keys that are written over
 //! the revision last seen, and questions from node to node.
 
-use super::network::Link;
-use super::servers::Servers;
+use crate::simulate::network::Link;
+use crate::simulate::servers::Servers;
+use crate::simulate::servers::registry::RegistryServer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::control::assignment::NodeId;
@@ -23,50 +24,6 @@ const ON_THE_WAY: usize = 256;
 /// Attempts to write a key that somebody else writes, too.
 const ATTEMPTS: usize = 4;
 
-/// What the server holds.
-#[derive(Default)]
-pub struct RegistryServer {
-    /// The revision of each key, and what it holds unless its node withdrew.
-    keys: BTreeMap<NodeId, (u64, Option<Announcement>)>,
-    /// All that was ever written, in order; revisions count it from 1.
-    events: Vec<MembershipEvent>,
-    news: Arc<Notify>,
-    listeners: BTreeMap<NodeId, mpsc::Sender<Question>>,
-}
-
-impl RegistryServer {
-    fn write(&mut self, node: &NodeId, announcement: Option<Announcement>, over: u64) -> Result<u64, u64> {
-        let current = self.keys.get(node).map_or(0, |(revision, _)| *revision);
-        if current != over {
-            return Err(current);
-        }
-        self.events.push(match &announcement {
-            Some(announcement) => MembershipEvent::Announced(announcement.clone()),
-            None => MembershipEvent::Withdrawn(node.clone()),
-        });
-        let revision = self.events.len() as u64;
-        self.keys.insert(node.clone(), (revision, announcement));
-        self.news.notify_waiters();
-        Ok(revision)
-    }
-
-    /// The revision of a node's key, and the life that wrote it, unless it withdrew.
-    fn found(&self, node: &NodeId) -> (u64, Option<u64>) {
-        self.keys.get(node).map_or((0, None), |(revision, announcement)| {
-            (*revision, announcement.as_ref().map(|announcement| announcement.beat.incarnation))
-        })
-    }
-
-    /// The last announcement of each node, and the revision behind which what follows is read.
-    fn last(&self) -> (Vec<MembershipEvent>, usize) {
-        let mut last: Vec<_> =
-            self.keys.values().filter(|(_, announcement)| announcement.is_some()).collect();
-        last.sort_by_key(|(revision, _)| *revision);
-        let last = last.into_iter().map(|(revision, _)| self.events[*revision as usize - 1].clone());
-        (last.collect(), self.events.len())
-    }
-}
-
 /// A key as this process wrote or read it last.
 #[derive(Clone, Copy)]
 struct Written {
@@ -76,14 +33,14 @@ struct Written {
 
 /// The port.
 pub struct SimulatedMembership {
-    link: Link,
+    link: Link<Servers>,
     news: Arc<Notify>,
     written: Mutex<BTreeMap<NodeId, Written>>,
 }
 
 impl SimulatedMembership {
     /// A client of the server.
-    pub fn new(link: Link, server: &RegistryServer) -> Self {
+    pub fn new(link: Link<Servers>, server: &RegistryServer) -> Self {
         Self { link, news: server.news.clone(), written: Mutex::default() }
     }
 
@@ -192,7 +149,7 @@ impl Membership for SimulatedMembership {
 
 /// Brings what is announced to a watcher until the connection breaks or nobody watches.
 async fn forward(
-    link: &Link,
+    link: &Link<Servers>,
     news: &Notify,
     mut after: usize,
     sender: &mpsc::Sender<MembershipEvent>,

@@ -1,13 +1,12 @@
 //! The log, in memory: one sequence over all partitions, duplicates known within a window.
 
-use super::mutation::Mutation;
-use super::network::Link;
-use super::servers::Servers;
+use crate::simulate::mutation::Mutation;
+use crate::simulate::network::Link;
+use crate::simulate::servers::Servers;
+use crate::simulate::servers::log::LogServer;
 use async_trait::async_trait;
-use nearline_model::identifier::partition_of;
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -18,74 +17,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Records that a reopened reader brings again at most.
 const BROUGHT_AGAIN: u64 = 5;
 
-/// What the server holds.
-pub struct LogServer {
-    /// Records by partition.
-    pub records: Vec<Vec<LogRecord>>,
-    last: Position,
-    known: HashMap<String, (Appended, i64)>,
-    window_ms: i64,
-    appended: Vec<Arc<Notify>>,
-    /// Highest position ever delivered, by partition: what consumers' acknowledgements would say.
-    delivered: Vec<Position>,
-}
-
-impl LogServer {
-    /// An empty log.
-    pub fn new(partitions: u16, window_ms: i64) -> Self {
-        let count = usize::from(partitions);
-        Self {
-            records: vec![Vec::new(); count],
-            last: 0,
-            known: HashMap::new(),
-            window_ms,
-            appended: (0..count).map(|_| Arc::default()).collect(),
-            delivered: vec![0; count],
-        }
-    }
-
-    /// Woken at every append to `partition`.
-    pub fn appended(&self, partition: PartitionId) -> Arc<Notify> {
-        self.appended[usize::from(partition.0)].clone()
-    }
-
-    /// Position of the last record of `partition`; 0: none.
-    pub fn last(&self, partition: PartitionId) -> Position {
-        self.records[usize::from(partition.0)].last().map_or(0, |record| record.position)
-    }
-
-    fn append(&mut self, event: &NewEvent, now_ms: i64) -> Appended {
-        if let Some((first, at_ms)) = self.known.get(&event.id)
-            && at_ms + self.window_ms >= now_ms
-        {
-            return Appended { duplicate: true, ..*first };
-        }
-        self.last += 1;
-        let partition = partition_of(&event.member, self.records.len() as u16);
-        let record = LogRecord { position: self.last, log_ms: now_ms, payload: event.payload.clone() };
-        self.records[usize::from(partition.0)].push(record);
-        let appended = Appended { partition, position: self.last, duplicate: false };
-        self.known.insert(event.id.clone(), (appended, now_ms));
-        self.appended[usize::from(partition.0)].notify_waiters();
-        appended
-    }
-
-    fn after(&self, partition: PartitionId, after: Position, limit: usize) -> Vec<LogRecord> {
-        let records = &self.records[usize::from(partition.0)];
-        let from = records.partition_point(|record| record.position <= after);
-        records[from..].iter().take(limit).cloned().collect()
-    }
-}
-
 /// The port.
 pub struct SimulatedLog {
-    link: Link,
+    link: Link<Servers>,
     appended: Vec<Arc<Notify>>,
 }
 
 impl SimulatedLog {
     /// A client of the server.
-    pub fn new(link: Link, server: &LogServer) -> Self {
+    pub fn new(link: Link<Servers>, server: &LogServer) -> Self {
         Self { link, appended: server.appended.clone() }
     }
 }
@@ -175,7 +115,7 @@ fn opened_at(servers: &mut Servers, partition: PartitionId, after: Position) -> 
 }
 
 struct SimulatedReader {
-    link: Link,
+    link: Link<Servers>,
     partition: PartitionId,
     after: Position,
     spent: bool,

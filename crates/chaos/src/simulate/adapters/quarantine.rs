@@ -1,7 +1,8 @@
 //! Events that are stepped over, beside the state in the simulated store; and a journal that keeps nothing.
 
-use super::network::Link;
-use super::store::Row;
+use crate::simulate::network::Link;
+use crate::simulate::servers::Servers;
+use crate::simulate::servers::store::Row;
 use async_trait::async_trait;
 use nearline_model::PartitionId;
 use nearline_model::control::remediation::Remediation;
@@ -12,7 +13,7 @@ use nearline_ports::{PartitionFaults, PortError, QuarantineStore, RemediationJou
 /// The port.
 pub struct SimulatedQuarantine {
     /// The way to the store.
-    pub link: Link,
+    pub link: Link<Servers>,
 }
 
 fn fenced(row: &Row, partition: PartitionId, held: OwnerEpoch) -> Result<(), PortError> {

@@ -1,26 +1,16 @@
-//! Dead letters and the catalogue, in memory.
+//! Dead letters, in memory.
 
-use super::mutation::Mutation;
-use super::network::Link;
+use crate::simulate::mutation::Mutation;
+use crate::simulate::network::Link;
+use crate::simulate::servers::Servers;
 use async_trait::async_trait;
-use nearline_model::{Position, Title};
-use nearline_ports::{CatalogueStore, DeadLetter, DeadLetters, PortError, Redrive};
-use std::collections::BTreeMap;
-use tokio::sync::mpsc;
-
-/// What the server holds.
-#[derive(Debug, Default)]
-pub struct LetterServer {
-    /// Letters by position.
-    pub letters: BTreeMap<Position, DeadLetter>,
-    /// Those that were published again.
-    pub redrives: BTreeMap<Position, Redrive>,
-}
+use nearline_model::Position;
+use nearline_ports::{DeadLetter, DeadLetters, PortError, Redrive};
 
 /// The port.
 pub struct SimulatedLetters {
     /// The way to the server.
-    pub link: Link,
+    pub link: Link<Servers>,
 }
 
 #[async_trait]
@@ -76,21 +66,5 @@ impl DeadLetters for SimulatedLetters {
                 Ok(())
             })
             .await
-    }
-}
-
-/// A catalogue without titles: queries here ask for members, not for rows.
-pub struct EmptyCatalogue;
-
-#[async_trait]
-impl CatalogueStore for EmptyCatalogue {
-    async fn put(&self, _: Vec<Title>) -> Result<(), PortError> {
-        Err(PortError::Misconfigured("this catalogue takes no titles".to_owned()))
-    }
-
-    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
-        let (titles, watching) = mpsc::channel(1);
-        let _first = titles.send(Vec::new()).await;
-        Ok(watching)
     }
 }

@@ -1,0 +1,123 @@
+//! The closing questions: when all is learned, every node answers by the sums of the log, whatever it went
+//! through.
+
+use super::ask::ask;
+use super::expected::{Basis, rows_of};
+use super::rules;
+use super::wanted::{Route, Wanted};
+use crate::simulate::servers::Servers;
+use crate::simulate::world::World;
+use nearline_actors::{Engine, Source};
+use nearline_model::catalogue::Catalogue;
+use nearline_model::identifier::partition_of;
+use nearline_model::{Aggregates, MemberSnapshot};
+use nearline_ranking::Learned;
+use nearline_ranking::newcomers::Newcomers;
+use std::collections::BTreeSet;
+
+/// Members that are asked about on each node.
+const MEMBERS: usize = 3;
+
+/// What a node has not worked out yet of what it knows.
+pub fn not_learned(engine: &Engine, servers: &Servers) -> Option<String> {
+    let latest = servers.catalogue.latest();
+    if let Some(id) = latest.iter().find(|(id, title)| engine.title(id).as_deref() != Some(**title)) {
+        return Some(format!("does not know {} as it is", id.0));
+    }
+    let (aggregates, learned) = (engine.aggregates().read(), engine.learned());
+    let is_solved = learned.associations.are_of(&aggregates)
+        && learned.associations.positions() == aggregates.positions()
+        && learned.newcomers == Newcomers::of(&aggregates, &catalogue(servers));
+    (!is_solved).then(|| "has not solved what it learned".to_owned())
+}
+
+fn catalogue(servers: &Servers) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    servers.catalogue.latest().into_values().for_each(|title| catalogue.put(title.clone()));
+    catalogue
+}
+
+/// Asks every node, and judges by `sums`, which no node has added up.
+pub async fn judge(world: &World, sums: &Aggregates) {
+    let (catalogue, settings) = (catalogue(&world.servers.borrow()), world.scenario.ranking());
+    let learned = Learned::of(sums, &catalogue, world.scenario.solved_titles);
+    let basis = Basis { aggregates: sums, catalogue: &catalogue, learned: &learned, settings: &settings };
+    let engines: Vec<Engine> = world.engines.borrow().iter().flatten().cloned().collect();
+    for (number, engine) in engines.iter().enumerate() {
+        if let Some(what) = weights_differ(engine, sums, &learned) {
+            world.violated("I2", format!("node {number}: {what}"));
+        }
+        for wanted in questions(world) {
+            // The simulated bugs are in the questions before.
+            let offer = match ask(engine, &wanted, None, false).await {
+                Ok(offer) => offer,
+                Err(error) => {
+                    world.violated("I7", format!("{error}: {wanted:?} was not answered"));
+                    continue;
+                }
+            };
+            let member = offer.source.map(|_| state_at_the_end(world, &wanted.member));
+            if offer.source.is_some_and(|source| source != Source::Live) {
+                continue;
+            }
+            let broken = rules::for_everybody(&wanted, &catalogue, &offer);
+            let broken = broken.or_else(|| {
+                member.as_ref().and_then(|member| rules::for_member(member, settings.repeats, &offer))
+            });
+            let broken = broken.or_else(|| {
+                let expected = basis.expected(&wanted, member.as_ref());
+                (expected != rows_of(&offer)).then(|| format!("expected is {expected:?}"))
+            });
+            if let Some(what) = broken {
+                world.violated(
+                    "I7",
+                    format!("node {number}, at the end: {what}: {wanted:?} was answered by {offer:?}"),
+                );
+            }
+        }
+    }
+}
+
+/// A row and a page for some members, and titles similar to some.
+fn questions(world: &World) -> Vec<Wanted> {
+    let acknowledged = world.acknowledged.borrow();
+    let members: BTreeSet<&str> =
+        acknowledged.iter().map(|(planned, _)| world.planned(*planned).event.member.as_str()).collect();
+    let routes = [Route::Row, Route::Page(7)];
+    let members = members.into_iter().take(MEMBERS);
+    let mut questions: Vec<Wanted> =
+        members.flat_map(|member| routes.map(|route| Wanted::everything(route, member, "t0"))).collect();
+    for title in ["t0", "t1"] {
+        questions.push(Wanted::everything(Route::Similar, "", title));
+    }
+    questions.push(Wanted::everything(Route::Trending, "", ""));
+    questions
+}
+
+fn state_at_the_end(world: &World, member: &str) -> MemberSnapshot {
+    let partition = partition_of(member, world.scenario.partitions);
+    let servers = world.servers.borrow();
+    let log = &servers.log.records[usize::from(partition.0)];
+    let quarantine = &servers.store.row(partition).troubles.quarantine;
+    let end = servers.log.last(partition);
+    world.states.borrow_mut().at(partition, log, quarantine, member, end)
+}
+
+/// Weights between titles that are not those of the sums.
+fn weights_differ(engine: &Engine, sums: &Aggregates, expected: &Learned) -> Option<String> {
+    let (aggregates, learned) = (engine.aggregates().read(), engine.learned());
+    let (found, expected) = (&learned.associations, &expected.associations);
+    let ids = |sums: &Aggregates, titles: &[u32]| -> Vec<String> {
+        titles.iter().map(|title| sums.title_id(*title).to_string()).collect()
+    };
+    let (titles, wanted) = (ids(&aggregates, found.titles()), ids(sums, expected.titles()));
+    if titles != wanted {
+        return Some(format!("weights are of {titles:?}, and to be of {wanted:?}"));
+    }
+    let differs = found
+        .titles()
+        .iter()
+        .zip(expected.titles())
+        .find(|(found_from, from)| found.after(**found_from) != expected.after(**from));
+    differs.map(|(_, from)| format!("weights after {} are not those of the sums", sums.title_id(*from)))
+}

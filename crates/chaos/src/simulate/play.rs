@@ -1,0 +1,276 @@
+//! The play: nodes are started, faults happen, publishers publish, and all is judged in the end.
+
+use super::Violation;
+use super::answers::closing::not_learned;
+use super::mutation::Mutation;
+use super::network::{Caller, Server, Weather, carry};
+use super::node::{Node, Run};
+use super::quiet::{ViolationCounter, quietly};
+use super::scenario::{CALM_MS, Fault, Scenario};
+use super::servers::Servers;
+use super::trace::Trace;
+use super::world::{World, runs_under};
+use super::{oracle, publisher};
+use nearline_actors::PartitionState;
+use nearline_audience::dice::Dice;
+use nearline_model::PartitionId;
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Virtual time within which everything is folded and committed once faults are over.
+const RECOVERY: Duration = Duration::from_secs(20);
+
+/// A world and the nodes in it.
+struct Play {
+    world: Rc<World>,
+    nodes: RefCell<Vec<Node>>,
+}
+
+/// What became of a seed.
+#[derive(Debug, Clone, Default)]
+pub struct SeedOutcome {
+    /// The seed.
+    pub seed: u64,
+    /// What did not hold; empty: everything did.
+    pub violations: Vec<Violation>,
+    /// Hash of everything that happened: the same for the same seed.
+    pub trace_hash: u64,
+    /// Everything that happened, if asked for.
+    pub trace: Vec<String>,
+    /// Steps taken.
+    pub steps: u64,
+    /// Events acknowledged.
+    pub acknowledged: u64,
+    /// Commits carried out.
+    pub commits: u64,
+    /// Queries answered.
+    pub queries: u64,
+    /// Answers judged.
+    pub answers: u64,
+}
+
+/// Runs the world of `seed`, with a planted bug if there is one.
+pub fn simulate(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOutcome {
+    let counter = ViolationCounter::default();
+    let run = || quietly(|| metrics::with_local_recorder(&counter, || run(seed, mutation, keep_trace)));
+    let mut outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let what = format!("the world ended in a panic: {}", text.unwrap_or_default());
+        SeedOutcome { seed, violations: vec![Violation { invariant: "I5", what }], ..SeedOutcome::default() }
+    });
+    for invariant in counter.counted() {
+        let invariant =
+            ["I1", "I2", "I3", "I4", "I5", "I6", "I7"].into_iter().find(|name| *name == invariant);
+        let what = "the product's own check did not hold".to_owned();
+        outcome.violations.push(Violation { invariant: invariant.unwrap_or("I8"), what });
+    }
+    outcome
+}
+
+fn run(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOutcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime with timers alone needs nothing of the system");
+    let tasks = LocalSet::new();
+    nearline_actors::retry::seed_jitter(Some(seed));
+    let outcome = tasks.block_on(&runtime, play(seed, mutation, keep_trace));
+    nearline_actors::retry::seed_jitter(None);
+    outcome
+}
+
+async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOutcome {
+    let mut scenario = Scenario::draw(seed);
+    if mutation == Some(Mutation::ForgetRecentIds) {
+        scenario.recent_ids = 1;
+    }
+    let dice = Dice::new(seed).fork(10);
+    let trace = Arc::new(Mutex::new(Trace::new(keep_trace)));
+    let servers = Servers::new(&scenario, mutation, trace.clone(), dice.fork(1));
+    let servers = Rc::new(RefCell::new(servers));
+    let (network, calls) = mpsc::unbounded_channel();
+    let weather = Weather::of(scenario.trouble_per_mille, scenario.slow_per_mille);
+    let weather = Rc::new(RefCell::new(weather));
+    spawn_local(carry(calls, weather.clone(), servers.clone(), dice.fork(2)));
+    servers.borrow_mut().catalogue.put(scenario.catalogue.first.clone());
+    let world = World::new(scenario, dice, servers, network, weather, trace.clone());
+    let play = Rc::new(Play { world: Rc::new(world), nodes: RefCell::default() });
+    let world = &play.world;
+    let nodes = (0..world.scenario.nodes).map(|number| Node::start(world, number, 0)).collect();
+    *play.nodes.borrow_mut() = nodes;
+    spawn_local(start_what_ended(play.clone(), world.dice.fork(3)));
+    let publishers = publisher::start_all(world, &world.dice.fork(4));
+    play.break_things().await;
+    play.calm_down();
+    if !publishers.await {
+        world.violated("I1", "publishers are not served after the faults are over".to_owned());
+    }
+    if play.recovered().await {
+        oracle::judge(world).await;
+    }
+    let mut trace = trace.lock();
+    let mut servers = world.servers.borrow_mut();
+    let mut violations = std::mem::take(&mut servers.auditor.violations);
+    violations.append(&mut world.take_violations());
+    SeedOutcome {
+        seed,
+        violations,
+        trace_hash: trace.hash(),
+        trace: trace.take_lines(),
+        steps: trace.steps(),
+        acknowledged: world.acknowledged.borrow().len() as u64,
+        commits: servers.auditor.commits,
+        queries: world.asked.borrow().len() as u64,
+        answers: world.answers.get(),
+    }
+}
+
+impl Play {
+    /// Lets every fault happen at its time.
+    async fn break_things(self: &Rc<Self>) {
+        for (life, (at_ms, fault)) in (1..).zip(&self.world.scenario.faults) {
+            sleep_until(self.world.started + Duration::from_millis(*at_ms)).await;
+            self.world.note(format_args!("fault: {fault:?}"));
+            self.break_one(*fault, life);
+        }
+        sleep_until(self.world.started + Duration::from_millis(CALM_MS)).await;
+    }
+
+    fn break_one(self: &Rc<Self>, fault: Fault, life: u64) {
+        match fault {
+            Fault::Kill { node, down_ms } => {
+                self.nodes.borrow()[node].set_run(Run::Killed);
+                let play = self.clone();
+                spawn_local(async move {
+                    sleep(Duration::from_millis(down_ms)).await;
+                    play.start_again(node, life);
+                });
+            }
+            Fault::Pause { node, for_ms } => {
+                self.nodes.borrow()[node].set_run(Run::Paused);
+                let play = self.clone();
+                spawn_local(async move {
+                    sleep(Duration::from_millis(for_ms)).await;
+                    play.nodes.borrow()[node].set_run(Run::Running);
+                });
+            }
+            Fault::Terminate { node } => self.nodes.borrow()[node].terminate(),
+            Fault::Usurp { partition } => {
+                let store = self.world.ports(Caller::Publisher).store;
+                let settings = serde_json::to_string(&self.world.scenario.fold()).expect("plain numbers");
+                spawn_local(async move {
+                    // Whether it succeeds or not, the owner has to cope.
+                    let _outcome = store.acquire(PartitionId(partition), &settings).await;
+                });
+            }
+            Fault::Outage { server, for_ms } => self.world.weather.borrow_mut().take_down(server, for_ms),
+            Fault::Cut { node, server, for_ms } => {
+                self.world.weather.borrow_mut().cut(Caller::Node(node), server, for_ms);
+            }
+            Fault::BackUp => {
+                let mut servers = self.world.servers.borrow_mut();
+                servers.store.back_up();
+                servers.auditor.backed_up();
+            }
+            Fault::RollBack => {
+                let mut servers = self.world.servers.borrow_mut();
+                if servers.store.roll_back() {
+                    self.world.weather.borrow_mut().restart(Server::Store);
+                    servers.auditor.rolled_back();
+                }
+            }
+        }
+    }
+
+    fn start_again(self: &Rc<Self>, node: usize, life: u64) {
+        let ended = matches!(self.nodes.borrow()[node].run(), Run::Killed | Run::Exited);
+        if ended {
+            self.world.note(format_args!("node {node} starts again"));
+            let again = Node::start(&self.world, node, life);
+            self.nodes.borrow_mut()[node] = again;
+        }
+    }
+
+    /// Nothing breaks any more.
+    fn calm_down(self: &Rc<Self>) {
+        self.world.note(format_args!("calm"));
+        self.world.weather.borrow_mut().clear_up();
+        self.world.servers.borrow_mut().fault_per_mille = 0;
+        self.world.panic_per_mille.store(0, Relaxed);
+        for node in 0..self.world.scenario.nodes {
+            self.start_again(node, 90 + node as u64);
+            self.nodes.borrow()[node].set_run(Run::Running);
+        }
+    }
+
+    /// Waits until every partition's log is committed to its end, one node runs it, and every node has
+    /// learned all of it; false if that takes too long.
+    async fn recovered(&self) -> bool {
+        let deadline = Instant::now() + RECOVERY;
+        while let Some((invariant, what)) = self.missing() {
+            if Instant::now() > deadline {
+                self.world.violated(invariant, format!("{what}, {RECOVERY:?} after the last fault"));
+                return false;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// What is still to come until everything is as it should be.
+    fn missing(&self) -> Option<(&'static str, String)> {
+        let world = &self.world;
+        let servers = world.servers.borrow();
+        let engines = world.engines.borrow();
+        for partition in (0..world.scenario.partitions).map(PartitionId) {
+            let end = servers.log.last(partition);
+            if servers.store.row(partition).position != end {
+                return Some(("I5", format!("{partition} is not committed to its end")));
+            }
+            let (mut runs, mut live) = (0, 0);
+            for (number, engine) in engines.iter().enumerate() {
+                let Some(engine) = engine else {
+                    return Some(("I5", format!("node {number} has not started")));
+                };
+                let status = &engine.partitions()[usize::from(partition.0)];
+                runs += u32::from(runs_under(status).is_some());
+                live += u32::from(status.state == PartitionState::Live);
+                if engine.aggregates().read().position(partition) != end {
+                    return Some(("I2", format!("node {number} has not learned all of {partition}")));
+                }
+            }
+            if (runs, live) != (1, 1) {
+                return Some(("I5", format!("{partition} runs on {runs} nodes, {live} of them live")));
+            }
+        }
+        for (number, engine) in engines.iter().flatten().enumerate() {
+            if let Some(what) = not_learned(engine, &servers) {
+                return Some(("I2", format!("node {number} {what}")));
+            }
+        }
+        None
+    }
+}
+
+/// What an operator's platform does: a node that ended by itself is started again.
+async fn start_what_ended(play: Rc<Play>, mut dice: Dice) {
+    for life in 100.. {
+        sleep(Duration::from_millis(dice.within(5, 80))).await;
+        let ended =
+            (0..play.world.scenario.nodes).find(|node| play.nodes.borrow()[*node].run() == Run::Exited);
+        if let Some(node) = ended {
+            sleep(Duration::from_millis(dice.within(0, 300))).await;
+            play.start_again(node, life);
+        }
+    }
+}

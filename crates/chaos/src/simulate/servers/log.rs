@@ -1,0 +1,70 @@
+//! The log's server: one sequence over all partitions, duplicates known within a window.
+
+use nearline_model::identifier::partition_of;
+use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_ports::{Appended, NewEvent};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// What the server holds.
+pub struct LogServer {
+    /// Records by partition.
+    pub records: Vec<Vec<LogRecord>>,
+    last: Position,
+    known: HashMap<String, (Appended, i64)>,
+    window_ms: i64,
+    /// Woken at every append, by partition.
+    pub appended: Vec<Arc<Notify>>,
+    /// Highest position ever delivered, by partition: what consumers' acknowledgements would say.
+    pub delivered: Vec<Position>,
+}
+
+impl LogServer {
+    /// An empty log.
+    pub fn new(partitions: u16, window_ms: i64) -> Self {
+        let count = usize::from(partitions);
+        Self {
+            records: vec![Vec::new(); count],
+            last: 0,
+            known: HashMap::new(),
+            window_ms,
+            appended: (0..count).map(|_| Arc::default()).collect(),
+            delivered: vec![0; count],
+        }
+    }
+
+    /// Woken at every append to `partition`.
+    pub fn appended(&self, partition: PartitionId) -> Arc<Notify> {
+        self.appended[usize::from(partition.0)].clone()
+    }
+
+    /// Position of the last record of `partition`; 0: none.
+    pub fn last(&self, partition: PartitionId) -> Position {
+        self.records[usize::from(partition.0)].last().map_or(0, |record| record.position)
+    }
+
+    /// Appends an event, unless its id was appended within the window.
+    pub fn append(&mut self, event: &NewEvent, now_ms: i64) -> Appended {
+        if let Some((first, at_ms)) = self.known.get(&event.id)
+            && at_ms + self.window_ms >= now_ms
+        {
+            return Appended { duplicate: true, ..*first };
+        }
+        self.last += 1;
+        let partition = partition_of(&event.member, self.records.len() as u16);
+        let record = LogRecord { position: self.last, log_ms: now_ms, payload: event.payload.clone() };
+        self.records[usize::from(partition.0)].push(record);
+        let appended = Appended { partition, position: self.last, duplicate: false };
+        self.known.insert(event.id.clone(), (appended, now_ms));
+        self.appended[usize::from(partition.0)].notify_waiters();
+        appended
+    }
+
+    /// Records behind `after`, at most `limit`.
+    pub fn after(&self, partition: PartitionId, after: Position, limit: usize) -> Vec<LogRecord> {
+        let records = &self.records[usize::from(partition.0)];
+        let from = records.partition_point(|record| record.position <= after);
+        records[from..].iter().take(limit).cloned().collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! The store's server: an older copy of everything may be restored.
+
+use crate::simulate::mutation::Mutation;
+use bytes::Bytes;
+use nearline_model::{PartitionId, Position};
+use nearline_ports::{Acquired, AggregatesSnapshot, PartitionFaults};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is stored of one partition.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// The current owner's epoch.
+    pub epoch: u64,
+    /// Position that the members reflect.
+    pub position: Position,
+    /// Stored forms.
+    pub members: BTreeMap<Box<str>, Bytes>,
+    /// From number 1 on.
+    pub symbols: Vec<Arc<str>>,
+    /// Events that are stepped over, and suspects.
+    pub troubles: PartitionFaults,
+    /// Encoded deltas by their position.
+    pub outbox: BTreeMap<Position, Bytes>,
+    /// Epoch of the last commit.
+    pub committed_by: u64,
+    settings: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    rows: Vec<Row>,
+    snapshot: Option<AggregatesSnapshot>,
+}
+
+/// What the server holds.
+#[derive(Debug, Default)]
+pub struct StoreServer {
+    contents: Contents,
+    copy: Option<Contents>,
+    /// How often it was set back to a copy.
+    pub rolled_back: u64,
+    /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
+    /// clock for that).
+    highest_epoch: u64,
+    /// Whether a snapshot is refused that ends where no commit does. Nodes look before they store one; a
+    /// rollback between that look and the call is not simulated: see docs/chaos.md.
+    pub refuses_stray_snapshots: bool,
+}
+
+impl StoreServer {
+    /// An empty store.
+    pub fn new(partitions: u16) -> Self {
+        let rows = vec![Row::default(); usize::from(partitions)];
+        Self {
+            contents: Contents { rows, snapshot: None },
+            copy: None,
+            rolled_back: 0,
+            highest_epoch: 0,
+            refuses_stray_snapshots: true,
+        }
+    }
+
+    /// What is stored of a partition.
+    pub fn row(&self, partition: PartitionId) -> &Row {
+        &self.contents.rows[usize::from(partition.0)]
+    }
+
+    /// The same, to write to.
+    pub fn row_mut(&mut self, partition: PartitionId) -> &mut Row {
+        &mut self.contents.rows[usize::from(partition.0)]
+    }
+
+    /// The aggregates stored last.
+    pub fn snapshot(&self) -> Option<AggregatesSnapshot> {
+        self.contents.snapshot.clone()
+    }
+
+    /// Keeps a copy of everything.
+    pub fn back_up(&mut self) {
+        self.copy = Some(self.contents.clone());
+    }
+
+    /// Everything is as it was at the last copy; false if there is none.
+    pub fn roll_back(&mut self) -> bool {
+        match self.copy.take() {
+            None => false,
+            Some(copy) => {
+                self.contents = copy;
+                self.rolled_back += 1;
+                true
+            }
+        }
+    }
+
+    /// Gives a partition to a new owner.
+    pub fn acquire(
+        &mut self,
+        partition: PartitionId,
+        settings: &str,
+        mutation: Option<Mutation>,
+    ) -> Acquired {
+        let reused = mutation == Some(Mutation::ReuseEpoch) && self.row(partition).epoch > 0;
+        let epoch = if reused { self.row(partition).epoch } else { self.highest_epoch + 1 };
+        self.highest_epoch = self.highest_epoch.max(epoch);
+        let row = self.row_mut(partition);
+        row.epoch = epoch;
+        let kept = row.settings.clone();
+        row.settings.get_or_insert_with(|| settings.to_owned());
+        if mutation == Some(Mutation::LoseOutbox) {
+            row.outbox.clear();
+        }
+        Acquired { epoch, position: row.position, symbols: row.symbols.clone(), settings: kept }
+    }
+
+    /// Stores a snapshot of the aggregates, unless a better one is there.
+    pub fn save(&mut self, snapshot: AggregatesSnapshot, mutation: Option<Mutation>) -> bool {
+        let lesser = self.contents.snapshot.as_ref().is_some_and(|stored| {
+            stored.positions.iter().zip(&snapshot.positions).any(|(stored, offered)| offered < stored)
+        });
+        if lesser && mutation != Some(Mutation::AcceptLesserSnapshot) {
+            return false;
+        }
+        let stray = self.refuses_stray_snapshots
+            && self
+                .contents
+                .rows
+                .iter()
+                .zip(&snapshot.positions)
+                .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
+        if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
+            return false;
+        }
+        for (row, covered) in self.contents.rows.iter_mut().zip(&snapshot.positions) {
+            row.outbox = row.outbox.split_off(covered);
+        }
+        self.contents.snapshot = Some(snapshot);
+        true
+    }
+}
