@@ -73,7 +73,8 @@ pub(crate) enum Hold {
 
 /// Number of an actor among those that a partition has had in this process. What is left of an actor
 /// after it was replaced has another number than the current one, and changes nothing any more.
-pub(crate) type Incarnation = u64;
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Incarnation(u64);
 
 /// A partition as operators see it.
 #[derive(Debug, Clone, Serialize)]
@@ -154,7 +155,7 @@ impl Progress {
             pending_batches: AtomicU64::new(0),
             store_requests: AtomicU64::new(0),
             last_failure: Mutex::new(None),
-            incarnation: Mutex::new(0),
+            incarnation: Mutex::default(),
             hold: Mutex::new(None),
             remediations,
         }
@@ -164,7 +165,7 @@ impl Progress {
     /// out of reach, before the next one can be put there.
     pub(crate) fn take_over(&self, withdraw: impl FnOnce()) -> Incarnation {
         let mut incarnation = self.incarnation.lock();
-        *incarnation += 1;
+        incarnation.0 += 1;
         self.held.store(0, Relaxed);
         self.end_hold();
         self.pending_batches.store(0, Relaxed);

@@ -13,7 +13,7 @@ use crate::aggregates_actor::AggregatesActor;
 use crate::node::SupervisedNode;
 use crate::partition_actor::{Ended, PartitionActor};
 use crate::partition_handle::PartitionHandle;
-use crate::progress::PartitionState;
+use crate::progress::{Incarnation, PartitionState};
 use crate::remediations::{Begun, Ticket};
 use crate::settings::EngineSettings;
 use actix::prelude::*;
@@ -266,6 +266,6 @@ struct Life {
     reader: watched::Sender<u64>,
     live: tokio::sync::oneshot::Receiver<()>,
     ended: tokio::sync::oneshot::Receiver<Ended>,
-    incarnation: u64,
+    incarnation: Incarnation,
     started_at: Position,
 }

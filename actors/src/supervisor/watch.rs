@@ -2,7 +2,7 @@
 
 use super::{Death, Life, Memory, Supervisor};
 use crate::partition_handle::PartitionHandle;
-use crate::progress::Hold;
+use crate::progress::{Hold, Incarnation};
 use crate::remediations::{Begun, Ticket};
 use crate::workers::Worker;
 use nearline_model::Position;
@@ -141,7 +141,7 @@ struct StoreSilence {
 }
 
 impl StoreSilence {
-    fn look(&mut self, handle: &PartitionHandle, incarnation: u64, bound: Duration, seen: &Sample) {
+    fn look(&mut self, handle: &PartitionHandle, incarnation: Incarnation, bound: Duration, seen: &Sample) {
         let progress = handle.committed.load(Relaxed) + seen.folded;
         match self.since {
             Some((since, before)) if seen.waiting_for_store && before == progress => {
