@@ -178,7 +178,7 @@ impl Scenario {
             commit_interval_ms: shape.within(10, 200),
             cached_members: shape.within(1, 12) as usize * usize::from(partitions),
             batch_events: shape.within(1, 24) as usize,
-            snapshot_interval_ms: shape.within(50, 600),
+            snapshot_interval_ms: shape.within(20, 200),
             recent_ids: 256,
             lease_ms: shape.within(100, 400),
             node_rebuilds: if shape.chance(500) { 1 } else { usize::MAX },
