@@ -1,4 +1,4 @@
-//! The engine: what callers hold. It starts the actors ([`start`]), answers queries, stops in order.
+//! The engine: what callers hold. It starts the actors (`start`), answers queries, stops in order.
 //!
 //! Futures that other rooms wait for are boxed: what is in them is compiled here once, not by each who waits.
 

@@ -3,8 +3,8 @@
 //!
 //! One seed is one world: [`scenario`] draws what is published and what breaks; [`network`] delays,
 //! loses, repeats and reorders calls; the [`servers`] keep what they promise and nothing more; the
-//! [`adapters`] are the ports on links to them; [`node`] runs the product in a [`world`]; `play` lets everything happen; [`auditor`] checks each step, [`answers`] each answer and [`oracle`] the
-//! end. Everything that happens is noted in a [`trace`], whose hash is the same for the same seed.
+//! [`adapters`] are the ports on links to them; [`node`] runs the product in a `world`; `play` lets
+//! everything happen; [`auditor`] checks each step, [`answers`] each answer and [`oracle`] the end. Everything that happens is noted in a [`trace`], whose hash is the same for the same seed.
 //!
 //! What is deliberately absent: threads and real time, so that nothing depends on either; and the
 //! product's decisions, so that nothing is proven about a copy.

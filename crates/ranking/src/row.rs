@@ -1,7 +1,7 @@
 //! Ranking: which titles a member is offered next.
 //!
 //! A title's score adds up, over the titles of the member's history, what having watched each speaks
-//! for it: the weights of [`associations`], 0.85 per step back, more or less by what the member thought
+//! for it: the weights of [associations](crate::associations), 0.85 per step back, more or less by what the member thought
 //! of the title. The beginning of the history counts as a title, too. The sum is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
 //! a little of its decayed popularity, which orders what associations do not reach and is all there is
 //! for a new member. Both count by the title's take-rate lift ([`crate::trending`]): how much more it is

@@ -2,8 +2,8 @@
 //!
 //! They are sums over all titles and positions of a row, of the periods that the aggregates keep
 //! (`aggregates.place_epochs`, the newest and the one before), so that what is long past does not count.
-//! A rate is drawn toward the row's prior one by as many impressions as [`PRIOR_IMPRESSIONS`], and is
-//! none at all below [`LEAST_IMPRESSIONS`].
+//! A rate is drawn toward the row's prior one by as many impressions as `PRIOR_IMPRESSIONS`, and is
+//! none at all below `LEAST_IMPRESSIONS`.
 
 use super::page_row::RowKind;
 use nearline_model::Aggregates;
