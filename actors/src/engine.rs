@@ -9,7 +9,7 @@ mod start;
 use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
 use crate::basis::Basis;
 use crate::event_loop::EventLoop;
-use crate::member_answer::{MemberAnswer, NotReached, Source};
+use crate::member_answer::{MemberAnswer, NotReached};
 use crate::member_watch::MemberWatch;
 use crate::node::SupervisedNode;
 use crate::ownership::{Handle, NodeStatus};
@@ -99,11 +99,7 @@ impl Engine {
         complete: bool,
         after: Option<Position>,
     ) -> BoxFuture<'a, Result<MemberAnswer, NotReached>> {
-        Box::pin(async move {
-            let answer = self.inner.router.member(member, complete, after).await;
-            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-            answer
-        })
+        Box::pin(self.inner.router.member(member, complete, after))
     }
 
     /// A row of titles for a member.
@@ -114,11 +110,7 @@ impl Engine {
         &'a self,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Answer<Vec<OfferedTitle>>, NotAnswered>> {
-        Box::pin(async move {
-            let answer = self.inner.recommender.recommend(&self.inner.router, question).await;
-            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-            answer
-        })
+        Box::pin(self.inner.recommender.recommend(&self.inner.router, question))
     }
 
     /// A page of at most `most_rows` rows for a member, no title twice.
@@ -130,11 +122,7 @@ impl Engine {
         question: &'a Question,
         most_rows: usize,
     ) -> BoxFuture<'a, Result<Answer<Vec<OfferedRow>>, NotAnswered>> {
-        Box::pin(async move {
-            let answer = self.inner.recommender.page(&self.inner.router, question, most_rows).await;
-            count_member_query(answer.as_ref().map(|answer| answer.source).map_err(|_| ()));
-            answer
-        })
+        Box::pin(self.inner.recommender.page(&self.inner.router, question, most_rows))
     }
 
     /// The row of a member whose state was found before: the trend may have moved since.
@@ -393,9 +381,4 @@ impl Engine {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
-}
-
-fn count_member_query(source: Result<Source, ()>) {
-    let source = source.map_or("not_reached", |source| source.name());
-    metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
 }

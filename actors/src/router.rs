@@ -61,6 +61,18 @@ impl Router {
         complete: bool,
         after: Option<Position>,
     ) -> Result<MemberAnswer, NotReached> {
+        let answer = self.freshest(member, complete, after).await;
+        let source = answer.as_ref().map_or("not_reached", |answer| answer.source.name());
+        metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
+        answer
+    }
+
+    async fn freshest(
+        &self,
+        member: &str,
+        complete: bool,
+        after: Option<Position>,
+    ) -> Result<MemberAnswer, NotReached> {
         let partition = partition_of(member, self.partitions.len() as u16);
         let handle = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();

@@ -14,13 +14,16 @@ use std::sync::Arc;
 
 impl Config {
     /// Settings of the engine.
+    ///
+    /// # Panics
+    /// If the experiments cannot be, which [`Config::validate`] tells.
     pub fn engine_settings(&self) -> EngineSettings {
         let (engine, remediation) = (&self.engine, &self.remediation);
         let cores = || std::thread::available_parallelism().map_or(2, usize::from);
         EngineSettings {
             answers: AnswerSettings {
                 ranking: self.ranking,
-                experiments: Arc::new(self.experiments().unwrap_or_default()),
+                experiments: Arc::new(self.experiments().expect("checked when the configuration was read")),
                 artwork: self.artwork.clone(),
                 expression_steps: self.http.expression_steps,
             },
