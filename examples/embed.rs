@@ -41,6 +41,7 @@ pub async fn what_ana_is_offered(directory: &Path) -> anyhow::Result<Vec<String>
     for outcome in publish(&*engine.ports().log, payloads, event_bytes).await {
         match outcome {
             Published::Accepted(_) | Published::Duplicate(_) => {}
+            Published::Conflict(_) => anyhow::bail!("another event has this id"),
             Published::Rejected(reject) => return Err(reject.into()),
             // It may be stored or not: publish it again under the same id.
             Published::Unavailable(error) => return Err(error.into()),

@@ -147,7 +147,7 @@ async fn quarantine(
         bail!("position {position} is not one of partition {partition}; its next is {}", record.position);
     }
     let settings = serde_json::to_string(&config.fold)?;
-    let acquired = ports.store.acquire(partition, &settings).await?;
+    let acquired = ports.store.acquire(partition, ports.log.identity(), &settings).await?;
     let entry = Quarantined::new(position, 0, message, super::now_ms());
     ports.quarantine.quarantine(partition, acquired.epoch, &entry).await?;
     nearline_terminal::print_all(&format!(

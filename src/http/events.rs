@@ -41,14 +41,15 @@ pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Pa
 
 fn answer(results: Vec<EventResult>) -> Answer {
     let count = |status| results.iter().filter(|result| result.status == status).count();
-    let (accepted, duplicates, rejected, unavailable) = (
+    let (accepted, duplicates, conflicts, rejected, unavailable) = (
         count(EventStatus::Accepted),
         count(EventStatus::Duplicate),
+        count(EventStatus::Conflict),
         count(EventStatus::Rejected),
         count(EventStatus::Unavailable),
     );
     if unavailable == 0 {
-        return ok(&EventsAnswer { accepted, duplicates, rejected, results });
+        return ok(&EventsAnswer { accepted, duplicates, conflicts, rejected, results });
     }
     let detail = format!(
         "{unavailable} of {} events were not acknowledged; send them again with the same ids",
@@ -57,6 +58,7 @@ fn answer(results: Vec<EventResult>) -> Answer {
     Err(Problem::new(ProblemKind::LogUnavailable, detail)
         .with("accepted", accepted)
         .with("duplicates", duplicates)
+        .with("conflicts", conflicts)
         .with("rejected", rejected)
         .with("unavailable", unavailable)
         .with("results", results))

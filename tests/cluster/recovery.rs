@@ -132,7 +132,7 @@ fn an_owner_that_was_superseded_stops_and_commits_nothing() {
         engine.caught_up().await.expect("caught up");
         let hit = partition_of("victim", PARTITIONS);
         let fold = serde_json::to_string(&settings.fold).expect("JSON");
-        let taken = bed.ports.store.acquire(hit, &fold).await.expect("taken over");
+        let taken = bed.ports.store.acquire(hit, bed.ports.log.identity(), &fold).await.expect("taken over");
         bed.append(vec![play("e2", "victim", "t2")]).await;
         let stopped = |partition: PartitionId| {
             engine

@@ -2,7 +2,7 @@
 
 use crate::running::Service;
 use nearline::http::{openapi, routes::public_routes};
-use nearline_model::{PartitionId, Position};
+use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -259,6 +259,16 @@ impl EventLog for AwayLog {
         after: Position,
     ) -> Result<Box<dyn LogReader>, PortError> {
         self.log.open_reader(partition, after).await
+    }
+    fn identity(&self) -> &str {
+        self.log.identity()
+    }
+    async fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError> {
+        self.log.record(partition, position).await
     }
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
         self.log.bounds(partition).await

@@ -7,8 +7,8 @@ use crate::reader::Reader;
 use actix::prelude::*;
 use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
-use nearline_model::{FoldSettings, Partition, PartitionId, Position};
-use nearline_ports::{Acquired, PortError};
+use nearline_model::{FoldSettings, Partition, PartitionId, Position, RecordMark};
+use nearline_ports::{Acquired, EventLog, PortError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{oneshot, watch};
@@ -98,7 +98,8 @@ impl Supervisor {
     async fn acquire(&self, memory: &mut Memory) -> Result<(Acquired, Quarantine), PortError> {
         let id = self.handle.partition;
         let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
-        let acquired = self.ports.store.acquire(id, &settings).await?;
+        let acquired = self.ports.store.acquire(id, self.ports.log.identity(), &settings).await?;
+        same_log(&*self.ports.log, id, acquired.position, acquired.mark).await?;
         if let Some(kept) = &acquired.settings {
             same_settings(id, kept, &self.settings.fold)?;
         }
@@ -134,6 +135,28 @@ impl Supervisor {
             Some(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
             None => Err(PortError::Unavailable { what: what(), detail: "reading them panicked".into() }),
         }
+    }
+}
+
+/// Whether the log still has, at `position`, the record that the state was folded to: a log that was set back and has
+/// grown again has another one there, and what it took meanwhile would count as read.
+async fn same_log(
+    log: &dyn EventLog,
+    id: PartitionId,
+    position: Position,
+    mark: Option<RecordMark>,
+) -> Result<(), PortError> {
+    let Some(mark) = mark.filter(|_| position > 0) else { return Ok(()) };
+    match log.record(id, position).await? {
+        Some(record) if record.mark() != mark => Err(PortError::Damaged {
+            what: format!("the log {}", log.identity()),
+            detail: format!(
+                "its record of partition {id} at position {position} is not the one that the stored state was folded \
+                 to: the log was set back and has grown since, and events between are in neither; restore the log, or \
+                 remove the partition's stored state to fold the log that is there"
+            ),
+        }),
+        _ => Ok(()),
     }
 }
 

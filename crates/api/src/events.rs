@@ -1,5 +1,6 @@
 //! `POST /v1/events`.
 
+use nearline_ports::Appended;
 use nearline_ports::publish::Published;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -52,6 +53,8 @@ pub enum EventStatus {
     Accepted,
     /// Its id is in the log already; nothing was stored.
     Duplicate,
+    /// The member has another event of this id in the log, which stands; nothing was stored.
+    Conflict,
     /// It is not valid and was not stored: sending it again does not help.
     Rejected,
     /// The log did not acknowledge it: send it again with the same id.
@@ -93,6 +96,8 @@ pub struct EventsAnswer {
     pub accepted: usize,
     /// Events that had been stored before.
     pub duplicates: usize,
+    /// Events not stored, since their member has another event of the same id.
+    pub conflicts: usize,
     /// Events refused.
     pub rejected: usize,
     /// Each event, in the order sent.
@@ -112,11 +117,15 @@ impl EventResult {
             detail: None,
         };
         match published {
-            Published::Accepted(appended) | Published::Duplicate(appended) => {
-                let (known, new) = (EventStatus::Duplicate, EventStatus::Accepted);
-                result.status = if appended.duplicate { known } else { new };
-                result.partition = Some(appended.partition.0);
-                result.position = Some(appended.position);
+            Published::Accepted(appended) => result.stored(EventStatus::Accepted, appended),
+            Published::Duplicate(first) => result.stored(EventStatus::Duplicate, first),
+            Published::Conflict(other) => {
+                result.stored(EventStatus::Conflict, other);
+                result.reason = Some("id-conflict".into());
+                result.detail = Some(format!(
+                    "the member has another event of this id, at position {}: give each event an id of its own",
+                    other.position
+                ));
             }
             Published::Rejected(reject) => {
                 result.status = EventStatus::Rejected;
@@ -129,5 +138,11 @@ impl EventResult {
             }
         }
         result
+    }
+
+    fn stored(&mut self, status: EventStatus, place: Appended) {
+        self.status = status;
+        self.partition = Some(place.partition.0);
+        self.position = Some(place.position);
     }
 }

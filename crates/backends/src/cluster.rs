@@ -1,10 +1,16 @@
 //! The clustered backend: the log, dead letters, catalogue and nodes in NATS JetStream, state in Redis.
 
+use crate::nats::Followed;
 use crate::nats::NatsSettings;
 use crate::redis::RedisSettings;
 use futures_util::future::BoxFuture;
-use nearline_ports::{PortError, Ports, SystemClock};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use nearline_model::PartitionId;
+use nearline_ports::{EventLog, PortError, Ports, StateStore, SystemClock};
 use std::sync::Arc;
+
+/// Partitions whose state is asked for at the same time.
+const PARTITIONS_AT_ONCE: usize = 32;
 
 /// Connects to both servers and gives all ports of the engine. The future is boxed, so that both clients are
 /// compiled into this crate alone.
@@ -18,8 +24,16 @@ pub fn connect_cluster(
 ) -> BoxFuture<'static, Result<Ports, PortError>> {
     Box::pin(async move {
         let partitions = nats.partitions;
-        let nats = crate::nats::connect(nats).await?;
         let store = Arc::new(crate::redis::connect(redis, partitions).await?);
+        let followed = followed(&*store, partitions).await?;
+        let folded = followed.identity.clone();
+        let nats = crate::nats::connect_following(nats, followed).await?;
+        if let Some(folded) = folded
+            && folded != nats.log.identity()
+        {
+            let log = nats.log.identity();
+            return Err(PortError::foreign_log("Redis", PartitionId(0), &folded, log));
+        }
         Ok(Ports {
             clock: Arc::new(SystemClock),
             log: Arc::new(nats.log),
@@ -31,4 +45,27 @@ pub fn connect_cluster(
             remediations: Arc::new(nats.remediations),
         })
     })
+}
+
+/// What the store has of the log that it was folded from.
+async fn followed(store: &impl StateStore, partitions: u16) -> Result<Followed, PortError> {
+    let row = |partition| async move {
+        let partition = PartitionId(partition);
+        Ok::<_, PortError>((store.folded_log(partition).await?, store.position(partition).await?))
+    };
+    let rows: Vec<_> = (0..partitions).map(row).collect();
+    let rows: Vec<(Option<String>, u64)> =
+        stream::iter(rows).buffered(PARTITIONS_AT_ONCE).try_collect().await?;
+    let identity = rows.iter().find_map(|(identity, _)| identity.clone());
+    if let Some((partition, (Some(other), _))) =
+        (0..).map(PartitionId).zip(&rows).find(|(_, (folded, _))| folded.is_some() && *folded != identity)
+    {
+        return Err(PortError::foreign_log(
+            "Redis",
+            partition,
+            other,
+            identity.as_deref().unwrap_or_default(),
+        ));
+    }
+    Ok(Followed { identity, positions: rows.into_iter().map(|(_, position)| position).collect() })
 }

@@ -5,5 +5,6 @@
 
 pub mod cluster;
 pub mod embedded;
+mod log_identity;
 pub mod nats;
 pub mod redis;

@@ -12,13 +12,14 @@ mod log;
 mod membership;
 mod publisher;
 mod remediation_journal;
-mod stream;
+mod streams;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
 pub use log::NatsLog;
 pub use membership::NatsMembership;
 pub use remediation_journal::NatsJournal;
+pub use streams::Followed;
 
 use link::Links;
 use nearline_model::identifier::MAX_PARTITIONS;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 pub struct NatsSettings {
     /// One or more servers, separated by commas.
     pub url: String,
-    /// Stream of the events.
+    /// Name of the log: its streams are `{stream}_p00` and so on, one for each partition. The stream of that name itself
+    /// is there where the server does not map the subjects of events.
     pub stream: String,
     /// First token or tokens of all subjects.
     pub subject_prefix: String,
@@ -46,13 +48,14 @@ pub struct NatsSettings {
     pub remediation_stream: String,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
-    /// Replicas of each stream, when it is created.
+    /// Replicas of each stream, at least.
     pub replicas: usize,
-    /// Seconds for which an event's id is remembered, when the stream is created.
+    /// Seconds for which an event's id is remembered, at least.
     pub duplicate_window_seconds: u64,
-    /// Largest size of the event stream in bytes, when it is created; 0: no limit.
+    /// Largest size of the log in bytes, in equal parts for the partitions; streams that are there may hold more, not less.
+    /// 0: no limit.
     pub max_bytes: u64,
-    /// Age in seconds after which events are dropped, when the stream is created; 0: never.
+    /// Age in seconds after which events are dropped; streams that are there may hold them longer. 0: never.
     pub max_age_seconds: u64,
     /// Connections that readers are spread over.
     pub connections: usize,
@@ -104,6 +107,14 @@ pub struct NatsPorts {
 /// [`PortError::Unavailable`] if no server answers, [`PortError::Misconfigured`] if an existing
 /// stream does not fit the settings.
 pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
+    connect_following(settings, Followed::default()).await
+}
+
+/// The same for a store that may have folded a log before: that log must be there.
+///
+/// # Errors
+/// As [`connect`]; [`PortError::Misconfigured`] also if the log is gone, or another one.
+pub async fn connect_following(settings: NatsSettings, followed: Followed) -> Result<NatsPorts, PortError> {
     if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
         return Err(PortError::Misconfigured(format!(
             "partitions is {}; expected 1 to {MAX_PARTITIONS}",
@@ -114,10 +125,10 @@ pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
     let links = Arc::new(Links::connect(settings.clone()).await?);
     let ready = links.clone();
     // On the links' own runtime too: what the client library spawns stays there.
-    let streams = links.runtime().spawn(async move { stream::prepare_all(&ready).await });
-    streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
+    let streams = links.runtime().spawn(async move { streams::prepare_all(&ready, &followed).await });
+    let identity = streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
     Ok(NatsPorts {
-        log: NatsLog::new(links.clone()),
+        log: NatsLog::new(links.clone(), &identity),
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),
         membership: NatsMembership::new(links.clone()),

@@ -4,6 +4,8 @@
 mod configured_servers;
 #[path = "cluster/gaps.rs"]
 mod gaps;
+#[path = "cluster/log_identity.rs"]
+mod log_identity;
 #[path = "cluster/nats_cluster.rs"]
 mod nats_cluster;
 #[path = "cluster/nats_outage.rs"]

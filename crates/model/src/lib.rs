@@ -32,6 +32,6 @@ pub use delta::Delta;
 pub use event::{Event, EventKind};
 pub use identifier::{PartitionId, Position};
 pub use member::{Member, MemberSnapshot};
-pub use partition::{Commit, LogRecord, Partition};
+pub use partition::{Commit, LogRecord, Partition, RecordMark};
 pub use reject::{Reject, RejectReason};
 pub use settings::FoldSettings;

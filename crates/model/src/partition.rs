@@ -31,7 +31,7 @@
 mod batch;
 mod cache;
 
-pub use batch::{Batch, LogRecord};
+pub use batch::{Batch, LogRecord, RecordMark};
 pub use cache::Slot;
 
 use crate::check_invariant;
@@ -95,6 +95,8 @@ pub struct Commit {
     pub expected: Position,
     /// Position that this state reflects.
     pub position: Position,
+    /// Fingerprint of the record there: the state belongs to a log that has this record.
+    pub mark: Option<RecordMark>,
     /// Changed members and their stored form.
     pub members: Vec<(Box<str>, Vec<u8>)>,
     /// Number of the first of `symbols`.
@@ -146,6 +148,8 @@ pub struct Partition {
     changed: Vec<Slot>,
     delta: DeltaBuilder,
     folded: Position,
+    /// Of the record there; `None`: nothing was folded since it was restored.
+    mark: Option<RecordMark>,
     taken: Position,
     uncommitted_events: u64,
     /// Whether every member that the store may have is in the cache: nothing was stored when the fold
@@ -167,6 +171,7 @@ impl Partition {
             changed: Vec::new(),
             delta: DeltaBuilder::default(),
             folded: 0,
+            mark: None,
             taken: 0,
             uncommitted_events: 0,
             has_all_members: true,
@@ -294,6 +299,7 @@ impl Partition {
     ) -> Folded {
         let mut folded = Folded::default();
         let mut records = 0;
+        let mut newest = None;
         for ((record, event), slot) in admitted.batch.events().zip(&admitted.slots) {
             let fresh = record.position > self.folded;
             if fresh {
@@ -309,6 +315,7 @@ impl Partition {
                     self.folded
                 );
                 self.folded = record.position;
+                newest = Some(record);
                 self.uncommitted_events += 1;
                 records += 1;
             }
@@ -316,6 +323,7 @@ impl Partition {
                 self.cache.unpin(*slot);
             }
         }
+        self.mark = newest.map_or(self.mark, |record| Some(record.mark()));
         let accounted = folded.accounted();
         check_invariant!(I1, accounted == records, "{accounted} of {records} records are accounted for");
         folded
@@ -393,6 +401,7 @@ impl Partition {
             epoch,
             expected: self.taken,
             position: self.folded,
+            mark: self.mark,
             members,
             first_symbol: self.symbols_taken as u32,
             symbols: self.symbols.since(self.symbols_taken).to_vec(),

@@ -15,7 +15,7 @@ use crate::{Appended, NewEvent, PortError, Ports};
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::identifier::partition_of;
-use nearline_model::{Commit, Delta, LogRecord, PartitionId};
+use nearline_model::{Commit, Delta, LogRecord, PartitionId, RecordMark};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,7 @@ pub fn commit(
         epoch,
         expected,
         position,
+        mark: RecordMark::new(position),
         members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
         first_symbol: 1,
         symbols: Vec::new(),
@@ -128,7 +129,11 @@ macro_rules! contract_suite {
             payloads_come_back_byte_for_byte
             bounds_name_the_first_and_last_record
             records_survive_reopening
-            an_empty_append_is_answered);
+            an_empty_append_is_answered
+            an_id_is_matched_among_its_members_own
+            a_record_is_found_by_its_position
+            an_identity_is_kept
+            an_event_of_a_known_id_with_other_content_is_a_conflict);
     };
     (@state_store $fixture:path) => {
         $crate::contract_suite!(@promises state_store, $fixture,
@@ -152,7 +157,8 @@ macro_rules! contract_suite {
             a_snapshot_trims_the_outbox_entries_it_covers
             a_lesser_snapshot_is_ignored
             a_snapshot_survives_reopening
-            a_large_commit_is_stored_whole);
+            a_large_commit_is_stored_whole
+            state_of_another_log_is_refused_and_left_as_it_is);
     };
     (@dead_letters $fixture:path) => {
         $crate::contract_suite!(@promises dead_letters, $fixture,

@@ -10,7 +10,8 @@ use nearline_model::{LogRecord, PartitionId, Position};
 pub struct NewEvent {
     /// The member: decides the partition.
     pub member: String,
-    /// The event's id: an append with an id seen within the log's duplicate window is not stored again.
+    /// The event's id, unique among the member's: an append of the member with an id seen within the log's duplicate
+    /// window is not stored again.
     pub id: String,
     /// The event as JSON.
     pub payload: Bytes,
@@ -36,24 +37,35 @@ pub struct LogBounds {
     pub last: Position,
 }
 
-/// An ordered, durable log in partitions. Positions come from one sequence over all partitions,
-/// start at 1, and grow within each partition.
+/// An ordered, durable log in partitions. Positions start at 1 and grow within each partition.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Number of partitions.
     fn partitions(&self) -> u16;
+
+    /// Which log it is: given at random when it was made, and its own for good. Positions mean nothing in another log.
+    fn identity(&self) -> &str;
 
     /// Appends events in order; answers when they are acknowledged, one outcome per event, in order.
     /// The partition is `nearline_model::identifier::partition_of(member)`.
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>>;
 
     /// A reader of one partition's records after `after`, in order, none left out, that goes on with
-    /// new records as they come.
+    /// new records as they come. Where a record of the partition behind `after` is gone, and where the log ends before
+    /// it, the reader is refused or ends with [`PortError::Damaged`]. With 0 nothing was read before: it begins with what
+    /// is left.
     async fn open_reader(
         &self,
         partition: PartitionId,
         after: Position,
     ) -> Result<Box<dyn LogReader>, PortError>;
+
+    /// The record at `position`; `None` if there is none any more, or not yet.
+    async fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError>;
 
     /// First and last record of a partition.
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError>;

@@ -78,6 +78,21 @@ pub enum PortError {
 }
 
 impl PortError {
+    /// The refusal to go on with the state of a partition that was folded from another log.
+    pub fn foreign_log(
+        store: &str,
+        partition: nearline_model::PartitionId,
+        folded: &str,
+        found: &str,
+    ) -> Self {
+        Self::Misconfigured(format!(
+            "{store} holds state of partition {partition} that was folded from log {folded}, but this is log {found}: \
+             its positions mean nothing here, and new events would be taken for read. Restore the log that the state \
+             belongs to; or use another store, directory or key prefix; or remove the stored state, to fold this log \
+             from its beginning"
+        ))
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })

@@ -2,7 +2,11 @@
 
 use crate::{Appended, EventLog, NewEvent, PortError};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use nearline_model::{Event, Reject};
+
+/// Records that are read back at the same time to be compared.
+const COMPARED_AT_ONCE: usize = 64;
 
 /// What became of one event.
 #[derive(Debug, Clone)]
@@ -11,6 +15,9 @@ pub enum Published {
     Accepted(Appended),
     /// Its id was in the log already: nothing was stored. The place is that of the first one.
     Duplicate(Appended),
+    /// The member has another event of this id in the log, which stands: nothing was stored. The place is that of the
+    /// other one.
+    Conflict(Appended),
     /// It is not valid and was not stored: sending it again does not help.
     Rejected(Reject),
     /// The log did not acknowledge it: it may be stored or not. Send it again with the same id.
@@ -23,6 +30,7 @@ impl Published {
         match self {
             Self::Accepted(_) => "accepted",
             Self::Duplicate(_) => "duplicate",
+            Self::Conflict(_) => "conflict",
             Self::Rejected(_) => "rejected",
             Self::Unavailable(_) => "unavailable",
         }
@@ -35,7 +43,7 @@ impl Published {
 /// ```
 /// use nearline_ports::publish::{Published, publish};
 /// # use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
-/// # use nearline_model::PartitionId;
+/// # use nearline_model::{LogRecord, PartitionId};
 /// # /// Knows ids, and keeps nothing else.
 /// # #[derive(Default)]
 /// # struct Log(std::sync::Mutex<Vec<String>>);
@@ -51,6 +59,8 @@ impl Published {
 /// #         };
 /// #         events.into_iter().map(append).collect()
 /// #     }
+/// #     fn identity(&self) -> &str { "" }
+/// #     async fn record(&self, _: PartitionId, _: u64) -> Result<Option<LogRecord>, PortError> { Ok(None) }
 /// #     async fn open_reader(&self, _: PartitionId, _: u64) -> Result<Box<dyn LogReader>, PortError> { unimplemented!() }
 /// #     async fn bounds(&self, _: PartitionId) -> Result<LogBounds, PortError> { unimplemented!() }
 /// # }
@@ -68,31 +78,52 @@ impl Published {
 /// # }
 /// ```
 pub async fn publish(log: &dyn EventLog, payloads: Vec<Bytes>, event_bytes: usize) -> Vec<Published> {
-    let mut rejects = Vec::with_capacity(payloads.len());
+    let mut checked = Vec::with_capacity(payloads.len());
     let mut events = Vec::with_capacity(payloads.len());
     for payload in payloads {
         match Event::parse(&payload, event_bytes) {
             Ok(event) => {
                 let (member, id) = (event.member.clone().into_owned(), event.id.clone().into_owned());
-                rejects.push(None);
+                checked.push(Ok(payload.clone()));
                 events.push(NewEvent { member, id, payload });
             }
-            Err(reject) => rejects.push(Some(reject)),
+            Err(reject) => checked.push(Err(reject)),
         }
     }
     let appended = if events.is_empty() { Vec::new() } else { log.append(events).await };
     let mut appended = appended.into_iter();
-    let outcome = |reject: Option<Reject>| match reject {
-        Some(reject) => Published::Rejected(reject),
-        None => match appended.next().unwrap_or_else(|| Err(no_answer())) {
-            Ok(appended) if appended.duplicate => Published::Duplicate(appended),
-            Ok(appended) => Published::Accepted(appended),
-            Err(error) => Published::Unavailable(error),
-        },
+    let outcome = |checked: Result<Bytes, Reject>| {
+        let appended = checked.map(|payload| (payload, appended.next().unwrap_or_else(|| Err(no_answer()))));
+        async move {
+            match appended {
+                Err(reject) => Published::Rejected(reject),
+                Ok((_, Err(error))) => Published::Unavailable(error),
+                Ok((payload, Ok(appended))) if appended.duplicate => known(log, appended, &payload).await,
+                Ok((_, Ok(appended))) => Published::Accepted(appended),
+            }
+        }
     };
-    let published: Vec<Published> = rejects.into_iter().map(outcome).collect();
+    // One by one in the order of the events, which the log's outcomes are in, and then waited for together.
+    let outcomes: Vec<_> = checked.into_iter().map(outcome).collect();
+    let published: Vec<Published> = stream::iter(outcomes).buffered(COMPARED_AT_ONCE).collect().await;
     count(&published);
     published
+}
+
+/// Whether an event whose id the log knows is the one that it has. Where that cannot be found out any more, the id
+/// alone tells.
+async fn known(log: &dyn EventLog, first: Appended, payload: &Bytes) -> Published {
+    match log.record(first.partition, first.position).await {
+        Ok(Some(record)) if !same_event(&record.payload, payload) => Published::Conflict(first),
+        Ok(_) => Published::Duplicate(first),
+        Err(error) => Published::Unavailable(error),
+    }
+}
+
+/// Whether both say the same, however they are written down.
+fn same_event(one: &[u8], other: &[u8]) -> bool {
+    let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
 
 /// Appends one event that the program itself makes.
@@ -109,7 +140,7 @@ fn no_answer() -> PortError {
 }
 
 fn count(published: &[Published]) {
-    for outcome in ["accepted", "duplicate", "rejected", "unavailable"] {
+    for outcome in ["accepted", "duplicate", "conflict", "rejected", "unavailable"] {
         let events = published.iter().filter(|published| published.name() == outcome).count();
         if events > 0 {
             metrics::counter!("nearline_publish_events_total", "outcome" => outcome).increment(events as u64);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::symbols::Symbol;
-use nearline_model::{Commit, PartitionId, Position};
+use nearline_model::{Commit, PartitionId, Position, RecordMark};
 use std::sync::Arc;
 
 /// A partition as its new owner finds it.
@@ -15,6 +15,8 @@ pub struct Acquired {
     pub epoch: OwnerEpoch,
     /// Position that the stored state reflects; 0: nothing is stored.
     pub position: Position,
+    /// Fingerprint of the record there; `None`: nothing is stored, or by a version that did not keep it.
+    pub mark: Option<RecordMark>,
     /// Symbols from number 1 on.
     pub symbols: Vec<Arc<str>>,
     /// The fold settings the state was made with, as JSON; `None`: nothing is stored.
@@ -42,9 +44,16 @@ pub struct AggregatesSnapshot {
 /// Durable state. A commit is one atomic step.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
-    /// Takes a partition over: gives out a new epoch, so that commits of all earlier ones are
-    /// refused. `settings` (the fold's, as JSON) are kept if none are; the kept ones are given back.
-    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError>;
+    /// Takes a partition over for those who fold the log `log` ([`EventLog::identity`](crate::EventLog::identity)):
+    /// gives out a new epoch, so that commits of all earlier ones are refused. `log` and `settings` (the fold's, as
+    /// JSON) are kept if none are; the kept settings are given back.
+    ///
+    /// Refused with [`PortError::Misconfigured`], and nothing changed, where the state is that of another log.
+    async fn acquire(&self, partition: PartitionId, log: &str, settings: &str)
+    -> Result<Acquired, PortError>;
+
+    /// The log that the state of a partition was folded from; `None`: none yet, or by a version that did not keep it.
+    async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError>;
 
     /// Position that the stored state of a partition reflects, without taking it over; 0: nothing is stored.
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError>;

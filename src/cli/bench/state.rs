@@ -84,7 +84,7 @@ async fn commit_partition(
         .map(|play| (start_ms + rng.random_range(0..DAYS_MS), play % members.len().max(1)))
         .collect();
     plays.sort_unstable();
-    let acquired = store.acquire(id, &serde_json::to_string(fold)?).await?;
+    let acquired = store.acquire(id, "bench", &serde_json::to_string(fold)?).await?;
     let mut partition = Partition::new(id, args.partitions, fold.clone());
     for (chunk_at, chunk) in plays.chunks(20_000).enumerate() {
         let records = chunk

@@ -112,6 +112,10 @@ async fn append(ports: &Ports, max_event_bytes: usize, lines: &[&str]) -> Vec<Re
     let outcome = |published| match published {
         Published::Accepted(_) => Ok(Outcome::Accepted),
         Published::Duplicate(_) => Ok(Outcome::Duplicate),
+        Published::Conflict(other) => Ok(Outcome::Rejected(format!(
+            "id-conflict: the member has another event of this id, at position {}",
+            other.position
+        ))),
         Published::Rejected(reject) => Ok(Outcome::Rejected(reject.to_string())),
         Published::Unavailable(error) => Err(error.into()),
     };
@@ -157,7 +161,9 @@ fn outcomes(answer: &Value, lines: usize) -> Result<Vec<Result<Outcome, SendErro
         match result.status {
             EventStatus::Accepted => Ok(Outcome::Accepted),
             EventStatus::Duplicate => Ok(Outcome::Duplicate),
-            EventStatus::Rejected => Ok(Outcome::Rejected(format!("{reason}: {detail}"))),
+            EventStatus::Rejected | EventStatus::Conflict => {
+                Ok(Outcome::Rejected(format!("{reason}: {detail}")))
+            }
             EventStatus::Unavailable => Err(SendError::Transient(format!("unavailable: {detail}"))),
         }
     };

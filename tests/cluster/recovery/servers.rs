@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
+use nearline_model::PartitionId;
 use nearline_servers::RedisServer;
 use std::path::Path;
 use std::time::Instant;
@@ -142,11 +143,14 @@ fn state_is_right_again_after_redis_was_set_back_between_two_engines() {
     run(redis_is_set_back(false));
 }
 
-async fn purge_up_to(bed: &Bed, position: u64) {
+/// Removes each partition's records up to the position that `position` names.
+async fn purge_up_to(bed: &Bed, position: impl Fn(usize) -> u64) {
     let url = bed.servers.as_ref().expect("servers").0.url();
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("connected"));
-    let stream = jetstream.get_stream("EVENTS").await.expect("the stream");
-    stream.purge().sequence(position + 1).await.expect("purged");
+    for partition in (0..bed.ports.log.partitions()).map(PartitionId) {
+        let stream = jetstream.get_stream(format!("EVENTS_{partition}")).await.expect("the stream");
+        stream.purge().sequence(position(usize::from(partition.0)) + 1).await.expect("purged");
+    }
 }
 
 #[test]
@@ -156,8 +160,8 @@ fn a_log_purged_up_to_what_is_committed_is_none_the_worse() {
         let engine = bed.engine(settings()).await;
         bed.append(audience_events(2_000, 100, 41)).await;
         all_is_committed(&engine).await;
-        let committed = engine.partitions().iter().map(|status| status.committed).min();
-        purge_up_to(&bed, committed.expect("partitions")).await;
+        let committed: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        purge_up_to(&bed, |partition| committed[partition]).await;
         bed.append(audience_events(500, 100, 42)).await;
         all_is_committed(&engine).await;
         assert!(engine.partitions().iter().all(|status| status.restarts == 0));
@@ -180,8 +184,8 @@ fn a_log_purged_beyond_what_is_committed_is_told_and_never_passed_over() {
         all_is_committed(&engine).await;
         let before: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
         engine.stop().await;
-        let last = bed.append(audience_events(2_000, 100, 52)).await;
-        purge_up_to(&bed, last - 100).await;
+        bed.append(audience_events(2_000, 100, 52)).await;
+        purge_up_to(&bed, |partition| before[partition] + 10).await;
 
         let engine = Engine::start(bed.ports.clone(), settings()).await.expect("the engine starts");
         let tells = |failure: &Option<String>| {

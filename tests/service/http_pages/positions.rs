@@ -45,6 +45,16 @@ impl EventLog for HeldLog {
         let reader = self.log.open_reader(partition, after).await?;
         Ok(Box::new(HeldReader { reader, held: self.held.clone() }))
     }
+    fn identity(&self) -> &str {
+        self.log.identity()
+    }
+    async fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError> {
+        self.log.record(partition, position).await
+    }
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
         self.log.bounds(partition).await
     }

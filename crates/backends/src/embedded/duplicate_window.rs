@@ -4,12 +4,17 @@ use hashbrown::HashMap;
 use nearline_model::{PartitionId, Position};
 use std::collections::VecDeque;
 
-/// Hash of an event id: 128 bits, so that two ids do not meet by chance.
+/// Hash of a member and an id of its events: 128 bits, so that two do not meet by chance.
 pub(super) type IdHash = u128;
 
-/// Hash of `id`. It is stored with the record.
-pub(super) fn hash_of(id: &str) -> IdHash {
-    xxhash_rust::xxh3::xxh3_128(id.as_bytes())
+/// Hash of an event's `id` among those of its member. It is stored with the record.
+pub(super) fn hash_of(member: &str, id: &str) -> IdHash {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    hasher.update(member.as_bytes());
+    // In neither of them.
+    hasher.update(b"/");
+    hasher.update(id.as_bytes());
+    hasher.digest128()
 }
 
 /// The newest ids and where their events are, bounded by count and by age.
@@ -89,26 +94,26 @@ mod tests {
     fn count_and_age_bound_the_window() {
         let mut window = DuplicateWindow::new(3, 10);
         for position in 1..=4_u64 {
-            window.remember(hash_of(&position.to_string()), P0, position, position as i64 * 1_000);
+            window.remember(hash_of("ada", &position.to_string()), P0, position, position as i64 * 1_000);
         }
-        assert_eq!(window.place(hash_of("1")), None);
-        assert_eq!(window.place(hash_of("2")), Some((P0, 2)));
+        assert_eq!(window.place(hash_of("ada", "1")), None);
+        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, 2)));
         window.expire(13_000);
-        assert_eq!(window.place(hash_of("2")), None);
-        assert_eq!(window.place(hash_of("3")), Some((P0, 3)));
+        assert_eq!(window.place(hash_of("ada", "2")), None);
+        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, 3)));
     }
 
     #[test]
     fn ids_of_a_failed_write_are_forgotten() {
         let mut window = DuplicateWindow::new(10, 10);
         for position in 1..=4_u64 {
-            window.remember(hash_of(&position.to_string()), P0, position, 0);
+            window.remember(hash_of("ada", &position.to_string()), P0, position, 0);
         }
         window.forget_from(3);
-        assert_eq!(window.place(hash_of("2")), Some((P0, 2)));
-        assert_eq!(window.place(hash_of("3")), None);
-        assert_eq!(window.place(hash_of("4")), None);
-        window.remember(hash_of("3"), P0, 5, 0);
-        assert_eq!(window.place(hash_of("3")), Some((P0, 5)));
+        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, 2)));
+        assert_eq!(window.place(hash_of("ada", "3")), None);
+        assert_eq!(window.place(hash_of("ada", "4")), None);
+        window.remember(hash_of("ada", "3"), P0, 5, 0);
+        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, 5)));
     }
 }

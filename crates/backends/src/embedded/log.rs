@@ -3,15 +3,15 @@
 use super::EmbeddedSettings;
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, hash_of};
-use super::failure::unavailable;
+use super::failure::{blocking, unavailable};
 use super::log_files::LogFiles;
 use super::log_reader::EmbeddedLogReader;
 use super::log_retention::LogRetention;
 use super::log_writer::{AppendRequest, LogWriter, PreparedEvent, now_ms};
 use super::state_files::CommittedPositions;
 use async_trait::async_trait;
-use nearline_model::PartitionId;
 use nearline_model::identifier::partition_of;
+use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -86,6 +86,10 @@ impl EventLog for EmbeddedLog {
         self.files.partitions.len() as u16
     }
 
+    fn identity(&self) -> &str {
+        &self.files.identity
+    }
+
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
         let count = events.len();
         if count == 0 {
@@ -94,7 +98,7 @@ impl EventLog for EmbeddedLog {
         let partitions = self.partitions();
         let prepared = events.into_iter().map(|event| {
             let partition = partition_of(&event.member, partitions);
-            PreparedEvent { id: hash_of(&event.id), partition, payload: event.payload }
+            PreparedEvent { id: hash_of(&event.member, &event.id), partition, payload: event.payload }
         });
         let (answer, outcome) = oneshot::channel();
         let request = AppendRequest { events: prepared.collect(), answer };
@@ -111,9 +115,19 @@ impl EventLog for EmbeddedLog {
     async fn open_reader(
         &self,
         partition: PartitionId,
-        after: nearline_model::Position,
+        after: Position,
     ) -> Result<Box<dyn LogReader>, PortError> {
         Ok(Box::new(EmbeddedLogReader::new(self.files.clone(), partition, after)?))
+    }
+
+    async fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError> {
+        let files = self.files.clone();
+        let what = files.what.clone();
+        blocking(&what, move || files.record(partition, position)).await
     }
 
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {

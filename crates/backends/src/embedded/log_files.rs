@@ -5,6 +5,7 @@ use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
 use super::log_block::StoredRecords;
 use super::log_tail::LogTail;
+use crate::log_identity::new_log_identity;
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
 use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
+const IDENTITY_KEY: &str = "identity";
 /// Memory for the tails of all partitions.
 const TAILS_BYTES: usize = 64 << 20;
 
@@ -41,6 +43,8 @@ pub(super) struct PartitionLog {
 pub(super) struct LogFiles {
     /// The database's path, for errors.
     pub(super) what: String,
+    /// Given at random when the log was made.
+    pub(super) identity: String,
     /// One per partition.
     pub(super) partitions: Vec<PartitionLog>,
     pub(super) records: Keyspace,
@@ -63,6 +67,7 @@ impl LogFiles {
                 .data_block_size_policy(BlockSizePolicy::all(16_384))
         };
         let records = database.keyspace("records", options).map_err(fail)?;
+        let identity = identity(&what, &database)?;
         let end = |guard: Option<Guard>| guard.map(|guard| read(&what, guard)).transpose();
         let mut logs = Vec::with_capacity(usize::from(partitions));
         for partition in 0..partitions {
@@ -75,7 +80,7 @@ impl LogFiles {
                 first: AtomicU64::new(first),
             });
         }
-        Ok(Self { what, partitions: logs, records, database, _directory: directory.clone() })
+        Ok(Self { what, identity, partitions: logs, records, database, _directory: directory.clone() })
     }
 
     /// The partition, if there is one of this number.
@@ -88,6 +93,20 @@ impl LogFiles {
     /// Position of the last record of all partitions; 0 if there is none.
     pub(super) fn last(&self) -> Position {
         self.partitions.iter().map(|log| *log.last.borrow()).max().unwrap_or(0)
+    }
+
+    /// The record at `position`, if it is there.
+    pub(super) fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError> {
+        let log = self.partition(partition)?;
+        let first = log.first.load(Ordering::Acquire);
+        if first == 0 || position < first || position > *log.last.borrow() {
+            return Ok(None);
+        }
+        Ok(self.scan(partition, position - 1, position, 1)?.pop())
     }
 
     /// Up to `max_records` records after `after` and not after `last`, from disk.
@@ -190,6 +209,21 @@ impl LogFiles {
             log.first.store(next_first, Ordering::Release);
         }
     }
+}
+
+/// The log's identity; a log that has none yet is given one.
+fn identity(what: &str, database: &Database) -> Result<String, PortError> {
+    let fail = |error| storage(what, error);
+    let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(fail)?;
+    if let Some(found) = meta.get(IDENTITY_KEY).map_err(fail)? {
+        return String::from_utf8(found.to_vec())
+            .map_err(|error| damaged(what, format!("its identity: {error}")));
+    }
+    let identity = new_log_identity();
+    let mut batch = database.batch().durability(Some(fjall::PersistMode::SyncAll));
+    batch.insert(&meta, IDENTITY_KEY, identity.as_bytes());
+    batch.commit().map_err(fail)?;
+    Ok(identity)
 }
 
 /// A record found at the tail, ordered by position.

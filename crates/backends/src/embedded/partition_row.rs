@@ -2,7 +2,7 @@
 
 use super::failure::damaged;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_model::{Commit, PartitionId, Position};
+use nearline_model::{Commit, PartitionId, Position, RecordMark};
 use nearline_ports::PortError;
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +20,25 @@ pub(super) struct PartitionRow {
     committed_by: OwnerEpoch,
     /// The fold's settings of the first owner.
     pub(super) settings: Option<String>,
+    /// The log that it was folded from.
+    #[serde(default)]
+    pub(super) log: Option<String>,
+    /// Of the record at `position`.
+    #[serde(default)]
+    pub(super) mark: Option<RecordMark>,
 }
 
 impl PartitionRow {
     pub(super) fn empty() -> Self {
-        Self { version: ROW_VERSION, epoch: 0, position: 0, committed_by: 0, settings: None }
+        Self {
+            version: ROW_VERSION,
+            epoch: 0,
+            position: 0,
+            committed_by: 0,
+            settings: None,
+            log: None,
+            mark: None,
+        }
     }
 
     pub(super) fn decode(what: &str, partition: PartitionId, bytes: &[u8]) -> Result<Self, PortError> {
@@ -40,10 +54,21 @@ impl PartitionRow {
         serde_json::to_vec(self).expect("a struct of numbers and text is JSON")
     }
 
-    /// The row after a take-over.
-    pub(super) fn acquired(&self, settings: &str) -> Self {
+    /// The row after a take-over by those who fold `log`.
+    pub(super) fn acquired(
+        &self,
+        what: &str,
+        partition: PartitionId,
+        log: &str,
+        settings: &str,
+    ) -> Result<Self, PortError> {
+        if let Some(folded) = self.log.as_deref()
+            && folded != log
+        {
+            return Err(PortError::foreign_log(what, partition, folded, log));
+        }
         let settings = self.settings.clone().or_else(|| Some(settings.to_owned()));
-        Self { epoch: self.epoch + 1, settings, ..self.clone() }
+        Ok(Self { epoch: self.epoch + 1, settings, log: Some(log.to_owned()), ..self.clone() })
     }
 
     /// The row after `commit`; `None` if it has been made already.
@@ -59,6 +84,7 @@ impl PartitionRow {
             let (expected, found) = (commit.expected, self.position);
             return Err(PortError::UnexpectedPosition { partition, expected, found });
         }
-        Ok(Some(Self { position: commit.position, committed_by: commit.epoch, ..self.clone() }))
+        let (position, mark, committed_by) = (commit.position, commit.mark, commit.epoch);
+        Ok(Some(Self { position, mark, committed_by, ..self.clone() }))
     }
 }

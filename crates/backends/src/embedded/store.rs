@@ -45,10 +45,10 @@ impl EmbeddedStore {
         blocking(&self.files.what, move || work(&store)).await
     }
 
-    fn acquire_now(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
+    fn acquire_now(&self, partition: PartitionId, log: &str, settings: &str) -> Result<Acquired, PortError> {
         let files = &self.files;
         let mut row = files.row(partition)?.lock();
-        let acquired = row.acquired(settings);
+        let acquired = row.acquired(&files.what, partition, log, settings)?;
         let mut batch = files.batch(1, files.persist);
         batch.insert(&files.partitions, partition.0.to_be_bytes(), acquired.encode());
         batch.commit().map_err(|error| files.failure(error))?;
@@ -59,6 +59,7 @@ impl EmbeddedStore {
         Ok(Acquired {
             epoch: row.epoch,
             position: row.position,
+            mark: row.mark,
             symbols: self.all_symbols(partition)?,
             settings: row.settings.clone(),
         })
@@ -270,9 +271,18 @@ fn decode_snapshot(bytes: &Bytes) -> Option<AggregatesSnapshot> {
 
 #[async_trait]
 impl StateStore for EmbeddedStore {
-    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
-        let settings = settings.to_owned();
-        self.off_thread(move |store| store.acquire_now(partition, &settings)).await
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        log: &str,
+        settings: &str,
+    ) -> Result<Acquired, PortError> {
+        let (log, settings) = (log.to_owned(), settings.to_owned());
+        self.off_thread(move |store| store.acquire_now(partition, &log, &settings)).await
+    }
+
+    async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        self.off_thread(move |store| Ok(store.files.row(partition)?.lock().log.clone())).await
     }
 
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {

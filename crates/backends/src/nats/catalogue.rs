@@ -1,6 +1,6 @@
 //! The catalogue: a key-value bucket, one title a key.
 
-use super::consumer::{Delivered, SubjectConsumer};
+use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use async_nats::jetstream::consumer::DeliverPolicy;
@@ -45,7 +45,7 @@ impl CatalogueStore for NatsCatalogue {
         let bucket = &self.links.settings.catalogue_bucket;
         let (stream, subject) = (format!("KV_{bucket}"), format!("$KV.{bucket}.>"));
         let mut consumer =
-            SubjectConsumer::open(&self.links, &stream, subject, DeliverPolicy::LastPerSubject).await?;
+            StreamConsumer::open(&self.links, &stream, Some(subject), DeliverPolicy::LastPerSubject).await?;
         let (sender, receiver) = mpsc::channel(WATCH_BATCHES);
         self.links.runtime().spawn(async move {
             tokio::select! {
@@ -60,7 +60,7 @@ impl CatalogueStore for NatsCatalogue {
 }
 
 /// Sends what is there as one batch, then what comes; ends when the receiver is gone.
-async fn forward(consumer: &mut SubjectConsumer, sender: &mpsc::Sender<Vec<Title>>) -> Result<(), PortError> {
+async fn forward(consumer: &mut StreamConsumer, sender: &mpsc::Sender<Vec<Title>>) -> Result<(), PortError> {
     let mut existing = consumer.pending_at_open();
     let mut first = Vec::new();
     while existing > 0 {

@@ -1,4 +1,4 @@
-//! A consumer of one subject, read in order and in batches.
+//! A consumer of a stream, or of one subject in it, read in order and in batches.
 //!
 //! It asks for records ahead of their use, a bounded number at a time (so a slow reader holds little
 //! memory), takes what has arrived without waiting per record, and knows when it is dead: a gap in
@@ -59,7 +59,7 @@ impl Place {
 }
 
 /// A live consumer.
-pub(super) struct SubjectConsumer {
+pub(super) struct StreamConsumer {
     links: Arc<Links>,
     subject: String,
     client: async_nats::Client,
@@ -78,12 +78,12 @@ pub(super) struct SubjectConsumer {
     waiting_since: Option<Instant>,
 }
 
-impl SubjectConsumer {
-    /// Opens a consumer of `subject` in `stream`.
+impl StreamConsumer {
+    /// Opens a consumer of `stream`, of one subject in it where one is given.
     pub(super) async fn open(
         links: &Arc<Links>,
         stream: &str,
-        subject: String,
+        subject: Option<String>,
         deliver_policy: DeliverPolicy,
     ) -> Result<Self, PortError> {
         let link = links.reader();
@@ -95,12 +95,13 @@ impl SubjectConsumer {
         let config = pull::Config {
             deliver_policy,
             ack_policy: AckPolicy::None,
-            filter_subject: subject.clone(),
+            filter_subject: subject.clone().unwrap_or_default(),
             inactive_threshold: INACTIVE_THRESHOLD,
             num_replicas: 1,
             memory_storage: true,
             ..Default::default()
         };
+        let subject = subject.unwrap_or_else(|| format!("stream {stream}"));
         let doing = format!("opening a reader of {subject}");
         let consumer = link.jetstream.create_consumer_on_stream(config, stream).await;
         let consumer = consumer.map_err(|error| links.unavailable(&doing, error))?;
@@ -265,7 +266,7 @@ impl SubjectConsumer {
     }
 }
 
-impl Drop for SubjectConsumer {
+impl Drop for StreamConsumer {
     fn drop(&mut self) {
         // Best effort: the server drops an unused consumer by itself after a while.
         let subject = format!("$JS.API.CONSUMER.DELETE.{}.{}", self.stream, self.name);

@@ -5,8 +5,9 @@
 //! each node for watchers that are behind (they must see every node's in the order of all), and forgets
 //! those of dead nodes after [`FORGOTTEN_AFTER`]. Whether a node is alive is not the bucket's to say.
 
-use super::consumer::{Delivered, SubjectConsumer};
+use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
+use super::streams::restore_nodes_bucket;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::kv;
 use async_trait::async_trait;
@@ -71,14 +72,8 @@ impl NatsMembership {
         }))
     }
 
-    fn subject(&self, node: &NodeId) -> String {
-        format!("{}.queries.{node}", self.links.settings.subject_prefix)
-    }
-}
-
-#[async_trait]
-impl Membership for NatsMembership {
-    async fn announce(&self, announcement: &Announcement) -> Result<Announced, PortError> {
+    /// Writes this node's key over what it wrote last.
+    async fn write(&self, announcement: &Announcement) -> Result<Announced, PortError> {
         let (node, incarnation) = (&announcement.beat.node, announcement.beat.incarnation);
         let value = Bytes::from(serde_json::to_vec(announcement).expect("an announcement is plain data"));
         for _ in 0..ATTEMPTS {
@@ -110,6 +105,25 @@ impl Membership for NatsMembership {
         Err(self.links.unavailable("announcing this node", "others write its key all the time"))
     }
 
+    fn subject(&self, node: &NodeId) -> String {
+        format!("{}.queries.{node}", self.links.settings.subject_prefix)
+    }
+}
+
+#[async_trait]
+impl Membership for NatsMembership {
+    async fn announce(&self, announcement: &Announcement) -> Result<Announced, PortError> {
+        match self.write(announcement).await {
+            // Whoever notices first that the bucket is gone makes it anew; every node's next beat fills it again.
+            Err(_) if restore_nodes_bucket(&self.links).await? => {
+                metrics::counter!("nearline_registry_restored_total").increment(1);
+                tracing::warn!(bucket = %self.links.settings.nodes_bucket, "the registry of nodes was gone; it was made anew");
+                self.write(announcement).await
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn withdraw(&self, node: &NodeId, incarnation: u64) -> Result<(), PortError> {
         let (revision, by) = self.found(node).await?;
         if by != Some(incarnation) {
@@ -123,7 +137,7 @@ impl Membership for NatsMembership {
         let bucket = &self.links.settings.nodes_bucket;
         let (stream, subject) = (format!("KV_{bucket}"), format!("$KV.{bucket}.>"));
         let mut consumer =
-            SubjectConsumer::open(&self.links, &stream, subject, DeliverPolicy::LastPerSubject).await?;
+            StreamConsumer::open(&self.links, &stream, Some(subject), DeliverPolicy::LastPerSubject).await?;
         let (sender, receiver) = mpsc::channel(WATCHER_EVENTS);
         self.links.runtime().spawn(async move {
             tokio::select! {
@@ -180,7 +194,7 @@ impl Membership for NatsMembership {
 }
 
 async fn forward(
-    consumer: &mut SubjectConsumer,
+    consumer: &mut StreamConsumer,
     sender: &mpsc::Sender<MembershipEvent>,
 ) -> Result<(), PortError> {
     loop {

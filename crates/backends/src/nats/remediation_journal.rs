@@ -1,7 +1,7 @@
 //! The journal of remediations: one message each, on the subject of its id, so that what is known
 //! later replaces it. The stream is bounded: of too many the oldest are dropped.
 
-use super::consumer::SubjectConsumer;
+use super::consumer::StreamConsumer;
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use async_nats::jetstream::consumer::DeliverPolicy;
@@ -43,7 +43,8 @@ impl RemediationJournal for NatsJournal {
         let settings = &self.links.settings;
         let subject = format!("{}.remediations.*", settings.subject_prefix);
         let stream = &settings.remediation_stream;
-        let mut consumer = SubjectConsumer::open(&self.links, stream, subject, DeliverPolicy::All).await?;
+        let mut consumer =
+            StreamConsumer::open(&self.links, stream, Some(subject), DeliverPolicy::All).await?;
         let (mut remediations, mut left) = (Vec::new(), consumer.pending_at_open());
         while left > 0 {
             for delivered in consumer.next_batch(READ_AT_ONCE).await? {

@@ -29,22 +29,24 @@ pub(super) const FENCED: i64 = 1;
 pub(super) const UNEXPECTED_POSITION: i64 = 2;
 pub(super) const SYMBOLS_OUT_OF_PLACE: i64 = 3;
 
-/// Keys: meta, symbols. Arguments: settings.
-/// Gives epoch, position, number of symbols, settings that were there.
+/// Keys: meta, symbols. Arguments: settings, identity of the log.
+/// Gives epoch, position, number of symbols, settings that were there, mark; of a state that another log was folded
+/// into, 0 and that log.
 ///
 /// An epoch is also a time stamp in milliseconds: should Redis lose its last second of writes, no
 /// epoch that it gave out in that second is given out again.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'settings')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'settings', 'log', 'mark')
+if meta[4] and meta[4] ~= ARGV[2] then return {'0', '0', 0, meta[4], false} end
 local symbols = redis.call('LLEN', KEYS[2])
 local time = redis.call('TIME')
 local epoch = math.max(tonumber(meta[1] or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 epoch = string.format('%.0f', epoch)
-redis.call('HSET', KEYS[1], 'epoch', epoch)
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'log', ARGV[2])
 redis.call('HSETNX', KEYS[1], 'settings', ARGV[1])
-return {epoch, meta[2] or '0', symbols, meta[3]}
+return {epoch, meta[2] or '0', symbols, meta[3], meta[5]}
 ",
     )
 });
@@ -52,7 +54,7 @@ return {epoch, meta[2] or '0', symbols, meta[3]}
 /// Keys: meta, members, symbols, outbox, and quarantine where something was stepped over: while a slot moves, a script
 /// on a key that is not there waits until all of it has moved.
 /// Arguments: epoch, expected, position, first symbol, number of symbols, delta, number of events stepped
-/// over, the symbols, then position and entry of what was stepped over in turn, then member and state.
+/// over, mark of the record at the position, the symbols, then position and entry of what was stepped over in turn, then member and state.
 pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -73,12 +75,12 @@ local function in_chunks(command, key, first, last)
     redis.call(command, key, unpack(ARGV, from, math.min(from + 999, last)))
   end
 end
-local stepped_over = 8 + symbols
+local stepped_over = 9 + symbols
 local members = stepped_over + 2 * tonumber(ARGV[7])
-in_chunks('RPUSH', KEYS[3], 8, stepped_over - 1)
+in_chunks('RPUSH', KEYS[3], 9, stepped_over - 1)
 in_chunks('HSET', KEYS[5], stepped_over, members - 1)
 in_chunks('HSET', KEYS[2], members, #ARGV)
-redis.call('HSET', KEYS[1], 'position', position, 'committed_by', epoch)
+redis.call('HSET', KEYS[1], 'position', position, 'mark', ARGV[8], 'committed_by', epoch)
 return {0, position}
 ",
     )

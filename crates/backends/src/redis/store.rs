@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::symbols::Symbol;
-use nearline_model::{Commit, PartitionId, Position};
+use nearline_model::{Commit, PartitionId, Position, RecordMark};
 use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
 use redis::{Cmd, cmd};
 use std::sync::Arc;
@@ -62,20 +62,37 @@ impl RedisStore {
 
 #[async_trait]
 impl StateStore for RedisStore {
-    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        log: &str,
+        settings: &str,
+    ) -> Result<Acquired, PortError> {
         let (meta, symbols) = (self.key(partition, "meta"), self.key(partition, "symbols"));
-        let (key, settings) = (meta.clone(), settings.to_owned());
+        let (key, settings, identity) = (meta.clone(), settings.to_owned(), log.to_owned());
         let fill = move |command: &mut Cmd| {
-            command.arg(2).arg(&meta).arg(&symbols).arg(&settings);
+            command.arg(2).arg(&meta).arg(&symbols).arg(&settings).arg(&identity);
         };
-        let (epoch, position, count, kept): (String, String, usize, Option<String>) =
+        let (epoch, position, count, kept, mark): (String, String, usize, Option<String>, Option<String>) =
             self.connections.run_script("taking a partition over", &scripts::ACQUIRE, fill).await?;
+        if epoch == "0" {
+            let what = format!("{}, key {key},", self.connections.what());
+            return Err(PortError::foreign_log(&what, partition, &kept.unwrap_or_default(), log));
+        }
+        let mark = mark.map(|mark| self.number(&key, &mark)).transpose()?;
         Ok(Acquired {
             epoch: self.number(&key, &epoch)?,
             position: self.number(&key, &position)?,
+            mark: mark.and_then(RecordMark::new),
             symbols: self.first_symbols(partition, count).await?,
             settings: kept,
         })
+    }
+
+    async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        let mut read = cmd("HGET");
+        read.arg(self.key(partition, "meta")).arg("log");
+        self.connections.run(Lane::Reads, "reading which log a partition was folded from", read).await
     }
 
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
@@ -167,7 +184,7 @@ impl StateStore for RedisStore {
             command.arg(keys.len()).arg(&keys[..]);
             command.arg(commit.epoch).arg(commit.expected).arg(commit.position);
             command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
-            command.arg(commit.stepped_over.len());
+            command.arg(commit.stepped_over.len()).arg(commit.mark.map_or(0, RecordMark::get));
             for symbol in &commit.symbols {
                 command.arg(&**symbol);
             }

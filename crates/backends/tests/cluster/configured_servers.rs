@@ -1,9 +1,10 @@
 //! `config/nats.conf` and `config/redis.conf` are what they say.
 
-use crate::{append, connect, events, everything, stock_client};
+use crate::{append, events, settings, stock_client};
+use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::{Commit, Delta, PartitionId};
-use nearline_ports::StateStore;
+use nearline_ports::{EventLog, StateStore};
 use nearline_servers::{NatsServer, RedisServer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,16 +18,24 @@ fn file(name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nats_with_the_shipped_file_keeps_what_it_acknowledged() {
     let mut nats = NatsServer::start_with_file(&file("nats.conf")).expect("NATS takes the file");
-    let log = connect(&nats).await;
+    // As many partitions as the file's mapping has.
+    let settings = NatsSettings { partitions: NatsSettings::default().partitions, ..settings(&nats) };
+    let log = nearline_backends::nats::connect(settings).await.expect("connected").log;
     append(&log, events("e", 50)).await;
     nats.restart().expect("NATS is back");
     append(&log, events("more", 50)).await;
-    assert_eq!(everything(&log).await.len(), 100);
+    let mut found = 0;
+    for partition in (0..log.partitions()).map(PartitionId) {
+        found += log.bounds(partition).await.expect("bounds").last;
+    }
+    assert_eq!(found, 100);
     let client = async_nats::connect(nats.url()).await.expect("a stock client");
     assert_eq!(client.server_info().max_payload, 1 << 20, "as the file says");
-    let mut stream = stock_client(&nats).await.get_stream("EVENTS").await.expect("the stream");
+    let mut stream = stock_client(&nats).await.get_stream("EVENTS_p00").await.expect("the stream");
     let config = &stream.info().await.expect("its description").config;
     assert_eq!(config.storage, async_nats::jetstream::stream::StorageType::File);
+    assert!(config.sources.is_none(), "the file's mapping leads straight into the log");
+    assert!(stock_client(&nats).await.get_stream("EVENTS").await.is_err(), "and nothing is written twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,12 +43,13 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
     let mut redis = RedisServer::start_with_file(&file("redis.conf")).expect("Redis takes the file");
     let settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
     let store = nearline_backends::redis::connect(settings, 4).await.expect("connected");
-    let epoch = store.acquire(P0, "{}").await.expect("acquired").epoch;
+    let epoch = store.acquire(P0, "log", "{}").await.expect("acquired").epoch;
     let commit = Commit {
         partition: P0,
         epoch,
         expected: 0,
         position: 7,
+        mark: None,
         members: vec![("ann".into(), b"ann at 7".to_vec())],
         first_symbol: 1,
         symbols: vec!["first".into()],

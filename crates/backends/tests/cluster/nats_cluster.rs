@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 const SERVERS: usize = 3;
-const STREAM: &str = "EVENTS";
+/// One of the log's streams: its leader is the one that dies.
+const STREAM: &str = "EVENTS_p00";
 /// Servers elect a new leader 4 to 9 seconds after the last sign of life of the old one; then come the
 /// client's time-out and its next attempt.
 const FAILOVER: Duration = Duration::from_secs(20);

@@ -32,6 +32,7 @@ fn commit(epoch: u64, position: u64) -> Arc<Commit> {
         epoch,
         expected,
         position,
+        mark: None,
         members: vec![("all".into(), form.clone()), (own.into(), form)],
         first_symbol: u32::try_from(position).expect("few commits"),
         symbols: vec![format!("symbol-{position}").into()],
@@ -131,7 +132,7 @@ async fn everything(store: &RedisStore) -> BTreeMap<String, String> {
 async fn commits_go_on_while_the_slot_moves_and_nothing_is_lost_or_doubled() {
     let redis = RedisCluster::start(MASTERS).expect("a Redis Cluster");
     let store = Arc::new(store(&redis).await);
-    let first = store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let first = store.acquire(P1, "log", "{}").await.expect("acquired").epoch;
     let (epoch, committed) = (Arc::new(AtomicU64::new(first)), Arc::new(AtomicU64::new(0)));
     let stop = Arc::new(AtomicBool::new(false));
     let owner = {
@@ -182,14 +183,14 @@ async fn epochs_grow_and_fence_on_whichever_master_the_slot_is() {
     let redis = RedisCluster::start(MASTERS).expect("a Redis Cluster");
     let (ours, theirs) = (store(&redis).await, store(&redis).await);
     let mut operator = Operator::of(&redis).await;
-    let mut epochs = vec![ours.acquire(P1, "{}").await.expect("acquired").epoch];
+    let mut epochs = vec![ours.acquire(P1, "log", "{}").await.expect("acquired").epoch];
     for position in 1..=MASTERS as u64 {
         let epoch = *epochs.last().expect("one");
         until_available("commit", || ours.commit(commit(epoch, position))).await;
         let from = operator.owner().await;
         operator.move_slot(from, (from + 1) % MASTERS, async || {}).await;
         // Another process takes over, on another master, which has none of the scripts.
-        let acquired = until_available("epoch", || theirs.acquire(P1, "{}")).await;
+        let acquired = until_available("epoch", || theirs.acquire(P1, "log", "{}")).await;
         assert_eq!(acquired.position, position);
         epochs.push(acquired.epoch);
         let crash = Quarantined::new(9, 3, "crash", 1);
@@ -225,7 +226,7 @@ where
 async fn while_a_master_is_away_its_partition_is_unavailable_and_goes_on_afterwards() {
     let mut redis = RedisCluster::start(MASTERS).expect("a Redis Cluster");
     let store = store(&redis).await;
-    let epoch = store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let epoch = store.acquire(P1, "log", "{}").await.expect("acquired").epoch;
     store.commit(commit(epoch, 1)).await.expect("committed");
     let mut operator = Operator::of(&redis).await;
     let owner = operator.owner().await;
@@ -276,6 +277,6 @@ async fn a_cluster_taken_for_one_server_and_the_reverse_are_told_apart() {
     let found = nearline_backends::redis::connect(settings(cluster.master_url(2), true), 4).await;
     let found = found.expect("connected");
     for partition in (0..4).map(PartitionId) {
-        found.acquire(partition, "{}").await.expect("acquired");
+        found.acquire(partition, "log", "{}").await.expect("acquired");
     }
 }

@@ -41,6 +41,7 @@ fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> A
         epoch,
         expected,
         position,
+        mark: None,
         members: vec![("ann".into(), format!("ann at {position}").into_bytes())],
         first_symbol: if expected == 0 { 1 } else { 2 },
         symbols: if expected == 0 { vec!["first".into()] } else { Vec::new() },
@@ -65,7 +66,7 @@ async fn ann(store: &RedisStore, partition: PartitionId) -> Option<String> {
 async fn redis_serves_what_it_acknowledged_after_a_restart_and_the_same_handle_commits_on() {
     let mut redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
-    let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
+    let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
     store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
     let mut operator = operator(&redis).await;
     until_written(&mut operator).await;
@@ -77,7 +78,7 @@ async fn redis_serves_what_it_acknowledged_after_a_restart_and_the_same_handle_c
     until_available("commit", || store.commit(commit(P1, epoch, 10, 20))).await;
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 20"));
     assert_eq!(outbox_positions(&store, P1).await, [10, 20]);
-    let acquired = store.acquire(P1, "{}").await.expect("acquired");
+    let acquired = store.acquire(P1, "log", "{}").await.expect("acquired");
     assert!(acquired.epoch > epoch && acquired.position == 20, "{acquired:?}");
     assert_eq!(acquired.settings.as_deref(), Some(SETTINGS));
     assert_eq!(acquired.symbols, [Arc::<str>::from("first")]);
@@ -87,7 +88,7 @@ async fn redis_serves_what_it_acknowledged_after_a_restart_and_the_same_handle_c
 async fn a_commit_whose_reply_was_lost_is_a_success_when_repeated() {
     let redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 300).await;
-    let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
+    let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
     // The script is loaded with the first commit; a request to load it would do nothing if it came late.
     store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
     let (mut operator, mut asking) = (operator(&redis).await, operator(&redis).await);
@@ -121,7 +122,7 @@ async fn a_commit_whose_reply_was_lost_is_a_success_when_repeated() {
 async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     let redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
-    let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
+    let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
     store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
     let mut operator = operator(&redis).await;
     command(&mut operator, "CONFIG SET maxmemory-policy noeviction").await;
@@ -133,7 +134,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
         }
         other => panic!("{other:?}"),
     }
-    let acquired = store.acquire(P1, SETTINGS).await;
+    let acquired = store.acquire(P1, "log", SETTINGS).await;
     assert!(acquired.as_ref().is_err_and(PortError::is_transient), "{acquired:?}");
     let crash = Quarantined::new(30, 3, "crash", 1);
     let snapshot = || AggregatesSnapshot { positions: vec![0, 5, 0, 0], bytes: "sums".into() };
@@ -156,7 +157,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
 async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
     let redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
-    let epoch = store.acquire(P1, SETTINGS).await.expect("acquired").epoch;
+    let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
     store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
     let mut operator = operator(&redis).await;
     command(&mut operator, "CONFIG SET maxmemory-policy noeviction").await;
@@ -205,18 +206,18 @@ async fn a_key_of_another_type_is_reported_as_damage_with_its_name() {
     }
     for (number, part) in ["meta", "members", "symbols", "outbox"].into_iter().enumerate() {
         let partition = PartitionId(number as u16);
-        let epoch = store.acquire(partition, SETTINGS).await.expect("acquired").epoch;
+        let epoch = store.acquire(partition, "log", SETTINGS).await.expect("acquired").epoch;
         store.commit(commit(partition, epoch, 0, 10)).await.expect("committed");
         let key = format!("nl:{{{partition}}}:{part}");
         command(&mut operator, &format!("SET {key} something")).await;
         names(store.commit(commit(partition, epoch, 10, 20)).await, &key, "commit");
         match part {
             "meta" => {
-                names(store.acquire(partition, SETTINGS).await, &key, "acquire");
+                names(store.acquire(partition, "log", SETTINGS).await, &key, "acquire");
                 names(store.position(partition).await, &key, "position");
             }
             "symbols" => {
-                names(store.acquire(partition, SETTINGS).await, &key, "acquire");
+                names(store.acquire(partition, "log", SETTINGS).await, &key, "acquire");
                 names(store.symbols(partition).await, &key, "symbols");
                 names(store.names(partition, &[1]).await, &key, "names");
             }

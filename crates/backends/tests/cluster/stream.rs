@@ -3,6 +3,7 @@
 use crate::{PARTITIONS, connect, open, settings, soon, stock_client};
 use bytes::Bytes;
 use nearline_backends::nats::NatsSettings;
+use nearline_model::PartitionId;
 use nearline_model::identifier::partition_of;
 use nearline_ports::PortError;
 use nearline_servers::NatsServer;
@@ -12,7 +13,7 @@ async fn the_server_partitions_members_as_the_engine_does() {
     const MANY: u16 = 61;
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = nearline_backends::nats::connect(NatsSettings { partitions: MANY, ..settings(&nats) }).await;
-    let _log = log.expect("connected");
+    let log = log.expect("connected").log;
     let client = stock_client(&nats).await;
     let member = |n: usize| match n % 4 {
         0 => format!("m{n}"),
@@ -23,20 +24,29 @@ async fn the_server_partitions_members_as_the_engine_does() {
     let members: Vec<String> = (0..1_000).map(member).collect();
     let mut acks = Vec::new();
     for member in &members {
+        let client = &client;
         let payload = Bytes::from(member.clone());
         acks.push(client.publish(format!("nearline.events.{member}"), payload).await.expect("published"));
     }
-    let stream = client.get_stream("EVENTS").await.expect("the stream");
-    let mut hit = vec![false; usize::from(MANY)];
-    for (member, ack) in members.iter().zip(acks) {
-        let sequence = ack.await.expect("acknowledged").sequence;
-        let stored = stream.get_raw_message(sequence).await.expect("stored");
-        assert_eq!(stored.payload, member.as_bytes());
-        let partition = partition_of(member, MANY);
-        assert_eq!(stored.subject.as_str(), format!("nearline.events.{}", partition.0), "{member}");
-        hit[usize::from(partition.0)] = true;
+    for ack in acks {
+        ack.await.expect("acknowledged");
     }
-    assert!(hit.iter().all(|hit| *hit), "every partition got a member");
+    let mut read = 0;
+    for partition in (0..MANY).map(PartitionId) {
+        let mut reader = open(&log, partition, 0).await;
+        let expected: Vec<&String> =
+            members.iter().filter(|member| partition_of(member, MANY) == partition).collect();
+        assert!(!expected.is_empty(), "every partition got a member");
+        let mut found = Vec::new();
+        while found.len() < expected.len() {
+            found.extend(soon("records", reader.next_batch(100)).await.expect("a batch"));
+        }
+        assert!(
+            found.iter().map(|record| &record.payload[..]).eq(expected.iter().map(|name| name.as_bytes()))
+        );
+        read += found.len();
+    }
+    assert_eq!(read, members.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

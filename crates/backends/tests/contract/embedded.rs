@@ -161,7 +161,8 @@ async fn retention_removes_the_oldest_but_nothing_uncommitted() {
     let ports = open(kept.clone()).expect("opens");
     let member = members_of(PartitionId(0), 4, 1).remove(0);
     append(&ports, (0..500).map(|n| event(&member, &format!("id{n}"))).collect()).await;
-    let epoch = ports.store.acquire(PartitionId(0), "{}").await.expect("acquired").epoch;
+    let epoch =
+        ports.store.acquire(PartitionId(0), ports.log.identity(), "{}").await.expect("acquired").epoch;
     for (expected, committed, first) in [(0, 50, 51), (50, 450, 401)] {
         ports
             .store
@@ -197,7 +198,7 @@ const CHILD_DIRECTORY: &str = "NEARLINE_TEST_CHILD_DIRECTORY";
 async fn child_that_appends_until_it_is_killed() {
     let Ok(directory) = std::env::var(CHILD_DIRECTORY) else { return };
     let ports = open(settings(Path::new(&directory))).expect("opens");
-    let acquired = ports.store.acquire(PartitionId(0), "{}").await.expect("acquired");
+    let acquired = ports.store.acquire(PartitionId(0), ports.log.identity(), "{}").await.expect("acquired");
     let (epoch, mut committed) = (acquired.epoch, acquired.position);
     let member = members_of(PartitionId(0), 4, 1).remove(0);
     for round in 0_u64.. {

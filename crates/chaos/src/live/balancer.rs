@@ -88,25 +88,33 @@ async fn ask_once(client: &HttpClient, path: &str) -> Answered {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::TcpSocket;
 
     /// A server that answers each request after `wait`; `None`: refuses connections.
     async fn upstream(wait: Option<Duration>) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        if let Some(wait) = wait {
-            tokio::spawn(async move {
-                while let Ok((mut stream, _)) = listener.accept().await {
-                    tokio::spawn(async move {
-                        let _read = stream.read(&mut [0; 1_024]).await;
-                        tokio::time::sleep(wait).await;
-                        let body = r#"{"source":"live"}"#;
-                        let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-                        let _written = stream.write_all(text.as_bytes()).await;
-                    });
-                }
-            });
-        }
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let address = socket.local_addr().expect("an address");
+        let Some(wait) = wait else {
+            // It keeps its port, so that no other upstream gets it, and listens to nobody.
+            std::mem::forget(socket);
+            return Upstream {
+                client: HttpClient::new(&format!("http://{address}")),
+                in_service: Arc::new(true.into()),
+            };
+        };
+        let listener = socket.listen(64).expect("listening");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let _read = stream.read(&mut [0; 1_024]).await;
+                    tokio::time::sleep(wait).await;
+                    let body = r#"{"source":"live"}"#;
+                    let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    let _written = stream.write_all(text.as_bytes()).await;
+                });
+            }
+        });
         Upstream { client: HttpClient::new(&format!("http://{address}")), in_service: Arc::new(true.into()) }
     }
 

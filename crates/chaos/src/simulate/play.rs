@@ -1,6 +1,7 @@
 //! The play: nodes are started, faults happen, publishers publish, and all is judged in the end.
 
 use super::Violation;
+use super::adapters::log::IDENTITY;
 use super::answers::closing::not_learned;
 use super::mutation::Mutation;
 use super::network::{Caller, Server, Weather, carry};
@@ -170,7 +171,7 @@ impl Play {
                 let settings = serde_json::to_string(&self.world.scenario.fold()).expect("plain numbers");
                 spawn_local(async move {
                     // Whether it succeeds or not, the owner has to cope.
-                    let _outcome = store.acquire(PartitionId(partition), &settings).await;
+                    let _outcome = store.acquire(PartitionId(partition), IDENTITY, &settings).await;
                 });
             }
             Fault::Outage { server, for_ms } => self.world.weather.borrow_mut().take_down(server, for_ms),

@@ -6,6 +6,9 @@ use crate::quarantine::Quarantine;
 use crate::reject::{Reject, RejectReason};
 use bytes::Bytes;
 
+/// Fingerprint of a record of the log, see [`LogRecord::mark`].
+pub type RecordMark = std::num::NonZeroU64;
+
 /// One record of a partition's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
@@ -15,6 +18,17 @@ pub struct LogRecord {
     pub log_ms: i64,
     /// The event as it was published.
     pub payload: Bytes,
+}
+
+impl LogRecord {
+    /// Fingerprint of what the log says of the record: it tells whether the record at a position is still the one
+    /// that was read there. Never 0.
+    pub fn mark(&self) -> RecordMark {
+        RecordMark::new(
+            xxhash_rust::xxh3::xxh3_64_with_seed(&self.payload, self.log_ms.cast_unsigned()).max(1),
+        )
+        .expect("at least 1")
+    }
 }
 
 type ParsedEvents<'a> = Vec<Result<Event<'a>, Reject>>;

@@ -1,6 +1,7 @@
 //! What every `EventLog` promises.
 
 use super::{Fixture, append, event, members_of, read, soon};
+use crate::publish::{Published, publish};
 use crate::{Appended, LogBounds, NewEvent, Ports};
 use bytes::Bytes;
 use nearline_model::identifier::partition_of;
@@ -35,10 +36,6 @@ pub async fn an_append_gives_growing_positions_in_the_members_partition(fixture:
         assert!(outcome.position > *last, "{} does not follow {last}", outcome.position);
         *last = outcome.position;
     }
-    let mut all: Vec<u64> = outcomes.iter().map(|outcome| outcome.position).collect();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!(all.len(), 200, "one sequence over all partitions");
 }
 
 pub async fn a_duplicate_is_reported_with_the_first_position_and_stored_once(fixture: &dyn Fixture) {
@@ -259,4 +256,55 @@ pub async fn records_survive_reopening(fixture: &dyn Fixture) {
 pub async fn an_empty_append_is_answered(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     assert!(append(&ports, Vec::new()).await.is_empty());
+}
+
+pub async fn an_id_is_matched_among_its_members_own(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let members = members_of(P0, ports.log.partitions(), 3);
+    let outcomes = append(&ports, members.iter().map(|member| event(member, "same")).collect()).await;
+    assert!(outcomes.iter().all(|outcome| !outcome.duplicate), "{outcomes:?}");
+    let again = append(&ports, members.iter().map(|member| event(member, "same")).collect()).await;
+    for (first, again) in outcomes.iter().zip(&again) {
+        assert_eq!(*again, Appended { duplicate: true, ..*first });
+    }
+}
+
+pub async fn a_record_is_found_by_its_position(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let appended = fill(&ports, P0, "id", 300).await;
+    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let records = read(reader.as_mut(), 300, 100).await;
+    for (appended, record) in appended.iter().zip(&records).step_by(37) {
+        let found = ports.log.record(P0, appended.position).await.expect("found");
+        assert_eq!(found.as_ref().map(LogRecord::mark), Some(record.mark()));
+        assert_eq!(found.as_ref(), Some(record));
+    }
+    for nowhere in [0, appended[299].position + 1, u64::MAX] {
+        assert_eq!(ports.log.record(P0, nowhere).await.expect("asked"), None, "{nowhere}");
+    }
+}
+
+pub async fn an_identity_is_kept(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let identity = ports.log.identity().to_owned();
+    assert!(!identity.is_empty());
+    drop(ports);
+    assert_eq!(fixture.ports().await.log.identity(), identity);
+}
+
+pub async fn an_event_of_a_known_id_with_other_content_is_a_conflict(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let event = |title: &str, rest: &str| {
+        let at = "2026-03-01T20:15:00Z";
+        Bytes::from(format!(
+            r#"{{"id":"e1","type":"play","member":"ana","title":"{title}","at":"{at}"{rest}}}"#
+        ))
+    };
+    let reordered =
+        r#"{"at":"2026-03-01T20:15:00Z", "title":"t1","member":"ana","type":"play","id":"e1"}"#.into();
+    let payloads =
+        vec![event("t1", ""), event("t1", ""), event("t2", ""), reordered, event("t1", r#","x":1"#)];
+    let published = soon("an answer", publish(&*ports.log, payloads, 65_536)).await;
+    let names: Vec<_> = published.iter().map(Published::name).collect();
+    assert_eq!(names, ["accepted", "duplicate", "conflict", "duplicate", "conflict"]);
 }

@@ -27,7 +27,7 @@ pub async fn an_empty_quarantine_is_empty(fixture: &dyn Fixture) {
 
 pub async fn quarantined_events_and_suspects_survive_reopening(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     for position in [300, 2, 70_000] {
         ports.quarantine.quarantine(P, epoch, &entry(position)).await.expect("put");
     }
@@ -45,7 +45,7 @@ pub async fn quarantined_events_and_suspects_survive_reopening(fixture: &dyn Fix
 
 pub async fn an_entry_that_is_there_stays_as_it_is(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     ports.quarantine.quarantine(P, epoch, &entry(8)).await.expect("put");
     ports.store.commit(commit(P, epoch, 0, 9, &[])).await.expect("stepped over and committed");
     let again = Quarantined::new(8, 99, "told otherwise", 1);
@@ -56,7 +56,7 @@ pub async fn an_entry_that_is_there_stays_as_it_is(fixture: &dyn Fixture) {
 
 pub async fn a_commit_brings_along_what_it_stepped_over(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     let quarantine = [entry(3), entry(8), entry(10)].into_iter().collect();
     let stepping_over = |commit: Arc<Commit>| Arc::new(Commit::clone(&commit).stepping_over(&quarantine));
     ports.store.commit(stepping_over(commit(P, epoch, 0, 3, &[]))).await.expect("committed");
@@ -71,8 +71,8 @@ pub async fn a_commit_brings_along_what_it_stepped_over(fixture: &dyn Fixture) {
 
 pub async fn an_older_epoch_puts_nothing_into_quarantine(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let older = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
-    let newer = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let older = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
+    let newer = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     assert!(is_fenced(&ports.quarantine.quarantine(P, older, &entry(8)).await));
     assert!(is_fenced(&ports.quarantine.suspect(P, older, &suspects(&[8])).await));
     assert_eq!(ports.quarantine.troubles(P).await.expect("read"), PartitionFaults::default());
@@ -81,7 +81,7 @@ pub async fn an_older_epoch_puts_nothing_into_quarantine(fixture: &dyn Fixture) 
 
 pub async fn what_is_folded_is_never_put_into_quarantine(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P, "{}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     ports.store.commit(commit(P, epoch, 0, 8, &[])).await.expect("committed");
     for position in [7, 8] {
         let refused = ports.quarantine.quarantine(P, epoch, &entry(position)).await;

@@ -11,7 +11,7 @@ const P0: PartitionId = PartitionId(0);
 const P1: PartitionId = PartitionId(1);
 
 async fn acquire(ports: &Ports, partition: PartitionId) -> u64 {
-    ports.store.acquire(partition, "{}").await.expect("acquired").epoch
+    ports.store.acquire(partition, ports.log.identity(), "{}").await.expect("acquired").epoch
 }
 
 async fn store(ports: &Ports, commit: Arc<Commit>) {
@@ -49,7 +49,7 @@ fn some(text: &str) -> Option<String> {
 pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     assert_eq!(stored(&ports, P0).await, (0, vec![]));
-    let acquired = ports.store.acquire(P0, "{\"a\":1}").await.expect("acquired");
+    let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"a\":1}").await.expect("acquired");
     assert!(acquired.epoch >= 1);
     assert_eq!((acquired.position, acquired.symbols), (0, vec![]));
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
@@ -78,7 +78,7 @@ pub async fn an_epoch_is_never_given_out_again_after_reopening(fixture: &dyn Fix
 
 pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P0, "{\"first\":1}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P0, ports.log.identity(), "{\"first\":1}").await.expect("acquired").epoch;
     let symbols = |texts: &[&str]| texts.iter().map(|&text| Arc::from(text)).collect::<Vec<Arc<str>>>();
     let mut first = Arc::unwrap_or_clone(commit(P0, epoch, 0, 10, &[]));
     first.symbols = symbols(&["alien", "brazil"]);
@@ -90,7 +90,7 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
     assert_eq!(stored(&ports, P0).await, (20, expected.clone()));
     drop(ports);
     let ports = fixture.ports().await;
-    let acquired = ports.store.acquire(P0, "{\"second\":2}").await.expect("acquired");
+    let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert_eq!((acquired.position, acquired.symbols), (20, expected));
     assert_eq!(acquired.settings.as_deref(), Some("{\"first\":1}"));
     assert_eq!(stored(&ports, P1).await, (0, vec![]), "the neighbour is untouched");
@@ -156,14 +156,14 @@ pub async fn partitions_do_not_see_each_others_members(fixture: &dyn Fixture) {
 
 pub async fn only_the_owner_loads_as_the_owner(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let older = ports.store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let older = ports.store.acquire(P1, ports.log.identity(), "{}").await.expect("acquired").epoch;
     let asked: Vec<Box<str>> = vec!["nobody".into(), "ann".into()];
     let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
     assert_eq!(loaded, (0, vec![None, None]));
     ports.store.commit(commit(P1, older, 0, 7, &[("ann", "ann at 7")])).await.expect("committed");
     let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
     assert_eq!(loaded, (7, vec![None, Some("ann at 7".into())]));
-    let newer = ports.store.acquire(P1, "{}").await.expect("acquired").epoch;
+    let newer = ports.store.acquire(P1, ports.log.identity(), "{}").await.expect("acquired").epoch;
     let refused = ports.store.load_owned(P1, older, &asked).await;
     assert!(
         matches!(refused, Err(PortError::Fenced { held, current, .. }) if (held, current) == (older, newer))
@@ -338,4 +338,25 @@ pub async fn a_large_commit_is_stored_whole(fixture: &dyn Fixture) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let loaded = load(&ports, P0, &names).await;
     assert!(loaded.iter().all(|found| found.as_ref() == Some(&form)));
+}
+
+pub async fn state_of_another_log_is_refused_and_left_as_it_is(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    assert_eq!(ports.store.folded_log(P0).await.expect("asked"), None);
+    let epoch = acquire(&ports, P0).await;
+    store(&ports, commit(P0, epoch, 0, 5, &[("ada", "a")])).await;
+    match ports.store.acquire(P0, "another", "{}").await {
+        Err(error @ PortError::Misconfigured(_)) => {
+            let text = error.to_string();
+            let folded = format!("folded from log {}", ports.log.identity());
+            assert!(text.contains(&folded) && text.contains("this is log another"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // Whoever owned it still does.
+    let last = commit(P0, epoch, 5, 6, &[("ada", "b")]);
+    store(&ports, last.clone()).await;
+    assert_eq!(ports.store.folded_log(P0).await.expect("asked").as_deref(), Some(ports.log.identity()));
+    let acquired = ports.store.acquire(P0, ports.log.identity(), "{}").await.expect("acquired");
+    assert_eq!((acquired.position, acquired.mark), (6, last.mark));
 }

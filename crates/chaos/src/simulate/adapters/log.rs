@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+/// The simulated log's.
+pub const IDENTITY: &str = "simulated";
 /// How long a reader waits before it looks again by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Records that a reopened reader brings again at most.
@@ -38,6 +40,10 @@ fn unavailable(detail: &str) -> PortError {
 impl EventLog for SimulatedLog {
     fn partitions(&self) -> u16 {
         self.appended.len() as u16
+    }
+
+    fn identity(&self) -> &str {
+        IDENTITY
     }
 
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
@@ -83,6 +89,14 @@ impl EventLog for SimulatedLog {
             spent: false,
             appended: self.appended[usize::from(partition.0)].clone(),
         }))
+    }
+
+    async fn record(
+        &self,
+        partition: PartitionId,
+        position: Position,
+    ) -> Result<Option<LogRecord>, PortError> {
+        self.link.call(move |servers| Ok(servers.log.at(partition, position))).await
     }
 
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {

@@ -20,17 +20,26 @@ pub struct SimulatedStore {
 
 #[async_trait]
 impl StateStore for SimulatedStore {
-    async fn acquire(&self, partition: PartitionId, settings: &str) -> Result<Acquired, PortError> {
-        let settings = settings.to_owned();
+    async fn acquire(
+        &self,
+        partition: PartitionId,
+        log: &str,
+        settings: &str,
+    ) -> Result<Acquired, PortError> {
+        let (log, settings) = (log.to_owned(), settings.to_owned());
         self.link
             .call(move |servers| {
-                let acquired = servers.store.acquire(partition, &settings, servers.mutation);
+                let acquired = servers.store.acquire(partition, &log, &settings, servers.mutation)?;
                 servers.auditor.acquired(partition, acquired.epoch);
                 let (epoch, position) = (acquired.epoch, acquired.position);
                 servers.note(format_args!("acquire {partition} epoch {epoch} at {position}"));
                 Ok(acquired)
             })
             .await
+    }
+
+    async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        self.link.call(move |servers| Ok(servers.store.row(partition).folded_log.clone())).await
     }
 
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
@@ -175,7 +184,7 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
             row.symbols.extend(commit.symbols.iter().cloned());
             commit.stepped_over.iter().for_each(|entry| row.troubles.quarantine.insert(entry.clone()));
             row.outbox.insert(position, commit.delta_bytes.clone().into());
-            (row.position, row.committed_by) = (position, epoch);
+            (row.position, row.mark, row.committed_by) = (position, commit.mark, epoch);
         }
         if torn { Err(unavailable("failed half-way")) } else { Ok(true) }
     };

@@ -12,7 +12,7 @@ pub struct LogServer {
     /// Records by partition.
     pub records: Vec<Vec<LogRecord>>,
     last: Position,
-    known: HashMap<String, (Appended, i64)>,
+    known: HashMap<(String, String), (Appended, i64)>,
     window_ms: i64,
     /// Woken at every append, by partition.
     pub appended: Vec<Arc<Notify>>,
@@ -46,7 +46,7 @@ impl LogServer {
 
     /// Appends an event, unless its id was appended within the window.
     pub fn append(&mut self, event: &NewEvent, now_ms: i64) -> Appended {
-        if let Some((first, at_ms)) = self.known.get(&event.id)
+        if let Some((first, at_ms)) = self.known.get(&(event.member.clone(), event.id.clone()))
             && at_ms + self.window_ms >= now_ms
         {
             return Appended { duplicate: true, ..*first };
@@ -56,9 +56,16 @@ impl LogServer {
         let record = LogRecord { position: self.last, log_ms: now_ms, payload: event.payload.clone() };
         self.records[usize::from(partition.0)].push(record);
         let appended = Appended { partition, position: self.last, duplicate: false };
-        self.known.insert(event.id.clone(), (appended, now_ms));
+        self.known.insert((event.member.clone(), event.id.clone()), (appended, now_ms));
         self.appended[usize::from(partition.0)].notify_waiters();
         appended
+    }
+
+    /// The record at `position`.
+    pub fn at(&self, partition: PartitionId, position: Position) -> Option<LogRecord> {
+        let records = &self.records[usize::from(partition.0)];
+        let at = records.binary_search_by_key(&position, |record| record.position).ok()?;
+        Some(records[at].clone())
     }
 
     /// Records behind `after`, at most `limit`.

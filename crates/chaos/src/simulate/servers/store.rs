@@ -2,8 +2,8 @@
 
 use crate::simulate::mutation::Mutation;
 use bytes::Bytes;
-use nearline_model::{PartitionId, Position};
-use nearline_ports::{Acquired, AggregatesSnapshot, PartitionFaults};
+use nearline_model::{PartitionId, Position, RecordMark};
+use nearline_ports::{Acquired, AggregatesSnapshot, PartitionFaults, PortError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +25,10 @@ pub struct Row {
     /// Epoch of the last commit.
     pub committed_by: u64,
     settings: Option<String>,
+    /// The log that it was folded from.
+    pub folded_log: Option<String>,
+    /// Of the record at `position`.
+    pub mark: Option<RecordMark>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -94,23 +98,34 @@ impl StoreServer {
     }
 
     /// Gives a partition to a new owner.
+    ///
+    /// # Errors
+    /// [`PortError::Misconfigured`] where its state is another log's.
     pub fn acquire(
         &mut self,
         partition: PartitionId,
+        log: &str,
         settings: &str,
         mutation: Option<Mutation>,
-    ) -> Acquired {
+    ) -> Result<Acquired, PortError> {
+        if let Some(folded) = self.row(partition).folded_log.as_deref()
+            && folded != log
+        {
+            return Err(PortError::foreign_log("the simulated store", partition, folded, log));
+        }
         let reused = mutation == Some(Mutation::ReuseEpoch) && self.row(partition).epoch > 0;
         let epoch = if reused { self.row(partition).epoch } else { self.highest_epoch + 1 };
         self.highest_epoch = self.highest_epoch.max(epoch);
         let row = self.row_mut(partition);
         row.epoch = epoch;
+        row.folded_log = Some(log.to_owned());
         let kept = row.settings.clone();
         row.settings.get_or_insert_with(|| settings.to_owned());
         if mutation == Some(Mutation::LoseOutbox) {
             row.outbox.clear();
         }
-        Acquired { epoch, position: row.position, symbols: row.symbols.clone(), settings: kept }
+        let (position, mark, symbols) = (row.position, row.mark, row.symbols.clone());
+        Ok(Acquired { epoch, position, mark, symbols, settings: kept })
     }
 
     /// Stores a snapshot of the aggregates, unless a better one is there.
