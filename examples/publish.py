@@ -9,7 +9,7 @@ async def main():
     for line in filter(str.strip, sys.stdin):
         event = json.loads(line)
         ack = await log.publish(f"nearline.events.{event['member']}", line.strip().encode(),
-                                headers={"Nats-Msg-Id": event["id"]})
+                                headers={"Nats-Msg-Id": f"{event['member']}/{event['id']}"})
         print(event["id"], "duplicate" if ack.duplicate else "accepted", ack.seq)
     await connection.close()
 

@@ -15,7 +15,8 @@ use crate::node::SupervisedNode;
 use crate::ownership::{Handle, NodeStatus};
 use crate::partition_actor::CommitNow;
 use crate::partition_handle::PartitionHandle;
-use crate::progress::{PartitionState, PartitionStatus};
+use crate::progress::PartitionStatus;
+use crate::readiness::{NotReady, Readiness};
 use crate::recommender::{Answer, NotAnswered, Question, Recommender, TitleQuestion, TrendQuestion};
 use crate::remediations::Remediations;
 use crate::router::Router;
@@ -73,8 +74,7 @@ struct Inner {
     event_loops: Vec<EventLoop>,
     supervised: Arc<SupervisedNode>,
     stopping: Arc<AtomicBool>,
-    ready: AtomicBool,
-    log_at_start: Vec<Position>,
+    readiness: Readiness,
 }
 
 impl Engine {
@@ -275,21 +275,25 @@ impl Engine {
         self.inner.supervised.workers.sweep()
     }
 
-    /// Whether every partition that this node is to own has been live and as far as the log was at the
-    /// start.
+    /// Whether this node answers as it should; see [`NotReady`].
     pub fn is_ready(&self) -> bool {
+        self.not_ready().is_empty()
+    }
+
+    /// What keeps this node from being ready; empty: it is.
+    pub fn not_ready(&self) -> Vec<NotReady> {
         let inner = &self.inner;
-        if !inner.ready.load(Relaxed) {
-            let settled = inner.ownership.status.borrow().settled && inner.catalogue.is_loaded();
-            let caught_up = settled
-                && inner.partitions.iter().zip(&inner.log_at_start).all(|(handle, last)| {
-                    let state = handle.state();
-                    state == PartitionState::Elsewhere
-                        || state == PartitionState::Live && handle.folded.load(Relaxed) >= *last
-                });
-            inner.ready.store(caught_up, Relaxed);
+        if inner.stopping.load(Relaxed) {
+            return vec![NotReady::Stopping];
         }
-        inner.ready.load(Relaxed) && !inner.stopping.load(Relaxed)
+        let sums = |partition| inner.aggregates.read().position(partition);
+        let settled = inner.ownership.status.borrow().settled;
+        inner.readiness.look(&inner.partitions, settled, inner.catalogue.is_loaded(), sums)
+    }
+
+    /// Why this process cannot go on and is to be started anew; `None`: it can.
+    pub fn not_healthy(&self) -> Option<String> {
+        self.inner.supervised.exit().borrow().clone()
     }
 
     /// Whether a partition is this node's to run.
@@ -372,6 +376,7 @@ impl Engine {
             if inner.stopping.load(Relaxed) {
                 return;
             }
+            Self { inner: inner.clone() }.not_ready();
             for handle in inner.partitions.iter() {
                 if let Ok(bounds) = inner.ports.log.bounds(handle.partition).await {
                     handle.log_last.store(bounds.last, Relaxed);

@@ -3,12 +3,15 @@
 
 mod announcer;
 mod outbox_follower;
+mod prover;
 mod run;
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::event_loop::EventLoop;
 use crate::node::SupervisedNode;
+use crate::partition_actor::ReadingFailed;
 use crate::partition_handle::PartitionHandle;
+use crate::presence::Presence;
 use crate::progress::PartitionState;
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
@@ -21,6 +24,7 @@ use nearline_model::{Aggregates, PartitionId};
 use nearline_ports::{Announcement, MembershipEvent, Ports};
 use outbox_follower::OutboxFollower;
 use parking_lot::RwLock;
+use prover::Prover;
 use run::Run;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +41,10 @@ const BEATS_OF_PATIENCE: u64 = 2;
 const TICK: Duration = Duration::from_millis(25);
 /// Events of the registry on their way here.
 const EVENTS: usize = 1_024;
+/// Leases that a proof of being able to work has time for, and twice that lie between two.
+const PROOFS_PER_LEASE: u64 = 2;
+/// A member's name that no member has: asking the store for it proves an epoch.
+const NOBODY: &str = "";
 
 /// How this node stands, as the engine sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +71,8 @@ pub(crate) struct Shell {
     pub supervision: EventLoop,
     /// What the supervisors share.
     pub supervised: Arc<SupervisedNode>,
+    /// Whether this process runs without long pauses.
+    pub presence: Arc<Presence>,
     /// Set while this node is the one to store snapshots of the aggregates.
     pub keeper: Arc<AtomicBool>,
 }
@@ -120,10 +130,20 @@ impl Shell {
             beat_ms: lease_ms / BEATS_PER_LEASE,
             decline_ms: self.settings.remediation.node_window_ms,
         };
+        let patience = Duration::from_millis((timing.lease_ms / PROOFS_PER_LEASE).max(1));
+        let pause = Duration::from_millis(2 * timing.beat_ms);
+        tokio::select! {
+            () = Prover::first(&self.ports, pause, patience) => {}
+            _asked = leaving.recv() => {
+                status.send_modify(|status| status.gone = true);
+                return;
+            }
+        }
         let incarnation = crate::retry::random();
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
+        let prover = Prover::start(self.ports.clone(), pause, patience);
         // What is not acknowledged by then was lost with a connection: the next beat is worth more.
         let patience = Duration::from_millis(BEATS_OF_PATIENCE * timing.beat_ms);
         let mut running = Running {
@@ -131,7 +151,12 @@ impl Shell {
             started: Instant::now(),
             runs: BTreeMap::new(),
             announcer: Announcer::start(membership, patience, happened.clone()),
-            outbox_follower: OutboxFollower::start(self.aggregates_actor.clone(), self.aggregates.clone()),
+            outbox_follower: OutboxFollower::start(
+                self.aggregates_actor.clone(),
+                self.aggregates.clone(),
+                self.ports.store.clone(),
+                self.ports.log.partitions(),
+            ),
             happened,
             status,
             gone: false,
@@ -143,8 +168,11 @@ impl Shell {
             tokio::select! {
                 biased;
                 _ = ticks.tick() => {
+                    if running.shell.presence.see() {
+                        running.prove_epochs();
+                    }
                     running.look_at_epochs();
-                    running.step(Input::Tick);
+                    running.step(Input::Failing(prover.failing_ms()));
                 }
                 Some(()) = leaving.recv() => running.step(Input::Leave),
                 Some(happened) = happenings.recv() => match happened {
@@ -243,6 +271,41 @@ impl Running {
             }
         }
         news.into_iter().for_each(|input| self.step(input));
+    }
+
+    /// After a pause: asks the store whether what is held here still is this node's own, then lets queries say so.
+    fn prove_epochs(&self) {
+        tracing::warn!(
+            "this process was away for longer than its lease; its partitions are proved before they answer"
+        );
+        metrics::counter!("nearline_pauses_beyond_lease_total").increment(1);
+        let handles: Vec<_> = self
+            .runs
+            .keys()
+            .map(|partition| self.shell.partitions[usize::from(partition.0)].clone())
+            .collect();
+        let (store, presence) = (self.shell.ports.store.clone(), self.shell.presence.clone());
+        actix_rt::spawn(async move {
+            for handle in handles {
+                let mut backoff = Backoff::new(20, 500);
+                loop {
+                    let (epoch, address) = (handle.epoch.load(Relaxed), handle.address.get());
+                    let Some(address) = address.filter(|_| epoch > 0) else { break };
+                    match store.load_owned(handle.partition, epoch, &[NOBODY.into()]).await {
+                        Ok(_) => break,
+                        // It was acquired anew meanwhile: that is a proof, too.
+                        Err(_) if handle.epoch.load(Relaxed) != epoch => break,
+                        Err(error) if error.is_transient() => tokio::time::sleep(backoff.next_wait()).await,
+                        Err(error) => {
+                            address.do_send(ReadingFailed(error));
+                            handle.take_over();
+                            break;
+                        }
+                    }
+                }
+            }
+            presence.prove();
+        });
     }
 
     /// Shows queries and operators who owns what.

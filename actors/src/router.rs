@@ -5,6 +5,7 @@ use crate::member_answer::{MemberAnswer, NotReached, Source};
 use crate::partition_actor::GetMember;
 use crate::partition_handle::PartitionHandle;
 use crate::peers::question::{self, MemberQuestion, MemberReply};
+use crate::presence::Presence;
 use crate::settings::EngineSettings;
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
@@ -33,21 +34,23 @@ pub struct Router {
     deadline: Duration,
     hedge_after: Duration,
     hedges: Arc<Semaphore>,
+    presence: Arc<Presence>,
 }
 
 impl Router {
     /// A router that answers within `deadline`, and asks the store too if the partition's owner has not
     /// answered after `hedge_after`.
-    pub fn new(
+    pub(crate) fn new(
         node: NodeId,
         partitions: Arc<[Arc<PartitionHandle>]>,
         ports: Ports,
         settings: &EngineSettings,
+        presence: Arc<Presence>,
     ) -> Self {
         let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
         let hedge_after = Duration::from_millis(settings.query_hedge_ms);
         let hedges = Arc::new(Semaphore::new(HEDGES_UNDER_WAY));
-        Self { node, partitions, ports, deadline, hedge_after, hedges }
+        Self { node, partitions, ports, deadline, hedge_after, hedges, presence }
     }
 
     /// The member's state at a position of at least `after`, within the deadline.
@@ -201,11 +204,18 @@ impl Router {
         loop {
             let address = addresses.look();
             owners.look();
+            if !self.presence.is_there() {
+                // Somebody else may own the partition since.
+                tokio::time::sleep(ASK_AGAIN).await;
+                continue;
+            }
             if let Some(address) = address {
                 let question = GetMember { member: member.to_owned(), complete, after };
                 tokio::select! {
                     biased;
-                    answer = address.send(question) => if let Ok(Some(snapshot)) = answer {
+                    answer = address.send(question) => if let Ok(Some(snapshot)) = answer
+                        && self.presence.is_there()
+                    {
                         return Some(snapshot);
                     },
                     // It was replaced before it answered: whoever is there now is asked.

@@ -58,6 +58,7 @@ impl Config {
                 leaked_threads: remediation.leaked_threads,
                 node_rebuilds: remediation.node_rebuilds,
                 node_window_ms: remediation.node_window_seconds.saturating_mul(1_000),
+                give_away_after_ms: remediation.give_away_after_ms,
                 ..RemediationSettings::default()
             },
             hang_ms: remediation.hang_ms,

@@ -22,6 +22,8 @@ pub struct RemediationSection {
     pub node_rebuilds: usize,
     /// Seconds of that window.
     pub node_window_seconds: u64,
+    /// Milliseconds for which a partition may fail to go live before another node is to try.
+    pub give_away_after_ms: u64,
 }
 
 impl Default for RemediationSection {
@@ -35,6 +37,7 @@ impl Default for RemediationSection {
             leaked_threads: remediation.leaked_threads,
             node_rebuilds: remediation.node_rebuilds,
             node_window_seconds: remediation.node_window_ms / 1_000,
+            give_away_after_ms: remediation.give_away_after_ms,
         }
     }
 }

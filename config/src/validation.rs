@@ -305,6 +305,7 @@ impl Check<'_> {
                 ("leaked_threads", remediation.leaked_threads as u64, 0, 1_024),
                 ("node_rebuilds", remediation.node_rebuilds as u64, 1, 1_000_000),
                 ("node_window_seconds", remediation.node_window_seconds, 1, 86_400),
+                ("give_away_after_ms", remediation.give_away_after_ms, 100, 3_600_000),
             ],
         )?;
         let address = self.address("admin.address", &config.admin.address)?;

@@ -3,6 +3,7 @@
 use super::overview::{self, Rates};
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
+use super::routes;
 use super::state::{Answer, State, ok};
 use super::{members, recommendations};
 use actix_web::http::header::CACHE_CONTROL;
@@ -20,15 +21,15 @@ const DEFAULT_REMEDIATIONS: usize = 100;
 /// Registers the routes.
 pub(super) fn register(config: &mut web::ServiceConfig) {
     config
-        .route("/", web::get().to(console))
-        .route("/livez", web::get().to(live))
-        .route("/readyz", web::get().to(ready))
-        .route("/metrics", web::get().to(metrics_text))
-        .route("/admin/partitions", web::get().to(partitions))
-        .route("/admin/overview", web::get().to(overview))
-        .route("/admin/remediations", web::get().to(remediations))
-        .route("/admin/members/{id}", web::get().to(members::read))
-        .route("/admin/members/{id}/recommendations", web::get().to(recommendations::recommend))
+        .route("/", routes::get().to(console))
+        .route("/livez", routes::get().to(live))
+        .route("/readyz", routes::get().to(ready))
+        .route("/metrics", routes::get().to(metrics_text))
+        .route("/admin/partitions", routes::get().to(partitions))
+        .route("/admin/overview", routes::get().to(overview))
+        .route("/admin/remediations", routes::get().to(remediations))
+        .route("/admin/members/{id}", routes::get().to(members::read))
+        .route("/admin/members/{id}/recommendations", routes::get().to(recommendations::recommend))
         .default_service(web::to(not_found));
 }
 
@@ -44,26 +45,24 @@ async fn console() -> HttpResponse {
         .body(CONSOLE)
 }
 
-async fn live() -> &'static str {
-    "live\n"
+async fn live(state: State) -> HttpResponse {
+    match state.engine.not_healthy() {
+        None => text(HttpResponse::Ok(), "live\n".to_owned()),
+        Some(reason) => text(HttpResponse::ServiceUnavailable(), format!("not live: {reason}\n")),
+    }
 }
 
 async fn ready(state: State) -> HttpResponse {
-    if state.engine.is_ready() {
-        return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
+    let reasons = state.engine.not_ready();
+    if reasons.is_empty() {
+        return text(HttpResponse::Ok(), "ready\n".to_owned());
     }
-    let partitions = state.engine.partitions();
-    let catalogue =
-        (!state.engine.is_catalogue_loaded()).then(|| "the catalogue has not come".to_owned()).into_iter();
-    let waiting = partitions
-        .iter()
-        .filter(|partition| {
-            !matches!(partition.state, PartitionState::Live | PartitionState::Elsewhere) || partition.lag > 0
-        })
-        .map(|partition| format!("{} {} lag {}", partition.partition, partition.state, partition.lag));
-    let waiting: Vec<String> = catalogue.chain(waiting).collect();
-    let text = format!("not ready: something is awaited, or the node is stopping\n{}\n", waiting.join("\n"));
-    HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(text)
+    let lines: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    text(HttpResponse::ServiceUnavailable(), format!("not ready:\n{}\n", lines.join("\n")))
+}
+
+fn text(mut answer: actix_web::HttpResponseBuilder, body: String) -> HttpResponse {
+    answer.content_type("text/plain; charset=utf-8").body(body)
 }
 
 async fn metrics_text(state: State, prometheus: web::Data<PrometheusHandle>) -> HttpResponse {

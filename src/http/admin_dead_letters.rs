@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
+use super::routes;
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_api::dead_letters::{LetterDocument, document};
@@ -16,8 +17,8 @@ const DEFAULT_LETTERS: usize = 100;
 /// Registers the routes.
 pub(super) fn register(config: &mut web::ServiceConfig) {
     config
-        .route("/admin/dead-letters", web::get().to(list))
-        .route("/admin/dead-letters/{position}", web::get().to(show))
+        .route("/admin/dead-letters", routes::get().to(list))
+        .route("/admin/dead-letters/{position}", routes::get().to(show))
         .route("/admin/dead-letters/{position}", web::delete().to(remove))
         .route("/admin/dead-letters/{position}/redrive", web::post().to(publish_again));
 }

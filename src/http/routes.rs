@@ -36,6 +36,11 @@ pub fn public_routes() -> Vec<PublicRoute> {
     ]
 }
 
+/// A route for `GET`, which answers `HEAD`, too.
+pub(super) fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
 /// Registers `routes`, with 405 for other methods and 404 for other paths.
 pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>) {
     let mut routes = routes.into_iter().peekable();
@@ -47,7 +52,7 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
         while let Some(route) = next {
             let any = if route.method == Method::GET {
                 allow.extend(["GET", "HEAD"]);
-                web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+                get()
             } else {
                 allow.push(match route.method {
                     Method::PUT => "PUT",

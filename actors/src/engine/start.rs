@@ -9,6 +9,8 @@ use crate::node::SupervisedNode;
 use crate::ownership::Shell;
 use crate::partition_handle::PartitionHandle;
 use crate::peers;
+use crate::presence::Presence;
+use crate::readiness::Readiness;
 use crate::recommender::{Recommender, Sources};
 use crate::remediations::Remediations;
 use crate::router::Router;
@@ -50,6 +52,7 @@ impl Engine {
             Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
         let catalogue: Arc<SharedCatalogue> = Arc::default();
         let log_at_start = log_ends(&ports).await?;
+        let committed_at_start = committed(&ports).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let patience = Duration::from_millis(settings.catalogue_wait_ms);
         follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience).await?;
@@ -69,7 +72,9 @@ impl Engine {
         let node = node_id(&settings);
         // On a thread of their own: an actor that blocks its thread does not block who watches it.
         let supervision = EventLoop::new(threads);
+        let presence = Arc::new(Presence::new(settings.lease_ms.max(1)));
         let shell = Shell {
+            presence: presence.clone(),
             ports: ports.clone(),
             settings: settings.clone(),
             node: node.clone(),
@@ -94,7 +99,7 @@ impl Engine {
         learning.spawn(solver.run());
         supervision.spawn(sweep(supervised.clone()));
         let event_loops = vec![owning, supervision, learning];
-        let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings);
+        let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let sources = Sources {
             aggregates: aggregates.clone(),
@@ -117,8 +122,7 @@ impl Engine {
             event_loops,
             supervised,
             stopping,
-            ready: AtomicBool::new(false),
-            log_at_start,
+            readiness: Readiness::new(log_at_start, committed_at_start),
         };
         let engine = Self { inner: Arc::new(inner) };
         actix_rt::spawn(engine.clone().watch_log());
@@ -145,6 +149,12 @@ async fn log_ends(ports: &Ports) -> Result<Vec<Position>, PortError> {
         ends.push(ports.log.bounds(PartitionId(partition)).await?.last);
     }
     Ok(ends)
+}
+
+/// The position up to which each partition's state is committed.
+async fn committed(ports: &Ports) -> Result<Vec<Position>, PortError> {
+    let partitions = (0..ports.log.partitions()).map(PartitionId);
+    futures_util::future::try_join_all(partitions.map(|partition| ports.store.position(partition))).await
 }
 
 /// Lets threads go that were left behind and have come back.

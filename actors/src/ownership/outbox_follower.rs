@@ -1,28 +1,40 @@
 //! Learns what other nodes commit: from the outbox, as far as they announced it, each delta once by its
-//! position.
+//! position. Now and then it asks the store how far the partitions are, so that nothing stays unknown when the registry
+//! says nothing.
 
 use crate::aggregates_actor::{AggregatesActor, CatchUp};
 use actix::Addr;
 use nearline_model::{Aggregates, PartitionId, Position};
+use nearline_ports::StateStore;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
+
+/// Time between two looks at how far partitions are in the store: at least, and for each of them.
+const LEAST_ROUND: Duration = Duration::from_secs(2);
+const ROUND_PER_PARTITION: Duration = Duration::from_millis(30);
 
 /// The one who learns.
 pub(super) struct OutboxFollower {
     wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>>,
     news: Arc<Notify>,
     sums: Arc<RwLock<Aggregates>>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl OutboxFollower {
-    pub(super) fn start(aggregates: Addr<AggregatesActor>, sums: Arc<RwLock<Aggregates>>) -> Self {
+    pub(super) fn start(
+        aggregates: Addr<AggregatesActor>,
+        sums: Arc<RwLock<Aggregates>>,
+        store: Arc<dyn StateStore>,
+        partitions: u16,
+    ) -> Self {
         let wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>> = Arc::default();
         let news = Arc::new(Notify::new());
         let (to_learn, told) = (wanted.clone(), news.clone());
-        let task = actix_rt::spawn(async move {
+        let learning = actix_rt::spawn(async move {
             loop {
                 told.notified().await;
                 loop {
@@ -39,7 +51,8 @@ impl OutboxFollower {
                 }
             }
         });
-        Self { wanted, news, sums, task }
+        let asking = actix_rt::spawn(ask(store, partitions, sums.clone(), wanted.clone(), news.clone()));
+        Self { wanted, news, sums, tasks: [learning, asking] }
     }
 
     /// Another node has committed up to there.
@@ -60,6 +73,32 @@ impl OutboxFollower {
 
 impl Drop for OutboxFollower {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Asks the store how far each partition is, and wants to learn what the sums do not know of it.
+async fn ask(
+    store: Arc<dyn StateStore>,
+    partitions: u16,
+    sums: Arc<RwLock<Aggregates>>,
+    wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>>,
+    news: Arc<Notify>,
+) {
+    let round = LEAST_ROUND.max(ROUND_PER_PARTITION * u32::from(partitions));
+    loop {
+        tokio::time::sleep(round).await;
+        for partition in (0..partitions).map(PartitionId) {
+            // Without an answer now there is another round.
+            let Ok(position) = store.position(partition).await else { break };
+            if sums.read().position(partition) < position {
+                wanted
+                    .lock()
+                    .entry(partition)
+                    .and_modify(|up_to| *up_to = position.max(*up_to))
+                    .or_insert(position);
+                news.notify_one();
+            }
+        }
     }
 }

@@ -72,7 +72,7 @@ pub struct EmbeddedSettings {
     pub duplicate_window_seconds: u64,
     /// How many event ids the log remembers at most.
     pub duplicate_window_ids: usize,
-    /// How many of the newest events the log keeps; 0 keeps all. What the store has not committed is
+    /// How many of the newest events the log keeps, in equal parts for the partitions; 0 keeps all. What the store has not committed is
     /// kept whatever its age.
     pub retention_events: u64,
 }

@@ -27,6 +27,27 @@ impl std::fmt::Display for PartitionId {
     }
 }
 
+/// The position of a partition's record number `sequence` (from 1 on), in a log of `partitions`: no two records of a log
+/// have the same position, and each partition's are dense, in steps of the number of partitions.
+///
+/// ```
+/// use nearline_model::PartitionId;
+/// use nearline_model::identifier::{position_of, sequence_of};
+/// assert_eq!(position_of(3, PartitionId(1), 4), 10);
+/// assert_eq!(sequence_of(10, PartitionId(1), 4), Some(3));
+/// assert_eq!(sequence_of(9, PartitionId(1), 4), None);
+/// ```
+pub fn position_of(sequence: u64, partition: PartitionId, partitions: u16) -> Position {
+    (sequence - 1) * u64::from(partitions.max(1)) + u64::from(partition.0) + 1
+}
+
+/// The number of the partition's record at `position`; `None`: no record of the partition is there.
+pub fn sequence_of(position: Position, partition: PartitionId, partitions: u16) -> Option<u64> {
+    let behind = position.checked_sub(u64::from(partition.0) + 1)?;
+    let step = u64::from(partitions.max(1));
+    behind.is_multiple_of(step).then(|| behind / step + 1)
+}
+
 const ID_BYTE: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

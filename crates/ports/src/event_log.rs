@@ -37,7 +37,9 @@ pub struct LogBounds {
     pub last: Position,
 }
 
-/// An ordered, durable log in partitions. Positions start at 1 and grow within each partition.
+/// An ordered, durable log in partitions. Positions grow within each partition, and no two
+/// records have the same: a partition's first record is at its number plus 1, each further one as many on as there are
+/// partitions ([`position_of`](nearline_model::identifier::position_of)).
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Number of partitions.
@@ -45,6 +47,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Which log it is: given at random when it was made, and its own for good. Positions mean nothing in another log.
     fn identity(&self) -> &str;
+
+    /// Proves that appends would be taken, without one. Where that needs no proof, there is none.
+    async fn prove(&self) -> Result<(), PortError> {
+        Ok(())
+    }
 
     /// Appends events in order; answers when they are acknowledged, one outcome per event, in order.
     /// The partition is `nearline_model::identifier::partition_of(member)`.

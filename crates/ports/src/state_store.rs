@@ -55,6 +55,11 @@ pub trait StateStore: Send + Sync + 'static {
     /// The log that the state of a partition was folded from; `None`: none yet, or by a version that did not keep it.
     async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError>;
 
+    /// Proves that commits would be taken, without one. Where that needs no proof, there is none.
+    async fn prove(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Position that the stored state of a partition reflects, without taking it over; 0: nothing is stored.
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError>;
 

@@ -3,6 +3,7 @@
 use crate::bed::{Bed, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
 use nearline_model::PartitionId;
+use nearline_model::identifier::sequence_of;
 use nearline_servers::RedisServer;
 use std::path::Path;
 use std::time::Instant;
@@ -149,7 +150,9 @@ async fn purge_up_to(bed: &Bed, position: impl Fn(usize) -> u64) {
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("connected"));
     for partition in (0..bed.ports.log.partitions()).map(PartitionId) {
         let stream = jetstream.get_stream(format!("EVENTS_{partition}")).await.expect("the stream");
-        stream.purge().sequence(position(usize::from(partition.0)) + 1).await.expect("purged");
+        let position = position(usize::from(partition.0));
+        let last = sequence_of(position, partition, bed.ports.log.partitions()).expect("its own");
+        stream.purge().sequence(last + 1).await.expect("purged");
     }
 }
 
@@ -185,7 +188,8 @@ fn a_log_purged_beyond_what_is_committed_is_told_and_never_passed_over() {
         let before: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
         engine.stop().await;
         bed.append(audience_events(2_000, 100, 52)).await;
-        purge_up_to(&bed, |partition| before[partition] + 10).await;
+        let partitions = u64::from(bed.ports.log.partitions());
+        purge_up_to(&bed, |partition| before[partition] + 10 * partitions).await;
 
         let engine = Engine::start(bed.ports.clone(), settings()).await.expect("the engine starts");
         let tells = |failure: &Option<String>| {

@@ -66,14 +66,11 @@ impl DuplicateWindow {
         }
     }
 
-    /// Forgets all ids of events at `position` or later: they were not stored after all.
-    pub(super) fn forget_from(&mut self, position: Position) {
-        while let Some((_, id)) = self.order.back() {
-            if self.places.get(id).is_none_or(|(_, at)| *at < position) {
-                break;
-            }
-            self.places.remove(id);
-            self.order.pop_back();
+    /// Forgets the `count` ids remembered last: their events were not stored after all.
+    pub(super) fn forget_newest(&mut self, count: usize) {
+        let kept = self.order.len().saturating_sub(count);
+        for (_, id) in self.order.drain(kept..) {
+            self.places.remove(&id);
         }
     }
 
@@ -109,7 +106,7 @@ mod tests {
         for position in 1..=4_u64 {
             window.remember(hash_of("ada", &position.to_string()), P0, position, 0);
         }
-        window.forget_from(3);
+        window.forget_newest(2);
         assert_eq!(window.place(hash_of("ada", "2")), Some((P0, 2)));
         assert_eq!(window.place(hash_of("ada", "3")), None);
         assert_eq!(window.place(hash_of("ada", "4")), None);

@@ -10,7 +10,7 @@ use super::log_retention::LogRetention;
 use super::log_writer::{AppendRequest, LogWriter, PreparedEvent, now_ms};
 use super::state_files::CommittedPositions;
 use async_trait::async_trait;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{partition_of, position_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Appends that wait for the writer at most; more wait for their turn to queue.
 const QUEUED_REQUESTS: usize = 1_024;
 
-/// The log in a directory. Positions are 1, 2, 3… over all partitions.
+/// The log in a directory.
 pub struct EmbeddedLog {
     requests: Option<mpsc::Sender<AppendRequest>>,
     stop_retention: Option<std::sync::mpsc::Sender<()>>,
@@ -41,7 +41,11 @@ impl EmbeddedLog {
         let last_ms = files.recover(&mut window, now_ms())?;
         // Without syncs a power cut can take the log's end but leave state that has seen it: the places
         // of what was lost are not given out again.
-        let next = files.last().max(committed.last()) + 1;
+        let partitions = settings.partitions;
+        let next = (0..partitions).map(PartitionId).map(|partition| {
+            let last = files.last(partition).max(committed.of(partition));
+            first_behind(last, partition, partitions)
+        });
         let (requests, receiver) = mpsc::channel(QUEUED_REQUESTS);
         let mut log = Self {
             requests: Some(requests),
@@ -49,7 +53,7 @@ impl EmbeddedLog {
             threads: Vec::new(),
             files: files.clone(),
         };
-        let writer = LogWriter::new(files.clone(), window, settings.sync.mode(), last_ms, next);
+        let writer = LogWriter::new(files.clone(), window, settings.sync.mode(), last_ms, next.collect());
         log.spawn("nearline-log", move || writer.run(receiver))?;
         if settings.retention_events > 0 {
             let (stop, stopped) = std::sync::mpsc::channel();
@@ -135,5 +139,26 @@ impl EventLog for EmbeddedLog {
         let last = *log.last.borrow();
         // The writer sets `first` before `last`; the other way round would show an end without a beginning.
         Ok(LogBounds { first: if last == 0 { 0 } else { log.first.load(Ordering::Acquire) }, last })
+    }
+}
+
+/// The first position of the partition behind `last`, which may be none of its own: earlier versions gave positions out
+/// in one sequence over all partitions.
+fn first_behind(last: Position, partition: PartitionId, partitions: u16) -> Position {
+    let behind = (last + 1).saturating_sub(u64::from(partition.0) + 1);
+    position_of(behind.div_ceil(u64::from(partitions)) + 1, partition, partitions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_position_is_the_partitions_own_whatever_was_last() {
+        for (last, partition, expected) in
+            [(0, 0, 1), (0, 3, 4), (1, 0, 5), (2, 0, 5), (4, 0, 5), (5, 0, 9), (7, 3, 8), (8, 3, 12)]
+        {
+            assert_eq!(first_behind(last, PartitionId(partition), 4), expected, "{last} {partition}");
+        }
     }
 }

@@ -90,9 +90,9 @@ impl LogFiles {
             .ok_or_else(|| PortError::Misconfigured(format!("{} has no partition {partition}", self.what)))
     }
 
-    /// Position of the last record of all partitions; 0 if there is none.
-    pub(super) fn last(&self) -> Position {
-        self.partitions.iter().map(|log| *log.last.borrow()).max().unwrap_or(0)
+    /// Position of a partition's last record; 0 if there is none.
+    pub(super) fn last(&self, partition: PartitionId) -> Position {
+        self.partitions.get(usize::from(partition.0)).map_or(0, |log| *log.last.borrow())
     }
 
     /// The record at `position`, if it is there.
@@ -226,12 +226,12 @@ fn identity(what: &str, database: &Database) -> Result<String, PortError> {
     Ok(identity)
 }
 
-/// A record found at the tail, ordered by position.
+/// A record found at the tail, ordered by time.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Recovered {
+    log_ms: i64,
     position: Position,
     partition: PartitionId,
-    log_ms: i64,
     id: IdHash,
 }
 

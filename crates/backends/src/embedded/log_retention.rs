@@ -33,10 +33,10 @@ impl LogRetention {
     }
 
     fn trim(&self) -> Result<u64, PortError> {
-        // Positions are one dense sequence, so the newest N events are the last N positions.
-        let limit = self.files.last().saturating_sub(self.kept_events);
         let mut removed = 0;
         for partition in (0..self.files.partitions.len() as u16).map(PartitionId) {
+            // Positions of a partition lie as far apart as there are partitions: so many events, in equal parts.
+            let limit = self.files.last(partition).saturating_sub(self.kept_events);
             removed += self.files.trim(partition, limit.min(self.committed.of(partition)))?;
         }
         Ok(removed)

@@ -40,7 +40,10 @@ pub(super) struct LogWriter {
     window: DuplicateWindow,
     persist: PersistMode,
     last_ms: i64,
-    next: Position,
+    /// Position of each partition's next record.
+    next: Vec<Position>,
+    /// Events of the group that were given a place.
+    placed: usize,
     /// What of the group is being put together, by partition; its records that are; and the partitions
     /// that have any.
     blocks: Vec<BlockBuilder>,
@@ -49,17 +52,17 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    /// A writer whose first record is at `next` and not earlier than `last_ms`.
+    /// A writer whose first record of each partition is at its `next` and not earlier than `last_ms`.
     pub(super) fn new(
         files: Arc<LogFiles>,
         window: DuplicateWindow,
         persist: PersistMode,
         last_ms: i64,
-        next: Position,
+        next: Vec<Position>,
     ) -> Self {
         let fresh = files.partitions.iter().map(|_| Vec::new()).collect();
         let blocks = files.partitions.iter().map(|_| BlockBuilder::default()).collect();
-        Self { files, window, persist, last_ms, next, blocks, fresh, touched: Vec::new() }
+        Self { files, window, persist, last_ms, next, placed: 0, blocks, fresh, touched: Vec::new() }
     }
 
     /// Writes until there is nobody left to append.
@@ -77,7 +80,8 @@ impl LogWriter {
     }
 
     fn write(&mut self, group: Vec<AppendRequest>, events: usize) {
-        let first = self.next;
+        let first = self.next.clone();
+        self.placed = 0;
         self.last_ms = self.last_ms.max(now_ms());
         self.window.expire(self.last_ms);
         let mut batch =
@@ -96,14 +100,16 @@ impl LogWriter {
             Err(error) => {
                 let error = storage(&self.files.what, error);
                 tracing::error!(%error, events, "appending failed");
-                self.window.forget_from(first);
+                self.window.forget_newest(self.placed);
                 for partition in self.touched.drain(..) {
                     self.blocks[usize::from(partition.0)].clear();
                     self.fresh[usize::from(partition.0)].clear();
                 }
                 for outcome in outcomes.iter_mut().flat_map(|(_, outcome): &mut (_, Vec<_>)| outcome) {
                     // A duplicate of an event stored earlier stands.
-                    if outcome.as_ref().is_ok_and(|appended: &Appended| appended.position >= first) {
+                    let is_new =
+                        |appended: &Appended| appended.position >= first[usize::from(appended.partition.0)];
+                    if outcome.as_ref().is_ok_and(is_new) {
                         *outcome = Err(error.clone());
                     }
                 }
@@ -121,9 +127,10 @@ impl LogWriter {
             return Ok(Appended { partition, position, duplicate: true });
         }
         let PreparedEvent { id, partition, payload } = event;
-        let position = self.next;
-        self.next += 1;
         let at = usize::from(partition.0);
+        let position = self.next[at];
+        self.next[at] += self.next.len() as Position;
+        self.placed += 1;
         if self.blocks[at].is_empty() && self.fresh[at].is_empty() {
             self.touched.push(partition);
         }

@@ -28,11 +28,6 @@ impl CommittedPositions {
             committed.store(position, Ordering::Release);
         }
     }
-
-    /// The highest of all.
-    pub(super) fn last(&self) -> Position {
-        self.0.iter().map(|position| position.load(Ordering::Acquire)).max().unwrap_or(0)
-    }
 }
 
 /// The state's files, and what is in memory of them.

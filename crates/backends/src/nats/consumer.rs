@@ -31,7 +31,8 @@ pub(super) struct Delivered {
 /// Where a message stands, as its reply subject tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) position: u64,
+    /// Its number in the stream.
+    pub(super) sequence: u64,
     pub(super) consumer_sequence: u64,
     pub(super) log_nanos: i64,
     /// Messages behind this one that are not yet delivered.
@@ -39,7 +40,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<position>.<sequence>.<nanos>.<pending>`, or the
+    /// Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<nanos>.<pending>`, or the
     /// form with domain and account before the stream (and more behind).
     fn parse(reply: &str) -> Option<Self> {
         let tokens = reply.bytes().filter(|byte| *byte == b'.').count() + 1;
@@ -50,7 +51,7 @@ impl Place {
         };
         let mut rest = reply.strip_prefix("$JS.ACK.")?.split('.').skip(skip - 2);
         Some(Self {
-            position: rest.next()?.parse().ok()?,
+            sequence: rest.next()?.parse().ok()?,
             consumer_sequence: rest.next()?.parse().ok()?,
             log_nanos: rest.next()?.parse().ok()?,
             pending: rest.next()?.parse().ok()?,
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn place_is_read_from_every_form_of_reply() {
         let place =
-            Place { position: 42, consumer_sequence: 7, log_nanos: 1_700_000_000_000_000_123, pending: 5 };
+            Place { sequence: 42, consumer_sequence: 7, log_nanos: 1_700_000_000_000_000_123, pending: 5 };
         for reply in [
             "$JS.ACK.EVENTS.c1.1.42.7.1700000000000000123.5",
             "$JS.ACK.hub.ACC.EVENTS.c1.1.42.7.1700000000000000123.5",

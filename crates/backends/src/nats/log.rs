@@ -1,14 +1,15 @@
-//! The log of events: a JetStream stream for each partition, whose positions are dense.
+//! The log of events: a JetStream stream for each partition. The number of a message is the number of the record, from
+//! which its position follows.
 
 use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
-use super::streams::{self, FIRST, FOLLOWS, check_config, own_subject, stream_of};
+use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::stream::{Info, RawMessageErrorKind};
 use async_trait::async_trait;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{partition_of, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use std::sync::Arc;
@@ -55,41 +56,46 @@ impl NatsLog {
         Ok(stream.cached_info().clone())
     }
 
-    /// The position behind `after`. Refuses to read on where the stream is not what it was, where records behind
+    /// The sequence number behind `after`. Refuses to read on where the stream is not what it was, where records behind
     /// `after` are gone, and where the log ends before it.
-    async fn position_behind(&self, partition: PartitionId, after: Position) -> Result<Position, PortError> {
+    async fn sequence_behind(&self, partition: PartitionId, after: Position) -> Result<u64, PortError> {
         let mut info = self.info(partition).await?;
-        if after > info.state.last_sequence && info.config.num_replicas > 1 {
+        let read = sequence_of(after, partition, self.partitions());
+        if read.is_some_and(|read| read > info.state.last_sequence) && info.config.num_replicas > 1 {
             tokio::time::sleep(SECOND_LOOK).await;
             info = self.info(partition).await?;
         }
         check_config(&self.links.settings, partition, &self.identity, &info.config)?;
-        let number = |key: &str| info.config.metadata.get(key).and_then(|text| text.parse::<Position>().ok());
-        let went_on = number(FIRST).filter(|_| number(FOLLOWS) == Some(after));
-        let next = went_on.unwrap_or(after + 1);
+        let name = &info.config.name;
+        let number = |key: &str| info.config.metadata.get(key).and_then(|text| text.parse::<u64>().ok());
         // An empty stream says it begins behind its end, or, when it is new, at 0.
         let (first, last) = (info.state.first_sequence.max(1), info.state.last_sequence);
-        if after > last {
-            return Err(damaged(
-                &info.config.name,
-                format!(
-                    "it ends at position {last}, but partition {partition} was read up to {after}: acknowledged events \
-                     are gone, and new ones up to {after} would be taken for read; restore the stream from a backup, \
-                     or remove the partition's stored state to fold what is there"
-                ),
-            ));
-        }
+        let next = match (number(FIRST).filter(|_| number(FOLLOWS) == Some(after)), read) {
+            (Some(next), _) => next,
+            (None, _) if after == 0 => 1,
+            (None, Some(read)) if read <= last => read + 1,
+            _ => {
+                return Err(damaged(
+                    name,
+                    format!(
+                        "it ends with message {last}, but partition {partition} was read up to position {after}: \
+                         acknowledged events are gone, and new ones would be taken for read; restore the stream from a \
+                         backup, or remove the partition's stored state to fold what is there"
+                    ),
+                ));
+            }
+        };
         if first <= next {
             return Ok(next);
         }
         if after == 0 {
             tracing::warn!(
-                %partition, stream = %info.config.name, first,
-                "the stream no longer holds its beginning; reading from its first position"
+                %partition, stream = %name, first,
+                "the stream no longer holds its beginning; reading from its first message"
             );
             return Ok(first);
         }
-        Err(gap(&info.config.name, partition, after, next, first))
+        Err(gap(name, partition, next, first))
     }
 }
 
@@ -97,14 +103,16 @@ fn damaged(stream: &str, detail: String) -> PortError {
     PortError::Damaged { what: format!("stream {stream}"), detail }
 }
 
-fn gap(stream: &str, partition: PartitionId, after: Position, next: Position, found: Position) -> PortError {
+/// Messages from `next` on, up to the one before `found`, are gone.
+fn gap(stream: &str, partition: PartitionId, next: u64, found: u64) -> PortError {
     damaged(
         stream,
         format!(
-            "positions {next} to {} are gone from the log before they were read: partition {partition} was read up to \
-             {after}; restore the stream, or remove the partition's stored state to fold what is left; keep the log \
+            "messages {next} to {} are gone from the log before they were read: partition {partition} was read up to \
+             message {}; restore the stream, or remove the partition's stored state to fold what is left; keep the log \
              longer (max_bytes, max_age_seconds), and remove no messages from it",
-            found - 1
+            found - 1,
+            next - 1
         ),
     )
 }
@@ -117,6 +125,18 @@ impl EventLog for NatsLog {
 
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    async fn prove(&self) -> Result<(), PortError> {
+        self.check_again().await?;
+        let subject = own_subject(&self.links.settings, PartitionId(0), &self.identity);
+        match streams::route(&self.links, subject).await? {
+            Route::Stream(_) => Ok(()),
+            Route::Nowhere => {
+                Err(self.links.unavailable("proving that the log takes events", "it is gone, or another one"))
+            }
+            Route::Unknown => Err(self.links.unavailable("proving that the log takes events", "no answer")),
+        }
     }
 
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
@@ -139,7 +159,8 @@ impl EventLog for NatsLog {
         });
         let acks = self.publisher.publish(outgoing.collect()).await;
         let appended = acks.into_iter().zip(partitions).map(|(ack, partition)| {
-            ack.map(|ack| Appended { partition, position: ack.sequence, duplicate: ack.duplicate })
+            let position = |sequence| position_of(sequence, partition, self.partitions());
+            ack.map(|ack| Appended { partition, position: position(ack.sequence), duplicate: ack.duplicate })
         });
         appended.collect()
     }
@@ -149,11 +170,12 @@ impl EventLog for NatsLog {
         partition: PartitionId,
         after: Position,
     ) -> Result<Box<dyn LogReader>, PortError> {
-        let next = self.position_behind(partition, after).await?;
+        let next = self.sequence_behind(partition, after).await?;
         let deliver = DeliverPolicy::ByStartSequence { start_sequence: next };
         let stream = stream_of(&self.links.settings, partition);
         let consumer = StreamConsumer::open(&self.links, &stream, None, deliver).await?;
-        Ok(Box::new(NatsReader { consumer, taken: Vec::new(), stream, partition, after, next }))
+        let partitions = self.partitions();
+        Ok(Box::new(NatsReader { consumer, taken: Vec::new(), stream, partition, partitions, next }))
     }
 
     async fn record(
@@ -161,15 +183,13 @@ impl EventLog for NatsLog {
         partition: PartitionId,
         position: Position,
     ) -> Result<Option<LogRecord>, PortError> {
-        if position == 0 {
-            return Ok(None);
-        }
+        let Some(sequence) = sequence_of(position, partition, self.partitions()) else { return Ok(None) };
         let failed =
             |error: &dyn std::fmt::Display| self.links.unavailable("reading a record of the log", error);
         let stream =
             self.links.main().jetstream.get_stream_no_info(stream_of(&self.links.settings, partition)).await;
         let stream = stream.map_err(|error| failed(&error))?;
-        match stream.get_raw_message(position).await {
+        match stream.get_raw_message(sequence).await {
             Ok(message) => Ok(Some(LogRecord {
                 position,
                 log_ms: i64::try_from(message.time.unix_timestamp_nanos().div_euclid(1_000_000))
@@ -186,7 +206,8 @@ impl EventLog for NatsLog {
         if state.messages == 0 {
             return Ok(LogBounds::default());
         }
-        Ok(LogBounds { first: state.first_sequence, last: state.last_sequence })
+        let position = |sequence| position_of(sequence, partition, self.partitions());
+        Ok(LogBounds { first: position(state.first_sequence), last: position(state.last_sequence) })
     }
 }
 
@@ -197,10 +218,9 @@ struct NatsReader {
     taken: Vec<Delivered>,
     stream: String,
     partition: PartitionId,
-    /// Position of the last record given.
-    after: Position,
-    /// Position that the next one must have: a consumer goes on behind what was removed meanwhile and says nothing.
-    next: Position,
+    partitions: u16,
+    /// Number that the next record must have: a consumer goes on behind what was removed meanwhile and says nothing.
+    next: u64,
 }
 
 #[async_trait]
@@ -211,17 +231,15 @@ impl LogReader for NatsReader {
         }
         // No await from here on.
         let following =
-            (self.next..).zip(&self.taken).take_while(|(next, taken)| taken.place.position == *next);
+            (self.next..).zip(&self.taken).take_while(|(next, taken)| taken.place.sequence == *next);
         let count = following.count().min(max_records.max(1));
         if let (0, Some(found)) = (count, self.taken.first()) {
-            return Err(gap(&self.stream, self.partition, self.after, self.next, found.place.position));
+            return Err(gap(&self.stream, self.partition, self.next, found.place.sequence));
         }
         let batch: Vec<Delivered> = self.taken.drain(..count).collect();
-        if let Some(last) = batch.last() {
-            (self.after, self.next) = (last.place.position, last.place.position + 1);
-        }
+        self.next += count as u64;
         let records = batch.into_iter().map(|delivered| LogRecord {
-            position: delivered.place.position,
+            position: position_of(delivered.place.sequence, self.partition, self.partitions),
             log_ms: delivered.place.log_nanos.div_euclid(1_000_000),
             payload: delivered.message.payload,
         });

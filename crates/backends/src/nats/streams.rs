@@ -4,6 +4,7 @@ mod check;
 mod ingress;
 mod log;
 
+pub(super) use ingress::{Route, route};
 pub(super) use log::{FIRST, FOLLOWS, check_config, own_subject, stream_of};
 
 use super::NatsSettings;

@@ -86,6 +86,10 @@ return {0, position}
     )
 });
 
+/// Keys: proof. Arguments: milliseconds that it stays.
+pub(super) static PROVE: LazyLock<Script> =
+    LazyLock::new(|| Script::new("redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])\nreturn 1\n"));
+
 /// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored.
 pub(super) static SAVE_AGGREGATES: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

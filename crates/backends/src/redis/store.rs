@@ -11,6 +11,8 @@ use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, State
 use redis::{Cmd, cmd};
 use std::sync::Arc;
 
+/// Milliseconds that a proof of being able to write stays.
+const PROOF_MS: u64 = 60_000;
 const SYMBOLS_PER_READ: usize = 50_000;
 const MEMBERS_PER_SCAN: usize = 1_000;
 
@@ -87,6 +89,19 @@ impl StateStore for RedisStore {
             symbols: self.first_symbols(partition, count).await?,
             settings: kept,
         })
+    }
+
+    async fn prove(&self) -> Result<(), PortError> {
+        // The first and the last partition: in a Redis Cluster, two masters as likely as not.
+        for partition in [0, self.partitions.saturating_sub(1)] {
+            let key = self.key(PartitionId(partition), "proof");
+            let fill = move |command: &mut Cmd| {
+                command.arg(1).arg(&key).arg(PROOF_MS);
+            };
+            let _written: i64 =
+                self.connections.run_script("proving that it takes writes", &scripts::PROVE, fill).await?;
+        }
+        Ok(())
     }
 
     async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {

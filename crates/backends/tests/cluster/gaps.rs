@@ -3,12 +3,26 @@
 use crate::{PARTITIONS, append, connect, events, open, read_to, settings, soon, stock_client};
 use async_nats::jetstream::stream::Stream;
 use nearline_backends::nats::NatsSettings;
-use nearline_model::PartitionId;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{partition_of, position_of, sequence_of};
+use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{EventLog, NewEvent, PortError};
 use nearline_servers::NatsServer;
 
 const P0: PartitionId = PartitionId(0);
+
+fn position(number: u64, partition: PartitionId) -> Position {
+    position_of(number, partition, PARTITIONS)
+}
+
+/// Position of the record of this number in partition 0.
+fn at(number: u64) -> Position {
+    position(number, P0)
+}
+
+/// Numbers of the records in partition 0.
+fn numbers(records: &[LogRecord]) -> Vec<u64> {
+    records.iter().map(|record| sequence_of(record.position, P0, PARTITIONS).expect("its own")).collect()
+}
 
 fn damage<T>(outcome: Result<T, PortError>) -> String {
     match outcome.map(|_| ()) {
@@ -33,8 +47,10 @@ async fn positions_of_a_partition_are_dense() {
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
     let appended = append(&log, events("e", 200)).await;
-    let of_p0 = appended.iter().filter(|one| one.partition == P0).map(|one| one.position);
-    assert!(of_p0.eq(1..=log.bounds(P0).await.expect("bounds").last));
+    for partition in (0..PARTITIONS).map(PartitionId) {
+        let of_it = appended.iter().filter(|one| one.partition == partition);
+        assert!(of_it.enumerate().all(|(at, one)| one.position == position(at as u64 + 1, partition)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,13 +59,13 @@ async fn a_reader_behind_the_retained_log_is_refused_with_the_missing_positions(
     let log = connect(&nats).await;
     append(&log, of_p0("e", 100)).await;
     stream_of_p0(&nats).await.purge().sequence(51).await.expect("trimmed");
-    let text = damage(log.open_reader(P0, 10).await);
-    assert!(text.contains("positions 11 to 50 are gone") && text.contains("read up to 10"), "{text}");
-    damage(log.open_reader(P0, 49).await);
+    let text = damage(log.open_reader(P0, at(10)).await);
+    assert!(text.contains("messages 11 to 50 are gone") && text.contains("read up to message 10"), "{text}");
+    damage(log.open_reader(P0, at(49)).await);
     // Without a stored position there is nothing to go on from: what is left is read.
-    for (after, first) in [(50, 51), (70, 71), (0, 51)] {
-        let records = read_to(open(&log, P0, after).await.as_mut(), 100).await;
-        assert!(records.iter().map(|record| record.position).eq(first..=100), "{after}");
+    for (after, first) in [(at(50), 51), (at(70), 71), (0, 51)] {
+        let records = read_to(open(&log, P0, after).await.as_mut(), at(100)).await;
+        assert!(numbers(&records).into_iter().eq(first..=100), "{after}");
     }
 }
 
@@ -59,11 +75,11 @@ async fn an_emptied_log_is_a_gap_only_for_those_who_have_not_read_it() {
     let log = connect(&nats).await;
     append(&log, of_p0("e", 100)).await;
     stream_of_p0(&nats).await.purge().await.expect("emptied");
-    assert!(damage(log.open_reader(P0, 99).await).contains("positions 100 to 100 are gone"));
-    let mut reader = open(&log, P0, 100).await;
+    assert!(damage(log.open_reader(P0, at(99)).await).contains("messages 100 to 100 are gone"));
+    let mut reader = open(&log, P0, at(100)).await;
     append(&log, of_p0("more", 20)).await;
-    let records = read_to(reader.as_mut(), 120).await;
-    assert!(records.iter().map(|record| record.position).eq(101..=120));
+    let records = read_to(reader.as_mut(), at(120)).await;
+    assert!(numbers(&records).into_iter().eq(101..=120));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,21 +97,21 @@ async fn what_other_partitions_lose_is_no_gap_in_a_quiet_one() {
     }
     // All of it has been read, and it was emptied since: nothing is missing, and what comes next is read.
     stream_of_p0(&nats).await.purge().await.expect("emptied");
-    let mut reader = open(&log, P0, 10).await;
+    let mut reader = open(&log, P0, at(10)).await;
     append(&log, of_p0("more", 5)).await;
-    let records = read_to(reader.as_mut(), 15).await;
-    assert!(records.iter().map(|record| record.position).eq(11..=15));
+    let records = read_to(reader.as_mut(), at(15)).await;
+    assert!(numbers(&records).into_iter().eq(11..=15));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_ends_before_what_was_read_is_refused() {
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
-    let text = damage(log.open_reader(P0, 7).await);
-    assert!(text.contains("ends at position 0") && text.contains("read up to 7"), "{text}");
+    let text = damage(log.open_reader(P0, at(7)).await);
+    assert!(text.contains("ends with message 0") && text.contains("read up to position 25"), "{text}");
     append(&log, of_p0("e", 10)).await;
-    damage(log.open_reader(P0, 11).await);
-    open(&log, P0, 10).await;
+    damage(log.open_reader(P0, at(11)).await);
+    open(&log, P0, at(10)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,13 +124,13 @@ async fn a_message_removed_from_the_middle_is_noticed() {
     let mut read = Vec::new();
     let ended = loop {
         match soon("records", reader.next_batch(64)).await {
-            Ok(batch) => read.extend(batch.iter().map(|record| record.position)),
+            Ok(batch) => read.extend(numbers(&batch)),
             Err(error) => break error,
         }
     };
     assert!(read.iter().copied().eq(1..20), "{read:?}");
     let text = damage::<()>(Err(ended));
-    assert!(text.contains("positions 20 to 20 are gone") && text.contains("read up to 19"), "{text}");
+    assert!(text.contains("messages 20 to 20 are gone") && text.contains("read up to message 19"), "{text}");
 }
 
 /// Reads 10 records with a window of four, as an actor that cannot take more; then `meanwhile` happens; then reads on
@@ -129,13 +145,14 @@ async fn read_in_two_goes(
     let mut read: Vec<u64> = Vec::new();
     while read.len() < 10 {
         let batch = soon("records", reader.next_batch(1)).await.expect("a batch");
-        read.extend(batch.iter().map(|record| record.position));
+        read.extend(numbers(&batch));
     }
     meanwhile(*read.last().expect("some")).await;
     let last = log.bounds(P0).await.expect("bounds").last;
+    let last = sequence_of(last, P0, PARTITIONS).expect("its own");
     while *read.last().expect("some") < last {
         match soon("records", reader.next_batch(1)).await {
-            Ok(batch) => read.extend(batch.iter().map(|record| record.position)),
+            Ok(batch) => read.extend(numbers(&batch)),
             Err(error) => return (read, Err(error)),
         }
     }
@@ -157,7 +174,7 @@ async fn an_open_reader_tells_when_what_it_has_not_read_is_purged() {
     let before = *read.last().expect("some");
     assert!(read.iter().copied().eq(1..=before) && before < 151, "{read:?}");
     let told = damage(ended);
-    assert!(told.contains(&format!("positions {} to 150 are gone", before + 1)), "{told}");
+    assert!(told.contains(&format!("messages {} to 150 are gone", before + 1)), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

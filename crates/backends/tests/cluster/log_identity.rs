@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{
 };
 use nearline_backends::nats::{Followed, NatsSettings, connect_following};
 use nearline_model::PartitionId;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{partition_of, position_of};
 use nearline_ports::{EventLog, PortError};
 use nearline_servers::NatsServer;
 use std::time::Instant;
@@ -38,7 +38,7 @@ async fn a_log_made_anew_takes_nothing_from_a_node_that_knows_the_old_one() {
     for outcome in old.append(events("lost?", 40)).await {
         assert!(outcome.expect_err("not accepted").is_transient());
     }
-    match old.open_reader(P0, 3).await.map(|_| ()) {
+    match old.open_reader(P0, position_of(3, P0, PARTITIONS)).await.map(|_| ()) {
         Err(error @ PortError::Damaged { .. }) => {
             let text = error.to_string();
             assert!(text.contains(old.identity()) && text.contains(new.identity()), "{text}");
@@ -54,7 +54,7 @@ async fn a_log_that_a_store_has_folded_is_not_made_anew() {
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
     append(&log, events("e", 40)).await;
-    let followed = Followed { identity: Some(log.identity().to_owned()), positions: vec![5; 4] };
+    let followed = Followed { identity: Some(log.identity().to_owned()), positions: vec![1, 2, 3, 4] };
     connect_following(settings(&nats), followed.clone()).await.expect("it is there");
     let client = stock_client(&nats).await;
     client.delete_stream("EVENTS_p02").await.expect("removed");
@@ -135,7 +135,7 @@ async fn a_mapping_to_another_number_of_partitions_is_refused() {
         (format!("OTHER_{partition}"), 1),
         "the log's own acknowledgement"
     );
-    assert_eq!(log.bounds(partition).await.expect("bounds").last, 1);
+    assert_eq!(log.bounds(partition).await.expect("bounds").last, position_of(1, partition, 8));
 }
 
 /// One stream for all partitions, as it was laid out before.
@@ -178,13 +178,18 @@ async fn a_log_in_one_stream_goes_on_behind_what_was_folded_of_it() {
     for partition in (0..PARTITIONS).map(PartitionId) {
         let all = places.iter().filter(|(of, _)| *of == partition).count();
         let left = if partition == P0 { all - 3 } else { all } as u64;
-        while last(partition).await < 100 + left {
+        // Beyond all positions of the earlier one.
+        let first = 100 / u64::from(PARTITIONS) + 2;
+        let expected: Vec<u64> =
+            (first..first + left).map(|number| position_of(number, partition, PARTITIONS)).collect();
+        let end = *expected.last().expect("some");
+        while last(partition).await < end {
             assert!(begun.elapsed() < DEADLINE, "{partition}: at {}", last(partition).await);
             tokio::time::sleep(RETRY).await;
         }
         let after = if partition == P0 { of_p0[2] } else { 0 };
-        let records = read_to(open(&log, partition, after).await.as_mut(), 100 + left).await;
-        assert!(records.iter().map(|record| record.position).eq(101..=100 + left), "{partition}");
+        let records = read_to(open(&log, partition, after).await.as_mut(), end).await;
+        assert!(records.iter().map(|record| record.position).eq(expected), "{partition}");
     }
     // From where the new streams do not go on, it is a gap.
     assert!(log.open_reader(P0, of_p0[1]).await.is_err());

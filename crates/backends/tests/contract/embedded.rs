@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use nearline_backends::embedded::{EmbeddedSettings, SyncPolicy, open};
 use nearline_model::PartitionId;
+use nearline_model::identifier::{position_of, sequence_of};
 use nearline_ports::contract::{Fixture, append, event, members_of, read, soon};
 use nearline_ports::{NewEvent, PortError, Ports};
 use std::io::{BufRead, BufReader};
@@ -104,17 +105,21 @@ async fn ids_beyond_the_duplicate_window_are_stored_again() {
 }
 
 #[tokio::test]
-async fn the_next_position_follows_the_last_of_all_partitions() {
+async fn positions_go_on_where_they_were_after_reopening() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut expected = 1;
     for round in 0..5 {
         let ports = open(settings(directory.path())).expect("opens");
-        for member in ["ada", "bob", "cleo", "dora"] {
-            let appended = append(&ports, vec![event(member, &format!("{member}{round}"))]).await;
-            assert_eq!(appended[0].position, expected);
-            expected += 1;
+        for partition in (0..4).map(PartitionId) {
+            let member = &members_of(partition, 4, 1)[0];
+            let appended = append(&ports, vec![event(member, &format!("id{round}"))]).await;
+            assert_eq!(appended[0].position, position_of(round + 1, partition, 4));
         }
     }
+}
+
+/// Position of the record of this number in partition 0.
+fn at(number: u64) -> u64 {
+    position_of(number, PartitionId(0), 4)
 }
 
 /// An event so large that the memory tail holds a few thousand of its kind.
@@ -149,7 +154,7 @@ async fn a_reader_behind_the_memory_tail_joins_it_without_a_gap() {
     appender.await.expect("the appender ends");
     for reader in readers {
         let records = reader.await.expect("the reader ends");
-        let expected = 1..=(ROUNDS * EACH) as u64;
+        let expected = (1..=(ROUNDS * EACH) as u64).map(at);
         assert!(records.iter().map(|record| record.position).eq(expected));
     }
 }
@@ -157,13 +162,17 @@ async fn a_reader_behind_the_memory_tail_joins_it_without_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_removes_the_oldest_but_nothing_uncommitted() {
     let directory = tempfile::tempdir().expect("a directory");
-    let kept = EmbeddedSettings { retention_events: 100, ..settings(directory.path()) };
+    // Of each of the four partitions 100.
+    let kept = EmbeddedSettings { retention_events: 400, ..settings(directory.path()) };
     let ports = open(kept.clone()).expect("opens");
     let member = members_of(PartitionId(0), 4, 1).remove(0);
     append(&ports, (0..500).map(|n| event(&member, &format!("id{n}"))).collect()).await;
     let epoch =
         ports.store.acquire(PartitionId(0), ports.log.identity(), "{}").await.expect("acquired").epoch;
     for (expected, committed, first) in [(0, 50, 51), (50, 450, 401)] {
+        let left = 500 - committed as usize;
+        let (expected, committed, first) =
+            (if expected == 0 { 0 } else { at(expected) }, at(committed), at(first));
         ports
             .store
             .commit(nearline_ports::contract::commit(PartitionId(0), epoch, expected, committed, &[]))
@@ -176,19 +185,19 @@ async fn retention_removes_the_oldest_but_nothing_uncommitted() {
         })
         .await;
         let mut reader = ports.log.open_reader(PartitionId(0), committed).await.expect("a reader");
-        let records = read(reader.as_mut(), 500 - committed as usize, 1_000).await;
-        assert_eq!(records[0].position, committed + 1);
+        let records = read(reader.as_mut(), left, 1_000).await;
+        assert_eq!(records[0].position, committed + 4);
     }
     drop(ports);
     let ports = open(kept).expect("opens");
     // What is stored together with a record that is kept is there until the next look.
     soon("trimmed log", async {
-        while ports.log.bounds(PartitionId(0)).await.expect("bounds").first != 401 {
+        while ports.log.bounds(PartitionId(0)).await.expect("bounds").first != at(401) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     })
     .await;
-    assert_eq!(ports.log.bounds(PartitionId(0)).await.expect("bounds").last, 500);
+    assert_eq!(ports.log.bounds(PartitionId(0)).await.expect("bounds").last, at(500));
 }
 
 const CHILD_DIRECTORY: &str = "NEARLINE_TEST_CHILD_DIRECTORY";
@@ -247,7 +256,8 @@ async fn what_was_acknowledged_before_sigkill_is_there_afterwards() {
         let state = ports.store.load_members(PartitionId(0), &["ada".into()]).await.expect("loaded");
         assert_eq!(state[0].as_deref(), Some(position.to_string().as_bytes()));
         let mut reader = ports.log.open_reader(PartitionId(0), 0).await.expect("a reader");
-        let records = read(reader.as_mut(), bounds.last as usize, 10_000).await;
-        assert!(records.iter().map(|record| record.position).eq(1..=bounds.last));
+        let count = sequence_of(bounds.last, PartitionId(0), 4).expect("its own");
+        let records = read(reader.as_mut(), count as usize, 10_000).await;
+        assert!(records.iter().map(|record| record.position).eq((1..=count).map(at)));
     }
 }

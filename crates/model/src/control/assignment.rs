@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// more than the least possible at 100, 7 % at 110, 2 % at 125. Plain rendezvous hashing is infinity.
 pub const LOAD_FACTOR_PERCENT: usize = 110;
 
+/// Partitions per node below which no node gets more than the average, rounded up.
+const FEW_PER_NODE: usize = 10;
+
 /// Name of a node: an id (`[A-Za-z0-9_-]{1,64}`), unique among the nodes of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -54,7 +57,10 @@ pub fn weight(node: &NodeId, partition: PartitionId) -> u64 {
 
 /// Most partitions that one of `nodes` nodes gets of `partitions`.
 pub fn most_per_node(partitions: u16, nodes: usize) -> usize {
-    (usize::from(partitions) * LOAD_FACTOR_PERCENT).div_ceil(100 * nodes.max(1))
+    let (partitions, nodes) = (usize::from(partitions), nodes.max(1));
+    // Of few, one more is a large share: they are spread as evenly as they go.
+    let factor = if partitions < FEW_PER_NODE * nodes { 100 } else { LOAD_FACTOR_PERCENT };
+    (partitions * factor).div_ceil(100 * nodes)
 }
 
 /// The owner of each partition, as an index into `nodes`; empty if there are no nodes.

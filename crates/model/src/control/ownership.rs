@@ -22,6 +22,9 @@
 //! **What fails here may work elsewhere.** A partition that the remediation policy gives away is declined
 //! by this node for a while, and its beats say so: every node leaves it out when it works the assignment
 //! out. Where all decline a partition, the assignment is as if nobody did.
+//!
+//! **Who cannot work gets nothing.** Beats say for how long a node has been cut off from its store or its log. After a
+//! lease of that it is left out of the assignment, if there is a node that works; where all fail, nothing moves.
 
 mod view;
 
@@ -51,6 +54,13 @@ pub struct Beat {
     /// Partitions that it gave away and does not want back yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub declined: BTreeSet<PartitionId>,
+    /// Milliseconds for which it has been unable to reach its store or its log; 0: it works.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failing_ms: Millis,
+}
+
+fn is_zero(number: &Millis) -> bool {
+    *number == 0
 }
 
 /// How ownership is timed.
@@ -81,6 +91,8 @@ pub enum Input {
     Ended(PartitionId),
     /// A partition fails here again and again: another node is to try. Its end is told apart.
     Declined(PartitionId),
+    /// How long this node has been unable to reach its store or its log; 0: it works.
+    Failing(Millis),
     /// Another process goes by this node's name; it came later.
     Replaced,
     /// This node is to hand everything over and go.
@@ -130,6 +142,7 @@ pub struct Ownership {
     /// Partitions given away, and until when they are not wanted back.
     declined: BTreeMap<PartitionId, Millis>,
     next_beat: Millis,
+    failing_ms: Millis,
     /// Whether what is held has changed since the last beat.
     news: bool,
     leaving: bool,
@@ -148,6 +161,7 @@ impl Ownership {
             waiting: BTreeMap::new(),
             declined: BTreeMap::new(),
             next_beat: 0,
+            failing_ms: 0,
             news: false,
             leaving: false,
             replaced: false,
@@ -172,6 +186,12 @@ impl Ownership {
             Input::Declined(partition) => {
                 self.declined.insert(partition, now.saturating_add(self.settings.decline_ms));
                 self.news = true;
+            }
+            Input::Failing(failing_ms) => {
+                let before = std::mem::replace(&mut self.failing_ms, failing_ms);
+                // A node that has just begun to fail says so at once: nobody gives it what it cannot run.
+                self.news |= (before == 0) != (failing_ms == 0)
+                    || self.view.is_unable(before) != self.view.is_unable(failing_ms);
             }
             Input::Replaced => self.replaced = true,
             Input::Leave => {
@@ -262,7 +282,8 @@ impl Ownership {
         self.declined.retain(|_, until| now < *until);
         self.news |= self.declined.len() != declined_before;
         let declined = self.declined.keys().copied().collect();
-        self.view.refresh(self.settings.partitions, self.leaving || self.replaced, declined);
+        let out = self.leaving || self.replaced;
+        self.view.refresh(self.settings.partitions, out, declined, self.failing_ms);
         let wanted: Vec<PartitionId> = self.wanted().collect();
         for (partition, held) in &mut self.held {
             let superseded = held.epoch > 0 && self.view.highest_epoch(*partition) > held.epoch;
@@ -311,7 +332,10 @@ impl Ownership {
             self.next_beat = now.saturating_add(self.settings.beat_ms);
             let held = self.held.iter().map(|(partition, held)| (*partition, held.epoch)).collect();
             let declined = self.declined.keys().copied().collect();
-            actions.push(Action::Announce(self.view.beat(now, held, self.leaving, declined)));
+            actions.push(Action::Announce(Beat {
+                failing_ms: self.failing_ms,
+                ..self.view.beat(now, held, self.leaving, declined)
+            }));
         }
     }
 }

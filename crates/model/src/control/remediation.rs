@@ -42,6 +42,8 @@ pub struct RemediationSettings {
     pub node_window_ms: u64,
     /// Threads that may be left behind in blocked actors.
     pub leaked_threads: usize,
+    /// Time for which a partition may fail to go live here, where another node would take it.
+    pub give_away_after_ms: u64,
 }
 
 impl RemediationSettings {
@@ -66,6 +68,7 @@ impl Default for RemediationSettings {
             node_rebuilds: 200,
             node_window_ms: 60_000,
             leaked_threads: 4,
+            give_away_after_ms: 5_000,
         }
     }
 }
@@ -149,7 +152,7 @@ pub enum Action {
     },
     /// Stop here: another owner is right.
     Stop,
-    /// Give the partition to another node: this one has rebuilt too much.
+    /// Give the partition to another node: this one has rebuilt too much, or cannot bring it to life.
     GiveAway,
     /// End the process with a failure, so that whoever started it starts it anew. Until it ends, the
     /// partition is tried again after the wait.

@@ -19,6 +19,7 @@ fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
             held,
             leaving: false,
             declined: BTreeSet::from([PartitionId(3)]),
+            failing_ms: 0,
         },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::from([(PartitionId(1), 42)]),

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where an event published on NATS would go.
 #[derive(Debug, PartialEq, Eq)]
-enum Route {
+pub(in crate::nats) enum Route {
     /// To the stream of this name.
     Stream(String),
     /// Nobody takes it: publishers are told.
@@ -111,7 +111,8 @@ async fn probe(links: &Links) -> Result<Route, PortError> {
     Ok(common.unwrap_or(Route::Unknown))
 }
 
-async fn route(links: &Links, subject: String) -> Result<Route, PortError> {
+/// Where what is published on `subject` would go: asked without publishing anything.
+pub(in crate::nats) async fn route(links: &Links, subject: String) -> Result<Route, PortError> {
     #[derive(Deserialize)]
     struct Answer {
         #[serde(default)]

@@ -1,4 +1,5 @@
-//! The streams of the log: one for each partition, so that its positions are dense and what is missing is known exactly.
+//! The streams of the log: one for each partition, so that its records are numbered without a gap, and what is missing
+//! is known exactly.
 //!
 //! Each takes two subjects. Publishers use `{prefix}.events.{member}`, which the server's subject mapping turns into
 //! `{prefix}.log.{partition}` (or, where it has none, the stream of [`super::ingress`] brings along). Nodes publish on
@@ -20,7 +21,8 @@ use std::time::Duration;
 pub(in crate::nats) const IDENTITY: &str = "nearline_log";
 /// How many partitions that log has.
 const PARTITIONS: &str = "nearline_partitions";
-/// Where the stream goes on with what an earlier one held: its first position, and the one that it follows.
+/// Where the stream goes on with what an earlier one held: the number of its first message, and the position in the
+/// earlier one that it follows.
 pub(in crate::nats) const FIRST: &str = "nearline_first";
 pub(in crate::nats) const FOLLOWS: &str = "nearline_follows";
 
@@ -143,7 +145,8 @@ fn config(
         (PARTITIONS.to_owned(), settings.partitions.to_string()),
     ]);
     let follows = followed.position(partition);
-    let first_sequence = earlier.map(|last| last.max(follows) + 1);
+    // Its position is beyond all that were given.
+    let first_sequence = earlier.map(|last| last.max(follows) / u64::from(settings.partitions) + 2);
     if let Some(first) = first_sequence {
         metadata.insert(FIRST.to_owned(), first.to_string());
         metadata.insert(FOLLOWS.to_owned(), follows.to_string());

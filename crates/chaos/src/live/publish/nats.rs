@@ -91,7 +91,7 @@ async fn send(
     until: Instant,
 ) -> Option<jetstream::context::PublishAckFuture> {
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", event.id.as_str());
+    headers.insert("Nats-Msg-Id", format!("{}/{}", event.member, event.id).as_str());
     let subject = format!("nearline.events.{}", event.member);
     timeout_at(until, stream.publish_with_headers(subject, headers, event.json.clone().into()))
         .await

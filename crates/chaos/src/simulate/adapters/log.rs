@@ -1,4 +1,4 @@
-//! The log, in memory: one sequence over all partitions, duplicates known within a window.
+//! The log, in memory; duplicates are known within a window.
 
 use crate::simulate::mutation::Mutation;
 use crate::simulate::network::Link;

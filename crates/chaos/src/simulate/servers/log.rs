@@ -1,6 +1,6 @@
-//! The log's server: one sequence over all partitions, duplicates known within a window.
+//! The log's server; duplicates are known within a window.
 
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{partition_of, position_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, NewEvent};
 use std::collections::HashMap;
@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 pub struct LogServer {
     /// Records by partition.
     pub records: Vec<Vec<LogRecord>>,
-    last: Position,
     known: HashMap<(String, String), (Appended, i64)>,
     window_ms: i64,
     /// Woken at every append, by partition.
@@ -26,7 +25,6 @@ impl LogServer {
         let count = usize::from(partitions);
         Self {
             records: vec![Vec::new(); count],
-            last: 0,
             known: HashMap::new(),
             window_ms,
             appended: (0..count).map(|_| Arc::default()).collect(),
@@ -51,11 +49,13 @@ impl LogServer {
         {
             return Appended { duplicate: true, ..*first };
         }
-        self.last += 1;
-        let partition = partition_of(&event.member, self.records.len() as u16);
-        let record = LogRecord { position: self.last, log_ms: now_ms, payload: event.payload.clone() };
+        let partitions = self.records.len() as u16;
+        let partition = partition_of(&event.member, partitions);
+        let number = self.records[usize::from(partition.0)].len() as u64 + 1;
+        let position = position_of(number, partition, partitions);
+        let record = LogRecord { position, log_ms: now_ms, payload: event.payload.clone() };
         self.records[usize::from(partition.0)].push(record);
-        let appended = Appended { partition, position: self.last, duplicate: false };
+        let appended = Appended { partition, position, duplicate: false };
         self.known.insert((event.member.clone(), event.id.clone()), (appended, now_ms));
         self.appended[usize::from(partition.0)].notify_waiters();
         appended

@@ -240,6 +240,7 @@ fn a_holder_that_hears_of_a_higher_epoch_stops() {
         held,
         leaving: true,
         declined: BTreeSet::new(),
+        failing_ms: 0,
     };
     cluster.give(&NodeId::new("a"), Input::Heard(beat));
     assert_eq!(cluster.node("a").stopping, [PartitionId(3)]);

@@ -89,7 +89,7 @@ impl View {
             self.sent.pop_front();
         }
         let (node, incarnation, sequence) = (self.me.clone(), self.incarnation, self.sequence);
-        Beat { node, incarnation, sequence, held, leaving, declined }
+        Beat { node, incarnation, sequence, held, leaving, declined, failing_ms: 0 }
     }
 
     pub(super) fn heard(&mut self, now: Millis, beat: Beat, actions: &mut Vec<Action>) {
@@ -152,10 +152,26 @@ impl View {
         self.others.values().filter(|other| other.alive).map(|other| &other.beat)
     }
 
-    /// Brings the assignment up to date; `out`: this node takes no part in it, else it declines `declined`.
-    pub(super) fn refresh(&mut self, partitions: u16, out: bool, declined: BTreeSet<PartitionId>) {
-        let me = (self.is_joined() && !out).then(|| (self.me.clone(), declined));
-        let others = self.others().filter(|beat| !beat.leaving);
+    /// Whether a node that has failed for so long is left out where others work.
+    pub(super) fn is_unable(&self, failing_ms: Millis) -> bool {
+        failing_ms >= self.lease_ms
+    }
+
+    /// Brings the assignment up to date; `out`: this node takes no part in it, else it declines `declined` and has been
+    /// failing for `failing_ms`.
+    pub(super) fn refresh(
+        &mut self,
+        partitions: u16,
+        out: bool,
+        declined: BTreeSet<PartitionId>,
+        failing_ms: Millis,
+    ) {
+        let takes_part = self.is_joined() && !out;
+        let one_works = (takes_part && failing_ms == 0)
+            || self.others().any(|beat| !beat.leaving && beat.failing_ms == 0);
+        let is_able = |failing_ms| !one_works || !self.is_unable(failing_ms);
+        let me = (takes_part && is_able(failing_ms)).then(|| (self.me.clone(), declined));
+        let others = self.others().filter(|beat| !beat.leaving && is_able(beat.failing_ms));
         let others = others.map(|beat| (beat.node.clone(), beat.declined.clone()));
         let nodes: BTreeMap<NodeId, BTreeSet<PartitionId>> = others.chain(me).collect();
         if nodes != self.nodes {

@@ -21,6 +21,8 @@ pub struct FailureHistory {
     recreations: u32,
     last_recreation_ms: u64,
     live_since_ms: Option<u64>,
+    /// Since when the partition could not be taken over at all.
+    away_since_ms: Option<u64>,
 }
 
 /// Rebuilds of all partitions of a node within the window.
@@ -52,6 +54,7 @@ impl FailureHistory {
     /// The actor is live.
     pub fn went_live(&mut self, now_ms: u64) {
         self.live_since_ms = Some(now_ms);
+        self.away_since_ms = None;
         self.holds = 0;
     }
 
@@ -79,12 +82,18 @@ impl FailureHistory {
             }
             Fault::Unavailable => {
                 self.live_since_ms = None;
+                if self.is_for_others(settings, now_ms) {
+                    return Action::GiveAway;
+                }
                 self.holds = self.holds.saturating_add(1);
                 let bound = grown(settings.hold_backoff_ms, settings.hold_backoff_max_ms, self.holds);
                 return Action::Hold { wait_ms: jittered(bound, seed) };
             }
             Fault::Unusable => {
                 self.live_since_ms = None;
+                if self.is_for_others(settings, now_ms) {
+                    return Action::GiveAway;
+                }
                 return Action::Hold { wait_ms: jittered(settings.restart_backoff_max_ms, seed) };
             }
             Fault::Poisoned { .. }
@@ -94,6 +103,16 @@ impl FailureHistory {
             | Fault::RolledBack => {}
         }
         self.rebuild(node, settings, fault, now_ms, seed)
+    }
+
+    /// Whether the partition has failed to go live here for so long that another node is to try.
+    fn is_for_others(&mut self, settings: &RemediationSettings, now_ms: u64) -> bool {
+        let since = *self.away_since_ms.get_or_insert(now_ms);
+        let is_for_others = self.can_give_away && now_ms.saturating_sub(since) >= settings.give_away_after_ms;
+        if is_for_others {
+            self.away_since_ms = None;
+        }
+        is_for_others
     }
 
     fn rebuild(

@@ -1,0 +1,72 @@
+//! Proves that this node can work: that its store takes writes and its log takes events. A node that cannot takes no
+//! part in the assignment for as long as others can.
+
+use nearline_ports::{PortError, Ports};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The one who proves; how long this node has been failing to, in milliseconds (0: it works).
+pub(super) struct Prover(watch::Receiver<u64>);
+
+impl Prover {
+    /// Tries until the first proof.
+    pub(super) async fn first(ports: &Ports, pause: Duration, patience: Duration) {
+        let mut failed = false;
+        loop {
+            match prove(ports, patience).await {
+                Ok(()) if failed => return tracing::info!("store and log work: this node takes part now"),
+                Ok(()) => return,
+                Err(error) => {
+                    if !failed {
+                        tracing::warn!(%error, "this node takes no part until its store and its log work");
+                    }
+                    failed = true;
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Goes on proving, every `pause`; each attempt has `patience`.
+    pub(super) fn start(ports: Ports, pause: Duration, patience: Duration) -> Self {
+        let (failing, told) = watch::channel(0);
+        actix_rt::spawn(async move {
+            let mut failing_since: Option<Instant> = None;
+            while !failing.is_closed() {
+                match prove(&ports, patience).await {
+                    Ok(()) => failing_since = None,
+                    Err(error) => {
+                        if failing_since.is_none() {
+                            tracing::warn!(%error, "this node cannot work");
+                        }
+                        failing_since.get_or_insert_with(Instant::now);
+                    }
+                }
+                let failing_ms = failing_since.map_or(0, |since| (since.elapsed().as_millis() as u64).max(1));
+                metrics::gauge!("nearline_node_failing_seconds").set(failing_ms as f64 / 1_000.0);
+                failing.send_replace(failing_ms);
+                tokio::time::sleep(pause).await;
+            }
+        });
+        Self(told)
+    }
+
+    pub(super) fn failing_ms(&self) -> u64 {
+        *self.0.borrow()
+    }
+}
+
+async fn prove(ports: &Ports, patience: Duration) -> Result<(), PortError> {
+    let proofs = async {
+        ports.store.prove().await?;
+        ports.log.prove().await
+    };
+    match tokio::time::timeout(patience, proofs).await {
+        Ok(proved) => proved,
+        Err(_) => Err(PortError::Unavailable {
+            what: "the store or the log".into(),
+            detail: format!("no answer within {} ms", patience.as_millis()),
+        }),
+    }
+}
