@@ -115,6 +115,17 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_threads_left_behind_total", Unit::Count, "Threads left behind in blocked actors"),
     ("nearline_zombies_retired_total", Unit::Count, "Replaced actors that woke up and ended without a trace"),
     ("nearline_aggregates_relearned_total", Unit::Count, "Times the sums were started over from a snapshot"),
+    (
+        "nearline_node_failing_seconds",
+        Unit::Seconds,
+        "For how long the store or the log has not worked for this node",
+    ),
+    (
+        "nearline_pauses_beyond_lease_total",
+        Unit::Count,
+        "Times that this process was away for longer than its lease",
+    ),
+    ("nearline_registry_restored_total", Unit::Count, "Times that the registry of nodes was made anew"),
     ("nearline_announcement_failures_total", Unit::Count, "Beats of this node that were not written"),
     ("nearline_artwork_limit_hits_total", Unit::Count, "Times a limit of artworks was reached, by limit"),
     ("nearline_catalogue_unreadable_titles_total", Unit::Count, "Stored titles that could not be read"),

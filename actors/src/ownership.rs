@@ -133,6 +133,7 @@ impl Shell {
         let patience = Duration::from_millis((timing.lease_ms / PROOFS_PER_LEASE).max(1));
         let pause = Duration::from_millis(2 * timing.beat_ms);
         tokio::select! {
+            biased;
             () = Prover::first(&self.ports, pause, patience) => {}
             _asked = leaving.recv() => {
                 status.send_modify(|status| status.gone = true);
@@ -162,42 +163,52 @@ impl Shell {
             gone: false,
             shell: self,
         };
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !running.gone {
-            tokio::select! {
-                biased;
-                _ = ticks.tick() => {
-                    if running.shell.presence.see() {
-                        running.prove_epochs();
-                    }
-                    running.look_at_epochs();
-                    running.step(Input::Failing(prover.failing_ms()));
-                }
-                Some(()) = leaving.recv() => running.step(Input::Leave),
-                Some(happened) = happenings.recv() => match happened {
-                    Happened::GivenAway(partition) => {
-                        tracing::warn!(%partition, "the partition fails here again and again: another node is to try");
-                        running.step(Input::Declined(partition));
-                    }
-                    Happened::Ended(partition) => {
-                        running.runs.remove(&partition);
-                        running.step(Input::Ended(partition));
-                    }
-                    Happened::Replaced => {
-                        tracing::error!(node = %running.shell.node, "another process goes by this node's name; this one stops: give each node a name of its own");
-                        running.step(Input::Replaced);
-                    }
-                    Happened::Gone => running.gone = true,
-                },
-                Some(event) = events.recv() => running.heard(event),
-            }
-            running.show();
-        }
+        running.until_gone(&prover, &mut leaving, &mut happenings, &mut events).await;
     }
 }
 
 impl Running {
+    async fn until_gone(
+        &mut self,
+        prover: &Prover,
+        leaving: &mut mpsc::Receiver<()>,
+        happenings: &mut mpsc::UnboundedReceiver<Happened>,
+        events: &mut mpsc::Receiver<MembershipEvent>,
+    ) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.gone {
+            tokio::select! {
+                biased;
+                _ = ticks.tick() => {
+                    if self.shell.presence.see() {
+                        self.prove_epochs();
+                    }
+                    self.look_at_epochs();
+                    self.step(Input::Failing(prover.failing_ms()));
+                }
+                Some(()) = leaving.recv() => self.step(Input::Leave),
+                Some(happened) = happenings.recv() => match happened {
+                    Happened::GivenAway(partition) => {
+                        tracing::warn!(%partition, "the partition fails here again and again: another node is to try");
+                        self.step(Input::Declined(partition));
+                    }
+                    Happened::Ended(partition) => {
+                        self.runs.remove(&partition);
+                        self.step(Input::Ended(partition));
+                    }
+                    Happened::Replaced => {
+                        tracing::error!(node = %self.shell.node, "another process goes by this node's name; this one stops: give each node a name of its own");
+                        self.step(Input::Replaced);
+                    }
+                    Happened::Gone => self.gone = true,
+                },
+                Some(event) = events.recv() => self.heard(event),
+            }
+            self.show();
+        }
+    }
+
     fn heard(&mut self, event: MembershipEvent) {
         match event {
             MembershipEvent::Announced(announcement) => {

@@ -1,9 +1,9 @@
 //! The registry of nodes: a key-value bucket, one node a key, and questions by request and reply.
 //!
 //! A key is only ever written over the revision that its writer wrote or read last, so that two
-//! processes under one name notice each other. The bucket keeps the last [`HISTORY`] announcements of
+//! processes under one name notice each other. The bucket keeps the last announcements of
 //! each node for watchers that are behind (they must see every node's in the order of all), and forgets
-//! those of dead nodes after [`FORGOTTEN_AFTER`]. Whether a node is alive is not the bucket's to say.
+//! those of dead nodes after two minutes. Whether a node is alive is not the bucket's to say.
 
 use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
@@ -18,13 +18,8 @@ use nearline_ports::{Announced, Announcement, Membership, MembershipEvent, PortE
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
-/// Announcements kept of each node.
-pub(super) const HISTORY: i64 = 32;
-/// Age after which an announcement is dropped.
-pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 const BATCH: usize = 256;
 const WATCHER_EVENTS: usize = 1_024;
 const QUESTIONS: usize = 256;

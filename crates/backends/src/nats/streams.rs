@@ -3,21 +3,28 @@
 mod check;
 mod ingress;
 mod log;
+mod names;
 
 pub(super) use ingress::{Route, route};
-pub(super) use log::{FIRST, FOLLOWS, check_config, own_subject, stream_of};
+pub(super) use log::{FIRST, FOLLOWS, check_config};
+pub(super) use names::{own_subject, stream_of};
 
 use super::NatsSettings;
 use super::link::Links;
-use super::membership;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{ErrorCode, kv, stream};
 use futures_util::{StreamExt, TryStreamExt};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{JOURNAL_ENTRIES, PortError};
+use std::time::Duration;
 
 /// Streams that are asked for, or created, at the same time.
 const AT_ONCE: usize = 32;
+
+/// Announcements kept of each node: watchers that are behind must see all of them.
+const NODE_HISTORY: i64 = 32;
+/// Age after which an announcement is dropped.
+const NODE_FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 
 /// What the store of state already has of a log, so that no other is made in its place.
 #[derive(Debug, Clone, Default)]
@@ -143,8 +150,8 @@ fn nodes_bucket(settings: &NatsSettings) -> kv::Config {
     kv::Config {
         bucket: settings.nodes_bucket.clone(),
         description: "Nearline: the nodes and what they hold".into(),
-        history: membership::HISTORY,
-        max_age: membership::FORGOTTEN_AFTER,
+        history: NODE_HISTORY,
+        max_age: NODE_FORGOTTEN_AFTER,
         num_replicas: settings.replicas,
         ..Default::default()
     }

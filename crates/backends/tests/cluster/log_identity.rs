@@ -67,6 +67,8 @@ async fn a_log_that_a_store_has_folded_is_not_made_anew() {
     assert!(text.contains("4 of 4 streams are gone"), "{text}");
 }
 
+type Change = fn(&mut Config);
+
 /// What is wrong with a stream that was made by `change`.
 async fn refused(change: impl Fn(&mut Config)) -> String {
     let nats = NatsServer::start(None).expect("a NATS server");
@@ -81,7 +83,7 @@ async fn refused(change: impl Fn(&mut Config)) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_made_beforehand_that_would_lose_events_is_refused() {
-    let cases: [(fn(&mut Config), &str); 11] = [
+    let cases: [(Change, &str); 11] = [
         (|config| config.retention = RetentionPolicy::Interest, "retention by interest"),
         (|config| config.retention = RetentionPolicy::WorkQueue, "retention by workqueue"),
         (|config| config.max_messages = 100, "max_msgs 100"),

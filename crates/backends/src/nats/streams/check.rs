@@ -1,6 +1,6 @@
 //! What a stream must be like, so that what is acknowledged is kept and what is missing is known.
 
-use super::ingress::{subjects, transform};
+use super::names::{subjects, transform};
 use crate::nats::NatsSettings;
 use async_nats::jetstream::{kv, stream};
 use nearline_ports::PortError;

@@ -5,7 +5,8 @@
 //! stream that takes `{prefix}.events.*` and that the log's streams draw from (JetStream sources): nothing is lost, but
 //! the server writes each of those events twice, and the position in such an acknowledgement is not the log's.
 
-use super::{AT_ONCE, check, create, existing, found, limit, log};
+use super::names::{source, stream_of, subjects, transform};
+use super::{AT_ONCE, check, create, existing, found, limit};
 use crate::nats::NatsSettings;
 use crate::nats::link::Links;
 use async_nats::jetstream::stream;
@@ -31,11 +32,6 @@ pub(in crate::nats) enum Route {
     Nowhere,
     /// No answer came: this user may not publish, perhaps.
     Unknown,
-}
-
-/// The subjects that publishers use.
-pub(super) fn subjects(settings: &NatsSettings) -> String {
-    format!("{}.events.*", settings.subject_prefix)
 }
 
 /// Finds out where events go, and makes the stream in between where nobody takes them.
@@ -84,14 +80,12 @@ async fn probe(links: &Links) -> Result<Route, PortError> {
     let mapped = format!("{}.log.{{{{partition({},1)}}}}", settings.subject_prefix, settings.partitions);
     for (partition, subject, route) in routes {
         let route = match route {
-            Route::Stream(name) if name == log::stream_of(settings, partition) => {
-                Route::Stream("its own".into())
-            }
+            Route::Stream(name) if name == stream_of(settings, partition) => Route::Stream("its own".into()),
             Route::Stream(name) if name != settings.stream => {
                 return Err(PortError::Misconfigured(format!(
                     "NATS brings what is published on {subject} to stream {name}, expected {}: map {} to {mapped}, as in \
                      config/nats.conf",
-                    log::stream_of(settings, partition),
+                    stream_of(settings, partition),
                     subjects(settings),
                 )));
             }
@@ -146,7 +140,7 @@ async fn draw_from_it(links: &Links) -> Result<(), PortError> {
 
 async fn draw(links: &Links, partition: PartitionId) -> Result<(), PortError> {
     let settings = &*links.settings;
-    let mut config = found(links, &log::stream_of(settings, partition)).await?;
+    let mut config = found(links, &stream_of(settings, partition)).await?;
     let sources = config.sources.get_or_insert_default();
     if sources.iter().any(|source| source.name == settings.stream) {
         return Ok(());
@@ -156,16 +150,6 @@ async fn draw(links: &Links, partition: PartitionId) -> Result<(), PortError> {
     updated
         .map(drop)
         .map_err(|error| links.unavailable("letting the log draw from the stream of events", error))
-}
-
-/// What a partition's stream draws: its events from `start` on.
-pub(super) fn source(settings: &NatsSettings, partition: PartitionId, start: u64) -> stream::Source {
-    stream::Source {
-        name: settings.stream.clone(),
-        start_sequence: Some(start),
-        filter_subject: Some(format!("{}.events.{}", settings.subject_prefix, partition.0)),
-        ..Default::default()
-    }
 }
 
 fn config(settings: &NatsSettings) -> stream::Config {
@@ -191,9 +175,4 @@ fn config(settings: &NatsSettings) -> stream::Config {
         compression: Some(stream::Compression::None),
         ..Default::default()
     }
-}
-
-/// The subjects that events are stored on, by partition.
-pub(super) fn transform(settings: &NatsSettings, partitions: u16) -> String {
-    format!("{}.events.{{{{partition({partitions},1)}}}}", settings.subject_prefix)
 }

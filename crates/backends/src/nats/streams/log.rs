@@ -6,6 +6,7 @@
 //! `{prefix}.log.{partition}.{identity}`: a log that was made anew has another identity and takes nothing from a node
 //! that knows the old one.
 
+use super::names::{own_subject, source, stream_of, subject};
 use super::{AT_ONCE, Followed, check, create, existing, found, limit};
 use crate::log_identity::new_log_identity;
 use crate::nats::NatsSettings;
@@ -25,25 +26,6 @@ const PARTITIONS: &str = "nearline_partitions";
 /// earlier one that it follows.
 pub(in crate::nats) const FIRST: &str = "nearline_first";
 pub(in crate::nats) const FOLLOWS: &str = "nearline_follows";
-
-/// Name of a partition's stream.
-pub(in crate::nats) fn stream_of(settings: &NatsSettings, partition: PartitionId) -> String {
-    format!("{}_{partition}", settings.stream)
-}
-
-/// The subject that the mapping leads to.
-pub(super) fn subject(settings: &NatsSettings, partition: u16) -> String {
-    format!("{}.log.{partition}", settings.subject_prefix)
-}
-
-/// The subject that nodes publish on.
-pub(in crate::nats) fn own_subject(
-    settings: &NatsSettings,
-    partition: PartitionId,
-    identity: &str,
-) -> String {
-    format!("{}.{identity}", subject(settings, partition.0))
-}
 
 /// Creates the log's streams where there is none yet. Gives its identity.
 pub(super) async fn prepare(links: &Links, followed: &Followed) -> Result<String, PortError> {
@@ -167,7 +149,7 @@ fn config(
         compression: Some(stream::Compression::None),
         metadata,
         first_sequence,
-        sources: earlier.map(|_| vec![super::ingress::source(settings, partition, follows + 1)]),
+        sources: earlier.map(|_| vec![source(settings, partition, follows + 1)]),
         ..Default::default()
     }
 }
