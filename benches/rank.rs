@@ -125,6 +125,8 @@ fn assemble_a_page(bencher: Bencher<'_, '_>, titles: usize) {
             catalogue: &sources.catalogue,
             member: Some(&sources.members[member]),
             expected_take: &|_| None,
+            boards: None,
+            new_titles: None,
         };
         assemble(&page, &query, MAX_ROWS)
     });
@@ -138,6 +140,7 @@ fn trending_titles(bencher: Bencher<'_, '_>, titles: usize) {
         country: Some("BR"),
         limit: LIMIT,
         learned: Some(&sources.learned),
+        ..TrendQuery::default()
     };
     in_turn(bencher, sources, |_| trending(&sources.aggregates, &sources.catalogue, &query));
 }

@@ -15,6 +15,7 @@ mod experiments;
 mod filter;
 mod home;
 mod insights;
+mod lag;
 mod live;
 mod live_hub;
 mod members;
@@ -87,9 +88,12 @@ pub async fn serve(
     };
     let data = web::Data::new(state.clone());
     let public = data.clone();
+    let deadline_ms = config.engine.query_deadline_ms;
     let http = HttpServer::new(move || {
+        lag::watch(deadline_ms);
         App::new()
             .app_data(public.clone())
+            .wrap(from_fn(lag::shed))
             .wrap(from_fn(access::observe))
             .configure(|config| routes::register(config, routes::public_routes()))
     });

@@ -66,7 +66,7 @@ struct Inner {
     ownership: Handle,
     partitions: Arc<[Arc<PartitionHandle>]>,
     router: Router,
-    recommender: Recommender,
+    recommender: Arc<Recommender>,
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<SharedCatalogue>,
@@ -141,17 +141,23 @@ impl Engine {
     /// Titles that having watched one speaks for, best first; `None`: nothing is known of it.
     ///
     /// # Errors
-    /// If filter and boost took too many steps.
-    pub fn similar(&self, question: &TitleQuestion) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
-        self.inner.recommender.similar(question)
+    /// [`NotAnswered`]: filter and boost took too many steps, or too long.
+    pub fn similar<'a>(
+        &'a self,
+        question: &'a TitleQuestion,
+    ) -> BoxFuture<'a, Result<Option<Vec<OfferedTitle>>, NotAnswered>> {
+        Box::pin(self.inner.recommender.similar(question))
     }
 
     /// What is taken and played most right now.
     ///
     /// # Errors
     /// If filter and boost took too many steps.
-    pub fn trending(&self, question: &TrendQuestion) -> Result<OfferedTrends, BudgetSpent> {
-        self.inner.recommender.trending(question)
+    pub fn trending<'a>(
+        &'a self,
+        question: &'a TrendQuestion,
+    ) -> BoxFuture<'a, Result<OfferedTrends, NotAnswered>> {
+        Box::pin(self.inner.recommender.trending(question))
     }
 
     /// The hour of the day, UTC: filters and boosts may depend on it.
@@ -247,7 +253,13 @@ impl Engine {
 
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
-        self.inner.partitions.iter().map(|handle| handle.status()).collect()
+        // Positions of a partition lie as far apart as there are partitions.
+        let step = self.inner.partitions.len().max(1) as u64;
+        let status = |handle: &Arc<PartitionHandle>| {
+            let status = handle.status();
+            PartitionStatus { lag: status.lag.div_ceil(step), ..status }
+        };
+        self.inner.partitions.iter().map(status).collect()
     }
 
     /// Why the process is to end with a failure, once the remediation policy says so.

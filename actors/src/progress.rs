@@ -93,8 +93,7 @@ pub struct PartitionStatus {
     pub committed: Position,
     /// Position of the last record in the log, as of the last look.
     pub log_last: Position,
-    /// Whether records wait to be folded: the distance of positions, which counts other partitions'
-    /// records too; 0 when caught up.
+    /// Records that wait to be folded.
     pub lag: u64,
     /// Members in memory.
     pub cached_members: usize,

@@ -6,6 +6,8 @@
 //!
 //! What is deliberately absent: HTTP, and the ranking itself (`nearline-ranking`).
 
+mod boards;
+mod costly;
 mod exposure;
 mod question;
 mod row_takes;
@@ -13,25 +15,30 @@ mod row_takes;
 pub use question::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
 
 use crate::engine::catalogue::SharedCatalogue;
+use crate::event_loop::Threads;
 use crate::member_answer::{MemberAnswer, Source};
 use crate::router::Router;
+use boards::Shared;
+use costly::Costly;
 use exposure::Exposure;
+use nearline_model::aggregates::ALL;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::check_invariant;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
 use nearline_ranking::artwork::{Chooser, affinity_segment, offered};
 use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
-use nearline_ranking::expression::Context;
+use nearline_ranking::expression::{Context, Stop};
 use nearline_ranking::gate::{BudgetSpent, Gate, sifted};
 use nearline_ranking::insights::Insights;
 use nearline_ranking::offer::{OfferedArtwork, OfferedRow, OfferedTitle, OfferedTrend, OfferedTrends};
 use nearline_ranking::page::{PageSources, Row, RowReason, RowTitle, assemble};
-use nearline_ranking::trending::{TrendQuery, known_dimensions, trending};
+use nearline_ranking::trending::{Board, TrendQuery, trending};
 use nearline_ranking::{Learned, Query, Ranked, rank, similar};
 use parking_lot::{Mutex, RwLock};
 use row_takes::RowTakes;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the recommender reads.
 #[derive(Clone)]
@@ -48,38 +55,47 @@ pub(crate) struct Recommender {
     settings: AnswerSettings,
     artworks: Mutex<Chooser>,
     row_takes: RowTakes,
+    shared: Shared,
+    costly: Costly,
     /// By experiment, in their order.
     exposures: Vec<Exposure>,
 }
 
 impl Recommender {
-    pub fn new(sources: Sources, settings: AnswerSettings) -> Self {
+    pub fn new(sources: Sources, settings: AnswerSettings, threads: Threads, deadline: Duration) -> Self {
         let artworks = Mutex::new(Chooser::new(settings.artwork.clone()));
         let variants = settings.experiments.all().iter().map(|experiment| experiment.variants.len());
         let exposures = variants.map(Exposure::new).collect();
-        Self { sources, settings, artworks, row_takes: RowTakes::default(), exposures }
+        let shared = Shared::new(sources.clone(), threads);
+        let costly = Costly::new(threads, deadline);
+        Self { sources, settings, artworks, row_takes: RowTakes::default(), shared, costly, exposures }
     }
 
     /// A row, asked of the member's owner and ranked.
     pub async fn recommend(
-        &self,
+        self: &Arc<Self>,
         router: &Router,
         question: &Question,
     ) -> Result<Answer<Vec<OfferedTitle>>, NotAnswered> {
         let found = router.member(&question.member, false, question.after).await?;
-        let titles = self.row(question, &found)?;
+        let (me, asked, state) = (self.clone(), question.clone(), found.clone());
+        let is_costly = !question.expressions.is_empty();
+        let titles = self.costly.make(is_costly, move |stop| me.row_until(&asked, &state, stop)).await??;
         Ok(self.sign(question, &found, titles))
     }
 
     /// A page, asked of the member's owner and assembled.
     pub async fn page(
-        &self,
+        self: &Arc<Self>,
         router: &Router,
         question: &Question,
         most_rows: usize,
     ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
         let found = router.member(&question.member, false, question.after).await?;
-        let rows = self.rows(question, &found, most_rows)?;
+        let (me, asked, state) = (self.clone(), question.clone(), found.clone());
+        let is_costly = !question.expressions.is_empty();
+        let make = move |stop: &Stop| me.rows(&asked, &state, most_rows, stop);
+        let rows = self.costly.make(is_costly, make).await??;
         Ok(self.sign(question, &found, rows))
     }
 
@@ -114,13 +130,22 @@ impl Recommender {
 
     /// The row of a member in the state that was found.
     pub fn row(&self, question: &Question, found: &MemberAnswer) -> Result<Vec<OfferedTitle>, BudgetSpent> {
+        self.row_until(question, found, &Stop::default())
+    }
+
+    fn row_until(
+        &self,
+        question: &Question,
+        found: &MemberAnswer,
+        stop: &Stop,
+    ) -> Result<Vec<OfferedTitle>, BudgetSpent> {
         if !self.can_tell(question.country.as_deref()) {
             return Ok(Vec::new());
         }
         let aggregates = self.sources.aggregates.read();
         let catalogue = self.sources.catalogue.titles.read();
         let snapshot = found.snapshot.as_ref();
-        self.with_query(question, &catalogue, snapshot, |query| {
+        self.with_query(question, &catalogue, snapshot, stop, |query| {
             let ranked = rank(&aggregates, &catalogue, snapshot, query);
             let mut titles: Vec<OfferedTitle> =
                 ranked.into_iter().map(|ranked| offered_title(ranked, &catalogue)).collect();
@@ -134,10 +159,16 @@ impl Recommender {
         question: &Question,
         found: &MemberAnswer,
         most_rows: usize,
+        stop: &Stop,
     ) -> Result<Vec<OfferedRow>, BudgetSpent> {
         if !self.can_tell(question.country.as_deref()) {
             return Ok(Vec::new());
         }
+        // Before the sums are held: boards may have to be made first.
+        let asked = dimensions_of(question.country.as_deref(), question.device.as_deref());
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let boards = self.boards(&asked);
+        let new_titles = self.shared.new_titles();
         let aggregates = self.sources.aggregates.read();
         let catalogue = self.sources.catalogue.titles.read();
         let takes = self.row_takes.current(&aggregates);
@@ -146,8 +177,10 @@ impl Recommender {
             catalogue: &catalogue,
             member: found.snapshot.as_ref(),
             expected_take: &|row| takes.get(row).copied(),
+            boards: Some(&|dimensions| boards.of(dimensions)),
+            new_titles: Some(&new_titles),
         };
-        self.with_query(question, &catalogue, sources.member, |query| {
+        self.with_query(question, &catalogue, sources.member, stop, |query| {
             let page = assemble(&sources, query, most_rows);
             let mut rows: Vec<OfferedRow> =
                 page.into_iter().map(|row| offered_row(row, &catalogue)).collect();
@@ -158,7 +191,20 @@ impl Recommender {
     }
 
     /// Titles that having watched one speaks for; `None`: nothing is known of it.
-    pub fn similar(&self, question: &TitleQuestion) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
+    pub async fn similar(
+        self: &Arc<Self>,
+        question: &TitleQuestion,
+    ) -> Result<Option<Vec<OfferedTitle>>, NotAnswered> {
+        let (me, asked) = (self.clone(), question.clone());
+        let is_costly = !question.expressions.is_empty();
+        Ok(self.costly.make(is_costly, move |stop| me.similar_until(&asked, stop)).await??)
+    }
+
+    fn similar_until(
+        &self,
+        question: &TitleQuestion,
+        stop: &Stop,
+    ) -> Result<Option<Vec<OfferedTitle>>, BudgetSpent> {
         let aggregates = self.sources.aggregates.read();
         let catalogue = self.sources.catalogue.titles.read();
         if aggregates.title(&question.title).is_none() && catalogue.get(&question.title).is_none() {
@@ -178,39 +224,51 @@ impl Recommender {
         };
         let ranked = similar(&aggregates, &catalogue, &question.title, &query);
         let context = Context::new(query.country, None, self.hour(), "", None);
-        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps);
+        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps).until(stop);
         let ranked = sifted(&gate, ranked, question.limit);
         gate.finish()?;
         Ok(Some(ranked.into_iter().map(|ranked| offered_title(ranked, &catalogue)).collect()))
     }
 
     /// What is taken and played most right now.
-    pub fn trending(&self, question: &TrendQuestion) -> Result<OfferedTrends, BudgetSpent> {
+    pub async fn trending(self: &Arc<Self>, question: &TrendQuestion) -> Result<OfferedTrends, NotAnswered> {
+        let (me, asked) = (self.clone(), question.clone());
+        let is_costly = !question.expressions.is_empty();
+        Ok(self.costly.make(is_costly, move |stop| me.trending_until(&asked, stop)).await??)
+    }
+
+    fn trending_until(&self, question: &TrendQuestion, stop: &Stop) -> Result<OfferedTrends, BudgetSpent> {
+        let (country, device) = (question.country.as_deref(), question.device.as_deref());
+        if !self.can_tell(country) {
+            let dimension = ALL.to_owned();
+            return Ok(OfferedTrends { dimension, trends: Vec::new() });
+        }
+        let asked = dimensions_of(country, device);
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let boards = self.boards(&asked);
+        let known: Vec<&str> =
+            asked.iter().copied().filter(|dimension| !boards.of(&[*dimension]).is_empty()).collect();
+        let dimension = match known.is_empty() {
+            true => ALL.to_owned(),
+            false => known.join(" and "),
+        };
         let aggregates = self.sources.aggregates.read();
         let catalogue = self.sources.catalogue.titles.read();
         let learned = self.sources.learned.read().clone();
-        let (country, device) = (question.country.as_deref(), question.device.as_deref());
-        if !self.can_tell(country) {
-            let dimension = nearline_model::aggregates::ALL.to_owned();
-            return Ok(OfferedTrends { dimension, trends: Vec::new() });
-        }
-        let asked = [
-            country.map(|country| format!("country:{country}")),
-            device.map(|device| format!("device:{device}")),
-        ];
-        let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
-        let known = known_dimensions(&aggregates, &asked);
-        let dimension = match known.is_empty() {
-            true => nearline_model::aggregates::ALL.to_owned(),
-            false => known.join(" and "),
-        };
         let expressions = &question.expressions;
-        let limit = if expressions.is_empty() { question.limit } else { usize::MAX };
-        let query = TrendQuery { dimensions: &known, country, limit, learned: Some(&learned) };
-        let mut trends = trending(&aggregates, &catalogue, &query);
         let context = Context::new(country, device, self.hour(), "", None);
-        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps);
-        trends.retain(|trend| gate.admits(&trend.title));
+        let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps).until(stop);
+        let admit = |id: &str| gate.admits(id);
+        let query = TrendQuery {
+            dimensions: &known,
+            country,
+            // A boost may bring any title to the front.
+            limit: if expressions.has_boost() { usize::MAX } else { question.limit },
+            learned: Some(&learned),
+            admit: expressions.has_filter().then_some(&admit as &dyn Fn(&str) -> bool),
+            boards: Some(&|dimensions| boards.of(dimensions)),
+        };
+        let mut trends = trending(&aggregates, &catalogue, &query);
         if expressions.has_boost() {
             trends.iter_mut().for_each(|trend| trend.score *= gate.factor(&trend.title));
             trends.retain(|trend| trend.score > 0.0);
@@ -224,6 +282,22 @@ impl Recommender {
             trend,
         };
         Ok(OfferedTrends { dimension, trends: trends.into_iter().map(offered).collect() })
+    }
+
+    /// The boards that a question about `asked` may need, ready before the sums are held.
+    fn boards(&self, asked: &[&str]) -> Prepared {
+        let mut boards = vec![(ALL.to_owned(), self.shared.board(&[]))];
+        boards.extend(asked.iter().map(|name| ((*name).to_owned(), self.shared.board(&[*name]))));
+        let known: Vec<&str> = boards[1..]
+            .iter()
+            .filter(|(_, board)| !board.is_empty())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if known.len() > 1 {
+            let together = (known.join(" "), self.shared.board(&known));
+            boards.push(together);
+        }
+        Prepared(boards)
     }
 
     /// How a title does; `None`: nothing is known of it.
@@ -265,12 +339,13 @@ impl Recommender {
         question: &Question,
         catalogue: &Catalogue,
         snapshot: Option<&MemberSnapshot>,
+        stop: &Stop,
         make: impl FnOnce(&Query<'_>) -> T,
     ) -> Result<T, BudgetSpent> {
         let (country, device) = (question.country.as_deref(), question.device.as_deref());
         let context = Context::new(country, device, self.hour(), &question.member, snapshot);
         let expressions = &question.expressions;
-        let gate = Gate::new(expressions, catalogue, context, self.settings.expression_steps);
+        let gate = Gate::new(expressions, catalogue, context, self.settings.expression_steps).until(stop);
         let was_given = |id: &str| question.given.as_ref().is_some_and(|given| given(id));
         let admit = |id: &str| !was_given(id) && gate.admits(id);
         let boost = |id: &str| gate.factor(id);
@@ -323,6 +398,24 @@ impl Recommender {
     pub fn hour(&self) -> u8 {
         (self.sources.clock.now_ms().div_euclid(3_600_000).rem_euclid(24)) as u8
     }
+}
+
+/// Boards by their dimensions.
+struct Prepared(Vec<(String, Arc<Board>)>);
+
+impl Prepared {
+    fn of(&self, dimensions: &[&str]) -> Arc<Board> {
+        let key = dimensions.join(" ");
+        let found = self.0.iter().find(|(name, _)| *name == key);
+        found.map(|(_, board)| board.clone()).unwrap_or_default()
+    }
+}
+
+/// The dimensions that a question asks about.
+fn dimensions_of(country: Option<&str>, device: Option<&str>) -> Vec<String> {
+    let country = country.map(|country| format!("country:{country}"));
+    let device = device.map(|device| format!("device:{device}"));
+    country.into_iter().chain(device).collect()
 }
 
 fn offered_title(ranked: Ranked, catalogue: &Catalogue) -> OfferedTitle {

@@ -77,7 +77,7 @@ async fn partitions(request: HttpRequest, state: State) -> Answer {
 
 async fn overview(request: HttpRequest, state: State, rates: web::Data<Rates>) -> Answer {
     Parameters::read(&request, &[])?;
-    ok(&overview::overview(&state, &rates))
+    ok(&overview::overview(&state, &rates).await)
 }
 
 /// Remediations, newest first, with where the partition stood before and after.

@@ -86,13 +86,14 @@ pub struct Overview {
 }
 
 /// The overview now.
-pub(super) fn overview(state: &ApiState, rates: &Rates) -> Overview {
+pub(super) async fn overview(state: &ApiState, rates: &Rates) -> Overview {
     let partitions = state.engine.partitions();
     let samples: Vec<Sample> = rates.samples.lock().iter().copied().collect();
     let last = samples.last().copied().unwrap_or_default();
     let [live, store, popular] = state.queries.read();
     let sizes = state.engine.sizes();
-    let trending = state.engine.trending(&TrendQuestion { limit: TRENDING, ..TrendQuestion::default() });
+    let question = TrendQuestion { limit: TRENDING, ..TrendQuestion::default() };
+    let trending = state.engine.trending(&question).await;
     Overview {
         ready: state.engine.is_ready(),
         backend: state.config.backend.kind,

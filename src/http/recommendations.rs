@@ -76,6 +76,7 @@ pub(super) fn not_answered(error: NotAnswered) -> Problem {
     match error {
         NotAnswered::NotReached(error) => not_reached(error),
         NotAnswered::BudgetSpent(error) => too_costly(error),
+        NotAnswered::Overloaded { .. } => Problem::new(ProblemKind::TooManyQueries, error.to_string()),
     }
 }
 

@@ -1,9 +1,10 @@
 //! `/v1/titles`: the catalogue, and what is similar to a title.
 
 use super::body::{self, BodyFormat, Entries, malformed};
-use super::filter::{self, too_costly};
+use super::filter;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
+use super::recommendations::not_answered;
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
 use nearline_actors::TitleQuestion;
@@ -130,7 +131,7 @@ pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
         country: parameters.country()?.map(str::to_owned),
         expressions: filter::read(&parameters, &state.programs)?,
     };
-    match state.engine.similar(&question).map_err(too_costly)? {
+    match state.engine.similar(&question).await.map_err(not_answered)? {
         Some(titles) => {
             let titles = titles.into_iter().map(RankedTitle::from).collect();
             ok(&SimilarAnswer { title: id, titles })

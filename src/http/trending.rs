@@ -1,7 +1,8 @@
 //! `GET /v1/trending`: what is taken and played most right now.
 
-use super::filter::{self, too_costly};
+use super::filter;
 use super::query::Parameters;
+use super::recommendations::not_answered;
 use super::state::{Answer, State, ok};
 use actix_web::HttpRequest;
 use nearline_actors::TrendQuestion;
@@ -32,5 +33,5 @@ pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
         device: parameters.device()?.map(str::to_owned),
         expressions: filter::read(&parameters, &state.programs)?,
     };
-    ok(&TrendingAnswer::from(state.engine.trending(&question).map_err(too_costly)?))
+    ok(&TrendingAnswer::from(state.engine.trending(&question).await.map_err(not_answered)?))
 }

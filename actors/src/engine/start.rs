@@ -107,7 +107,8 @@ impl Engine {
             learned: learned.clone(),
             clock: ports.clock.clone(),
         };
-        let recommender = Recommender::new(sources, settings.answers.clone());
+        let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
+        let recommender = Arc::new(Recommender::new(sources, settings.answers.clone(), threads, deadline));
         let inner = Inner {
             ports,
             node,

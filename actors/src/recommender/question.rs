@@ -108,4 +108,13 @@ pub enum NotAnswered {
     /// Filter and boost took too many steps.
     #[error(transparent)]
     BudgetSpent(#[from] BudgetSpent),
+    /// Filter and boost were not done within the deadline: too many such questions are under way.
+    #[error(
+        "filter and boost were not evaluated within {deadline_ms} ms: too many costly questions are under way; try again \
+         in a moment, or another node"
+    )]
+    Overloaded {
+        /// The deadline of queries.
+        deadline_ms: u64,
+    },
 }

@@ -30,7 +30,7 @@ mod program;
 mod scope;
 mod token;
 
-pub use budget::Budget;
+pub use budget::{Budget, Stop};
 pub use kind::{ExpressionError, Type};
 pub use program::Program;
 pub use scope::{Context, Scope};

@@ -1,7 +1,7 @@
 //! The gate: which titles may be shown by a caller's filter and maturity limit, and what their scores are
 //! multiplied by.
 
-use crate::expression::{Budget, Context, Program, Scope};
+use crate::expression::{Budget, Context, Program, Scope, Stop};
 use crate::ranked::Ranked;
 use nearline_model::catalogue::Catalogue;
 use std::sync::Arc;
@@ -63,6 +63,11 @@ impl<'a> Gate<'a> {
         steps: u64,
     ) -> Self {
         Self { expressions, catalogue, context, budget: Budget::new(steps), steps }
+    }
+
+    /// The same, which is given up once `stop` is set.
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { budget: self.budget.until(stop), ..self }
     }
 
     /// Whether a title may be shown. With a maturity limit, a title whose maturity is not known is not.

@@ -17,6 +17,7 @@ mod page_row;
 pub mod take_rates;
 
 pub use crate::affinity::GenreAffinity;
+pub use newness::NewTitles;
 pub use page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
 
 use crate::query::Query;

@@ -15,18 +15,23 @@
 //! `all` follow, with scores below. Equal scores are ordered by title id.
 
 use crate::learned::Learned;
-use crate::lift::{Prior, faded};
+use crate::lift::{Faded, Prior, faded};
 use crate::position_bias::PositionBias;
 use nearline_model::aggregates::{ALL, Aggregates};
 use nearline_model::catalogue::Catalogue;
+use nearline_model::symbols::{NONE, Symbol};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Power of the share of plays in the score.
 const PLAYS_POWER: f64 = 0.25;
+
+/// Boards made before, by their dimensions.
+pub type Boards<'a> = &'a dyn Fn(&[&str]) -> Arc<Board>;
+
 /// What is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct TrendQuery<'a> {
     /// Dimensions such as `country:BR` and `device:tv`; those in which nothing is
     /// played are passed over.
@@ -37,6 +42,10 @@ pub struct TrendQuery<'a> {
     pub limit: usize,
     /// What was worked out before; `None`: the sums alone answer.
     pub learned: Option<&'a Learned>,
+    /// Only titles that it is true for; it is asked of the best first, until there are enough.
+    pub admit: Option<&'a dyn Fn(&str) -> bool>,
+    /// Boards made before; `None`: they are made from the sums.
+    pub boards: Option<Boards<'a>>,
 }
 
 /// A title that trends, and what its score is made of.
@@ -73,62 +82,154 @@ pub fn known_dimensions<'a>(aggregates: &Aggregates, dimensions: &[&'a str]) -> 
     dimensions.iter().copied().filter(is_known).collect()
 }
 
-/// The titles that trend in the dimensions asked for.
-pub fn trending(aggregates: &Aggregates, catalogue: &Catalogue, query: &TrendQuery<'_>) -> Vec<Trend> {
-    let learned = query.learned.filter(|learned| learned.associations.are_of(aggregates));
-    let bias = learned.map_or_else(|| PositionBias::of(aggregates), |learned| learned.position_bias.clone());
-    let bias = &bias;
-    let known = known_dimensions(aggregates, query.dimensions);
-    let everywhere = |within: &[Trend]| {
-        let known = |trend: &Trend| within.iter().any(|before| before.title == trend.title);
-        let mut trends = in_dimension(aggregates, bias, ALL);
-        trends.retain(|trend| !known(trend));
-        trends
-    };
-    let mut trends = match known.as_slice() {
-        [] => everywhere(&[]),
-        [one] => in_dimension(aggregates, bias, one),
-        several => averaged(several.iter().map(|name| in_dimension(aggregates, bias, name)).collect()),
-    };
-    trends.retain(|trend| catalogue.is_available(&trend.title, query.country));
-    if !known.is_empty() && trends.len() < query.limit {
-        let least = trends.last().map_or(1.0, |trend| trend.score);
-        let mut more = everywhere(&trends);
-        more.retain(|trend| catalogue.is_available(&trend.title, query.country));
-        let top = more.first().map_or(1.0, |trend| trend.score);
-        // Below all that trend where it was asked for, in their own order.
-        more.iter_mut().for_each(|trend| trend.score *= 0.5 * least / top);
-        trends.extend(more);
-    }
-    trends.truncate(query.limit);
-    trends
+/// What trends in one dimension, or in several together, best first: the same for everybody who asks.
+#[derive(Debug, Clone, Default)]
+pub struct Board {
+    trends: Vec<Trend>,
+    /// Whether titles were left out at its end.
+    is_cut: bool,
 }
 
-/// Titles played in one dimension, best first.
-fn in_dimension(aggregates: &Aggregates, bias: &PositionBias, name: &str) -> Vec<Trend> {
-    let Some(table) = aggregates.counters(name) else { return Vec::new() };
-    let half_life = f64::from(aggregates.settings().trend_half_life_epochs.max(1));
-    let titles = faded(aggregates, bias, table.titles(), half_life);
-    let prior = Prior::of(&titles);
-    let top = titles.iter().map(|title| title.plays).fold(0.0, f64::max);
-    let mut trends: Vec<Trend> = titles
-        .iter()
-        .filter(|title| title.plays > 0.0)
-        .map(|title| {
+impl Board {
+    /// The whole board of `dimensions`.
+    pub fn of(aggregates: &Aggregates, bias: &PositionBias, dimensions: &[&str]) -> Self {
+        let list = |name: &&str| {
+            let mut sums = BoardSums::new(name);
+            while sums.look(aggregates, bias) {}
+            sums.trends(aggregates)
+        };
+        Self::together(dimensions.iter().map(list).collect())
+    }
+
+    /// The board of several dimensions' trends.
+    pub fn together(mut lists: Vec<Vec<Trend>>) -> Self {
+        let trends = if lists.len() == 1 { lists.remove(0) } else { averaged(lists) };
+        Self { trends, is_cut: false }
+    }
+
+    /// The board without what stands behind the first `most` titles.
+    pub fn cut(mut self, most: usize) -> Self {
+        self.is_cut |= self.trends.len() > most;
+        self.trends.truncate(most);
+        self.trends.shrink_to_fit();
+        self
+    }
+
+    /// Whether nothing trends there.
+    pub fn is_empty(&self) -> bool {
+        self.trends.is_empty()
+    }
+
+    /// The first `limit` that are wanted; `None`: there may be more behind the cut.
+    fn first(&self, limit: usize, wanted: impl Fn(&Trend) -> bool) -> Option<Vec<Trend>> {
+        let found: Vec<Trend> =
+            self.trends.iter().filter(|trend| wanted(trend)).take(limit).cloned().collect();
+        (found.len() >= limit || !self.is_cut).then_some(found)
+    }
+}
+
+/// Titles whose figures are looked at in one go: well below a millisecond.
+const TITLES_AT_ONCE: Symbol = 1_024;
+
+/// The figures of one dimension, looked at piece by piece: whoever adds to the sums is not kept waiting for all.
+pub struct BoardSums {
+    dimension: String,
+    titles: Vec<Faded>,
+    looked: Symbol,
+    identity: Option<Arc<str>>,
+}
+
+impl BoardSums {
+    /// Nothing looked at yet.
+    pub fn new(dimension: &str) -> Self {
+        Self { dimension: dimension.to_owned(), titles: Vec::new(), looked: 0, identity: None }
+    }
+
+    /// Looks at the next titles; false if there are none. Sums in the place of others are begun anew.
+    pub fn look(&mut self, aggregates: &Aggregates, bias: &PositionBias) -> bool {
+        let identity = aggregates.title_id(NONE);
+        if !self.identity.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity)) {
+            *self = Self { identity: Some(identity.clone()), ..Self::new(&self.dimension) };
+        }
+        let last = (aggregates.title_count() as Symbol).min(self.looked.saturating_add(TITLES_AT_ONCE));
+        let next = self.looked + 1..=last;
+        self.looked = self.looked.max(last);
+        let (is_more, Some(table)) = (!next.is_empty(), aggregates.counters(&self.dimension)) else {
+            return false;
+        };
+        let half_life = f64::from(aggregates.settings().trend_half_life_epochs.max(1));
+        let counters = next.filter_map(|title| Some((title, table.title(title)?)));
+        self.titles.extend(faded(aggregates, bias, counters, half_life));
+        is_more
+    }
+
+    /// What was looked at, best first. Empty where the sums are others than those looked at.
+    pub fn trends(self, aggregates: &Aggregates) -> Vec<Trend> {
+        let is_of = self.identity.is_some_and(|known| Arc::ptr_eq(&known, aggregates.title_id(NONE)));
+        if !is_of {
+            return Vec::new();
+        }
+        let prior = Prior::of(&self.titles);
+        let top = self.titles.iter().map(|title| title.plays).fold(0.0, f64::max);
+        let trend = |title: &Faded| {
             let lift = prior.lift(title);
             Trend {
                 title: aggregates.title_id(title.title).clone(),
                 score: lift * (title.plays / top).powf(PLAYS_POWER),
-                dimension: name.to_owned(),
+                dimension: self.dimension.clone(),
                 plays: title.plays,
                 impressions: title.impressions,
                 take_rate: (title.impressions > 0.0).then(|| title.attributed / title.impressions),
                 examination: title.examination,
                 lift,
             }
-        })
-        .collect();
-    sort(&mut trends);
+        };
+        let mut trends: Vec<Trend> =
+            self.titles.iter().filter(|title| title.plays > 0.0).map(trend).collect();
+        sort(&mut trends);
+        trends
+    }
+}
+
+/// The titles that trend in the dimensions asked for.
+pub fn trending(aggregates: &Aggregates, catalogue: &Catalogue, query: &TrendQuery<'_>) -> Vec<Trend> {
+    let learned = query.learned.filter(|learned| learned.associations.are_of(aggregates));
+    let bias =
+        || learned.map_or_else(|| PositionBias::of(aggregates), |learned| learned.position_bias.clone());
+    let whole = |dimensions: &[&str]| Board::of(aggregates, &bias(), dimensions);
+    let board = |dimensions: &[&str]| match query.boards {
+        Some(boards) => boards(dimensions),
+        None => Arc::new(whole(dimensions)),
+    };
+    let first = |dimensions: &[&str], limit: usize, wanted: &dyn Fn(&Trend) -> bool| {
+        let shown = |trend: &Trend| {
+            wanted(trend)
+                && catalogue.is_available(&trend.title, query.country)
+                && query.admit.is_none_or(|admit| admit(&trend.title))
+        };
+        let found = board(dimensions).first(limit, shown);
+        found.unwrap_or_else(|| whole(dimensions).first(limit, shown).unwrap_or_default())
+    };
+    let known: Vec<&str> = match query.boards {
+        Some(boards) => {
+            query.dimensions.iter().copied().filter(|name| !boards(&[*name]).is_empty()).collect()
+        }
+        None => known_dimensions(aggregates, query.dimensions),
+    };
+    if known.is_empty() {
+        return first(&[ALL], query.limit, &|_| true);
+    }
+    let mut trends = first(&known, query.limit, &|_| true);
+    if trends.len() < query.limit {
+        let least = trends.last().map_or(1.0, |trend| trend.score);
+        let within: HashSet<Arc<str>> = trends.iter().map(|trend| trend.title.clone()).collect();
+        let is_other = |trend: &Trend| !within.contains(&trend.title);
+        let mut more = first(&[ALL], query.limit - trends.len(), &is_other);
+        let top = more.first().map_or(1.0, |trend| trend.score);
+        // Below all that trend where it was asked for, in their own order.
+        more.iter_mut().for_each(|trend| trend.score *= 0.5 * least / top);
+        trends.extend(more);
+    }
     trends
 }
 

@@ -3,6 +3,7 @@
 use super::figures::Figures;
 use super::watcher::{Watcher, name};
 use crate::cli::serve::Service;
+use futures_util::FutureExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nearline_actors::{Engine, TrendQuestion};
 use nearline_audience::Audience;
@@ -60,7 +61,9 @@ impl Display {
             grouped(figures.events()),
             figures.events_per_s()
         );
-        let top = engine.trending(&TrendQuestion { limit: TRENDING, ..TrendQuestion::default() });
+        let question = TrendQuestion { limit: TRENDING, ..TrendQuestion::default() };
+        // Without expressions it is answered at once.
+        let top = engine.trending(&question).now_or_never().and_then(Result::ok);
         let top = top.map(|offered| offered.trends).unwrap_or_default();
         let top: Vec<String> = top.into_iter().map(|offered| offered.trend.title.to_string()).collect();
         let hot = audience.hot_titles();

@@ -1,12 +1,12 @@
 //! Titles that a row may show, best first.
 
-use super::newness::newest;
+use super::newness::NewTitles;
 use super::page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
 use crate::affinity::GenreAffinity;
 use crate::query::Query;
 use crate::ranked::{Ranked, Reason};
 use crate::row::{rank, similar};
-use crate::trending::{TrendQuery, known_dimensions, trending};
+use crate::trending::{TrendQuery, trending};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::member::snapshot::WatchedTitle;
 use std::sync::Arc;
@@ -135,12 +135,15 @@ fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> V
         query.device.map(|device| format!("device:{device}")),
     ];
     let asked: Vec<&str> = asked.iter().flatten().map(String::as_str).collect();
-    let dimensions = known_dimensions(sources.aggregates, &asked);
+    let admit = |id: &str| !known.contains(id) && is_allowed(sources, query, id);
     let wanted = TrendQuery {
-        dimensions: &dimensions,
+        dimensions: &asked,
         country: query.country,
-        limit: looked_at(query, &known, spare),
+        // A boost may bring any title to the front.
+        limit: if query.boost.is_some() { usize::MAX } else { spare },
         learned: query.learned,
+        admit: Some(&admit),
+        boards: sources.boards,
     };
     let trends = trending(sources.aggregates, sources.catalogue, &wanted);
     let where_of: HashMap<Arc<str>, String> =
@@ -154,7 +157,7 @@ fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> V
         sources,
         query,
         ranked.collect(),
-        |id| !known.contains(id),
+        |_| true,
         |weight| RowReason::Trending { dimension: String::new(), weight },
     );
     for title in &mut titles {
@@ -173,7 +176,18 @@ fn new_for_you(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Ve
     let affinity = GenreAffinity::of(sources.member, sources.catalogue);
     let allowed = |id: &str| !known.contains(id) && is_allowed(sources, query, id);
     let boost = |id: &str| query.boost.map_or(1.0, |boost| boost(id));
-    let new = newest(sources.aggregates, sources.catalogue, &affinity, allowed, boost, spare);
+    let made;
+    let new_titles = match sources.new_titles {
+        Some(new_titles) => new_titles,
+        None => {
+            made = NewTitles::of(sources.aggregates, sources.catalogue);
+            &made
+        }
+    };
+    let new = match query.boost {
+        None => new_titles.best(&affinity, allowed, spare),
+        Some(_) => new_titles.boosted(&affinity, allowed, boost, spare),
+    };
     let titles = new.into_iter().map(|new| RowTitle {
         reasons: if query.explain {
             vec![RowReason::New { year: new.year, plays: new.plays, affinity: new.affinity }]

@@ -5,8 +5,11 @@
 //! yet stand beside what is new. The catalogue keeps no time at which a title came in.
 
 use crate::affinity::GenreAffinity;
+use hashbrown::HashMap;
 use nearline_model::aggregates::Aggregates;
-use nearline_model::catalogue::Catalogue;
+use nearline_model::catalogue::{Catalogue, Title};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 /// Part of the score that the year decides.
@@ -16,7 +19,7 @@ const FEW_PLAYS: f64 = 50.0;
 /// Newness below which a title is not called new: older than a year and well known.
 const LEAST_NEWNESS: f64 = 0.25;
 
-/// A new title.
+/// A new title for a member.
 pub(super) struct New {
     pub title: Arc<str>,
     pub score: f64,
@@ -25,38 +28,137 @@ pub(super) struct New {
     pub affinity: f64,
 }
 
-/// The `limit` titles with the highest scores, equal ones by id.
-pub(super) fn newest(
-    aggregates: &Aggregates,
-    catalogue: &Catalogue,
-    affinity: &GenreAffinity<'_>,
-    allowed: impl Fn(&str) -> bool,
-    boost: impl Fn(&str) -> f64,
-    limit: usize,
-) -> Vec<New> {
-    let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
-    let mut new: Vec<New> = Vec::new();
-    for title in catalogue.iter() {
-        let plays = aggregates.title(&title.id).map_or(0, |symbol| aggregates.plays(symbol));
-        let newness = newness(title.year, newest_year, plays);
-        if newness < LEAST_NEWNESS || !allowed(&title.id) {
-            continue;
-        }
-        let liked = affinity.to(&title.genres);
-        let score = liked * newness * boost(&title.id);
-        if score > 0.0 {
-            let id = Arc::from(title.id.as_str());
-            new.push(New { title: id, score, year: title.year, plays, affinity: liked });
-        }
-    }
-    let order = |a: &New, b: &New| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title));
-    if new.len() > limit && limit > 0 {
-        new.select_nth_unstable_by(limit - 1, order);
-        new.truncate(limit);
-    }
-    new.sort_by(order);
-    new
+/// What is new in the catalogue, the same for everybody: titles of the same genres together, the newest first. A
+/// member's affinity is one for all of them, so that the best are found without looking at all.
+#[derive(Debug, Default)]
+pub struct NewTitles(Vec<Group>);
+
+#[derive(Debug)]
+struct Group {
+    genres: Vec<String>,
+    titles: Vec<Entry>,
 }
+
+#[derive(Debug)]
+struct Entry {
+    title: Arc<str>,
+    newness: f64,
+    year: Option<u16>,
+    plays: u64,
+}
+
+/// The next title of a group, ordered by score, then by id turned round.
+struct Next<'a> {
+    score: f64,
+    entry: &'a Entry,
+    group: usize,
+    at: usize,
+}
+
+impl NewTitles {
+    /// What is new by the sums and the catalogue as they are.
+    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
+        let titles: Vec<Arc<Title>> = catalogue.iter().cloned().collect();
+        let plays = |id: &str| aggregates.title(id).map_or(0, |symbol| aggregates.plays(symbol));
+        let plays: Vec<u64> = titles.iter().map(|title| plays(&title.id)).collect();
+        Self::by_plays(&titles, &plays)
+    }
+
+    /// What is new of `titles`, which were played `plays` times each.
+    pub fn by_plays(titles: &[Arc<Title>], plays: &[u64]) -> Self {
+        let newest_year = titles.iter().filter_map(|title| title.year).max().unwrap_or_default();
+        let mut groups: HashMap<&[String], Vec<Entry>> = HashMap::new();
+        for (title, &plays) in titles.iter().zip(plays) {
+            let newness = newness(title.year, newest_year, plays);
+            if newness >= LEAST_NEWNESS {
+                let entry = Entry { title: Arc::from(title.id.as_str()), newness, year: title.year, plays };
+                groups.entry(&title.genres).or_default().push(entry);
+            }
+        }
+        let groups = groups.into_iter().map(|(genres, mut titles)| {
+            titles
+                .sort_unstable_by(|a, b| b.newness.total_cmp(&a.newness).then_with(|| a.title.cmp(&b.title)));
+            Group { genres: genres.to_vec(), titles }
+        });
+        Self(groups.collect())
+    }
+
+    /// The `limit` allowed titles with the highest scores, equal ones by id.
+    pub(super) fn best(
+        &self,
+        affinity: &GenreAffinity<'_>,
+        allowed: impl Fn(&str) -> bool,
+        limit: usize,
+    ) -> Vec<New> {
+        let liked: Vec<f64> = self.0.iter().map(|group| affinity.to(&group.genres)).collect();
+        let next = |group: usize, at: usize| {
+            let entry = self.0[group].titles.get(at)?;
+            let score = liked[group] * entry.newness;
+            (score > 0.0).then_some(Next { score, entry, group, at })
+        };
+        let mut heap: BinaryHeap<Next<'_>> = (0..self.0.len()).filter_map(|group| next(group, 0)).collect();
+        let mut best = Vec::with_capacity(limit.min(256));
+        while best.len() < limit
+            && let Some(Next { score, entry, group, at }) = heap.pop()
+        {
+            heap.extend(next(group, at + 1));
+            if allowed(&entry.title) {
+                best.push(entry.of(score, liked[group]));
+            }
+        }
+        best
+    }
+
+    /// The same where a boost may bring any of them to the front.
+    pub(super) fn boosted(
+        &self,
+        affinity: &GenreAffinity<'_>,
+        allowed: impl Fn(&str) -> bool,
+        boost: impl Fn(&str) -> f64,
+        limit: usize,
+    ) -> Vec<New> {
+        let mut new: Vec<New> = Vec::new();
+        for group in &self.0 {
+            let liked = affinity.to(&group.genres);
+            let allowed = group.titles.iter().filter(|entry| allowed(&entry.title));
+            let scored = allowed.map(|entry| entry.of(liked * entry.newness * boost(&entry.title), liked));
+            new.extend(scored.filter(|new| new.score > 0.0));
+        }
+        let order = |a: &New, b: &New| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title));
+        if new.len() > limit && limit > 0 {
+            new.select_nth_unstable_by(limit - 1, order);
+            new.truncate(limit);
+        }
+        new.sort_by(order);
+        new
+    }
+}
+
+impl Entry {
+    fn of(&self, score: f64, affinity: f64) -> New {
+        New { title: self.title.clone(), score, year: self.year, plays: self.plays, affinity }
+    }
+}
+
+impl Ord for Next<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then_with(|| other.entry.title.cmp(&self.entry.title))
+    }
+}
+
+impl PartialOrd for Next<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Next<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Next<'_> {}
 
 fn newness(year: Option<u16>, newest_year: u16, plays: u64) -> f64 {
     let age = year.map(|year| f64::from(newest_year.saturating_sub(year)));

@@ -1,6 +1,8 @@
 //! A row of a page: what it is made of, and why its titles are in it.
 
+use super::newness::NewTitles;
 use crate::ranked::Reason;
+use crate::trending::Boards;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
@@ -142,4 +144,8 @@ pub struct PageSources<'a> {
     pub member: Option<&'a MemberSnapshot>,
     /// The measured take rate of a row by its name; `None` where too little is known of it.
     pub expected_take: &'a dyn Fn(&str) -> Option<f64>,
+    /// What trends, made before; `None`: it is made from the sums.
+    pub boards: Option<Boards<'a>>,
+    /// What is new, made before; `None`: it is made from the sums and the catalogue.
+    pub new_titles: Option<&'a NewTitles>,
 }

@@ -56,6 +56,8 @@ fn page(query: &Query<'_>, rows: usize, take: &dyn Fn(&str) -> Option<f64>) -> V
         catalogue: &catalogue,
         member: Some(&ana),
         expected_take: take,
+        boards: None,
+        new_titles: None,
     };
     assemble(&sources, query, rows)
 }
@@ -134,6 +136,8 @@ fn somebody_unknown_gets_what_is_popular_trending_and_new() {
         catalogue: &catalogue,
         member: None,
         expected_take: &expected_take,
+        boards: None,
+        new_titles: None,
     };
     let page = assemble(&sources, &asked(), MAX_ROWS);
     let kinds: Vec<RowKind> = page.iter().map(|row| row.kind).collect();

@@ -41,7 +41,7 @@ fn trends(aggregates: &Aggregates, dimensions: &[&str]) -> Vec<Trend> {
     trending(
         aggregates,
         &Catalogue::default(),
-        &TrendQuery { dimensions, limit: 20, country: None, learned: None },
+        &TrendQuery { dimensions, limit: 20, ..TrendQuery::default() },
     )
 }
 
@@ -139,6 +139,7 @@ fn a_dimension_with_few_titles_is_filled_up_from_all() {
 fn what_is_not_available_in_the_country_does_not_trend_there() {
     let mut catalogue = Catalogue::default();
     catalogue.put(Title { id: "many".into(), countries: vec!["US".into()], ..Title::default() });
-    let query = TrendQuery { dimensions: &["country:BR"], country: Some("BR"), limit: 2, learned: None };
+    let query =
+        TrendQuery { dimensions: &["country:BR"], country: Some("BR"), limit: 2, ..TrendQuery::default() };
     assert_eq!(ids(&trending(&sums(&delta(&AVERAGE)), &catalogue, &query)), ["more", "some"]);
 }

@@ -66,11 +66,11 @@ pub async fn ask(
             Ok(Offer { source: Some(answer.source), position: answer.position, rows: rows.collect() })
         }
         Route::Similar => {
-            let titles = engine.similar(&wanted.title_question())?;
+            let titles = engine.similar(&wanted.title_question()).await?;
             Ok(row(None, 0, titles.unwrap_or_default()))
         }
         Route::Trending => {
-            let trends = engine.trending(&wanted.trend_question())?.trends.into_iter();
+            let trends = engine.trending(&wanted.trend_question()).await?.trends.into_iter();
             let titles = trends.map(|trend| Offered { title: trend.trend.title, artwork: None }).collect();
             Ok(Offer { source: None, position: 0, rows: vec![OfferedRow { kind: None, titles }] })
         }

@@ -83,6 +83,8 @@ impl Basis<'_> {
             catalogue: self.catalogue,
             member,
             expected_take: &|_| None,
+            boards: None,
+            new_titles: None,
         };
         let page = assemble(&sources, &query, rows).into_iter();
         page.map(|row| (Some(row.kind), row.titles.into_iter().map(|title| title.title).collect())).collect()
@@ -106,6 +108,7 @@ impl Basis<'_> {
             country: wanted.country,
             limit: usize::MAX,
             learned: Some(self.learned),
+            ..TrendQuery::default()
         };
         let trends = trending(self.aggregates, self.catalogue, &query);
         self.chosen(wanted, trends.into_iter().map(|trend| (trend.score, trend.title)).collect())
