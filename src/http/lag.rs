@@ -72,7 +72,7 @@ mod tests {
         let app = App::new().wrap(from_fn(shed)).route("/long", web::get().to(long));
         let app = init_service(app.route("/short", web::get().to(|| async { "soon" }))).await;
         let ask = |path: &str| call_service(&app, TestRequest::get().uri(path).to_request());
-        let (long, refused) = futures_util::join!(ask("/long"), ask("/short"));
+        let (long, refused) = futures_util::future::join(ask("/long"), ask("/short")).await;
         assert_eq!((long.status().as_u16(), refused.status().as_u16()), (200, 429));
         assert!(refused.headers().contains_key("retry-after"));
         let begun = Instant::now();
