@@ -80,4 +80,5 @@ planted_bugs! {
     dropped_dead_letters_are_found: DropDeadLetters,
     a_filter_forgotten_on_one_route_is_found: ForgetFilterOfPages,
     an_exclusion_lost_after_a_restart_is_found: LoseSeenAfterRestart,
+    a_member_left_out_of_every_thousandth_commit_is_found: LeaveMemberOut,
 }

@@ -4,6 +4,7 @@ use super::Violation;
 use nearline_model::partition::Batch;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Commit, FoldSettings, LogRecord, Partition, PartitionId, Position};
+use std::collections::BTreeMap;
 
 /// What the auditor knows of one partition.
 struct Book {
@@ -120,14 +121,24 @@ impl Auditor {
         let upto = log.partition_point(|record| record.position <= commit.position);
         fold(&mut book.folded, &log[book.records..upto], self.event_bytes, quarantine);
         book.records = upto;
-        let differing: Vec<String> = commit
-            .members
+        // What the same records change in a fold of their own: the commit has all of it, and nothing else.
+        let own = book.folded.take_commit(0).expect("something was folded");
+        let is_comparable = own.expected == commit.expected;
+        let own: BTreeMap<&str, &Vec<u8>> = own.members.iter().map(|(name, form)| (&**name, form)).collect();
+        let brought: BTreeMap<&str, &Vec<u8>> =
+            commit.members.iter().map(|(name, form)| (&**name, form)).collect();
+        let differs = |name: &str, form: &Vec<u8>| match own.get(name) {
+            Some(own) => *own != form,
+            // Changed by records before those of this commit, as the books have them: a replay.
+            None => is_comparable,
+        };
+        let left_out = own.keys().filter(|name| is_comparable && !brought.contains_key(*name));
+        let differing: Vec<String> = brought
             .iter()
-            .filter(|(name, form)| {
-                let folded = book.folded.members().find(|(member, _)| *member == &**name);
-                folded.is_none_or(|(_, state)| state.encode() != *form)
-            })
-            .map(|(name, _)| name.to_string())
+            .filter(|(name, form)| differs(name, form))
+            .map(|(name, _)| *name)
+            .chain(left_out.copied())
+            .map(str::to_owned)
             .collect();
         if !differing.is_empty() {
             let (partition, position) = (commit.partition, commit.position);

@@ -32,11 +32,13 @@ pub enum Mutation {
     ForgetFilterOfPages,
     /// A node that was started again offers what members saw before the titles of their history.
     LoseSeenAfterRestart,
+    /// Every thousandth commit leaves one of its members out.
+    LeaveMemberOut,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SkipEpochCheck,
         Self::ReuseEpoch,
         Self::AcknowledgeBeforeCommit,
@@ -50,5 +52,6 @@ impl Mutation {
         Self::DropDeadLetters,
         Self::ForgetFilterOfPages,
         Self::LoseSeenAfterRestart,
+        Self::LeaveMemberOut,
     ];
 }

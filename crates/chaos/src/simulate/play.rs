@@ -3,6 +3,7 @@
 use super::Violation;
 use super::adapters::log::IDENTITY;
 use super::answers::closing::not_learned;
+use super::long;
 use super::mutation::Mutation;
 use super::network::{Caller, Server, Weather, carry};
 use super::node::{Node, Run};
@@ -92,6 +93,7 @@ fn run(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOutcome {
 
 async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOutcome {
     let mut scenario = Scenario::draw(seed);
+    long::stretch(&mut scenario, seed);
     if mutation == Some(Mutation::ForgetRecentIds) {
         scenario.recent_ids = 1;
     }
