@@ -144,7 +144,8 @@ impl Shell {
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
-        let prover = Prover::start(self.ports.clone(), pause, patience);
+        let prover =
+            Prover::start(self.ports.clone(), pause, patience, Duration::from_millis(timing.lease_ms));
         // What is not acknowledged by then was lost with a connection: the next beat is worth more.
         let patience = Duration::from_millis(BEATS_OF_PATIENCE * timing.beat_ms);
         let mut running = Running {

@@ -11,3 +11,4 @@ mod recovery;
 mod remediation;
 mod same_answers;
 mod take_rates;
+mod unable_nodes;

@@ -28,14 +28,22 @@ impl Prover {
         }
     }
 
-    /// Goes on proving, every `pause`; each attempt has `patience`.
-    pub(super) fn start(ports: Ports, pause: Duration, patience: Duration) -> Self {
+    /// Goes on proving, every `pause`; each attempt has `patience`. A node that has failed counts as one that works again
+    /// only after `probation`: what was away for all comes back to all, though not in the same moment.
+    pub(super) fn start(ports: Ports, pause: Duration, patience: Duration, probation: Duration) -> Self {
         let (failing, told) = watch::channel(0);
         actix_rt::spawn(async move {
-            let mut failing_since: Option<Instant> = None;
+            let (mut failing_since, mut working_since) = (None::<Instant>, None::<Instant>);
             while !failing.is_closed() {
                 match prove(&ports, patience).await {
-                    Ok(()) => failing_since = None,
+                    Ok(()) if failing_since.is_some() => {
+                        tracing::info!("store and log work again");
+                        (failing_since, working_since) = (None, Some(Instant::now()));
+                    }
+                    Ok(()) if working_since.is_some_and(|since| since.elapsed() >= probation) => {
+                        working_since = None;
+                    }
+                    Ok(()) => {}
                     Err(error) => {
                         if failing_since.is_none() {
                             tracing::warn!(%error, "this node cannot work");
@@ -43,7 +51,10 @@ impl Prover {
                         failing_since.get_or_insert_with(Instant::now);
                     }
                 }
-                let failing_ms = failing_since.map_or(0, |since| (since.elapsed().as_millis() as u64).max(1));
+                let failing_ms = match failing_since {
+                    Some(since) => (since.elapsed().as_millis() as u64).max(1),
+                    None => u64::from(working_since.is_some()),
+                };
                 metrics::gauge!("nearline_node_failing_seconds").set(failing_ms as f64 / 1_000.0);
                 failing.send_replace(failing_ms);
                 tokio::time::sleep(pause).await;

@@ -55,7 +55,7 @@ impl Default for ArtworkSettings {
             exploration_floor: 0.01,
             hold_seconds: 6 * 3_600,
             refresh_seconds: 10,
-            remembered: 500_000,
+            remembered: 100_000,
         }
     }
 }

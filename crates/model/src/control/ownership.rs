@@ -54,7 +54,7 @@ pub struct Beat {
     /// Partitions that it gave away and does not want back yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub declined: BTreeSet<PartitionId>,
-    /// Milliseconds for which it has been unable to reach its store or its log; 0: it works.
+    /// Milliseconds for which it has been unable to reach its store or its log; 1 for some time after that; 0: it works.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failing_ms: Millis,
 }
