@@ -14,7 +14,6 @@ mod rowset;
 mod select;
 mod source;
 mod unique;
-mod usage;
 mod write;
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use nearline_stratify::{Census, Conflict, Outcome, Plan, report};
 use serde::Serialize;
 
 use super::source::Source;
-use super::usage;
+use nearline_facts::usage;
 
 /// What came of a job.
 #[derive(Debug, Serialize)]

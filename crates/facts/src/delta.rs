@@ -1,0 +1,196 @@
+//! Delta tables in a folder: which files a table is made of, and adding files to it.
+//!
+//! Only what an append-only archive needs is here: commits are made by creating the next file of the log, which the file
+//! system does for one writer alone; no checkpoints, no deletion vectors, no partition columns. A table that uses what is
+//! not here is refused, never read wrongly. The protocol: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
+
+mod actions;
+mod log;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::{FactsError, Result};
+
+use actions::Action;
+pub use actions::{Add, Metadata, Transaction};
+
+/// The folder of a table's log.
+pub(crate) const LOG: &str = "_delta_log";
+
+/// A table as of a version of its log.
+#[derive(Debug, Clone)]
+pub struct DeltaTable {
+    root: PathBuf,
+    /// The newest version that was read.
+    version: u64,
+    metadata: Metadata,
+    files: BTreeMap<String, Add>,
+    transactions: BTreeMap<String, i64>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It is version so-and-so.
+    As(u64),
+    /// Somebody else committed first: nothing was written; read the table again.
+    Conflict,
+}
+
+/// What is committed together.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Files that are added.
+    pub add: Vec<Add>,
+    /// Files that are no longer the table's, by their paths.
+    pub remove: Vec<String>,
+    /// How far an application has come with it.
+    pub transaction: Option<Transaction>,
+    /// What is done, such as `WRITE`.
+    pub operation: &'static str,
+}
+
+impl DeltaTable {
+    /// Reads a table's log; none if the folder is no table.
+    ///
+    /// # Errors
+    /// A log that cannot be read, or needs what is not built in.
+    pub fn open(root: &Path) -> Result<Option<Self>> {
+        let Some(entries) = log::read(root)? else { return Ok(None) };
+        let mut table = Self {
+            root: root.to_owned(),
+            version: 0,
+            metadata: Metadata::default(),
+            files: BTreeMap::new(),
+            transactions: BTreeMap::new(),
+        };
+        for (version, actions) in entries {
+            table.version = version;
+            for action in actions {
+                table.apply(action)?;
+            }
+        }
+        Ok(Some(table))
+    }
+
+    /// Makes a table of these columns, given as the protocol's schema. Whoever is second finds the first one's.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn create(root: &Path, metadata: Metadata, now_ms: i64) -> Result<Self> {
+        let actions =
+            vec![Action::protocol(), Action::Metadata(metadata), Action::info("CREATE TABLE", now_ms)];
+        log::write(root, 0, &actions)?;
+        Self::open(root)?
+            .ok_or_else(|| FactsError::Refused(format!("{} is gone though it was just made", root.display())))
+    }
+
+    /// Adds and removes files, if nobody else committed since the table was read.
+    ///
+    /// # Errors
+    /// A log that cannot be written.
+    pub fn commit(&mut self, change: &Change, now_ms: i64) -> Result<Committed> {
+        let mut actions: Vec<Action> = change.add.iter().cloned().map(Action::Add).collect();
+        actions.extend(change.remove.iter().map(|path| Action::remove(path, now_ms)));
+        actions.extend(change.transaction.clone().map(Action::Transaction));
+        actions.push(Action::info(change.operation, now_ms));
+        let version = self.version + 1;
+        if !log::write(&self.root, version, &actions)? {
+            return Ok(Committed::Conflict);
+        }
+        self.version = version;
+        for action in actions {
+            self.apply(action)?;
+        }
+        Ok(Committed::As(version))
+    }
+
+    /// The folder of the table.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The newest version that was read.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A setting of the table.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.metadata.configuration.get(key).map(String::as_str)
+    }
+
+    /// The files of the table, by path.
+    pub fn files(&self) -> impl Iterator<Item = &Add> {
+        self.files.values()
+    }
+
+    /// How far an application has come.
+    pub fn transaction(&self, application: &str) -> Option<i64> {
+        self.transactions.get(application).copied()
+    }
+
+    /// Parquet files in the folder that the table does not name: of writers that died, and those that were removed.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn unnamed(&self) -> Result<Vec<PathBuf>> {
+        let mut unnamed = Vec::new();
+        for entry in std::fs::read_dir(&self.root).map_err(FactsError::reading(&self.root))? {
+            let path = entry.map_err(FactsError::reading(&self.root))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_data = path.extension().is_some_and(|kind| kind == "parquet" || kind == "partial");
+            if is_data && !self.files.contains_key(name) {
+                unnamed.push(path);
+            }
+        }
+        unnamed.sort();
+        Ok(unnamed)
+    }
+
+    fn apply(&mut self, action: Action) -> Result<()> {
+        match action {
+            Action::Add(add) => {
+                if add.deletion_vector.is_some() {
+                    return Err(self.unsupported("deletion vectors"));
+                }
+                self.files.insert(add.path.clone(), add);
+            }
+            Action::Remove(remove) => {
+                self.files.remove(&remove.path);
+            }
+            Action::Transaction(transaction) => {
+                self.transactions.insert(transaction.app_id, transaction.version);
+            }
+            Action::Metadata(metadata) => {
+                if !metadata.partition_columns.is_empty() {
+                    return Err(self.unsupported("partition columns, whose values are not in the files"));
+                }
+                let mapping = metadata.configuration.get("delta.columnMapping.mode");
+                if mapping.is_some_and(|mode| mode != "none") {
+                    return Err(self.unsupported("column mapping"));
+                }
+                self.metadata = metadata;
+            }
+            Action::Protocol(protocol) => {
+                let known = |feature: &String| {
+                    matches!(feature.as_str(), "timestampNtz" | "deletionVectors" | "vacuumProtocolCheck")
+                };
+                let features = protocol.reader_features.unwrap_or_default();
+                if protocol.min_reader_version > 3 || !features.iter().all(known) {
+                    return Err(self.unsupported("a newer protocol"));
+                }
+            }
+            Action::Other | Action::Info(_) => {}
+        }
+        Ok(())
+    }
+
+    fn unsupported(&self, what: &str) -> FactsError {
+        FactsError::Refused(format!(
+            "the Delta table {} uses {what}, which is not built in; write its current rows to plain Parquet files first",
+            self.root.display()
+        ))
+    }
+}

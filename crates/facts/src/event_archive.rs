@@ -1,0 +1,218 @@
+//! Events as they were published, kept for good: a Delta table of what a log held.
+//!
+//! Each partition has one writer at a time. It writes a file, then one commit with the file and how far the partition has
+//! come: a crash between the two leaves a file that no version names. A second writer of the same partition finds that it
+//! has come further, and what it wrote is not added: no event is there twice.
+
+mod erase;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use nearline_model::identifier::sequence_of;
+use nearline_model::{LogRecord, PartitionId, Position};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
+use crate::error::{FactsError, Result};
+use crate::table_writer::{TableWriter, properties};
+
+pub use erase::Erased;
+pub use rows::Events;
+
+/// The setting that holds the number of partitions.
+const PARTITIONS: &str = "nearline.partitions";
+/// The setting that holds the identity of the log: positions mean nothing in another one.
+const LOG: &str = "nearline.log";
+
+/// The archive of a log's events.
+#[derive(Debug)]
+pub struct EventArchive {
+    table: DeltaTable,
+    partitions: u16,
+}
+
+/// What became of a batch of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archived {
+    /// They are in the archive.
+    Added {
+        /// Bytes of their file.
+        bytes: u64,
+    },
+    /// Another writer has come further with the partition: nothing was added.
+    Overtaken {
+        /// Position of the last event that is in the archive.
+        last: Position,
+    },
+}
+
+impl EventArchive {
+    /// Opens the archive of a log, by its identity, or makes it, under an id of its own.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or written, or holds something else; an archive of another log.
+    pub fn open(root: &Path, log: &str, partitions: u16, id: &str, now_ms: i64) -> Result<Self> {
+        let table = match DeltaTable::open(root)? {
+            Some(table) => table,
+            None => DeltaTable::create(root, metadata(log, partitions, id, now_ms), now_ms)?,
+        };
+        let archive = Self::of(table)?;
+        let archived = archive.table.setting(LOG).unwrap_or_default();
+        if archived != log || archive.partitions != partitions {
+            return Err(FactsError::Refused(format!(
+                "{} is the archive of the log {archived} of {} partitions, and this is the log {log} of {partitions}; name \
+                 another folder",
+                root.display(),
+                archive.partitions
+            )));
+        }
+        Ok(archive)
+    }
+
+    /// Opens an archive that is there.
+    ///
+    /// # Errors
+    /// A folder that is no archive of events.
+    pub fn existing(root: &Path) -> Result<Self> {
+        match DeltaTable::open(root)? {
+            Some(table) => Self::of(table),
+            None => Err(FactsError::Refused(format!(
+                "{} is no archive of events; `nearline-lab archive` makes one",
+                root.display()
+            ))),
+        }
+    }
+
+    fn of(table: DeltaTable) -> Result<Self> {
+        let partitions =
+            table.setting(PARTITIONS).and_then(|text| text.parse().ok()).filter(|count| *count > 0);
+        match partitions {
+            Some(partitions) => Ok(Self { table, partitions }),
+            None => Err(FactsError::Refused(format!(
+                "{} is a Delta table, but no archive of events: the setting {PARTITIONS} is not there",
+                table.root().display()
+            ))),
+        }
+    }
+
+    /// Partitions of the log.
+    pub fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// The table.
+    pub fn table(&self) -> &DeltaTable {
+        &self.table
+    }
+
+    /// Position of the last event of a partition that is in the archive; 0 if there is none.
+    pub fn last(&self, partition: PartitionId) -> Position {
+        let last = self.table.transaction(&application(partition)).unwrap_or_default();
+        Position::try_from(last).unwrap_or_default()
+    }
+
+    /// Adds the events of a partition that follow the last one, in order, under a name that is nobody else's.
+    ///
+    /// # Errors
+    /// A folder that cannot be written; events that are missing, or come twice.
+    pub fn add(
+        &mut self,
+        partition: PartitionId,
+        records: &[LogRecord],
+        nonce: &str,
+        now_ms: i64,
+    ) -> Result<Archived> {
+        let expected = self.last(partition);
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Ok(Archived::Added { bytes: 0 });
+        };
+        self.check_order(partition, records)?;
+        let (first, last) = (first.position, last.position);
+        let name = format!("events-p{:05}-{first:020}-{last:020}-{nonce}.parquet", partition.0);
+        let path = self.table.root().join(&name);
+        let batch = rows::batch(partition, records)?;
+        let mut writer = TableWriter::create(&path, &rows::schema(), dictionaries())?;
+        writer.write(&batch, Vec::new())?;
+        let bytes = writer.finish_synced()?;
+        let version = i64::try_from(last).map_err(|_| {
+            FactsError::Refused(format!("position {last} is beyond what a Delta table can hold"))
+        })?;
+        let change = Change {
+            add: vec![Add::new(name, bytes, records.len() as u64, now_ms)],
+            transaction: Some(Transaction {
+                app_id: application(partition),
+                version,
+                last_updated: Some(now_ms),
+            }),
+            operation: "WRITE",
+            ..Change::default()
+        };
+        // Commits of other partitions are no reason to give up; each attempt means that somebody else got on.
+        while self.table.commit(&change, now_ms)? == Committed::Conflict {
+            *self = Self::existing(self.table.root())?;
+            let found = self.last(partition);
+            if found != expected {
+                std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+                return Ok(Archived::Overtaken { last: found });
+            }
+        }
+        Ok(Archived::Added { bytes })
+    }
+
+    /// Refuses events that do not follow the last one: each is so many positions behind the one before as there are
+    /// partitions.
+    fn check_order(&self, partition: PartitionId, records: &[LogRecord]) -> Result<()> {
+        let mut before = sequence_of(self.last(partition), partition, self.partitions);
+        for record in records {
+            let sequence = sequence_of(record.position, partition, self.partitions);
+            // The first of all may be any: what a log held before that may be gone.
+            if sequence.is_none() || before.is_some_and(|before| sequence != Some(before + 1)) {
+                return Err(FactsError::Refused(format!(
+                    "the event at position {} of partition {partition} does not follow the one before it (the archive ends at \
+                     {}): events are missing, or come twice",
+                    record.position,
+                    self.last(partition)
+                )));
+            }
+            before = sequence;
+        }
+        Ok(())
+    }
+
+    /// The events of a partition, in order; what cannot be read is an error in its place.
+    pub fn events(&self, partition: PartitionId) -> Events {
+        let of_partition = format!("events-p{:05}-", partition.0);
+        // Names hold positions of one width: their order is the log's.
+        let names = self.table.files().filter(|file| file.path.starts_with(&of_partition));
+        Events::of(names.map(|file| self.table.root().join(&file.path)).collect())
+    }
+}
+
+/// Columns of few values have a dictionary.
+fn dictionaries() -> WriterProperties {
+    let columns = ["kind", "schema_version", "partition", "ordinal", "title"];
+    let dictionary = |builder: WriterPropertiesBuilder, column: &str| {
+        builder.set_column_dictionary_enabled(ColumnPath::from(column), true)
+    };
+    columns.into_iter().fold(properties(None), dictionary).build()
+}
+
+fn application(partition: PartitionId) -> String {
+    format!("nearline-archive-p{:05}", partition.0)
+}
+
+fn metadata(log: &str, partitions: u16, id: &str, now_ms: i64) -> Metadata {
+    Metadata {
+        id: id.to_owned(),
+        schema_string: rows::delta_schema(),
+        configuration: BTreeMap::from([
+            (PARTITIONS.to_owned(), partitions.to_string()),
+            (LOG.to_owned(), log.to_owned()),
+        ]),
+        created_time: Some(now_ms),
+        ..Metadata::default()
+    }
+}

@@ -1,0 +1,37 @@
+//! The fact store: what was known about a member at any past moment.
+//!
+//! A fact says something about a member. It has two times: `event_at`, when it happened, and `known_at`, when the log had
+//! it. [`Extraction`] gives each label the newest fact that was known when the label asks (I9): nothing that was written
+//! later, about whatever time. It reads any Parquet files of `member, event_at, known_at, position` and further columns.
+//!
+//! What is deliberately absent: serving, and a second attribution.
+
+pub mod columns;
+mod compact;
+pub mod delta;
+mod error;
+mod event_archive;
+mod extract;
+mod gather;
+mod index;
+mod labels;
+mod layout;
+mod lookup;
+mod members;
+mod moments;
+mod rules;
+mod source;
+mod sql;
+mod sweep;
+mod table_writer;
+pub mod usage;
+
+pub use compact::{Compacted, Compaction, PAGE_ROWS};
+pub use error::{FactsError, Result};
+pub use event_archive::{Archived, Erased, EventArchive, Events};
+pub use extract::{Counts, Explanation, Extraction, Lineage, MEMORY, Report};
+pub use index::{Indexed, build_index};
+pub use lookup::{Found, Lookup, What};
+pub use rules::{Feature, Order, Rules, parse_duration};
+pub use source::{Snapshot, Source};
+pub use sql::Dialect;

@@ -1,0 +1,113 @@
+//! A Parquet file that is whole or not there.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::{FactsError, Result};
+use crate::source::Source;
+
+/// Writes beside the target and renames at the end.
+pub(crate) struct TableWriter {
+    path: PathBuf,
+    partial: PathBuf,
+    schema: SchemaRef,
+    writer: Option<ArrowWriter<File>>,
+}
+
+impl TableWriter {
+    pub fn create(path: &Path, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
+        let partial = path.with_extension("partial");
+        let file = File::create(&partial).map_err(FactsError::writing(&partial))?;
+        // The types are Parquet's own: how this program holds text in memory is no reader's business.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(file, SchemaRef::clone(schema), options)
+            .map_err(FactsError::parquet(path))?;
+        Ok(Self { path: path.to_owned(), partial, schema: SchemaRef::clone(schema), writer: Some(writer) })
+    }
+
+    /// Writes the columns of some rows of a batch, and further ones behind them; a column that the batch lacks is null.
+    pub fn write(&mut self, batch: &RecordBatch, added: Vec<ArrayRef>) -> Result<()> {
+        let own = self.schema.fields().iter().take(self.schema.fields().len() - added.len()).map(|field| {
+            let column = batch.column_by_name(field.name()).map(ArrayRef::clone);
+            column.unwrap_or_else(|| arrow_array::new_null_array(field.data_type(), batch.num_rows()))
+        });
+        let columns: Vec<ArrayRef> = own.chain(added).collect();
+        let whole = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)
+            .map_err(|error| FactsError::Refused(format!("the result cannot be put together: {error}")))?;
+        let writer = self.writer.as_mut().expect("there is a writer until the file is finished");
+        writer.write(&whole).map_err(FactsError::parquet(&self.partial))
+    }
+
+    /// Gives the bytes of the file.
+    pub fn finish(mut self) -> Result<u64> {
+        self.close()?;
+        self.name()
+    }
+
+    /// The same, when the file is on disk and not only in the operating system's hands.
+    pub fn finish_synced(mut self) -> Result<u64> {
+        self.close()?.sync_all().map_err(FactsError::writing(&self.partial))?;
+        self.name()
+    }
+
+    fn close(&mut self) -> Result<File> {
+        let writer = self.writer.take().expect("a file is finished once");
+        writer.into_inner().map_err(FactsError::parquet(&self.partial))
+    }
+
+    fn name(&self) -> Result<u64> {
+        std::fs::rename(&self.partial, &self.path).map_err(FactsError::writing(&self.path))?;
+        Ok(std::fs::metadata(&self.path).map_err(FactsError::reading(&self.path))?.len())
+    }
+}
+
+impl Drop for TableWriter {
+    fn drop(&mut self) {
+        // Renamed if it was finished; otherwise the error that matters is the one that came before.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
+
+/// How tables are written: compressed, and with a dictionary only where [`encoded_as`] or the caller asks for one.
+pub(crate) fn properties(metadata: Option<(&str, String)>) -> WriterPropertiesBuilder {
+    let metadata = metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]);
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_dictionary_enabled(false)
+        .set_key_value_metadata(metadata)
+}
+
+/// Encodes a column as a source's is: a dictionary that does not pay costs more than all the rest.
+pub(crate) fn encoded_as(
+    mut builder: WriterPropertiesBuilder,
+    source: &Source,
+    column: &str,
+    name: &str,
+) -> WriterPropertiesBuilder {
+    let Some(group) = source.groups.iter().max_by_key(|group| group.rows) else { return builder };
+    let numbers = source.field(column).is_ok_and(|field| {
+        matches!(field.data_type(), DataType::Float32 | DataType::Float64 | DataType::Timestamp(_, _))
+    });
+    let chunks = source.files[group.file].metadata.metadata().row_group(group.place).columns();
+    for chunk in chunks {
+        let mut parts = chunk.column_path().parts().to_vec();
+        if parts.first().is_none_or(|first| first != column) {
+            continue;
+        }
+        let has_one =
+            chunk.encodings().any(|e| matches!(e, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY));
+        name.clone_into(&mut parts[0]);
+        builder = builder.set_column_dictionary_enabled(ColumnPath::new(parts), has_one && !numbers);
+    }
+    builder
+}
