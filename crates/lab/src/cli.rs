@@ -2,7 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; those of `stratify` stand there.
 
+mod archive;
+mod compact;
+mod erase;
 mod evaluate;
+mod extract;
+mod lookup;
+mod state;
 mod stratify;
 
 use anyhow::Context;
@@ -15,6 +21,7 @@ const AFTER_HELP: &str = "\
 Examples:
   nearline-lab evaluate prequential events.ndjson --html report.html
   nearline-lab evaluate policy decisions.csv
+  nearline-lab extract --labels labels.parquet --facts facts/ -o train.parquet
   nearline-lab stratify --rules rules.toml events.parquet -o train.parquet
 
 Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment. Every
@@ -38,6 +45,16 @@ struct Cli {
 enum Command {
     /// Measure what recommendations would have been worth, on events of the past.
     Evaluate(evaluate::EvaluateArgs),
+    /// Copy the log's events into an archive.
+    Archive(archive::ArchiveArgs),
+    /// Write facts anew in the order of their members, with an index.
+    Compact(compact::CompactArgs),
+    /// Take forgotten members out of an archive.
+    Erase(erase::EraseArgs),
+    /// Join labels with what was known at the moment of each.
+    Extract(extract::ExtractArgs),
+    /// Print a member's state at a past moment, from an archive.
+    State(state::StateArgs),
     /// Take a stratified sample of Parquet files.
     Stratify(stratify::StratifyArgs),
 }
@@ -54,17 +71,32 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let args = match cli.command {
-        // A sample needs no configuration of the engine.
+    let command = match cli.command {
+        // Samples and joins need no configuration of the engine.
         Command::Stratify(args) => return stratify::stratify(args),
-        Command::Evaluate(args) => args,
+        Command::Compact(args) => return compact::compact(args),
+        Command::Erase(args) => return erase::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Extract(args) => return extract::extract(args),
+        command => command,
     };
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(cli.config.as_deref(), environment).context("the configuration was refused")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("the runtime cannot be made")?.block_on(evaluate::run(args, &config))?;
+    let runtime = runtime.context("the runtime cannot be made")?;
+    match command {
+        Command::Archive(args) => runtime.block_on(archive::run(args, &config))?,
+        Command::State(args) => state::run(&args, &config)?,
+        Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
+        // Done above: they need no configuration.
+        Command::Compact(_) | Command::Erase(_) | Command::Extract(_) | Command::Stratify(_) => {}
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many threads read if nothing else is said.
+fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(8)).max(1)
 }
 
 #[cfg(test)]

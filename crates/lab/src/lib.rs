@@ -3,7 +3,9 @@
 //! What is deliberately absent: the engine. Events are folded and titles ranked by the code that serves,
 //! without actors, ports or servers.
 
+pub mod archive;
 pub mod cli;
 pub mod evaluate;
 pub mod off_policy;
+pub mod state;
 pub mod stratify;
