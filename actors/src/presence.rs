@@ -21,7 +21,10 @@ impl Presence {
 
     /// The process runs. Whether it was away for longer than its lease: then what it owns is to be proved.
     pub(crate) fn see(&self) -> bool {
-        let now_ms = self.now_ms();
+        self.see_at(self.now_ms())
+    }
+
+    fn see_at(&self, now_ms: u64) -> bool {
         let was_away = self.is_away_at(now_ms);
         if was_away {
             // First of all: nobody finds it there in between.
@@ -38,7 +41,11 @@ impl Presence {
 
     /// Whether an answer from memory is the owner's.
     pub(crate) fn is_there(&self) -> bool {
-        !self.proving.load(SeqCst) && !self.is_away_at(self.now_ms())
+        self.is_there_at(self.now_ms())
+    }
+
+    fn is_there_at(&self, now_ms: u64) -> bool {
+        !self.proving.load(SeqCst) && !self.is_away_at(now_ms)
     }
 
     fn now_ms(&self) -> u64 {
@@ -53,18 +60,15 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    #[tokio::test(start_paused = true)]
-    async fn whoever_was_away_for_longer_than_its_lease_is_not_there_until_it_is_proved() {
+    #[test]
+    fn whoever_was_away_for_longer_than_its_lease_is_not_there_until_it_is_proved() {
         let presence = Presence::new(2_000);
-        tokio::time::advance(Duration::from_millis(2_000)).await;
-        assert!(presence.is_there() && !presence.see());
-        tokio::time::advance(Duration::from_millis(2_001)).await;
-        assert!(!presence.is_there(), "before anybody has noticed");
-        assert!(presence.see() && !presence.is_there());
-        assert!(!presence.see() && !presence.is_there(), "seeing is no proof");
+        assert!(presence.is_there_at(2_000) && !presence.see_at(2_000));
+        assert!(!presence.is_there_at(4_001), "before anybody has noticed");
+        assert!(presence.see_at(4_001) && !presence.is_there_at(4_001));
+        assert!(!presence.see_at(4_002) && !presence.is_there_at(4_002), "seeing is no proof");
         presence.prove();
-        assert!(presence.is_there());
+        assert!(presence.is_there_at(4_003));
     }
 }
