@@ -6,13 +6,17 @@ mod access;
 mod admin;
 mod admin_chaos;
 mod admin_dead_letters;
+mod admin_stream;
+mod admin_verify;
 mod admission;
 mod asked;
 mod body;
+mod console;
 mod cursor;
 mod events;
 mod experiments;
 mod filter;
+mod gauges;
 mod home;
 mod insights;
 mod lag;
@@ -21,6 +25,7 @@ mod live_hub;
 mod members;
 pub mod openapi;
 mod overview;
+mod own_origin;
 pub mod problem;
 mod query;
 mod recommendations;
@@ -146,6 +151,8 @@ fn bind_admin(
 ) -> std::io::Result<(SocketAddr, Server)> {
     let (rates, prometheus) = (web::Data::from(rates), web::Data::new(prometheus));
     let chaos = config.chaos.enabled;
+    let (seats, turn) =
+        (web::Data::new(admin_stream::Seats::default()), web::Data::new(admin_verify::Turn::default()));
     let admin = HttpServer::new(move || {
         let faults = |config: &mut web::ServiceConfig| {
             if chaos {
@@ -155,8 +162,13 @@ fn bind_admin(
         App::new()
             .app_data(data.clone())
             .app_data(rates.clone())
+            .app_data(seats.clone())
+            .app_data(turn.clone())
             .app_data(prometheus.clone())
+            .wrap(from_fn(own_origin::guard))
             .wrap(from_fn(access::observe))
+            // The console's one origin: what it asks of the API it asks here.
+            .configure(|config| routes::register(config, routes::public_routes()))
             .configure(faults)
             .configure(admin_dead_letters::register)
             .configure(admin::register)

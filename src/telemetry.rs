@@ -1,6 +1,6 @@
 //! Telemetry: logs, metrics, and operational events that are both at once.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use nearline_config::{LogFormat, LogSection};
 use std::net::SocketAddr;
@@ -55,6 +55,7 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
     }
     let handle = PrometheusBuilder::new().set_buckets(&BUCKETS_SECONDS)?.install_recorder()?;
     describe();
+    begin_at_zero();
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
@@ -68,6 +69,24 @@ fn describe() {
     for (name, text) in HISTOGRAMS_SECONDS {
         describe_histogram!(*name, Unit::Seconds, *text);
     }
+}
+
+/// What a gauge tells.
+///
+/// # Panics
+/// If it is not in the list.
+pub(crate) fn help(gauge: &str) -> &'static str {
+    let found = GAUGES.iter().find(|(name, ..)| *name == gauge);
+    found.map(|(.., text)| *text).expect("every gauge is in the list: `cargo xtask tidy` holds it")
+}
+
+/// Counters from which alerts are made, at 0: a counter that first appears with 1 has not increased.
+fn begin_at_zero() {
+    counter!("nearline_quarantined_events_total").increment(0);
+    counter!("nearline_supervisor_panics_total").increment(0);
+    counter!("nearline_threads_left_behind_total").increment(0);
+    counter!("nearline_queries_shed_total").increment(0);
+    counter!("nearline_ownership_starts_total").increment(0);
 }
 
 const COUNTERS: &[(&str, Unit, &str)] = &[
@@ -148,11 +167,17 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
 
 const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_ready", Unit::Count, "1 if every partition is live and was caught up with the log"),
-    ("nearline_partition_live", Unit::Count, "1 if the partition is live"),
+    ("nearline_partitions", Unit::Count, "Partitions of the log, by their state on this node"),
+    ("nearline_partition_live", Unit::Count, "1 if the partition is live on this node"),
     ("nearline_partition_epoch", Unit::Count, "Epoch of the partition's owner"),
     ("nearline_partition_folded_position", Unit::Count, "Position of the last record folded"),
     ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
     ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
+    (
+        "nearline_partition_lag_seconds",
+        Unit::Seconds,
+        "How long the oldest record not folded yet may have waited; 0: caught up",
+    ),
     ("nearline_partition_cached_members", Unit::Count, "Members in memory"),
     ("nearline_ranking_solved_titles", Unit::Count, "Titles between which weights are solved"),
     ("nearline_live_subscribers", Unit::Count, "Live rows open"),

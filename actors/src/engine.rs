@@ -255,8 +255,9 @@ impl Engine {
     pub fn partitions(&self) -> Vec<PartitionStatus> {
         // Positions of a partition lie as far apart as there are partitions.
         let step = self.inner.partitions.len().max(1) as u64;
+        let now_ms = self.inner.ports.clock.now_ms();
         let status = |handle: &Arc<PartitionHandle>| {
-            let status = handle.status();
+            let status = handle.status(now_ms);
             PartitionStatus { lag: status.lag.div_ceil(step), ..status }
         };
         self.inner.partitions.iter().map(status).collect()
@@ -391,7 +392,7 @@ impl Engine {
             Self { inner: inner.clone() }.not_ready();
             for handle in inner.partitions.iter() {
                 if let Ok(bounds) = inner.ports.log.bounds(handle.partition).await {
-                    handle.log_last.store(bounds.last, Relaxed);
+                    handle.see_log(bounds.last, inner.ports.clock.now_ms());
                 }
             }
             drop(inner);

@@ -13,6 +13,7 @@ mod basis;
 pub mod engine;
 mod event_loop;
 pub mod faults;
+mod lag;
 mod member_answer;
 mod member_watch;
 pub mod node;

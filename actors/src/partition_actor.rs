@@ -52,6 +52,8 @@ pub enum Ended {
 
 struct PendingBatch {
     admitted: Admitted,
+    /// The log's time of its last record.
+    log_ms: i64,
     /// A suspect: what is before it is committed first, and it is committed before what is behind it.
     alone: bool,
     /// Given back with the last piece of what was read together.

@@ -43,9 +43,9 @@ impl PartitionHandle {
         self.progress.take_over(|| self.address.set(None))
     }
 
-    /// As operators see it.
-    pub fn status(&self) -> PartitionStatus {
-        self.progress.status(self.owner.get())
+    /// As operators see it at `now_ms`.
+    pub fn status(&self, now_ms: i64) -> PartitionStatus {
+        self.progress.status(self.owner.get(), now_ms)
     }
 }
 

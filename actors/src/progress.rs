@@ -1,6 +1,7 @@
 //! How far a partition is and what it is doing: written by its actor and supervisor, read by queries and
 //! operators.
 
+use crate::lag::Lag;
 use crate::remediations::{Begun, Remediations, Ticket};
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::remediation::{Action, Standing};
@@ -95,6 +96,8 @@ pub struct PartitionStatus {
     pub log_last: Position,
     /// Records that wait to be folded.
     pub lag: u64,
+    /// Milliseconds that the oldest of them may have waited; 0 when caught up.
+    pub lag_ms: u64,
     /// Members in memory.
     pub cached_members: usize,
     /// Restarts since the engine started.
@@ -122,6 +125,7 @@ pub struct Progress {
     pub(crate) read: AtomicU64,
     pub(crate) reader_open: AtomicBool,
     pub(crate) log_last: AtomicU64,
+    pub(crate) behind: Lag,
     pub(crate) cached_members: AtomicU64,
     pub(crate) restarts: AtomicU64,
     pub(crate) events: AtomicU64,
@@ -147,6 +151,7 @@ impl Progress {
             read: AtomicU64::new(0),
             reader_open: AtomicBool::new(false),
             log_last: AtomicU64::new(0),
+            behind: Lag::default(),
             cached_members: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             events: AtomicU64::new(0),
@@ -186,6 +191,17 @@ impl Progress {
     /// Whether the actor of this number is the current one.
     pub(crate) fn is_current(&self, incarnation: Incarnation) -> bool {
         *self.incarnation.lock() == incarnation
+    }
+
+    /// The log ends at `last`, as seen at `now_ms`.
+    pub(crate) fn see_log(&self, last: Position, now_ms: i64) {
+        // What others fold does not wait here.
+        let folded = match self.state() {
+            PartitionState::Elsewhere => Position::MAX,
+            _ => self.folded.load(Relaxed),
+        };
+        self.behind.looked(now_ms, folded >= self.log_last.load(Relaxed), folded >= last);
+        self.log_last.store(last, Relaxed);
     }
 
     pub(crate) fn set_state(&self, state: PartitionState) {
@@ -250,9 +266,14 @@ impl Progress {
     }
 
     /// As operators see it, run by `owner`.
-    pub(crate) fn status(&self, owner: Option<NodeId>) -> PartitionStatus {
+    pub(crate) fn status(&self, owner: Option<NodeId>, now_ms: i64) -> PartitionStatus {
         let folded = self.folded.load(Relaxed);
         let log_last = self.log_last.load(Relaxed);
+        // What another node has folded is not known here.
+        let lag = match self.state() {
+            PartitionState::Elsewhere => 0,
+            _ => log_last.saturating_sub(folded),
+        };
         PartitionStatus {
             partition: self.partition,
             state: self.state(),
@@ -261,8 +282,8 @@ impl Progress {
             folded,
             committed: self.committed.load(Relaxed),
             log_last: log_last.max(folded),
-            // What another node has folded is not known here.
-            lag: if self.state() == PartitionState::Elsewhere { 0 } else { log_last.saturating_sub(folded) },
+            lag,
+            lag_ms: if lag == 0 { 0 } else { self.behind.age_ms(now_ms) },
             cached_members: self.cached_members.load(Relaxed) as usize,
             restarts: self.restarts.load(Relaxed),
             last_failure: self.last_failure.lock().clone(),

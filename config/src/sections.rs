@@ -303,10 +303,12 @@ pub struct AdminSection {
     pub enabled: bool,
     /// IP address and port; port 0: any free one.
     pub address: String,
+    /// Names under which it may be called, separated by commas, beside localhost and any address.
+    pub hosts: String,
 }
 
 impl Default for AdminSection {
     fn default() -> Self {
-        Self { enabled: true, address: "127.0.0.1:7701".to_owned() }
+        Self { enabled: true, address: "127.0.0.1:7701".to_owned(), hosts: String::new() }
     }
 }

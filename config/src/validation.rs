@@ -234,6 +234,14 @@ impl Check<'_> {
             let expected = "another address than `http.address`: the admin listener is not for the public";
             return Err(self.impossible("admin.address", format!("{:?}", admin.address), expected));
         }
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"-._".contains(&sign))
+        };
+        if !admin.hosts.trim().is_empty() && !admin.hosts.split(',').map(str::trim).all(is_name) {
+            let expected = "empty, or names of hosts without scheme and port, separated by commas";
+            return Err(self.impossible("admin.hosts", format!("{:?}", admin.hosts), expected));
+        }
         // Lowering `max_limit` alone is fine: answers are then as long as that.
         let most_by_default = http.max_limit.max(HttpSection::default().default_limit) as u64;
         self.ranges(

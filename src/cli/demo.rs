@@ -91,6 +91,8 @@ fn configure(config: &mut Config, args: &DemoArgs, directory: &str) {
     config.http.address = format!("127.0.0.1:{}", args.port);
     let admin = if args.port == 0 { 0 } else { args.port.saturating_add(1) };
     config.admin.address = format!("127.0.0.1:{admin}");
+    // On loopback: to be broken from its own console.
+    config.chaos.enabled = true;
     if config.log.level == Config::default().log.level {
         // The screen belongs to the summary.
         config.log.level = "warn".to_owned();

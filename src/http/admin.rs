@@ -5,15 +5,10 @@ use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::routes;
 use super::state::{Answer, State, ok};
-use super::{members, recommendations};
-use actix_web::http::header::CACHE_CONTROL;
+use super::{admin_stream, admin_verify, console, gauges, members, recommendations};
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use nearline_actors::{Engine, PartitionState};
 use nearline_ports::JOURNAL_ENTRIES;
-
-/// The console: one page without anything from elsewhere.
-const CONSOLE: &str = include_str!("../console/console.html");
 
 /// Remediations of an answer, if the caller does not say.
 const DEFAULT_REMEDIATIONS: usize = 100;
@@ -21,28 +16,18 @@ const DEFAULT_REMEDIATIONS: usize = 100;
 /// Registers the routes.
 pub(super) fn register(config: &mut web::ServiceConfig) {
     config
-        .route("/", routes::get().to(console))
+        .configure(console::register)
         .route("/livez", routes::get().to(live))
         .route("/readyz", routes::get().to(ready))
         .route("/metrics", routes::get().to(metrics_text))
         .route("/admin/partitions", routes::get().to(partitions))
+        .route("/admin/partitions/{partition}/verify", web::post().to(admin_verify::verify))
+        .route("/admin/stream", web::get().to(admin_stream::open))
         .route("/admin/overview", routes::get().to(overview))
         .route("/admin/remediations", routes::get().to(remediations))
         .route("/admin/members/{id}", routes::get().to(members::read))
         .route("/admin/members/{id}/recommendations", routes::get().to(recommendations::recommend))
         .default_service(web::to(not_found));
-}
-
-async fn console() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((
-            "Content-Security-Policy",
-            "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
-        ))
-        .insert_header(("X-Content-Type-Options", "nosniff"))
-        .body(CONSOLE)
 }
 
 async fn live(state: State) -> HttpResponse {
@@ -66,8 +51,10 @@ fn text(mut answer: actix_web::HttpResponseBuilder, body: String) -> HttpRespons
 }
 
 async fn metrics_text(state: State, prometheus: web::Data<PrometheusHandle>) -> HttpResponse {
-    refresh_gauges(&state.engine);
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus.render())
+    let partitions = state.engine.partitions();
+    gauges::refresh(&state.engine, &partitions);
+    let text = prometheus.render() + &gauges::of_partitions(&partitions);
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 
 async fn partitions(request: HttpRequest, state: State) -> Answer {
@@ -90,25 +77,4 @@ async fn remediations(request: HttpRequest, state: State) -> Answer {
 async fn not_found(request: HttpRequest) -> Result<&'static str, Problem> {
     let detail = format!("{} {} is no admin route; the console is at /", request.method(), request.path());
     Err(Problem::new(ProblemKind::RouteNotFound, detail))
-}
-
-/// Sets what is not counted where it happens.
-fn refresh_gauges(engine: &Engine) {
-    for status in engine.partitions() {
-        let partition = status.partition.to_string();
-        let gauge = |name: &'static str, value: u64| {
-            metrics::gauge!(name, "partition" => partition.clone()).set(value as f64);
-        };
-        gauge("nearline_partition_live", u64::from(status.state == PartitionState::Live));
-        gauge("nearline_partition_epoch", status.epoch);
-        gauge("nearline_partition_folded_position", status.folded);
-        gauge("nearline_partition_committed_position", status.committed);
-        gauge("nearline_partition_lag_positions", status.lag);
-        gauge("nearline_partition_cached_members", status.cached_members as u64);
-    }
-    metrics::gauge!("nearline_ready").set(if engine.is_ready() { 1.0 } else { 0.0 });
-    let sizes = engine.sizes();
-    metrics::gauge!("nearline_catalogue_titles").set(sizes.catalogue_titles as f64);
-    metrics::gauge!("nearline_aggregates_titles").set(sizes.titles as f64);
-    metrics::gauge!("nearline_aggregates_transitions").set(sizes.transitions as f64);
 }

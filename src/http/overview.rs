@@ -1,7 +1,7 @@
 //! What the console shows at a glance: rates, lag, sizes, what trends.
 
 use super::state::ApiState;
-use nearline_actors::TrendQuestion;
+use nearline_actors::{PartitionState, TrendQuestion};
 use nearline_api::trending::{TrendingAnswer, TrendingTitle};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -70,6 +70,17 @@ pub struct Overview {
     ready: bool,
     backend: nearline_config::BackendKind,
     version: &'static str,
+    /// This node, as others know it.
+    node: String,
+    /// Whether faults may be made on purpose.
+    chaos: bool,
+    /// Partitions of the log.
+    partitions: u16,
+    /// Partitions that are live on this node, and those that others own.
+    live: usize,
+    elsewhere: usize,
+    /// Milliseconds that the oldest event not folded here may have waited.
+    lag_ms: u64,
     events_per_s: f64,
     queries_per_s: f64,
     /// Events per second over the last two minutes, oldest first.
@@ -91,6 +102,7 @@ pub(super) async fn overview(state: &ApiState, rates: &Rates) -> Overview {
     let samples: Vec<Sample> = rates.samples.lock().iter().copied().collect();
     let last = samples.last().copied().unwrap_or_default();
     let [live, store, popular] = state.queries.read();
+    let in_state = |wanted| partitions.iter().filter(|partition| partition.state == wanted).count();
     let sizes = state.engine.sizes();
     let question = TrendQuestion { limit: TRENDING, ..TrendQuestion::default() };
     let trending = state.engine.trending(&question).await;
@@ -98,6 +110,12 @@ pub(super) async fn overview(state: &ApiState, rates: &Rates) -> Overview {
         ready: state.engine.is_ready(),
         backend: state.config.backend.kind,
         version: env!("CARGO_PKG_VERSION"),
+        node: state.engine.node().to_string(),
+        chaos: state.config.chaos.enabled,
+        partitions: state.engine.partition_count(),
+        live: in_state(PartitionState::Live),
+        elsewhere: in_state(PartitionState::Elsewhere),
+        lag_ms: partitions.iter().map(|partition| partition.lag_ms).max().unwrap_or(0),
         events_per_s: last.events_per_s,
         queries_per_s: last.queries_per_s,
         events_per_s_history: samples.iter().map(|sample| sample.events_per_s).collect(),

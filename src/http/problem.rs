@@ -55,6 +55,10 @@ pub enum ProblemKind {
     CatalogueUnavailable,
     /// The member's state cannot be read right now.
     StateUnavailable,
+    /// The request is for another host.
+    Misdirected,
+    /// A page of another site asks for it.
+    ForeignOrigin,
     /// There is no such dead letter.
     LetterNotFound,
     /// A dead letter's event has no readable id or member.
@@ -71,6 +75,8 @@ impl ProblemKind {
             Self::MethodNotAllowed => {
                 ("/problems/method-not-allowed", "The route does not take this method", 405)
             }
+            Self::Misdirected => ("/problems/misdirected", "The request is for another host", 421),
+            Self::ForeignOrigin => ("/problems/foreign-origin", "A page of another site asks for this", 403),
             Self::InvalidId => ("/problems/invalid-id", "An id is not valid", 400),
             Self::InvalidParameter => ("/problems/invalid-parameter", "A query parameter is not valid", 400),
             Self::UnknownParameter => ("/problems/unknown-parameter", "A query parameter is not known", 400),

@@ -3,6 +3,7 @@
 mod artwork_api;
 mod bad_input;
 mod configuration;
+mod console;
 mod demo;
 mod examples;
 mod http_api;

@@ -18,6 +18,7 @@ impl PartitionActor {
         let mut permit = Some(permit);
         while let Some((records, alone)) = pieces.next() {
             let mut parsing = None;
+            let log_ms = records.last().map_or(0, |record| record.log_ms);
             let (limit, quarantine) = (self.settings.fold.event_bytes, &self.quarantine);
             let parsed = catch_unwind(AssertUnwindSafe(|| {
                 Batch::parse_except(records, limit, quarantine, |position| parsing = Some(position))
@@ -32,7 +33,7 @@ impl PartitionActor {
             };
             let (admitted, missing) = self.partition.admit(batch);
             let _permit = if pieces.peek().is_none() { permit.take() } else { None };
-            self.pending.push_back(PendingBatch { admitted, alone, _permit });
+            self.pending.push_back(PendingBatch { admitted, log_ms, alone, _permit });
             self.load(missing, context);
         }
         self.progress.write(self.incarnation, |progress| {
@@ -84,7 +85,7 @@ impl PartitionActor {
     fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
         let started = Instant::now();
         let records = batch.admitted.batch.len() as u64;
-        let partition_id = self.partition.id();
+        let (partition_id, log_ms) = (self.partition.id(), batch.log_ms);
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
         let mut watched = self.watches.watched();
         let mut folding = None;
@@ -116,6 +117,7 @@ impl PartitionActor {
                 }
                 self.progress.write(self.incarnation, |progress| {
                     progress.events.fetch_add(records, Relaxed);
+                    progress.behind.folded(log_ms);
                 });
                 for (outcome, count) in [
                     ("changed", folded.changed),

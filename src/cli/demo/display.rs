@@ -40,7 +40,7 @@ impl Display {
     pub fn introduce(&self, service: &Service, member: &str) {
         let http = service.servers.http;
         if let Some(admin) = service.servers.admin {
-            println!("console    http://{admin}/");
+            println!("console    http://{admin}/    play something, break something, have it proved");
         }
         println!("API        http://{http}/v1/openapi.json");
         println!("try        curl 'http://{http}/v1/members/{member}/recommendations?limit=5&explain=true'");

@@ -1,0 +1,45 @@
+// The frame of the console: which page is shown, and how things stand.
+import { html, render, effect, signal } from "./ui.js";
+import { connected, follow, overview } from "./feed.js";
+import { Now } from "./pages/now.js";
+import { Partitions } from "./pages/partitions.js";
+import { Remediations } from "./pages/remediations.js";
+import { Letters } from "./pages/letters.js";
+import { Member } from "./pages/member.js";
+import { Chaos } from "./pages/chaos.js";
+
+const PAGES = {
+  now: ["Now", Now], partitions: ["Partitions", Partitions], remediations: ["Remediations", Remediations],
+  letters: ["Dead letters", Letters], member: ["Member", Member], chaos: ["Chaos", Chaos],
+};
+const named = () => location.hash.slice(2).split("/")[0] || "now";
+const page = signal(named());
+addEventListener("hashchange", () => {
+  const before = page.value;
+  page.value = named();
+  if (before === page.value) return;
+  scrollTo(0, 0);
+  document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+function App() {
+  const now = overview.value;
+  const shown = PAGES[page.value] ?? PAGES.now;
+  const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || now?.chaos);
+  const standing = !connected.value ? ["no answer", "failed"] : now?.ready ? ["ready", "live"] : ["catching up", "holding"];
+  return html`
+    <header>
+      <a class="brand" href="#/now">Nearline</a>
+      <nav aria-label="Pages">${pages.map(([name, [title]]) => html`
+        <a key=${name} href=${"#/" + name} aria-current=${page.value === name ? "page" : undefined}>${title}</a>`)}</nav>
+      <span role="status" class=${"state " + standing[1]}>${standing[0]}</span>
+    </header>
+    <main id="main" tabindex="-1">
+      <h1>${shown[0]}</h1>
+      <${shown[1]} key=${page.value} />
+    </main>
+    <footer>${now && html`${now.version} · ${now.backend} · node ${now.node || "of no name"}`}</footer>`;
+}
+
+follow();
+effect(() => render(html`<${App} />`, document.getElementById("app")));

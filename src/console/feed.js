@@ -1,0 +1,40 @@
+// The one stream of what goes on, paused while nobody looks.
+import { signal } from "./ui.js";
+
+export const overview = signal(null);
+/** Partitions by number. */
+export const partitions = signal([]);
+/** Remediations, newest first. */
+export const remediations = signal([]);
+export const connected = signal(false);
+
+/** @type {EventSource | null} */
+let source = null;
+
+function open() {
+  if (source) return;
+  source = new EventSource("admin/stream");
+  const on = (name, take) => source.addEventListener(name, (event) => take(JSON.parse(event.data)));
+  on("overview", (document) => { overview.value = document; connected.value = true; });
+  on("partitions", (changed) => {
+    const all = [...partitions.value];
+    for (const one of changed) all[one.partition] = one;
+    partitions.value = all;
+  });
+  on("remediations", (changed) => {
+    const byId = new Map(remediations.value.map((one) => [one.id, one]));
+    for (const one of changed) byId.set(one.id, one);
+    remediations.value = [...byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, 500);
+  });
+  source.onerror = () => { connected.value = false; };
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+export function follow() {
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  if (!document.hidden) open();
+}

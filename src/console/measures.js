@@ -1,0 +1,60 @@
+// Times of the walk, out of the counters that Prometheus reads: what was measured since the look before.
+import { signal } from "./ui.js";
+
+/** By part: rate a second, p50 and p99 in milliseconds. */
+export const measures = signal({});
+/** Queries since the program started, and those answered live within 100 ms. */
+export const answers = signal({ all: 0, good: 0 });
+
+const PARTS = {
+  fold: "nearline_fold_batch_duration_seconds",
+  commit: "nearline_commit_duration_seconds",
+  answer: "nearline_query_duration_seconds",
+};
+let before = null;
+
+function read(text) {
+  const found = { at: performance.now(), good: 0, all: 0, published: 0, parts: {} };
+  for (const part of Object.keys(PARTS)) found.parts[part] = { count: 0, buckets: new Map() };
+  for (const line of text.split("\n")) {
+    if (line.startsWith("#")) continue;
+    const space = line.lastIndexOf(" ");
+    const [name, labels = ""] = line.slice(0, space).split("{");
+    const value = Number(line.slice(space + 1));
+    if (name === "nearline_publish_events_total") found.published += value;
+    for (const [part, metric] of Object.entries(PARTS)) {
+      const into = found.parts[part];
+      if (name === metric + "_count") into.count += value;
+      if (name !== metric + "_bucket") continue;
+      const bound = Number(labels.match(/le="([^"]+)"/)?.[1].replace("+Inf", "Infinity"));
+      into.buckets.set(bound, (into.buckets.get(bound) ?? 0) + value);
+      if (part === "answer" && bound === 0.1 && labels.includes('source="live"')) found.good += value;
+    }
+  }
+  found.all = found.parts.answer.count;
+  return found;
+}
+
+/** The bound of the bucket in which a share of what was counted lies, in milliseconds. */
+function quantile(share, now, then) {
+  const bounds = [...now.buckets.keys()].sort((a, b) => a - b);
+  const counted = (bound) => now.buckets.get(bound) - (then.buckets.get(bound) ?? 0);
+  const all = counted(bounds[bounds.length - 1] ?? Infinity) || 0;
+  if (!all) return null;
+  return bounds.find((bound) => counted(bound) >= share * all) * 1000;
+}
+
+export async function look() {
+  const now = read(await (await fetch("metrics", { cache: "no-store" })).text());
+  if (before) {
+    const seconds = (now.at - before.at) / 1000;
+    const parts = { publish: { rate: (now.published - before.published) / seconds } };
+    for (const part of Object.keys(PARTS)) {
+      const [a, b] = [now.parts[part], before.parts[part]];
+      parts[part] = { rate: (a.count - b.count) / seconds, p50: quantile(0.5, a, b), p99: quantile(0.99, a, b) };
+    }
+    measures.value = parts;
+  }
+  answers.value = { all: now.all, good: now.good };
+  before = now;
+}

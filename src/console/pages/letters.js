@@ -1,0 +1,80 @@
+// Events that were refused, by reason; published again or dropped from here.
+import { html, signal, ask, pause } from "../ui.js";
+
+const letters = signal(null);
+const reason = signal(null);
+const outcome = signal({});
+const trouble = signal("");
+const typed = signal("");
+
+/** Letters published again a second, where a whole reason is. */
+const RATE = 10;
+const MOST = 5000;
+
+async function load() {
+  const all = [];
+  try {
+    for (;;) {
+      const some = await ask(`admin/dead-letters?after=${all.at(-1)?.position ?? 0}&limit=1000`);
+      all.push(...some);
+      if (some.length < 1000 || all.length >= MOST) break;
+    }
+    [letters.value, trouble.value] = [all, ""];
+  } catch (error) { trouble.value = error.message; }
+}
+
+const say = (position, text) => { outcome.value = { ...outcome.value, [position]: text }; };
+
+async function redrive(letter) {
+  try {
+    const done = await ask(`admin/dead-letters/${letter.position}/redrive`, "POST");
+    say(letter.position, done.already ? `had been published at ${done.position}` : `published again at ${done.position}`);
+  } catch (error) { say(letter.position, error.message); }
+}
+
+async function redriveAll(list) {
+  for (const letter of list) {
+    await redrive(letter);
+    await pause(1000 / RATE);
+  }
+}
+
+async function drop(letter) {
+  try {
+    await ask(`admin/dead-letters/${letter.position}`, "DELETE");
+    typed.value = "";
+    await load();
+  } catch (error) { say(letter.position, error.message); }
+}
+
+/** The payload, with the place marked at which reading it broke off, where the detail names one. */
+function Payload({ letter }) {
+  const column = Number(letter.detail.match(/column (\d+)/)?.[1] ?? 0);
+  const at = column ? column - 1 : -1;
+  if (at < 0 || at >= letter.payload.length) return html`<code>${letter.payload}</code>`;
+  return html`<code>${letter.payload.slice(0, at)}<mark>${letter.payload.slice(at, at + 1)}</mark>${letter.payload.slice(at + 1)}</code>`;
+}
+
+function Letter({ letter }) {
+  const confirmed = typed.value === String(letter.position);
+  return html`<li><p><b>${letter.position}</b> <small>${letter.log_time}</small> ${letter.detail}</p><${Payload} letter=${letter} />
+    <p class="tools"><button onClick=${() => redrive(letter)}>Publish again</button>
+      <label>type ${letter.position} to drop it <input class="short" inputmode="numeric" onInput=${(event) => { typed.value = event.target.value; }} /></label>
+      <button class="danger" disabled=${!confirmed} onClick=${() => drop(letter)}>Drop</button> <output>${outcome.value[letter.position] ?? ""}</output></p></li>`;
+}
+
+export function Letters() {
+  if (letters.value === null && !trouble.value) load();
+  const all = letters.value ?? [];
+  const reasons = new Map();
+  for (const letter of all) reasons.set(letter.reason, (reasons.get(letter.reason) ?? 0) + 1);
+  const shown = all.filter((letter) => letter.reason === reason.value);
+  return html`
+    <p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value || `${all.length} ${all.length === 1 ? "letter" : "letters"}${all.length >= MOST ? " (the oldest of them)" : ""}`}</span></p>
+    <ul class="reasons">${[...reasons].map(([name, count]) => html`
+      <li key=${name}><button aria-pressed=${reason.value === name} onClick=${() => { reason.value = name; }}>${name} <b>${count}</b></button></li>`)}</ul>
+    ${!all.length && html`<p class="note">No event was refused.</p>`}
+    ${shown.length > 0 && html`<section aria-labelledby="reason"><h2 id="reason">${reason.value}</h2>
+      <p><button onClick=${() => redriveAll(shown)}>Publish ${shown.length === 1 ? "it" : `all ${shown.length}`} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>
+      <ol class="letters">${shown.slice(0, 200).map((letter) => html`<${Letter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
+}

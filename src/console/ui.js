@@ -1,0 +1,53 @@
+// What all pages share: templates, words for numbers, and how the listener is asked.
+import { h, render } from "./vendor/preact.mjs";
+import htm from "./vendor/htm.mjs";
+import { signal, effect } from "./vendor/signals-core.mjs";
+
+export const html = htm.bind(h);
+export { signal, effect, render };
+
+/** @param {number} n */
+export const number = (n) => (n >= 1e6 ? (n / 1e6).toFixed(1) + " M" : Math.round(n).toLocaleString("en"));
+/** @param {number} ms */
+export const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : ms < 120e3 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60e3)} min`);
+/** @param {number} share */
+export const percent = (share) => (share >= 0.99995 ? "100" : (share * 100).toFixed(2)) + " %";
+/** @param {number} n */
+export const partition = (n) => "p" + String(n).padStart(2, "0");
+/** @param {number} ms */
+export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
+
+/** Asks the listener that the page came from; an answer that is a problem is thrown with its words. */
+export async function ask(path, method = "GET", body = undefined) {
+  const headers = body === undefined ? {} : { "content-type": "application/json" };
+  const reply = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+  const text = await reply.text();
+  if (!reply.ok) {
+    let words = `${reply.status}`;
+    try { words = JSON.parse(text).detail ?? words; } catch { /* no problem document: the status has to do */ }
+    throw new Error(words);
+  }
+  return text && JSON.parse(text);
+}
+
+/** An event of a member, as of now; its id is new. */
+export function newEvent(type, member, title, more = {}) {
+  const id = "console-" + Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { id, type, member, title, at: new Date().toISOString(), ...more };
+}
+
+/** The partition of a member: FNV-1a, as everywhere. */
+export function partitionOf(member, partitions) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(member)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % partitions;
+}
+
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Shapes beside colours: states are told apart without seeing colours. */
+export const STATES = {
+  live: "●", holding: "◐", starting: "◔", restarting: "↻", stopped: "■", elsewhere: "○",
+};
+
+export const State = ({ state }) => html`<span class=${"state " + state}><span aria-hidden="true">${STATES[state] ?? "?"}</span> ${state}</span>`;

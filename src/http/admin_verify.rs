@@ -1,0 +1,48 @@
+//! `POST /admin/partitions/{partition}/verify`: the log of a partition is folded again from its start, and compared with
+//! what is stored, byte for byte.
+
+use super::problem::{Problem, ProblemKind};
+use super::query::Parameters;
+use super::state::{Answer, State, ok};
+use actix_web::{HttpRequest, web};
+use nearline_model::PartitionId;
+use nearline_ports::verify::{VerifyError, verify_partition};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+/// Held by whoever verifies: one at a time, since each reads a whole log.
+#[derive(Debug, Default)]
+pub(super) struct Turn(Mutex<()>);
+
+pub(super) async fn verify(request: HttpRequest, state: State, turn: web::Data<Turn>) -> Answer {
+    Parameters::read(&request, &[])?;
+    let partition = partition(&request, state.engine.partition_count())?;
+    let Ok(_turn) = turn.0.try_lock() else {
+        let detail =
+            "another partition is being verified, which takes the reading of its whole log; try again";
+        return Err(Problem::new(ProblemKind::StateUnavailable, detail));
+    };
+    let report = verify_partition(state.engine.ports(), partition, &state.config.fold).await;
+    let report = report.map_err(|error| match error {
+        VerifyError::Port(_) | VerifyError::Busy(_) => {
+            Problem::new(ProblemKind::StateUnavailable, error.to_string())
+        }
+        broken => Problem::new(ProblemKind::Internal, broken.to_string()),
+    })?;
+    ok(&json!({
+        "partition": partition,
+        "position": report.position,
+        "events": report.events,
+        "rejected": report.rejected,
+        "members": report.members,
+        "equal": report.is_equal(),
+        "mismatches": report.mismatches,
+    }))
+}
+
+fn partition(request: &HttpRequest, count: u16) -> Result<PartitionId, Problem> {
+    let number = request.match_info().query("partition").parse::<u16>().ok().filter(|number| *number < count);
+    let wrong =
+        || Problem::new(ProblemKind::InvalidId, format!("partitions are 0 to {}", count.saturating_sub(1)));
+    number.map(PartitionId).ok_or_else(wrong)
+}

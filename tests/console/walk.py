@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Walks the console as somebody new would, in a real browser: the sixty seconds.
+
+    tests/console/walk.py URL [--screenshots FOLDER] [--axe FILE]
+
+URL is what `nearline demo` prints as its console. Play something and see the rows change; break a partition, and see answers
+come from the store and be live again; have it proved that nothing was lost. Every page is looked at: its structure by
+roles and names, nothing on the browser's console, nothing that axe calls serious. Prints the times as JSON.
+
+Needs playwright (PyPI) and Debian's chromium; no browser is downloaded. `.ci/console` runs it.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+import time
+
+from playwright.sync_api import expect, sync_playwright
+
+PAGES = ("Now", "Partitions", "Remediations", "Dead letters", "Member", "Chaos")
+
+
+class Walk:
+    """One browser, what it complained of, and how long each step took."""
+
+    def __init__(self, page, url, axe, screenshots):
+        self.page, self.url, self.axe, self.screenshots = page, url, axe, screenshots
+        self.trouble, self.times, self.started = [], {}, time.monotonic()
+        page.on("console", lambda message: message.type in ("error", "warning") and self.trouble.append(message.text))
+        page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        page.on("requestfailed", self.failed)
+
+    def failed(self, request):
+        """A stream that is left by going elsewhere is no failure."""
+        if request.failure != "net::ERR_ABORTED":
+            self.trouble.append(f"{request.url}: {request.failure}")
+
+    def step(self, name, since):
+        """Notes a time in milliseconds."""
+        self.times[name] = round((time.monotonic() - since) * 1000)
+
+    def go(self, name):
+        """Goes to a page by its name in the navigation."""
+        self.page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(name)
+
+    def look(self, name):
+        """Holds a page against axe, and takes a picture."""
+        if self.screenshots:
+            self.page.screenshot(path=self.screenshots / (name.lower().replace(" ", "-") + ".png"))
+        if not self.axe:
+            return
+        # Given to the page by the browser's debugger: the page's own policy stays as strict as it is.
+        self.page.evaluate(self.axe)
+        found = self.page.evaluate("async () => (await axe.run()).violations")
+        for one in found:
+            if one["impact"] in ("serious", "critical"):
+                at = "; ".join(node["html"][:120] for node in one["nodes"][:3])
+                self.trouble.append(f"axe, {name}: {one['id']}: {one['help']}: {at}")
+
+    def now(self):
+        """One sentence says how things stand."""
+        since = time.monotonic()
+        self.page.goto(self.url)
+        sentence = self.page.locator(".sentence")
+        expect(sentence).to_have_text(re.compile(r"\d+ of \d+ partitions live"), timeout=15_000)
+        self.step("first sentence", since)
+        expect(self.page.get_by_role("status")).to_have_text("ready", timeout=30_000)
+
+    def play(self):
+        """Press play: the rows change, and the milliseconds are shown."""
+        self.go("Member")
+        row = self.page.get_by_role("region", name="Top picks")
+        tile = row.get_by_role("button", name=re.compile("^Play ")).first
+        expect(tile).to_be_visible(timeout=15_000)
+        played = tile.inner_text().strip()
+        since = time.monotonic()
+        tile.click()
+        done = self.page.get_by_text(re.compile(r"rows anew \d+"))
+        expect(done.first).to_be_visible()
+        # What was just played is not offered again as something new.
+        expect(row.get_by_role("button", name=played, exact=True)).to_have_count(0)
+        self.step("play to rows anew", since)
+        self.times["as the page says"] = done.first.inner_text().split("acknowledged")[-1].strip()
+        self.page.get_by_role("button", name="why").first.click()
+
+    def break_one(self, fault, name):
+        """Break a partition: the stopwatch stops by itself."""
+        since = time.monotonic()
+        self.page.get_by_role("button", name=re.compile(f": {fault}$")).click()
+        seen = self.page.get_by_role("region", name=re.compile(f"^{fault} of p"))
+        expect(seen).to_contain_text("over after", timeout=40_000)
+        self.step(name, since)
+        answers = seen.get_by_text(re.compile("^Answers: ")).inner_text()
+        self.times[name + ", answers"] = re.sub(r"\s+", " ", answers.removeprefix("Answers: "))
+        if not re.search(r"live(?: at [^→]*)?$", answers):
+            self.trouble.append(f"{fault}: the last answer is not live: {answers}")
+        return answers
+
+    def prove(self):
+        """The log is folded again."""
+        since = time.monotonic()
+        self.page.get_by_role("button", name="Prove it").click()
+        proof = self.page.get_by_text("lost 0, doubled 0")
+        expect(proof).to_be_visible(timeout=60_000)
+        self.step("proof", since)
+        self.times["proof, in words"] = re.sub(r"\s+", " ", self.page.locator(".proof").inner_text())
+
+    def run(self):
+        """The sixty seconds, and then every page."""
+        self.now()
+        self.play()
+        self.go("Chaos")
+        answers = self.break_one("hang", "hang to live")
+        if "store" not in answers:
+            self.trouble.append(f"hang: no answer came from the store: {answers}")
+        self.prove()
+        self.step("altogether", self.started)
+        self.break_one("panic", "panic to live")
+        self.break_one("poison", "poison to live")
+        for name in PAGES:
+            self.go(name)
+            if name == "Partitions":
+                self.page.get_by_role("link", name=re.compile("^p00")).click()
+                self.page.get_by_role("button", name="Verify bytes").click()
+                expect(self.page.get_by_text("compared byte for byte")).to_be_visible(timeout=30_000)
+            if name == "Remediations":
+                expect(self.page.get_by_role("cell", name="panicked").first).to_be_visible()
+            if name == "Dead letters":
+                self.page.get_by_role("button", name=re.compile("^poison")).click()
+                expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()
+            self.page.wait_for_timeout(300)
+            self.look(name)
+        self.keyboard()
+
+    def keyboard(self):
+        """Everything can be reached without a mouse, and fits on a phone."""
+        self.go("Now")
+        self.page.keyboard.press("Tab")
+        focused = self.page.evaluate("document.activeElement.matches(':focus-visible')")
+        if not focused:
+            self.trouble.append("what has the focus cannot be seen")
+        self.page.set_viewport_size({"width": 390, "height": 844})
+        for name in PAGES:
+            self.go(name)
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            if wide > 390:
+                self.trouble.append(f"{name} is {wide} px wide on a screen of 390")
+        if self.screenshots:
+            self.go("Member")
+            self.page.wait_for_timeout(500)
+            self.page.screenshot(path=self.screenshots / "member-phone.png")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Walks the console in a browser.")
+    parser.add_argument("url")
+    parser.add_argument("--screenshots", type=pathlib.Path)
+    parser.add_argument("--axe", type=pathlib.Path, help="axe.min.js of npm's axe-core")
+    parser.add_argument("--dark", action="store_true")
+    arguments = parser.parse_args()
+    chromium = shutil.which("chromium") or sys.exit("chromium is not on PATH; on Debian: apt-get install chromium")
+    axe = arguments.axe.read_text() if arguments.axe else None
+    if arguments.screenshots:
+        arguments.screenshots.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        # Chromium refuses its sandbox to root, as which containers of CI run.
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        scheme = "dark" if arguments.dark else "light"
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
+        page.set_default_timeout(15_000)
+        walk = Walk(page, arguments.url, axe, arguments.screenshots)
+        try:
+            walk.run()
+        finally:
+            browser.close()
+    print(json.dumps(walk.times, indent=1, ensure_ascii=False))
+    for trouble in walk.trouble:
+        print(f"trouble: {trouble}", file=sys.stderr)
+    sys.exit(bool(walk.trouble))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+//! The operators' listener as a browser meets it: who may call it, the console's files, and what the console asks for.
+
+use crate::operators::{chaos, post, publish};
+use crate::running::Service;
+use nearline_config::Config;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// A request as it goes over the line: status, and the whole answer. Headers as a browser would send them, separated by ` | `;
+/// `OWN` is the listener's own address, which is also the host where none is named.
+fn raw(to: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(to).expect("connected");
+    let host = if headers.contains("host:") { "" } else { "host: OWN | " };
+    let length = if body.is_empty() { String::new() } else { format!(" | content-length: {}", body.len()) };
+    let headers = format!("{host}connection: close | {headers}{length}").replace("OWN", &to.to_string());
+    let headers: Vec<&str> = headers.split(" | ").filter(|header| !header.is_empty()).collect();
+    let text = format!("{method} {path} HTTP/1.1\r\n{}\r\n\r\n{body}", headers.join("\r\n"));
+    stream.write_all(text.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer)
+}
+
+const PANIC: &str = "POST /admin/chaos/panic";
+const JSON: &str = "content-type: application/json";
+const EVIL: &str = "origin: http://evil.example";
+
+/// Who asks, what for, with which headers, and the status of the answer.
+fn callers() -> Vec<(&'static str, &'static str, String, u16)> {
+    let headers = |parts: &[&str]| parts.join(" | ");
+    vec![
+        ("a name that is not ours", "GET /admin/partitions", headers(&["host: evil.example"]), 421),
+        ("the same for metrics", "GET /metrics", headers(&["host: evil.example:7701"]), 421),
+        ("the same for the API", "GET /v1/trending", headers(&["host: evil.example:7701"]), 421),
+        ("no host", "GET /admin/partitions", headers(&["host: "]), 421),
+        ("a configured name", "GET /readyz", headers(&["host: nearline-0.nearline-nodes:7701"]), 200),
+        ("localhost", "GET /readyz", headers(&["host: localhost:7701"]), 200),
+        ("a page that reads", "GET /admin/partitions", headers(&[EVIL]), 200),
+        ("a form", PANIC, headers(&["content-type: text/plain"]), 415),
+        ("no type", PANIC, String::new(), 415),
+        ("a page", PANIC, headers(&[JSON, EVIL]), 403),
+        ("a page in a sandbox", PANIC, headers(&[JSON, "origin: null"]), 403),
+        ("another port", PANIC, headers(&[JSON, "origin: http://127.0.0.1:1"]), 403),
+        ("a browser's word", PANIC, headers(&[JSON, "sec-fetch-site: cross-site"]), 403),
+        ("a link", "DELETE /admin/chaos/poison", headers(&["sec-fetch-site: same-site"]), 403),
+        ("without a body", "POST /admin/dead-letters/1/redrive", headers(&[EVIL]), 403),
+        ("the console", PANIC, headers(&[JSON, "origin: http://OWN", "sec-fetch-site: same-origin"]), 202),
+        ("a program", PANIC, headers(&["content-type: application/json; charset=utf-8"]), 202),
+    ]
+}
+
+#[test]
+fn a_page_from_elsewhere_can_neither_read_nor_do_anything_on_the_operators_listener() {
+    let allow = |config: &mut Config| {
+        config.chaos.enabled = true;
+        config.admin.hosts = "nearline-0.nearline-nodes".to_owned();
+    };
+    let service = Service::start_with(allow, |ports| ports);
+    for (who, asked, headers, expected) in callers() {
+        let (method, path) = asked.split_once(' ').expect("a method and a path");
+        let body = if asked == PANIC { r#"{"partition":0}"# } else { "" };
+        let (status, answer) = service.until(who, || {
+            let reached = raw(service.admin, method, path, &headers, body);
+            // The partition of the fault before is on its way back.
+            (reached.0 != 503).then_some(reached)
+        });
+        assert_eq!(status, expected, "{who}: {answer}");
+        // No other page may read what it gets.
+        assert!(!answer.to_ascii_lowercase().contains("access-control-allow"), "{who}: {answer}");
+    }
+    let counted = service.ask(service.admin, "/metrics").text;
+    let are_counted = [421, 403].iter().all(|status| counted.contains(&format!("status=\"{status}\"")));
+    assert!(are_counted, "refusals are counted");
+}
+
+#[test]
+fn the_console_brings_everything_itself_and_runs_nothing_that_stands_in_a_page() {
+    let service = Service::start();
+    let page = service.ask(service.admin, "/");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(!page.text.contains("<style") && !page.text.contains("style=") && !page.text.contains("onclick"));
+    // From the page on, every file that is named by another one is there, and none is of elsewhere.
+    let mut wanted: Vec<String> =
+        page.text.split('"').filter(|text| text.starts_with("console/")).map(str::to_owned).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(file) = wanted.pop() {
+        if !seen.insert(file.clone()) {
+            continue;
+        }
+        let reply = service.ask(service.admin, &format!("/{file}"));
+        assert_eq!((reply.status, reply.header("x-content-type-options")), (200, "nosniff"), "{file}");
+        let text = reply.text.replace("http://www.w3.org/", "");
+        assert!(!text.contains("http://") && !text.contains("https://"), "{file} asks elsewhere");
+        let folder = file.rsplit_once('/').map(|(folder, _)| folder.to_owned()).expect("a folder");
+        for import in text.split(" from \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let mut path: Vec<&str> = folder.split('/').collect();
+            for part in import.split('/').filter(|part| *part != ".") {
+                if part == ".." {
+                    path.pop();
+                } else {
+                    path.push(part);
+                }
+            }
+            wanted.push(path.join("/"));
+        }
+    }
+    assert!(seen.len() >= 15, "{seen:?}");
+    assert_eq!(service.ask(service.admin, "/favicon.ico").header("content-type"), "image/svg+xml");
+}
+
+#[test]
+fn series_of_partitions_are_of_those_that_run_here_and_tell_the_lag_in_seconds() {
+    let service = Service::start();
+    publish(&service, "e1", "m1", "t1");
+    let metrics = service.until("it is folded", || {
+        let text = service.ask(service.admin, "/metrics").text;
+        text.contains(r#"nearline_fold_events_total{outcome="changed"}"#).then_some(text)
+    });
+    for (name, count) in
+        [("nearline_partition_live", 4), ("nearline_partition_lag_seconds", 4), ("nearline_partitions", 6)]
+    {
+        let series = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
+        assert_eq!(series, count, "{name}: {metrics}");
+        for head in ["HELP", "TYPE"] {
+            let heads = metrics.lines().filter(|line| line.starts_with(&format!("# {head} {name} "))).count();
+            assert_eq!(heads, 1, "{head} of {name}");
+        }
+    }
+    assert!(metrics.contains(r#"nearline_partitions{state="live"} 4"#), "{metrics}");
+    assert!(
+        metrics.contains("nearline_quarantined_events_total 0"),
+        "alerts see the first of them: {metrics}"
+    );
+}
+
+#[test]
+fn the_console_is_told_what_goes_on_and_has_the_api_at_its_own_origin() {
+    use std::io::BufRead;
+    let service = chaos();
+    let stream = ureq::get(format!("http://{}/admin/stream", service.admin)).call().expect("a stream");
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut lines = std::io::BufReader::new(stream.into_body().into_reader()).lines().map_while(Result::ok);
+    let mut next = |name: &str| loop {
+        let line = lines.next().expect("the stream goes on");
+        if line == format!("event: {name}") {
+            let data = lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).expect("data");
+            break serde_json::from_str::<Value>(&data).expect("JSON");
+        }
+    };
+    let overview = next("overview");
+    assert_eq!(
+        (&overview["chaos"], &overview["partitions"], &overview["live"]),
+        (&json!(true), &json!(4), &json!(4))
+    );
+    assert_eq!(next("partitions").as_array().map(Vec::len), Some(4), "all of them at first");
+    let event =
+        json!([{"id": "e1", "type": "play", "member": "m1", "title": "t1", "at": "2026-03-01T20:15:00Z"}]);
+    assert_eq!(post(&service, "/v1/events", event).json()["accepted"], 1, "the API is here, too");
+    assert_eq!(post(&service, "/admin/chaos/panic", json!({"partition": 1})).status, 202);
+    let changed = next("partitions");
+    assert!(
+        changed.as_array().is_some_and(|all| !all.is_empty() && all.len() < 4),
+        "only what differs: {changed}"
+    );
+    let remediation = next("remediations");
+    assert_eq!((&remediation[0]["fault"], &remediation[0]["partition"]), (&json!("panicked"), &json!(1)));
+}
+
+#[test]
+fn operators_have_a_partition_verified_against_its_log() {
+    let service = Service::start();
+    for number in 0..20 {
+        publish(&service, &format!("e{number}"), &format!("m{number}"), "t1");
+    }
+    let verify = |partition: &str| {
+        service.send_to(service.admin, "POST", &format!("/admin/partitions/{partition}/verify"), "", None)
+    };
+    let events = service.until("all of it is committed", || {
+        let reports = (0..4).map(|partition| verify(&partition.to_string()).json());
+        let reports: Vec<Value> = reports.collect();
+        assert!(reports.iter().all(|report| report["equal"] == true), "{reports:?}");
+        let events: u64 = reports.iter().filter_map(|report| report["events"].as_u64()).sum();
+        (events == 20).then_some(events)
+    });
+    assert_eq!(events, 20);
+    for wrong in ["4", "x", "-1"] {
+        assert_eq!(verify(wrong).status, 400, "{wrong}");
+    }
+}
