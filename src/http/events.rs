@@ -8,9 +8,9 @@ use nearline_api::events::{EventResult, EventStatus, EventsAnswer};
 use nearline_ports::publish;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    post, path = "/v1/events", tag = "events",
+    post, path = "/v1/events", tag = "events", operation_id = "publish_events",
     summary = "Publish events",
-    description = "A JSON array, a single object, or NDJSON. One invalid event does not stop the others.",
+    description = "A JSON array, a single object, or NDJSON. One invalid event does not stop the others: the answer is 200, and `results` says of each event what became of it.",
     request_body(content(
         (Vec<nearline_api::events::EventDocument> = "application/json"), (nearline_api::events::EventDocument = "application/x-ndjson")
     ), description = "Events"),

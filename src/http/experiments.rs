@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use nearline_api::experiments::{ExperimentDocument, ExperimentsAnswer};
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/experiments", tag = "experiments", summary = "All experiments and how they do",
+    get, path = "/v1/experiments", tag = "experiments", operation_id = "list_experiments", summary = "All experiments and how they do",
     responses(
         (status = 200, description = "In the order of the configuration", body = ExperimentsAnswer),
         (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
@@ -19,7 +19,7 @@ pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/experiments/{name}", tag = "experiments", summary = "How an experiment does",
+    get, path = "/v1/experiments/{name}", tag = "experiments", operation_id = "read_experiment", summary = "How an experiment does",
     params(("name" = String, Path, description = "The experiment")),
     responses(
         (status = 200, description = "Its variants beside the control", body = ExperimentDocument),

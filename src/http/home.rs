@@ -12,7 +12,7 @@ use nearline_ranking::page::MAX_ROWS;
 use std::time::Instant;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/members/{id}/home", tag = "members", summary = "A member's home page",
+    get, path = "/v1/members/{id}/home", tag = "members", operation_id = "read_home", summary = "A member's home page",
     description = "Rows of titles, no title twice. Rows with too few titles are left out.",
     params(
         ("id" = String, Path, description = "The member"),

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use nearline_api::insights::{DimensionDocument, InsightsAnswer};
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/titles/{id}/insights", tag = "titles", summary = "How a title does",
+    get, path = "/v1/titles/{id}/insights", tag = "titles", operation_id = "read_insights", summary = "How a title does",
     params(("id" = String, Path, description = "The title")),
     responses(
         (status = 200, description = "Counts by epoch and dimension", body = InsightsAnswer),

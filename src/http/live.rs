@@ -35,7 +35,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 const RETRY_MS: u64 = 1_000;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/members/{id}/recommendations/live", tag = "members", operation_id = "live",
+    get, path = "/v1/members/{id}/recommendations/live", tag = "members", operation_id = "follow_recommendations",
     summary = "A member's row, again whenever it changes",
     description = "Server-sent events named `recommendations`; the data are those of `GET /v1/members/{id}/recommendations`. Send the id of the last event as `Last-Event-ID`: a row that is still the same is not sent again.",
     params(

@@ -12,7 +12,7 @@ use nearline_ports::publish::append_one;
 use std::time::Instant;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/members/{id}", tag = "members", summary = "A member's state",
+    get, path = "/v1/members/{id}", tag = "members", operation_id = "read_member", summary = "A member's state",
     params(
         ("id" = String, Path, description = "The member"),
         ("after" = Option<u64>, Query, description = "Position that publishing gave: the answer is at least that new"),
@@ -43,7 +43,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    delete, path = "/v1/members/{id}", tag = "members", summary = "Erase a member",
+    delete, path = "/v1/members/{id}", tag = "members", operation_id = "erase_member", summary = "Erase a member",
     description = "Publishes a `forget` event: everything up to now is erased once it is folded.",
     params(("id" = String, Path, description = "The member")),
     responses(

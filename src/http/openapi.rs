@@ -12,8 +12,11 @@ use actix_web::{HttpRequest, HttpResponse};
 const OPENAPI: &str = include_str!("../../openapi/nearline.json");
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/openapi.json", tag = "description", operation_id = "openapi", summary = "This document",
-    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = Object))
+    get, path = "/v1/openapi.json", tag = "description", operation_id = "read_description", summary = "This document",
+    responses(
+        (status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = Object),
+        (status = 400, description = "A parameter is not known", body = super::problem::Problem, content_type = "application/problem+json"),
+    )
 ))]
 pub(super) async fn read(request: HttpRequest) -> Answer {
     Parameters::read(&request, &[])?;
@@ -21,15 +24,20 @@ pub(super) async fn read(request: HttpRequest) -> Answer {
 }
 
 #[cfg(feature = "openapi")]
+mod strict;
+
+#[cfg(feature = "openapi")]
 pub use made::document;
 
 /// The description as the handlers have it.
 #[cfg(feature = "openapi")]
 mod made {
+    use super::strict::Strict;
     use utoipa::OpenApi;
 
     #[derive(OpenApi)]
     #[openapi(
+        modifiers(&Strict),
         info(
             title = "Nearline",
             description = "Near-real-time recommendations: what a member just watched shapes the very next page.",

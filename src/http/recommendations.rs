@@ -13,7 +13,7 @@ use nearline_ranking::offer::OfferedTitle;
 use std::time::Instant;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/members/{id}/recommendations", tag = "members",
+    get, path = "/v1/members/{id}/recommendations", tag = "members", operation_id = "recommend",
     summary = "What a member is offered next",
     params(
         ("id" = String, Path, description = "The member"),

@@ -14,7 +14,7 @@ use nearline_model::catalogue::MAX_TITLE_BYTES;
 use nearline_model::{Reject, RejectReason, Title};
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    put, path = "/v1/titles/{id}", tag = "titles", summary = "Put a title into the catalogue",
+    put, path = "/v1/titles/{id}", tag = "titles", operation_id = "put_title", summary = "Put a title into the catalogue",
     params(("id" = String, Path, description = "The title")),
     request_body(content = nearline_api::titles::TitleDocument, content_type = "application/json"),
     responses(
@@ -51,7 +51,7 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/titles/{id}", tag = "titles", summary = "A title of the catalogue",
+    get, path = "/v1/titles/{id}", tag = "titles", operation_id = "read_title", summary = "A title of the catalogue",
     params(("id" = String, Path, description = "The title")),
     responses(
         (status = 200, description = "The title", body = nearline_api::titles::TitleDocument),
@@ -69,8 +69,8 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    post, path = "/v1/titles", tag = "titles", summary = "Put many titles into the catalogue",
-    description = "A JSON array, a single object, or NDJSON. One invalid title does not stop the others.",
+    post, path = "/v1/titles", tag = "titles", operation_id = "put_titles", summary = "Put many titles into the catalogue",
+    description = "A JSON array, a single object, or NDJSON. One invalid title does not stop the others: the answer is 200, and `results` says of each title what became of it.",
     request_body(content(
         (Vec<nearline_api::titles::TitleDocument> = "application/json"), (nearline_api::titles::TitleDocument = "application/x-ndjson")
     ), description = "Titles"),
@@ -105,7 +105,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/titles/{id}/similar", tag = "titles", summary = "Titles that are watched after a title",
+    get, path = "/v1/titles/{id}/similar", tag = "titles", operation_id = "list_similar", summary = "Titles that are watched after a title",
     params(
         ("id" = String, Path, description = "The title"),
         ("country" = Option<String>, Query, description = "Country: only titles available there"),

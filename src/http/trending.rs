@@ -9,7 +9,7 @@ use nearline_actors::TrendQuestion;
 use nearline_api::trending::TrendingAnswer;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/trending", tag = "titles", summary = "What is taken and played most right now",
+    get, path = "/v1/trending", tag = "titles", operation_id = "list_trending", summary = "What is taken and played most right now",
     params(
         ("country" = Option<String>, Query, description = "Country, ISO 3166-1 alpha-2"),
         ("device" = Option<String>, Query, description = "Device"),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TitleDocument {
-    /// Id, `[A-Za-z0-9_-]{1,64}`; may be left out where the path has it.
+    /// Id, `[A-Za-z0-9_-]{1,64}`.
     pub id: String,
     /// Name for people.
     pub name: Option<String>,

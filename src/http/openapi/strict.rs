@@ -1,0 +1,110 @@
+//! What the macros do not say: bounds of parameters and fields, as the handlers and the fold hold them.
+//!
+//! One table by name, since a name means the same on every route.
+
+use serde_json::{Map, Value, json};
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+
+/// Ids of members, titles, events, artworks, devices, rows.
+const ID: &str = "^[A-Za-z0-9_-]{1,64}$";
+const COUNTRY: &str = "^[A-Z]{2}$";
+
+/// Tightens the document.
+pub(super) struct Strict;
+
+impl Modify for Strict {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let mut document = serde_json::to_value(&*openapi).expect("a document is JSON");
+        let paths = document["paths"].as_object_mut().expect("paths");
+        for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                let bounds = of_parameter(parameter["name"].as_str().unwrap_or_default());
+                merge(&mut parameter["schema"], bounds);
+            }
+        }
+        let schemas = &mut document["components"]["schemas"];
+        for (schema, fields) in [("EventDocument", event()), ("TitleDocument", title())] {
+            for (field, bounds) in fields {
+                merge(&mut schemas[schema]["properties"][field], bounds);
+            }
+        }
+        // An event may have more fields, which are kept; of a title a misspelt one is refused.
+        merge(&mut schemas["TitleDocument"], json!({ "additionalProperties": false }));
+        schemas["TitleBody"] = without_id(schemas["TitleDocument"].clone());
+        let body = |method: &str| format!("/{method}/requestBody/content/application~1json/schema");
+        for (path, method) in [("/v1/events", "post"), ("/v1/titles", "post")] {
+            // The default of `http.max_events_per_request`.
+            let entries = json!({ "minItems": 1, "maxItems": 10_000 });
+            merge(document["paths"][path].pointer_mut(&body(method)).expect("a body"), entries);
+        }
+        let put = document["paths"]["/v1/titles/{id}"].pointer_mut(&body("put")).expect("a body");
+        *put = json!({ "$ref": "#/components/schemas/TitleBody" });
+        *openapi = serde_json::from_value(document).expect("only known keywords were added");
+    }
+}
+
+/// A title as it is put: its id is in the path.
+fn without_id(mut title: Value) -> Value {
+    title["properties"].as_object_mut().expect("fields").remove("id");
+    title["required"].as_array_mut().expect("a list").retain(|field| field != "id");
+    title["description"] =
+        "A title as it is put. Its id is in the path; where the body has one, too, it is the same.".into();
+    title
+}
+
+fn merge(schema: &mut Value, bounds: Value) {
+    if let (Some(schema), Value::Object(bounds)) = (schema.as_object_mut(), bounds) {
+        schema.extend(bounds);
+    }
+}
+
+fn of_parameter(name: &str) -> Value {
+    match name {
+        "id" | "device" => json!({ "pattern": ID }),
+        "country" => json!({ "pattern": COUNTRY }),
+        "exclude" => json!({ "pattern": "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$" }),
+        // The default of `http.max_limit`.
+        "limit" => json!({ "maximum": 200 }),
+        "rows" => json!({ "maximum": 7 }),
+        "max_maturity" => json!({ "maximum": 120 }),
+        "cursor" => json!({ "pattern": "^[A-Za-z0-9_-]+$" }),
+        "filter" | "boost" => json!({ "minLength": 1 }),
+        _ => Value::Null,
+    }
+}
+
+fn event() -> Vec<(&'static str, Value)> {
+    let id = || json!({ "pattern": ID });
+    let seconds = || json!({ "minimum": 0, "maximum": 10_000_000 });
+    let kinds = ["impression", "play", "progress", "thumb", "rating", "list_add", "list_remove", "forget"];
+    vec![
+        ("id", id()),
+        ("type", json!({ "enum": kinds })),
+        ("member", id()),
+        ("title", id()),
+        ("at", json!({ "format": "date-time" })),
+        ("request", id()),
+        ("row", id()),
+        ("artwork", id()),
+        ("propensity", json!({ "exclusiveMinimum": 0, "maximum": 1 })),
+        ("segment", id()),
+        ("country", json!({ "pattern": COUNTRY })),
+        ("device", id()),
+        ("watched_s", seconds()),
+        ("duration_s", seconds()),
+        ("value", json!({ "minimum": -1, "maximum": 5 })),
+    ]
+}
+
+fn title() -> Vec<(&'static str, Value)> {
+    vec![
+        ("id", json!({ "pattern": ID })),
+        ("name", json!({ "maxLength": 1_024 })),
+        ("genres", json!({ "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 64 } })),
+        ("year", json!({ "maximum": u16::MAX })),
+        ("maturity", json!({ "maximum": u8::MAX })),
+        ("countries", json!({ "maxItems": 256, "items": { "type": "string", "pattern": COUNTRY } })),
+        ("artworks", json!({ "maxItems": 256, "items": { "type": "string", "pattern": ID } })),
+    ]
+}
