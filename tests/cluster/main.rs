@@ -4,6 +4,7 @@
 mod bed;
 mod chaos;
 mod kill;
+mod kubernetes;
 mod other_log;
 mod ownership;
 mod python_publisher;
