@@ -283,8 +283,16 @@ fn the_job_makes_a_redis_cluster_out_of_the_production_overlays_nodes_and_users_
         String::from_utf8_lossy(&cli.args(command).output().expect("redis-cli runs").stdout).trim().to_owned()
     };
     let engine = Some("nearline");
-    let slots = ask(engine, &["CLUSTER", "SLOTS"]);
-    assert!((0..6).all(|number| slots.contains(&format!("redis-{number}.redis"))), "by name: {slots}");
+    // Replicas are known a moment after the slots are covered.
+    let begun = Instant::now();
+    loop {
+        let slots = ask(engine, &["CLUSTER", "SLOTS"]);
+        if (0..6).all(|number| slots.contains(&format!("redis-{number}.redis"))) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "by name: {slots}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     for (command, refused) in [
         (&["PING"][..], false),
         (&["TIME"], false),
