@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use parquet::basic::Compression;
+use parquet::schema::types::ColumnPath;
 use serde::Serialize;
 
 use crate::columns::{MEMBER, POSITION};
@@ -23,7 +24,7 @@ use crate::source::{Group, Read, Source};
 use crate::table_writer::{TableWriter, encoded_as, properties};
 
 /// Rows of one bucket, about: it is sorted in memory.
-const ROWS_PER_BUCKET: u64 = 1 << 19;
+const ROWS_PER_BUCKET: u64 = 1 << 20;
 /// The number of a row in the table as it was: facts that agree in member and position keep their order.
 const ROW: &str = "nearline_row";
 /// Rows of a page unless something else is said: the facts of a member are in one or two.
@@ -140,6 +141,11 @@ impl Compaction {
             .set_write_batch_size(self.page_rows);
         for field in schema.fields() {
             properties = encoded_as(properties, source, field.name(), field.name());
+            // A page of a few hundred numbers takes longer to decompress than to read.
+            if field.data_type().is_primitive() {
+                let column = ColumnPath::from(field.name().as_str());
+                properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
+            }
         }
         let path = self.output.join(format!("bucket-{bucket:04}.parquet"));
         let mut writer = TableWriter::create(&path, schema, properties.build())?;

@@ -140,7 +140,9 @@ impl Extraction {
         report: &mut Report,
     ) -> Result<Answered<'a>> {
         if let Some(ranges) = &plan.ranges {
-            facts.locate_pages(ranges.keys().copied())?;
+            let mut columns = vec![MEMBER, EVENT_AT, KNOWN_AT, POSITION];
+            columns.extend((0..layout.views.len()).flat_map(|view| layout.sources(view)));
+            facts.locate_pages(ranges.keys().copied(), &columns)?;
         }
         let facts = &*facts;
         let groups = match &plan.ranges {

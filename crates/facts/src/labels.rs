@@ -23,6 +23,9 @@ pub(crate) struct Span {
     pub start: u32,
     pub positions: u32,
     pub end: u32,
+    /// The first and the last of its times: many facts need no look at the cuts between.
+    pub earliest: i64,
+    pub latest: i64,
 }
 
 /// The labels of one sweep.
@@ -72,7 +75,7 @@ pub(crate) fn check(labels: &Source, facts: &Source) -> Result<()> {
 
 impl Labels {
     /// Bytes that one label takes up in a sweep, about, without the answers.
-    pub const BYTES_PER_LABEL: usize = MemberTable::BYTES_PER_MEMBER + 12 + 8 + 4 + 16 + 24 + 16;
+    pub const BYTES_PER_LABEL: usize = MemberTable::BYTES_PER_MEMBER + 32 + 8 + 4 + 16 + 24 + 16;
 
     /// Reads the labels of some rows.
     pub fn read(source: &Source, rows: Range<u64>, unit: Unit) -> Result<Self> {
@@ -147,8 +150,14 @@ impl Labels {
             let end = start + same.len();
             let by_time = same.partition_point(|ask| !ask.by_position);
             let small = |place: usize| u32::try_from(place).expect("a sweep has fewer than 2^32 labels");
-            self.spans[same[0].member as usize] =
-                Span { start: small(start), positions: small(start + by_time), end: small(end) };
+            let times = &same[..by_time];
+            self.spans[same[0].member as usize] = Span {
+                start: small(start),
+                positions: small(start + by_time),
+                end: small(end),
+                earliest: times.first().map_or(i64::MAX, |ask| ask.cut),
+                latest: times.last().map_or(i64::MIN, |ask| ask.cut),
+            };
             start = end;
         }
         if asks.iter().any(|ask| ask.by_position) {

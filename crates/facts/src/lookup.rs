@@ -93,7 +93,8 @@ impl Lookup {
         let mut facts = Source::open(&self.facts)?;
         let columns = self.columns(&facts)?;
         let chosen = choose::choose(&facts, &self.facts, &self.what, self.threads)?;
-        facts.locate_pages(chosen.ranges.keys().copied())?;
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        facts.locate_pages(chosen.ranges.keys().copied(), &names)?;
         let mut found = Found {
             rows: 0,
             plan: if chosen.verify.is_some() { "index" } else { "scan" },

@@ -134,6 +134,17 @@ fn long_key(bytes: &[u8]) -> u128 {
     xxh3_128(bytes) | LONG
 }
 
+/// The half of a hash that does not say where its slot is.
+fn tag(hash: u64) -> u64 {
+    hash & !u64::from(u32::MAX)
+}
+
+/// The number of the member of a slot.
+#[inline]
+fn number_in(slot: u64) -> Option<u32> {
+    (slot as u32).checked_sub(1)
+}
+
 /// Rows that are looked for at a time: what a step leaves for the next one stays in the nearest cache.
 const BLOCK: usize = 1_024;
 
@@ -143,8 +154,8 @@ const BLOCK: usize = 1_024;
 /// asks for all its memory before it needs any: hashes, then slots, then keys.
 #[derive(Debug, Default)]
 pub(crate) struct MemberTable {
-    /// One more than the number of the member of a hash, or of one near it; zero is none. A power of two, half full at most.
-    slots: Vec<u32>,
+    /// The upper half of a member's hash, and one more than its number; zero is none. A power of two, half full at most.
+    slots: Vec<u64>,
     /// By number.
     keys: Vec<u128>,
     hasher: DefaultHashBuilder,
@@ -155,7 +166,7 @@ pub(crate) struct MemberTable {
 
 impl MemberTable {
     /// Bytes that one member takes up, about.
-    pub const BYTES_PER_MEMBER: usize = 40;
+    pub const BYTES_PER_MEMBER: usize = 56;
 
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -170,8 +181,9 @@ impl MemberTable {
             self.grow();
         }
         let key = members.key(row);
-        let slot = self.slot(key, self.hasher.hash_one(key), members, row);
-        if let Some(number) = self.slots[slot].checked_sub(1) {
+        let hash = self.hasher.hash_one(key);
+        let slot = self.slot(key, hash, members, row);
+        if let Some(number) = number_in(self.slots[slot]) {
             return Some(number);
         }
         let number = u32::try_from(self.keys.len()).expect("a sweep has fewer than 2^32 labels");
@@ -185,7 +197,7 @@ impl MemberTable {
             self.bytes.extend_from_slice(text);
         }
         self.keys.push(key);
-        self.slots[slot] = number + 1;
+        self.slots[slot] = tag(hash) | (u64::from(number) + 1);
         Some(number)
     }
 
@@ -195,7 +207,7 @@ impl MemberTable {
             return (0..members.len()).filter(|row| members.is_null(*row)).count();
         }
         let mask = self.slots.len() - 1;
-        let (mut keys, mut hashes, mut near) = ([0_u128; BLOCK], [0_u64; BLOCK], [0_u32; BLOCK]);
+        let (mut keys, mut hashes, mut near) = ([0_u128; BLOCK], [0_u64; BLOCK], [0_u64; BLOCK]);
         let mut equal = [false; BLOCK];
         let nulls = members.has_nulls();
         let mut missing = 0;
@@ -209,7 +221,7 @@ impl MemberTable {
                 *near = self.slots[*hash as usize & mask];
             }
             for ((equal, near), key) in equal[..rows].iter_mut().zip(&near).zip(&keys) {
-                *equal = self.keys[near.saturating_sub(1) as usize] == *key;
+                *equal = self.keys[number_in(*near).unwrap_or_default() as usize] == *key;
             }
             for place in 0..rows {
                 let row = first + place;
@@ -218,10 +230,10 @@ impl MemberTable {
                 } else if near[place] == 0 {
                     // Nobody of this hash, nor of one near it.
                 } else if equal[place] && keys[place] & LONG != LONG {
-                    found(row, near[place] - 1);
+                    found(row, near[place] as u32 - 1);
                 } else {
                     let slot = self.slot(keys[place], hashes[place], members, row);
-                    if let Some(number) = self.slots[slot].checked_sub(1) {
+                    if let Some(number) = number_in(self.slots[slot]) {
                         found(row, number);
                     }
                 }
@@ -234,9 +246,13 @@ impl MemberTable {
     fn slot(&self, key: u128, hash: u64, members: &Members<'_>, row: usize) -> usize {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
-        while let Some(number) = self.slots[slot].checked_sub(1) {
+        while let Some(number) = number_in(self.slots[slot]) {
             let number = number as usize;
-            if self.keys[number] == key && (key & LONG != LONG || self.text(number) == members.long(row)) {
+            // Most of those that are near are told apart without a look at their keys.
+            if self.slots[slot] >> 32 == hash >> 32
+                && self.keys[number] == key
+                && (key & LONG != LONG || self.text(number) == members.long(row))
+            {
                 break;
             }
             slot = (slot + 1) & mask;
@@ -253,11 +269,12 @@ impl MemberTable {
         let slots = (self.slots.len() * 2).max(1_024);
         self.slots = vec![0; slots];
         for (number, key) in self.keys.iter().enumerate() {
-            let mut slot = self.hasher.hash_one(key) as usize & (slots - 1);
+            let hash = self.hasher.hash_one(key);
+            let mut slot = hash as usize & (slots - 1);
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (slots - 1);
             }
-            self.slots[slot] = number as u32 + 1;
+            self.slots[slot] = tag(hash) | (number as u64 + 1);
         }
     }
 }

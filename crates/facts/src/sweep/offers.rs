@@ -48,11 +48,6 @@ impl Offers {
     ) {
         self.spans.clear();
         self.spans.extend(hits.iter().map(|hit| labels.spans[hit.member as usize]));
-        black_box(
-            self.spans
-                .iter()
-                .fold(0, |all, span| all ^ labels.cuts.get(span.start as usize).copied().unwrap_or(0)),
-        );
         self.offers.clear();
         for (hit, span) in hits.iter().zip(&self.spans) {
             let row = hit.row as usize;
@@ -62,17 +57,18 @@ impl Offers {
                 columns.position[row],
                 numbers.of(row),
             );
-            let mut offer = |from: u32, to: u32, seen: i64, by_position: bool| {
-                if let Some(place) = first(&labels.cuts[from as usize..to as usize], seen) {
-                    self.offers.push(Offer { place: from + place as u32, by_position, fact });
-                }
+            let offer = |from: u32, to: u32, seen: i64, by_position: bool| {
+                let place = first(&labels.cuts[from as usize..to as usize], seen)?;
+                Some(Offer { place: from + place as u32, by_position, fact })
             };
-            if span.positions > span.start {
-                let seen = fact.known_at.saturating_add(view.delay).max(fact.event_at);
-                offer(span.start, span.positions, seen, false);
+            let seen = fact.known_at.saturating_add(view.delay).max(fact.event_at);
+            if seen <= span.earliest && span.positions > span.start {
+                self.offers.push(Offer { place: span.start, by_position: false, fact });
+            } else if seen <= span.latest {
+                self.offers.extend(offer(span.start, span.positions, seen, false));
             }
             if span.end > span.positions {
-                offer(span.positions, span.end, fact.position, true);
+                self.offers.extend(offer(span.positions, span.end, fact.position, true));
             }
         }
     }
