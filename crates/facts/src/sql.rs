@@ -79,7 +79,15 @@ impl Dialect {
 
     /// A moment, so many microseconds earlier.
     fn before(self, moment: &str, micros: i64) -> String {
-        if micros == 0 { moment.to_owned() } else { format!("{moment} - INTERVAL {micros} MICROSECONDS") }
+        match self {
+            _ if micros == 0 => moment.to_owned(),
+            // As calls: literals of intervals end at 32 bits.
+            Self::Spark => {
+                let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
+                format!("{moment} - make_dt_interval(0, 0, 0, {seconds}.{rest:06})")
+            }
+            Self::DuckDb => format!("{moment} - to_microseconds({micros})"),
+        }
     }
 }
 
