@@ -170,8 +170,8 @@ impl Engine {
         self.inner.recommender.insights(title)
     }
 
-    /// The experiments that run, each with how it does.
-    pub fn experiments(&self) -> Vec<(Experiment, ExperimentResults)> {
+    /// The experiments that run, each with its definition in short and how it does.
+    pub fn experiments(&self) -> Vec<(Experiment, String, ExperimentResults)> {
         self.inner.recommender.experiments()
     }
 

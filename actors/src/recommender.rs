@@ -308,18 +308,23 @@ impl Recommender {
         is_known.then(|| Insights::of(&aggregates, title))
     }
 
-    /// The experiments that run, each with how it does.
-    pub fn experiments(&self) -> Vec<(Experiment, ExperimentResults)> {
+    /// The experiments that run, each with its definition in short and how it does.
+    pub fn experiments(&self) -> Vec<(Experiment, String, ExperimentResults)> {
         let experiments = self.settings.experiments.all().iter().zip(&self.exposures);
         let results = experiments.map(|(experiment, exposure)| {
             let counts: Vec<_> = {
                 let aggregates = self.sources.aggregates.read();
-                let counted =
-                    |variant: &str| aggregates.variant_counts(&experiment.name, variant).map(|c| c.totals());
+                let definition = self.settings.experiments.definition(&experiment.name).unwrap_or_default();
+                let counted = |variant: &str| {
+                    let defined = format!("{variant}-{definition}");
+                    aggregates.variant_counts(&experiment.name, &defined).map(|counts| counts.totals())
+                };
                 let variants = experiment.variants.iter();
                 variants.map(|variant| counted(&variant.name).unwrap_or_default()).collect()
             };
-            (experiment.clone(), ExperimentResults::of(experiment, &counts, &exposure.members()))
+            let definition = self.settings.experiments.definition(&experiment.name).unwrap_or_default();
+            let results = ExperimentResults::of(experiment, &counts, &exposure.members());
+            (experiment.clone(), definition.to_owned(), results)
         });
         results.collect()
     }

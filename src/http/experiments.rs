@@ -44,6 +44,8 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
 fn documents(state: &ApiState) -> Vec<ExperimentDocument> {
     let experiments = state.engine.experiments().into_iter();
     experiments
-        .map(|(experiment, results)| ExperimentDocument::new(&experiment, results, &state.config.ranking))
+        .map(|(experiment, definition, results)| {
+            ExperimentDocument::new(&experiment, definition, results, &state.config.ranking)
+        })
         .collect()
 }

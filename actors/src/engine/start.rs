@@ -48,14 +48,17 @@ impl Engine {
         let budget = &mut settings.remediation.node_rebuilds;
         *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
         let settings = Arc::new(settings);
-        let aggregates =
-            Arc::new(RwLock::new(stored::aggregates_snapshot(&ports, &settings.aggregates).await?));
         let catalogue: Arc<SharedCatalogue> = Arc::default();
-        let log_at_start = log_ends(&ports).await?;
-        let committed_at_start = committed(&ports).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let patience = Duration::from_millis(settings.catalogue_wait_ms);
-        follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience).await?;
+        // Both may be large, and neither needs the other.
+        let following =
+            follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience);
+        let (stored, followed) =
+            tokio::join!(stored::aggregates_snapshot(&ports, &settings.aggregates), following);
+        let aggregates = Arc::new(RwLock::new(followed.and(stored)?));
+        let log_at_start = log_ends(&ports).await?;
+        let committed_at_start = committed(&ports).await?;
 
         let threads = settings.threads;
         let learning = EventLoop::new(threads);

@@ -87,7 +87,7 @@ pub struct TrendQuestion {
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer<T> {
-    /// Id of this answer, fresh each time. Under an experiment it ends in `-x-EXPERIMENT-VARIANT`.
+    /// Id of this answer, fresh each time. Under an experiment it ends in `-x-EXPERIMENT-VARIANT-DEFINITION`.
     pub recommendation_id: String,
     /// Where the member's state came from.
     pub source: Source,

@@ -82,6 +82,9 @@ pub struct SampleRatioDocument {
 pub struct ExperimentDocument {
     /// Its name.
     pub name: String,
+    /// What it is defined as, in short: what is counted is counted under this definition alone, and begins anew
+    /// where salt, share, place in the list, variants, weights or settings are others.
+    pub definition: String,
     /// Share of all members that take part.
     pub share: f64,
     /// Its variants, the control first.
@@ -115,7 +118,12 @@ impl From<SampleRatio> for SampleRatioDocument {
 
 impl ExperimentDocument {
     /// Of an experiment and how it does; settings are shown where they differ from `base`.
-    pub fn new(experiment: &Experiment, results: ExperimentResults, base: &RankingSettings) -> Self {
+    pub fn new(
+        experiment: &Experiment,
+        definition: String,
+        results: ExperimentResults,
+        base: &RankingSettings,
+    ) -> Self {
         let settings = experiment.variants.iter().map(|variant| differing(&variant.settings, base));
         let variant = |(results, ranking): (VariantResults, Value)| VariantResult {
             name: results.name,
@@ -131,6 +139,7 @@ impl ExperimentDocument {
         };
         Self {
             name: experiment.name.clone(),
+            definition,
             share: experiment.share,
             variants: results.variants.into_iter().zip(settings).map(variant).collect(),
             sample_ratio: results.sample_ratio.map(SampleRatioDocument::from),

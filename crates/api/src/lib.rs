@@ -9,6 +9,7 @@ pub mod events;
 pub mod experiments;
 pub mod home;
 pub mod insights;
+pub mod log;
 pub mod members;
 pub mod reason;
 pub mod recommendations;

@@ -67,7 +67,7 @@ impl From<(String, String)> for VariantDocument {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecommendationsAnswer {
     /// Id of this answer, fresh each time: send it back as `request` of impressions and plays. Under an
-    /// experiment it ends in `-x-EXPERIMENT-VARIANT`.
+    /// experiment it ends in `-x-EXPERIMENT-VARIANT-DEFINITION`.
     pub recommendation_id: String,
     /// The member.
     pub member: String,

@@ -37,6 +37,25 @@ pub struct Title {
 }
 
 impl Title {
+    /// Reads a title from a JSON object; it is not validated.
+    ///
+    /// # Errors
+    /// What is no JSON object, or has a field that titles do not have.
+    pub fn parse(json: &[u8]) -> Result<Self, Reject> {
+        // The parser would take an array for an object, its values in the order of the fields.
+        if let Some(found) = crate::event::no_object(json) {
+            let detail = format!("a title is {found}; expected one JSON object, {{\"id\":…}}");
+            return Err(Reject::new(RejectReason::MalformedJson, detail));
+        }
+        serde_json::from_slice(json).map_err(|error| {
+            let reason = match error.classify() {
+                serde_json::error::Category::Data => RejectReason::InvalidField,
+                _ => RejectReason::MalformedJson,
+            };
+            Reject::new(reason, error.to_string())
+        })
+    }
+
     /// Checks ids, countries and sizes.
     ///
     /// # Errors

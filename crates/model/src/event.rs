@@ -274,6 +274,11 @@ fn read_payload(payload: &[u8]) -> Result<Payload<'_>, Reject> {
 }
 
 fn json_payload(text: &str) -> Result<Payload<'_>, Reject> {
+    // The parser would take an array for an object, its values in the order of the fields.
+    if let Some(found) = no_object(text.as_bytes()) {
+        let detail = format!("an event is {found}; expected one JSON object, {{\"id\":…}}");
+        return Err(Reject::new(RejectReason::MalformedJson, detail));
+    }
     serde_json::from_str(text).map_err(json_reject)
 }
 
@@ -291,6 +296,19 @@ pub fn routing_of(payload: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Reject
     }
     let Payload { id, member, .. } = read_payload(payload)?;
     Ok((required_id(id, "id")?, required_id(member, "member")?))
+}
+
+/// What `json` is by its first byte, where that is well-formed but no object; `None` for an object, and for what
+/// the parser had better complain about.
+pub fn no_object(json: &[u8]) -> Option<&'static str> {
+    match json.trim_ascii_start().first()? {
+        b'[' => Some("an array"),
+        b'"' => Some("a string"),
+        b'0'..=b'9' | b'-' => Some("a number"),
+        b't' | b'f' => Some("true or false"),
+        b'n' => Some("null"),
+        _ => None,
+    }
 }
 
 fn json_reject(error: serde_json::Error) -> Reject {
@@ -354,6 +372,24 @@ mod tests {
         let event =
             parse(r#"{"id":"\u00651","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}"#);
         assert_eq!(event.expect("valid").id, "e1");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_as_what_it_is() {
+        let fields = r#"["e1","play","m1","t1","2026-03-01T20:15:00Z"]"#;
+        for (json, found) in [
+            (fields, "an array"),
+            ("[]", "an array"),
+            (" [{}]", "an array"),
+            ("\"e1\"", "a string"),
+            ("17", "a number"),
+            ("null", "null"),
+        ] {
+            for reject in [parse(json).expect_err(json), routing_of(json.as_bytes()).expect_err(json)] {
+                assert_eq!(reject.reason, RejectReason::MalformedJson);
+                assert!(reject.detail.contains(found), "{json}: {}", reject.detail);
+            }
+        }
     }
 
     #[test]

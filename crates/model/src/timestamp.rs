@@ -15,7 +15,7 @@ pub fn parse_rfc3339_ms(text: &str) -> Result<i64, String> {
         format!("{shown:?} {why}; expected RFC 3339 with an offset, such as 2026-03-01T20:15:00.250Z")
     };
     let bytes = text.as_bytes();
-    if bytes.len() < 20 || bytes.len() > 40 {
+    if bytes.len() < 19 || bytes.len() > 40 {
         return Err(wrong("is no complete time stamp"));
     }
     let digits = |range: std::ops::Range<usize>| {
@@ -29,8 +29,15 @@ pub fn parse_rfc3339_ms(text: &str) -> Result<i64, String> {
     if !shape {
         return Err(wrong("is not of the form date, T, time, offset"));
     }
-    if !matches!(bytes[bytes.len() - 1], b'Z' | b'z') && !has_numeric_offset(bytes) {
-        return Err(wrong("has no offset"));
+    if bytes[bytes.len() - 1] == b']' {
+        return Err(wrong("names a zone in brackets; leave it out"));
+    }
+    if !matches!(bytes[bytes.len() - 1], b'Z' | b'z') {
+        match text.get(19..).and_then(offset) {
+            Some(true) => {}
+            Some(false) => return Err(wrong("has an offset that is none")),
+            None => return Err(wrong("has no offset")),
+        }
     }
     // The common form, UTC with milliseconds or whole seconds, without going through a calendar library.
     let utc = matches!(bytes[bytes.len() - 1], b'Z');
@@ -63,9 +70,19 @@ pub fn format_rfc3339(ms: i64) -> String {
         .unwrap_or_else(|_| format!("{ms} ms since 1970"))
 }
 
-fn has_numeric_offset(bytes: &[u8]) -> bool {
-    let tail = &bytes[bytes.len() - 6..];
-    matches!(tail[0], b'+' | b'-') && tail[3] == b':'
+/// Whether what follows the seconds ends with an offset: `+02:00`, or as ISO 8601 has it, `+0200` and `+02`,
+/// which `strftime` and many a logger write. `None` if there is none.
+fn offset(rest: &str) -> Option<bool> {
+    let (_, offset) = rest.split_at(rest.find(['+', '-'])?);
+    let digits = |range: std::ops::Range<usize>| {
+        offset.as_bytes().get(range).is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+    };
+    Some(match offset.len() {
+        6 => digits(1..3) && offset.as_bytes()[3] == b':' && digits(4..6),
+        5 => digits(1..5),
+        3 => digits(1..3),
+        _ => false,
+    })
 }
 
 /// Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant, "chrono-compatible low-level
@@ -95,14 +112,23 @@ mod tests {
             let reference: jiff::Timestamp = text.parse().expect("valid");
             assert_eq!(parse_rfc3339_ms(text), Ok(reference.as_millisecond()), "{text}");
         }
-        assert_eq!(parse_rfc3339_ms("2024-02-29T12:00:00+02:00"), parse_rfc3339_ms("2024-02-29T10:00:00Z"));
+        for offset in ["+02:00", "+0200", "+02", ".000+0200"] {
+            let text = format!("2024-02-29T12:00:00{offset}");
+            assert_eq!(parse_rfc3339_ms(&text), parse_rfc3339_ms("2024-02-29T10:00:00Z"), "{text}");
+        }
+        assert_eq!(parse_rfc3339_ms("2024-02-29T12:00:00-0000"), parse_rfc3339_ms("2024-02-29T12:00:00Z"));
     }
 
     #[test]
     fn everything_else_is_refused_with_the_reason() {
         for (text, why) in [
             ("2024-01-01", "complete"),
-            ("2024-01-01T00:00:00", "complete"),
+            ("2024-01-01T00:00", "complete"),
+            ("2024-01-01T00:00:00", "has no offset"),
+            ("2024-01-01T00:00:00+2", "an offset that is none"),
+            ("2024-01-01T00:00:00+02.00", "an offset that is none"),
+            ("2024-01-01T00:00:00+99:99", "valid"),
+            ("2024-01-01T00:00:00Z[UTC]", "in brackets"),
             ("2024-01-01T00:00:00.123", "offset"),
             ("2024-13-01T00:00:00Z", "valid"),
             ("2023-02-29T00:00:00Z", "valid"),

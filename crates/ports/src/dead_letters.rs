@@ -23,6 +23,23 @@ pub struct DeadLetter {
     pub payload: Bytes,
 }
 
+/// Reason of a letter that is there, but cannot be read: forged, or damaged.
+pub const UNREADABLE: &str = "unreadable-letter";
+
+impl DeadLetter {
+    /// What stands for a letter that cannot be read, so that it hides no other: all that is known of it.
+    pub fn unreadable(
+        partition: PartitionId,
+        position: Position,
+        log_ms: i64,
+        why: impl std::fmt::Display,
+        payload: Bytes,
+    ) -> Self {
+        let detail = format!("the letter itself cannot be read ({why}): it is damaged, or not one of ours");
+        Self { partition, position, log_ms, reason: UNREADABLE.to_owned(), detail, payload }
+    }
+}
+
 /// What is known of publishing a letter's event again. It is kept apart from the letter, which a
 /// replay may write once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +56,8 @@ pub trait DeadLetters: Send + Sync + 'static {
     /// Stores letters durably. A letter that is there already is replaced.
     async fn put(&self, letters: Vec<DeadLetter>) -> Result<(), PortError>;
 
-    /// Up to `limit` letters, ordered by position, after position `after`.
+    /// Up to `limit` letters, ordered by position, after position `after`. One that cannot be read stands there as
+    /// [`DeadLetter::unreadable`].
     async fn list(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, PortError>;
 
     /// The letter of the event at `position`.

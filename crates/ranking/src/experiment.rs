@@ -1,9 +1,15 @@
 //! Experiments: variants of the ranking that members are allocated to, and how they do.
 //!
 //! Every member is in one experiment at most, and in one variant of it: both follow from hashes of the
-//! member, so that they hold across restarts and nodes without being stored anywhere. A recommendation
-//! made under an experiment has an id that ends in `-x-EXPERIMENT-VARIANT`; impressions and plays carry
-//! it back as `request`, which is how a variant's take rate is counted.
+//! member, so that they hold across restarts and nodes without being stored anywhere. Where weights or
+//! variants change, nobody moves between variants that stay as they are: variants draw members as nodes draw
+//! partitions, by weighted rendezvous (Schindelhauer and Schomaker 2005: "Weighted Distributed Hash Tables"),
+//! so a variant that is new or heavier only takes, and one that goes or is lighter only gives.
+//!
+//! A recommendation made under an experiment has an id that ends in `-x-EXPERIMENT-VARIANT-DEFINITION`;
+//! impressions and plays carry it back as `request`, which is how a variant's take rate is counted. The
+//! definition is a fingerprint of all that decides who is in which variant and what that is: what was counted
+//! under another one is not added to it, although the experiment has the same name.
 
 mod results;
 
@@ -57,6 +63,8 @@ pub struct InvalidExperiment {
 #[derive(Debug, Clone, Default)]
 pub struct Experiments {
     running: Vec<Experiment>,
+    /// What each is defined as, in short.
+    definitions: Vec<String>,
 }
 
 /// Where a member was dealt to.
@@ -66,6 +74,8 @@ pub struct Allocation<'a> {
     pub experiment: &'a str,
     /// The variant.
     pub variant: &'a str,
+    /// What the experiment is defined as, in short: six hexadecimal digits.
+    pub definition: &'a str,
     settings: &'a RankingSettings,
     /// The variant's number.
     pub number: usize,
@@ -109,7 +119,13 @@ impl Experiments {
             let expected = "shares that add up to 1 at most: every member is in one experiment at most";
             return Err(invalid("experiments".to_owned(), format!("{shares} in all"), expected));
         }
-        Ok(Self { running: experiments })
+        let mut from = 0.0;
+        let definitions = experiments.iter().map(|experiment| {
+            let definition = definition(experiment, from);
+            from += experiment.share;
+            definition
+        });
+        Ok(Self { definitions: definitions.collect(), running: experiments })
     }
 
     /// All experiments, as configured.
@@ -122,16 +138,24 @@ impl Experiments {
         self.running.iter().find(|running| running.name == name)
     }
 
+    /// What the experiment of this name is defined as, in short: another one where its salt, its members, its
+    /// variants, their weights or their settings are others.
+    pub fn definition(&self, name: &str) -> Option<&str> {
+        let at = self.running.iter().position(|running| running.name == name)?;
+        Some(&self.definitions[at])
+    }
+
     /// Where `member` is dealt to. Experiments take their shares of the members one after the other, so
-    /// that a new one at the end of the list moves nobody.
+    /// that a new one at the end of the list moves nobody. One that grows, shrinks or goes moves the members
+    /// of those behind it, whose definitions change with it.
     pub fn allocate(&self, member: &str) -> Option<Allocation<'_>> {
         if self.running.is_empty() {
             return None;
         }
         let mut point = unit("nearline-experiments", member);
-        for running in &self.running {
+        for (running, definition) in self.running.iter().zip(&self.definitions) {
             if point < running.share {
-                return Some(running.allocate(member));
+                return Some(running.allocate(member, definition));
             }
             point -= running.share;
         }
@@ -140,19 +164,17 @@ impl Experiments {
 }
 
 impl Experiment {
-    fn allocate(&self, member: &str) -> Allocation<'_> {
+    fn allocate<'a>(&'a self, member: &str, definition: &'a str) -> Allocation<'a> {
         let variants = &self.variants;
-        let total: u64 = variants.iter().map(|variant| u64::from(variant.weight)).sum();
-        let mut point = unit(&self.salt, member) * total as f64;
-        let mut number = variants.len() - 1;
-        for (at, variant) in variants.iter().enumerate() {
-            if point < f64::from(variant.weight) {
-                number = at;
-                break;
-            }
-            point -= f64::from(variant.weight);
-        }
+        // Each variant draws an exponential waiting time of its weight for the member; the first to be there has it.
+        let wait = |variant: &Variant| {
+            let point = unit(&format!("{}/{}", self.salt, variant.name), member);
+            -(1.0 - point).ln() / f64::from(variant.weight)
+        };
+        let waits = variants.iter().map(wait).enumerate();
+        let number = waits.min_by(|one, other| one.1.total_cmp(&other.1)).map_or(0, |(number, _)| number);
         Allocation {
+            definition,
             experiment: &self.name,
             variant: &variants[number].name,
             settings: &variants[number].settings,
@@ -168,18 +190,28 @@ impl<'a> Allocation<'a> {
     }
 }
 
-/// A recommendation id from random bits. Under an experiment it says which: at most 24 + 3 + 16 + 1 + 16
+/// A recommendation id from random bits. Under an experiment it says which: at most 20 + 3 + 16 + 1 + 16 + 1 + 6
 /// bytes.
 pub fn recommendation_id(allocation: Option<&Allocation<'_>>, random: u128) -> String {
     match allocation {
         None => format!("{random:032x}"),
-        Some(Allocation { experiment, variant, .. }) => {
-            format!("{:024x}{MARK}{experiment}-{variant}", random >> 32)
+        Some(Allocation { experiment, variant, definition, .. }) => {
+            format!("{:020x}{MARK}{experiment}-{variant}-{definition}", random >> 48)
         }
     }
 }
 
-/// The point in 0 to 1 that a member is hashed to.
+/// A fingerprint of an experiment whose members begin at the point `from`.
+fn definition(experiment: &Experiment, from: f64) -> String {
+    let Experiment { name, salt, share, variants } = experiment;
+    let mut text = format!("{name}/{salt}/{from}/{share}");
+    for Variant { name, weight, settings } in variants {
+        text.push_str(&format!("/{name}/{weight}/{settings:?}"));
+    }
+    format!("{:06x}", xxh3_64(text.as_bytes()) >> 40)
+}
+
+/// The point in 0 to 1, itself left out, that a member is hashed to.
 fn unit(salt: &str, member: &str) -> f64 {
     let hash = xxh3_64(format!("{salt}/{member}").as_bytes());
     // The upper 53 bits: every one of these fractions is a double of its own.
@@ -254,6 +286,63 @@ mod tests {
     }
 
     #[test]
+    fn where_weights_or_variants_change_members_only_move_to_who_gains_and_from_who_loses() {
+        let dealt = |experiment: &Experiment| -> Vec<String> {
+            let experiments = running(std::slice::from_ref(experiment));
+            let variant =
+                |member| experiments.allocate(&format!("m{member}")).expect("dealt").variant.to_owned();
+            (0..6_000).map(variant).collect()
+        };
+        let before = experiment("rows", 1.0, &[1, 1]);
+        let moves = |after: &Experiment| -> Vec<(String, String)> {
+            let moved = dealt(&before).into_iter().zip(dealt(after));
+            moved.filter(|(from, to)| from != to).collect()
+        };
+        let near = |found: usize, expected: usize| found.abs_diff(expected) < expected / 5;
+        let heavier = moves(&experiment("rows", 1.0, &[1, 3]));
+        assert!(heavier.iter().all(|(from, to)| from == "v0" && to == "v1"));
+        assert!(near(heavier.len(), 1_500), "from a half to three quarters: {}", heavier.len());
+        let added = moves(&experiment("rows", 1.0, &[1, 1, 1]));
+        assert!(added.iter().all(|(_, to)| to == "v2"));
+        assert!(near(added.len(), 2_000), "a third: {}", added.len());
+        let mut gone = experiment("rows", 1.0, &[1, 1, 1]);
+        gone.variants.remove(0);
+        let stayed = dealt(&experiment("rows", 1.0, &[1, 1, 1])).into_iter().zip(dealt(&gone));
+        assert!(stayed.into_iter().all(|(from, to)| from == to || from == "v0"));
+        let mut reordered = before.clone();
+        reordered.variants.reverse();
+        assert!(moves(&reordered).is_empty(), "their order is no matter");
+    }
+
+    #[test]
+    fn what_changes_who_is_where_or_what_it_is_is_another_definition() {
+        let first = || experiment("first", 0.3, &[1, 1]);
+        let second = || experiment("second", 0.5, &[1, 1]);
+        let of = |experiments: &[Experiment], name: &str| {
+            running(experiments).definition(name).map(str::to_owned).expect("running")
+        };
+        let before = of(&[first(), second()], "second");
+        assert_eq!(before, of(&[first(), second(), experiment("third", 0.1, &[1, 1])], "second"));
+        let mut changed = [second(), second(), second(), second(), second()];
+        changed[0].salt = "another".to_owned();
+        changed[1].share = 0.4;
+        changed[2].variants[0].weight = 2;
+        changed[3].variants[1].settings.diversity = 0.3;
+        changed[4].variants.truncate(1);
+        changed[4].variants.push(Variant { name: "other".to_owned(), ..second().variants[0].clone() });
+        for changed in changed {
+            assert_ne!(before, of(&[first(), changed], "second"));
+        }
+        assert_ne!(before, of(&[second()], "second"), "its members are others without the one before it");
+        let experiments = running(&[experiment("abcdefghijklmnop", 1.0, &[1, 1])]);
+        let allocation = experiments.allocate("ana").expect("dealt");
+        let id = recommendation_id(Some(&allocation), u128::MAX);
+        assert!(is_id(&id), "{id}");
+        let counted = format!("abcdefghijklmnop-{}-{}", allocation.variant, allocation.definition);
+        assert_eq!(nearline_model::delta::variant_of(&id), counted);
+    }
+
+    #[test]
     fn an_experiment_added_at_the_end_moves_nobody() {
         let first = experiment("first", 0.3, &[1, 1]);
         let (before, after) =
@@ -282,7 +371,8 @@ mod tests {
         let allocation = experiments.allocate("ana").expect("dealt");
         let id = recommendation_id(Some(&allocation), u128::MAX);
         assert!(is_id(&id), "{id}");
-        assert!(id.ends_with(&format!("-x-abcdefghijklmnop-{}", allocation.variant)), "{id}");
+        let ending = format!("-x-abcdefghijklmnop-{}-{}", allocation.variant, allocation.definition);
+        assert!(id.ends_with(&ending), "{id}");
         assert_eq!(recommendation_id(None, 7).len(), 32);
     }
 

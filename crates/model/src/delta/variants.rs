@@ -1,7 +1,8 @@
 //! Experiments: counts by variant, which the request id tells.
 //!
-//! Recommendation ids issued by an experiment end with `-x-EXPERIMENT-VARIANT`. Experiment and
-//! variant are `[a-z0-9_]{1,16}`, so a variant is written `EXPERIMENT-VARIANT` without doubt.
+//! Recommendation ids issued by an experiment end with `-x-EXPERIMENT-VARIANT-DEFINITION`. Experiment and
+//! variant are `[a-z0-9_]{1,16}`, the definition is six hexadecimal digits, so it is written without doubt; ids
+//! issued before there were definitions lack the last part.
 
 use super::{Stage, TakeCounts};
 use crate::symbols::{NONE, Symbol};
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest name of an experiment or a variant, in bytes.
 pub const MAX_VARIANT_BYTES: usize = 16;
+/// Length of what says which definition of an experiment, in bytes.
+pub const DEFINITION_BYTES: usize = 6;
 
 /// Whether `name` may name an experiment or a variant: `[a-z0-9_]{1,16}`.
 pub fn is_variant_name(name: &str) -> bool {
@@ -17,33 +20,48 @@ pub fn is_variant_name(name: &str) -> bool {
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
-/// The `EXPERIMENT-VARIANT` at the end of a request id; empty where there is none.
+/// Whether `text` says which definition of an experiment: six hexadecimal digits.
+fn is_definition(text: &str) -> bool {
+    text.len() == DEFINITION_BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The `EXPERIMENT-VARIANT-DEFINITION` at the end of a request id; empty where there is none.
 ///
 /// ```
 /// use nearline_model::delta::variant_of;
+/// assert_eq!(variant_of("0f3a-x-home_v2-b-12ab9f"), "home_v2-b-12ab9f");
 /// assert_eq!(variant_of("0f3a-x-home_v2-b"), "home_v2-b");
 /// assert_eq!(variant_of("0f3a"), "");
 /// ```
 pub fn variant_of(request: &str) -> &str {
-    let Some((before, variant)) = request.rsplit_once('-') else { return "" };
-    let Some((before, experiment)) = before.rsplit_once('-') else { return "" };
-    if before.ends_with("-x") && is_variant_name(experiment) && is_variant_name(variant) {
-        &request[before.len() + 1..]
-    } else {
-        ""
+    let parts = |request: &str| ending(request).map(str::len);
+    let defined = request.rsplit_once('-').filter(|(_, definition)| is_definition(definition));
+    match (defined.and_then(|(before, _)| parts(before)), parts(request)) {
+        (Some(length), _) => &request[request.len() - length - 1 - DEFINITION_BYTES..],
+        (None, Some(length)) => &request[request.len() - length..],
+        (None, None) => "",
     }
 }
 
-/// The ending that marks a recommendation id as issued by a variant of an experiment; `None` where a
-/// name is not valid.
-pub fn variant_suffix(experiment: &str, variant: &str) -> Option<String> {
-    (is_variant_name(experiment) && is_variant_name(variant)).then(|| format!("-x-{experiment}-{variant}"))
+/// `EXPERIMENT-VARIANT` at the end.
+fn ending(request: &str) -> Option<&str> {
+    let (before, variant) = request.rsplit_once('-')?;
+    let (before, experiment) = before.rsplit_once('-')?;
+    let is_one = before.ends_with("-x") && is_variant_name(experiment) && is_variant_name(variant);
+    is_one.then(|| &request[before.len() + 1..])
+}
+
+/// The ending that marks a recommendation id as issued by a variant of an experiment, under one of its
+/// definitions; `None` where a name or the definition is not valid.
+pub fn variant_suffix(experiment: &str, variant: &str, definition: &str) -> Option<String> {
+    let is_valid = is_variant_name(experiment) && is_variant_name(variant) && is_definition(definition);
+    is_valid.then(|| format!("-x-{experiment}-{variant}-{definition}"))
 }
 
 /// Counts of one variant and epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantCell {
-    /// `EXPERIMENT-VARIANT`, an index into the delta's strings.
+    /// `EXPERIMENT-VARIANT-DEFINITION`, an index into the delta's strings.
     pub variant: u32,
     /// Epoch of the impressions.
     pub epoch: u32,
@@ -86,6 +104,11 @@ mod tests {
             ("r1-x-home-a", "home-a"),
             ("a-b-c-x-home_2-b_1", "home_2-b_1"),
             ("x-x-x-x", "x-x"),
+            ("r1-x-home-a-01beef", "home-a-01beef"),
+            ("r1-x-home-a-01beef-x", ""),
+            ("r1-x-home-01beef", "home-01beef"),
+            ("r1-x-home-a-01BEEF", ""),
+            ("r1-x-home-a-01bee", ""),
             ("", ""),
             ("r1", ""),
             ("-x-home-a", "home-a"),
@@ -100,8 +123,9 @@ mod tests {
         ] {
             assert_eq!(variant_of(request), variant, "{request}");
         }
-        let issued = format!("r1{}", variant_suffix("home_v2", "b").expect("valid names"));
-        assert_eq!(variant_of(&issued), "home_v2-b");
-        assert_eq!(variant_suffix("Home", "b"), None);
+        let issued = format!("r1{}", variant_suffix("home_v2", "b", "00ff10").expect("valid names"));
+        assert_eq!(variant_of(&issued), "home_v2-b-00ff10");
+        assert_eq!(variant_suffix("Home", "b", "00ff10"), None);
+        assert_eq!(variant_suffix("home", "b", "00ff1"), None);
     }
 }
