@@ -19,7 +19,7 @@ mod validation;
 pub use experiments::{ExperimentSection, VariantSection};
 pub use live_section::LiveSection;
 pub use log_section::{LogFormat, LogSection};
-pub use ports::{open_ports, open_stored_ports};
+pub use ports::{open_ports, open_ports_watched, open_stored_ports};
 pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{

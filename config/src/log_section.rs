@@ -37,6 +37,7 @@ impl LogSection {
     /// The first directive that is neither a level nor `target=level`.
     pub fn targets(&self) -> Result<Targets, String> {
         let mut targets = Targets::new().with_default(LevelFilter::OFF);
+        let mut default = None;
         for directive in self.level.split(',').map(str::trim) {
             let (target, level) = match directive.split_once('=') {
                 Some((target, level)) => (Some(target.trim()), level.trim()),
@@ -47,12 +48,41 @@ impl LogSection {
             let level: LevelFilter =
                 level.parse().ok().filter(|_| is_name).ok_or_else(|| format!("{level:?} is no level"))?;
             targets = match target {
-                None => targets.with_default(level),
-                Some("") => return Err(format!("{directive:?} names no target")),
-                Some(target) => targets.with_target(target, level),
+                None => match default.replace(level) {
+                    None => targets.with_default(level),
+                    Some(before) => return Err(format!("it says {before} and {level}; which one?")),
+                },
+                Some(target) => match target_problem(target) {
+                    None => targets.with_target(target, level),
+                    Some(problem) => return Err(format!("{directive:?} {problem}")),
+                },
             };
         }
+        // At its finest this client writes down what it sends to sign in, password and all.
+        let trace = LevelFilter::TRACE.into_level();
+        if trace.is_some_and(|trace| targets.would_enable(CLIENT_WITH_SECRETS, &trace)) {
+            targets = targets.with_target(CLIENT_WITH_SECRETS, LevelFilter::DEBUG);
+        }
         Ok(targets)
+    }
+}
+
+/// Part of the NATS client that logs what it writes.
+const CLIENT_WITH_SECRETS: &str = "async_nats::connection";
+
+/// Why nothing is ever logged under `target`: that is a slip of the pen, not a wish.
+fn target_problem(target: &str) -> Option<String> {
+    let is_path_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    if target.is_empty() {
+        Some("names no target".to_owned())
+    } else if target.contains('-') {
+        Some(format!("names a package; its target is {}", target.replace('-', "_")))
+    } else if !target.bytes().all(is_path_byte) {
+        Some("names no target: one is a path of modules, such as nearline_actors::engine".to_owned())
+    } else if target.parse::<LevelFilter>().is_ok() {
+        Some("has a level on both sides".to_owned())
+    } else {
+        None
     }
 }
 
@@ -66,8 +96,34 @@ mod tests {
         for level in ["info", "WARN", "off", "info,nearline_actors=debug", "warn, nearline=trace"] {
             assert!(read(level).is_ok(), "{level}");
         }
-        for level in ["", "loud", "info2", "3", "info,nearline=loud", "info,=debug", "info,", "nearline"] {
+        for level in [
+            "",
+            "loud",
+            "info2",
+            "3",
+            "info,nearline=loud",
+            "info,=debug",
+            "info,",
+            "nearline",
+            "info,debug",
+            "nearline-actors=debug",
+            "debug=info",
+            "info,a b=debug",
+            "info;debug",
+            "info=nearline",
+        ] {
             assert!(read(level).is_err(), "{level}");
+        }
+        for level in ["trace", "async_nats=trace", "warn,async_nats::connection=trace"] {
+            let targets = read(level).expect("read");
+            let is_on = |level: tracing_subscriber::filter::LevelFilter| {
+                targets.would_enable("async_nats::connection", &level.into_level().expect("a level"))
+            };
+            assert!(
+                !is_on(tracing_subscriber::filter::LevelFilter::TRACE),
+                "{level}: it writes passwords down"
+            );
+            assert!(is_on(tracing_subscriber::filter::LevelFilter::DEBUG), "{level}");
         }
         let targets = read("warn,nearline_actors=debug").expect("read");
         assert!(targets.would_enable(

@@ -4,7 +4,7 @@ use super::{BackendKind, Config, SyncPolicy};
 use futures_util::future::BoxFuture;
 use nearline_actors::{AnswerSettings, EngineSettings, Threads};
 use nearline_backends::cluster::connect_cluster;
-use nearline_backends::embedded::{self, EmbeddedSettings};
+use nearline_backends::embedded::{self, EmbeddedSettings, WritesFailed};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::control::remediation::RemediationSettings;
@@ -75,16 +75,23 @@ impl Config {
 /// [`PortError::Unavailable`] if a server cannot be reached, [`PortError::Misconfigured`] if what
 /// is there does not fit the configuration, [`PortError::Damaged`] if data cannot be read.
 pub fn open_ports(config: &Config) -> BoxFuture<'_, Result<Ports, PortError>> {
+    open_ports_watched(config, WritesFailed::default())
+}
+
+/// As [`open_ports`]; `failed` tells when the embedded directory takes no more writes until it is opened anew.
+///
+/// # Errors
+/// As [`open_ports`].
+pub fn open_ports_watched(config: &Config, failed: WritesFailed) -> BoxFuture<'_, Result<Ports, PortError>> {
     Box::pin(async move {
         match config.backend.kind {
             BackendKind::Embedded => {
                 let settings = embedded_settings(config);
                 // Opening reads the directory: not a task for the thread that serves.
-                tokio::task::spawn_blocking(move || embedded::open(settings)).await.map_err(|error| {
-                    PortError::Unavailable {
-                        what: "the embedded backend".to_owned(),
-                        detail: error.to_string(),
-                    }
+                let opening = tokio::task::spawn_blocking(move || embedded::open_watched(settings, failed));
+                opening.await.map_err(|error| PortError::Unavailable {
+                    what: "the embedded backend".to_owned(),
+                    detail: error.to_string(),
                 })?
             }
             BackendKind::Cluster => connect_cluster(nats_settings(config), redis_settings(config)).await,
@@ -144,6 +151,12 @@ fn nats_settings(config: &Config) -> NatsSettings {
         connections: section.connections,
         reader_records: section.reader_records,
         timeout_ms: section.timeout_ms,
+        credentials_file: section.credentials_file.clone(),
+        nkey_file: section.nkey_file.clone(),
+        ca_file: section.ca_file.clone(),
+        certificate_file: section.certificate_file.clone(),
+        key_file: section.key_file.clone(),
+        tls_first: section.tls_first,
     }
 }
 
@@ -154,5 +167,8 @@ fn redis_settings(config: &Config) -> RedisSettings {
         cluster: section.cluster,
         key_prefix: section.key_prefix.clone(),
         timeout_ms: section.timeout_ms,
+        ca_file: section.ca_file.clone(),
+        certificate_file: section.certificate_file.clone(),
+        key_file: section.key_file.clone(),
     }
 }

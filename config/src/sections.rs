@@ -189,6 +189,18 @@ pub struct NatsSection {
     pub reader_records: usize,
     /// Milliseconds that one request or acknowledgement may take.
     pub timeout_ms: u64,
+    /// File with the JWT and the seed of a user; empty: none.
+    pub credentials_file: String,
+    /// File with the seed of an nkey; empty: none.
+    pub nkey_file: String,
+    /// File with the certificates that servers must show; empty: those that the system trusts.
+    pub ca_file: String,
+    /// File with the certificate that this client shows, and its key; empty: none.
+    pub certificate_file: String,
+    /// File with the key of the certificate.
+    pub key_file: String,
+    /// Whether TLS is spoken from the first byte on.
+    pub tls_first: bool,
 }
 
 impl Default for NatsSection {
@@ -209,6 +221,12 @@ impl Default for NatsSection {
             max_bytes: settings.max_bytes,
             reader_records: settings.reader_records,
             timeout_ms: settings.timeout_ms,
+            credentials_file: settings.credentials_file,
+            nkey_file: settings.nkey_file,
+            ca_file: settings.ca_file,
+            certificate_file: settings.certificate_file,
+            key_file: settings.key_file,
+            tls_first: settings.tls_first,
         }
     }
 }
@@ -225,12 +243,27 @@ pub struct RedisSection {
     pub key_prefix: String,
     /// Milliseconds after which a command counts as failed.
     pub timeout_ms: u64,
+    /// File with the certificates that the server must show; empty: those that the system trusts.
+    pub ca_file: String,
+    /// File with the certificate that this client shows; empty: none.
+    pub certificate_file: String,
+    /// File with the key of the certificate.
+    pub key_file: String,
 }
 
 impl Default for RedisSection {
     fn default() -> Self {
-        let RedisSettings { url, cluster, key_prefix, timeout_ms } = RedisSettings::default();
-        Self { url: SecretUrl::new(url), cluster, key_prefix, timeout_ms }
+        let RedisSettings { url, cluster, key_prefix, timeout_ms, ca_file, certificate_file, key_file } =
+            RedisSettings::default();
+        Self {
+            url: SecretUrl::new(url),
+            cluster,
+            key_prefix,
+            timeout_ms,
+            ca_file,
+            certificate_file,
+            key_file,
+        }
     }
 }
 
@@ -270,6 +303,15 @@ pub struct HttpSection {
     pub expression_steps: u64,
     /// Compiled filters and boosts that are kept.
     pub compiled_expressions: usize,
+    /// Origins of pages that may call from a browser (CORS), separated by commas; empty: none.
+    pub cors_origins: String,
+}
+
+impl HttpSection {
+    /// The origins that may call from a browser.
+    pub fn named_origins(&self) -> impl Iterator<Item = &str> {
+        self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty())
+    }
 }
 
 impl Default for HttpSection {
@@ -291,6 +333,7 @@ impl Default for HttpSection {
             session_seconds: 3_600,
             expression_steps: 2_000_000,
             compiled_expressions: 256,
+            cors_origins: String::new(),
         }
     }
 }

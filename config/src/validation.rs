@@ -164,7 +164,8 @@ impl Check<'_> {
         self.range("embedded.duplicate_window_ids", embedded.duplicate_window_ids as u64, 1, 100_000_000)?;
         self.range("embedded.retention_events", embedded.retention_events, 0, u64::MAX)?;
         self.url("nats.url", &nats.url, &["nats", "tls"])?;
-        let schemes: &[&str] = if redis.cluster { &["redis"] } else { &["redis", "unix", "redis+unix"] };
+        let (node, server) = (["redis", "rediss"], ["redis", "rediss", "unix", "redis+unix"]);
+        let schemes: &[&str] = if redis.cluster { &node } else { &server };
         self.url("redis.url", &redis.url, schemes)?;
         if redis.url.each().count() > 1 && !redis.cluster {
             let expected = "one URL, or several of a Redis Cluster with redis.cluster = true";
@@ -201,6 +202,8 @@ impl Check<'_> {
             ],
         )?;
         self.range("redis.timeout_ms", redis.timeout_ms, 1, 60_000)?;
+        self.pair("nats", &nats.certificate_file, &nats.key_file)?;
+        self.pair("redis", &redis.certificate_file, &redis.key_file)?;
         // Events that the log forgets while they may still come again would be folded twice.
         if config.backend.kind == BackendKind::Cluster
             && nats.max_age_seconds > 0
@@ -213,6 +216,21 @@ impl Check<'_> {
             return Err(self.impossible("nats.max_age_seconds", nats.max_age_seconds, expected));
         }
         Ok(())
+    }
+
+    /// A certificate and its key.
+    fn pair(&self, section: &str, certificate: &str, key: &str) -> Result<(), ConfigError> {
+        match (certificate.is_empty(), key.is_empty()) {
+            (true, false) => {
+                let expected = format!("the file of the certificate that `{section}.key_file` belongs to");
+                Err(self.impossible(&format!("{section}.certificate_file"), "empty", expected))
+            }
+            (false, true) => {
+                let expected = format!("the file of the key that `{section}.certificate_file` belongs to");
+                Err(self.impossible(&format!("{section}.key_file"), "empty", expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn url(&self, key: &str, url: &SecretUrl, schemes: &[&str]) -> Result<(), ConfigError> {
@@ -228,6 +246,11 @@ impl Check<'_> {
 
     fn listeners(&self, config: &Config) -> Result<(), ConfigError> {
         let (http, admin) = (&config.http, &config.admin);
+        if let Some(origin) = http.named_origins().find(|origin| !is_origin(origin)) {
+            let expected = "origins separated by commas, such as https://app.example: scheme, host and port alone, \
+                            each of them named";
+            return Err(self.impossible("http.cors_origins", format!("{origin:?}"), expected));
+        }
         let address = self.address("http.address", &http.address)?;
         let admin_address = self.address("admin.address", &admin.address)?;
         if admin.enabled && address == admin_address && address.port() != 0 {
@@ -332,4 +355,14 @@ impl Check<'_> {
             self.impossible(key, format!("{text:?}"), "an IP address and a port, such as 127.0.0.1:7700")
         })
     }
+}
+
+/// What a browser sends as `Origin`: a scheme and a host, perhaps with a port.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    matches!(scheme, "http" | "https")
+        && !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte))
 }

@@ -1,30 +1,36 @@
 //! The ports in one directory on disk, with no server: a log, a store, dead letters and a catalogue,
 //! for one process at a time.
 //!
-//! Below the directory are `lock`, `format.json` (what the directory was made with) and two `fjall`
-//! databases, `log` and `state`. They are two so that a large commit of state never stands in the way
+//! Below the directory are `lock`, `format.json` (what the directory was made with), `log-end` (how far the log
+//! was acknowledged) and two `fjall` databases, `log` and `state`. They are two so that a large commit of state never stands in the way
 //! of an append.
 //!
 //! What is deliberately absent: other processes. They go through NATS and Redis.
 
 mod catalogue;
+mod damage;
 mod dead_letters;
 mod directory;
 mod duplicate_window;
 mod failure;
+mod journal;
 mod log;
 mod log_block;
+mod log_end;
 mod log_files;
 mod log_reader;
 mod log_retention;
 mod log_tail;
+mod log_verify;
 mod log_writer;
 mod membership;
 mod partition_row;
 mod quarantine;
 mod remediation_journal;
+mod repair;
 mod state_files;
 mod store;
+mod writes_failed;
 
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
@@ -32,9 +38,12 @@ pub use log::EmbeddedLog;
 pub use membership::EmbeddedMembership;
 pub use quarantine::EmbeddedQuarantine;
 pub use remediation_journal::EmbeddedJournal;
+pub use repair::{Gone, Repaired, repair};
 pub use store::EmbeddedStore;
+pub use writes_failed::{WritesFailed, takes_writes};
 
 use directory::Directory;
+use log_end::LogEnd;
 use nearline_ports::{PortError, Ports, SystemClock};
 use state_files::StateFiles;
 use std::path::PathBuf;
@@ -95,12 +104,25 @@ impl EmbeddedSettings {
 ///
 /// # Errors
 /// [`PortError::Misconfigured`] if the directory is open already, was made with another number of
-/// partitions, or by a version with another format; [`PortError::Damaged`] if its data cannot be read;
+/// partitions, or by a version with another format; [`PortError::Damaged`] if its data cannot be read, or more of
+/// the log is gone than a record that was not acknowledged (nothing is changed then: see [`repair`]);
 /// [`PortError::Unavailable`] on any other failure of the file system.
 pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
-    let directory = Arc::new(Directory::open(&settings.directory, settings.partitions)?);
-    let state = Arc::new(StateFiles::open(&directory, settings.partitions, settings.sync)?);
-    let log = EmbeddedLog::open(&directory, &settings, state.committed.clone())?;
+    open_watched(settings, WritesFailed::default())
+}
+
+/// As [`open`]; `failed` tells when a write has failed, and the directory must be opened anew to take more.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_watched(settings: EmbeddedSettings, failed: WritesFailed) -> Result<Ports, PortError> {
+    let directory = Directory::open(&settings.directory, settings.partitions)?;
+    let directory = Arc::new(directory.telling(failed));
+    let end = LogEnd::read(&settings.directory)?;
+    damage::check(&settings.directory, end.as_ref(), settings.sync)?;
+    let state = damage::guarded(|| StateFiles::open(&directory, settings.partitions, settings.sync))?;
+    let state = Arc::new(state);
+    let log = damage::guarded(|| EmbeddedLog::open(&directory, &settings, end, state.committed.clone()))?;
     Ok(Ports {
         clock: Arc::new(SystemClock),
         log: Arc::new(log),

@@ -8,3 +8,4 @@ pub mod embedded;
 mod log_identity;
 pub mod nats;
 pub mod redis;
+mod tls;

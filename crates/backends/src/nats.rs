@@ -4,6 +4,7 @@
 //! waiting. One connection publishes and asks; the others only carry what readers read, since one
 //! connection is parsed by one task.
 
+mod access;
 mod catalogue;
 mod consumer;
 mod dead_letters;
@@ -28,10 +29,13 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where NATS is and how the streams are laid out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` shows no secret: the URL stands there without user and password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NatsSettings {
-    /// One or more servers, separated by commas.
+    /// One or more servers, separated by commas, with user and password or a token where these are asked for.
+    /// What is no letter or digit in them is best percent-encoded.
     pub url: String,
     /// Name of the log: its streams are `{stream}_p00` and so on, one for each partition. The stream of that name itself
     /// is there where the server does not map the subjects of events.
@@ -63,6 +67,26 @@ pub struct NatsSettings {
     pub reader_records: usize,
     /// Milliseconds that one request or acknowledgement may take.
     pub timeout_ms: u64,
+    /// File with the JWT and the seed of a user (`nsc generate creds`); empty: none.
+    pub credentials_file: String,
+    /// File with the seed of an nkey; empty: none.
+    pub nkey_file: String,
+    /// File with the certificates (PEM) that servers must show, in place of those the system trusts; empty: none.
+    pub ca_file: String,
+    /// File with the certificate (PEM) that this client shows; empty: none.
+    pub certificate_file: String,
+    /// File with its key (PEM).
+    pub key_file: String,
+    /// Whether TLS is spoken from the first byte on, which the server must be configured for.
+    pub tls_first: bool,
+}
+
+impl std::fmt::Debug for NatsSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
+        shown["url"] = access::shown(&self.url).into();
+        write!(f, "NatsSettings {shown}")
+    }
 }
 
 impl Default for NatsSettings {
@@ -83,6 +107,12 @@ impl Default for NatsSettings {
             connections: 2,
             reader_records: 8_192,
             timeout_ms: 5_000,
+            credentials_file: String::new(),
+            nkey_file: String::new(),
+            ca_file: String::new(),
+            certificate_file: String::new(),
+            key_file: String::new(),
+            tls_first: false,
         }
     }
 }

@@ -18,11 +18,13 @@ use nearline_ports::PortError;
 use serde::{Deserialize, Serialize};
 
 /// Where Redis is and how its keys begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` shows no secret: the URL stands there without user and password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisSettings {
     /// The server, such as `redis://127.0.0.1:6379/0`; of a cluster one or more nodes, separated by
-    /// commas: the others are found.
+    /// commas: the others are found. `rediss://` speaks TLS.
     pub url: String,
     /// Whether it is a Redis Cluster.
     pub cluster: bool,
@@ -30,6 +32,21 @@ pub struct RedisSettings {
     pub key_prefix: String,
     /// Milliseconds that one command may take.
     pub timeout_ms: u64,
+    /// File with the certificates (PEM) that the server must show, in place of those the system trusts; empty: none.
+    pub ca_file: String,
+    /// File with the certificate (PEM) that this client shows; empty: none.
+    pub certificate_file: String,
+    /// File with its key (PEM).
+    pub key_file: String,
+}
+
+impl std::fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
+        let hosts = self.url.split(',').map(|url| url.rsplit('@').next().unwrap_or_default().trim());
+        shown["url"] = hosts.collect::<Vec<_>>().join(", ").into();
+        write!(f, "RedisSettings {shown}")
+    }
 }
 
 impl Default for RedisSettings {
@@ -39,6 +56,9 @@ impl Default for RedisSettings {
             cluster: false,
             key_prefix: "nl".into(),
             timeout_ms: 5_000,
+            ca_file: String::new(),
+            certificate_file: String::new(),
+            key_file: String::new(),
         }
     }
 }

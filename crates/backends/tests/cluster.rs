@@ -1,7 +1,13 @@
 //! What only real servers can show: outages, restarts, gaps, clients that are not ours.
 
+#[path = "cluster/access.rs"]
+mod access;
+#[path = "cluster/authority.rs"]
+mod authority;
 #[path = "cluster/configured_servers.rs"]
 mod configured_servers;
+#[path = "cluster/forged_letters.rs"]
+mod forged_letters;
 #[path = "cluster/gaps.rs"]
 mod gaps;
 #[path = "cluster/log_identity.rs"]

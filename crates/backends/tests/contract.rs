@@ -6,3 +6,5 @@ mod cluster;
 mod embedded;
 #[path = "contract/redis_cluster.rs"]
 mod redis_cluster;
+#[path = "contract/secured.rs"]
+mod secured;

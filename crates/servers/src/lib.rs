@@ -17,6 +17,14 @@ pub use redis_cluster::RedisCluster;
 use process::{ServerProcess, Setup};
 use std::path::Path;
 
+/// A port on loopback that nobody listens on: for what a configuration file names besides a server's own.
+///
+/// # Errors
+/// If the system gives none.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(process::free_ports(1)?[0])
+}
+
 /// A private NATS server with JetStream on. It is killed when dropped.
 #[derive(Debug)]
 pub struct NatsServer(ServerProcess);
@@ -88,6 +96,11 @@ impl RedisServer {
     /// Directory of its data: the append-only file is in `appendonlydir`.
     pub fn directory(&self) -> &Path {
         self.0.dir()
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.0.port()
     }
 
     /// Where clients connect to, such as `redis://127.0.0.1:6379`.

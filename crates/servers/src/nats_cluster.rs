@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Asks the cluster for its account; it answers without an error once it has a leader.
 const JETSTREAM_IS_READY: Greeting = (
     b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB nearline.ready 1\r\nPUB $JS.API.INFO nearline.ready 0\r\n\r\n",
-    "\"memory\":",
+    &["\"memory\":"],
 );
 
 /// Private NATS servers with JetStream on, in one cluster: streams may have as many replicas. They are

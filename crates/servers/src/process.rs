@@ -61,8 +61,8 @@ pub(super) struct Program {
     greeting: Greeting,
 }
 
-/// What to send, and what the answer holds once the server is ready.
-pub(super) type Greeting = (&'static [u8], &'static str);
+/// What to send, and what the answer holds, one of these, once the server is ready.
+pub(super) type Greeting = (&'static [u8], &'static [&'static str]);
 
 pub(super) static NATS: Program = Program {
     name: "nats-server",
@@ -73,7 +73,7 @@ pub(super) static NATS: Program = Program {
     plain: |dir| ["-js", "-sd", dir].map(String::from).to_vec(),
     directory_variable: Some("NATS_STORE_DIR"),
     file: &["-c"],
-    greeting: (b"", "\"jetstream\":true"),
+    greeting: (b"", &["\"jetstream\":true"]),
 };
 
 pub(super) static REDIS: Program = Program {
@@ -84,7 +84,8 @@ pub(super) static REDIS: Program = Program {
     plain: |_| ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"].map(String::from).to_vec(),
     directory_variable: None,
     file: &[],
-    greeting: (b"PING\r\n", "+PONG"),
+    // One that asks who is there is ready, too.
+    greeting: (b"PING\r\n", &["+PONG", "-NOAUTH"]),
 };
 
 /// How a server is configured beyond its place.
@@ -254,14 +255,14 @@ pub(super) fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
     bound?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
-fn answers(port: u16, (question, answer): Greeting) -> bool {
+fn answers(port: u16, (question, expected): Greeting) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let exchange = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(250))?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
         stream.write_all(question)?;
         let (mut bytes, mut text) = (vec![0; 8192], String::new());
-        while !text.contains(answer) {
+        while !expected.iter().any(|answer| text.contains(answer)) {
             let length = stream.read(&mut bytes)?;
             if length == 0 {
                 return Ok(false);

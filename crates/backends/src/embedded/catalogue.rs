@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 
 /// Batches that wait for a slow watcher; with more its watch ends, and it has to watch again.
 const WAITING_BATCHES: usize = 1_024;
+/// Titles below which another thread is not worth it.
+const TITLES_PER_THREAD: usize = 2_048;
 
 /// The catalogue in a directory.
 #[derive(Clone)]
@@ -37,16 +39,36 @@ impl EmbeddedCatalogue {
         Ok(())
     }
 
+    /// Reads titles on as many threads as there are cores: a large catalogue is what a start waits for longest.
+    fn decode(&self, stored: &[(fjall::UserKey, fjall::UserValue)]) -> Result<Vec<Title>, PortError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = stored.len().div_ceil(threads).max(TITLES_PER_THREAD);
+        let read = |some: &[(fjall::UserKey, fjall::UserValue)]| -> Result<Vec<Title>, PortError> {
+            let title = |(id, json): &(fjall::UserKey, fjall::UserValue)| {
+                serde_json::from_slice(json).map_err(|error| {
+                    damaged(&self.files.what, format!("title {}: {error}", String::from_utf8_lossy(id)))
+                })
+            };
+            some.iter().map(title).collect()
+        };
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = stored.chunks(share).map(|some| scope.spawn(move || read(some))).collect();
+            let mut titles = Vec::with_capacity(stored.len());
+            for share in shares {
+                let read = share.join().map_err(|_| damaged(&self.files.what, "a title cannot be read"))?;
+                titles.extend(read?);
+            }
+            Ok(titles)
+        })
+    }
+
     fn watch_now(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
         let mut watchers = self.watchers.lock();
-        let mut titles = Vec::new();
+        let mut stored = Vec::new();
         for guard in self.files.titles.iter() {
-            let (id, json) = guard.into_inner().map_err(|error| self.files.failure(error))?;
-            let title = serde_json::from_slice(&json).map_err(|error| {
-                damaged(&self.files.what, format!("title {}: {error}", String::from_utf8_lossy(&id)))
-            })?;
-            titles.push(title);
+            stored.push(guard.into_inner().map_err(|error| self.files.failure(error))?);
         }
+        let titles = self.decode(&stored)?;
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         sender.try_send(titles).expect("a new channel has room");
         watchers.retain(|watcher| !watcher.is_closed());

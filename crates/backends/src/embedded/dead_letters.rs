@@ -45,9 +45,8 @@ impl DeadLetters for EmbeddedDeadLetters {
             let mut letters = Vec::new();
             for guard in files.dead_letters.range(from.to_be_bytes()..).take(limit) {
                 let (key, value) = guard.into_inner().map_err(|error| files.failure(error))?;
-                let letter = decode(&key, value.into())
-                    .ok_or_else(|| damaged(&files.what, format!("dead letter {key:?} cannot be read")))?;
-                letters.push(letter);
+                let position = Position::from_be_bytes(key.as_ref().try_into().unwrap_or_default());
+                letters.push(letter(position, value.into()));
             }
             Ok(letters)
         })
@@ -61,10 +60,7 @@ impl DeadLetters for EmbeddedDeadLetters {
             let Some(value) = files.dead_letters.get(key).map_err(|error| files.failure(error))? else {
                 return Ok(None);
             };
-            let letter = decode(&key, value.into());
-            letter.map(Some).ok_or_else(|| {
-                damaged(&files.what, format!("the dead letter of position {position} cannot be read"))
-            })
+            Ok(Some(letter(position, value.into())))
         })
         .await
     }
@@ -118,8 +114,14 @@ fn encode(letter: &DeadLetter) -> Vec<u8> {
     bytes
 }
 
-fn decode(key: &[u8], mut value: Bytes) -> Option<DeadLetter> {
-    let position = Position::from_be_bytes(key.try_into().ok()?);
+fn letter(position: Position, value: Bytes) -> DeadLetter {
+    decode(position, value.clone()).unwrap_or_else(|| {
+        let why = format!("{} bytes of no known form", value.len());
+        DeadLetter::unreadable(PartitionId(0), position, 0, why, value)
+    })
+}
+
+fn decode(position: Position, mut value: Bytes) -> Option<DeadLetter> {
     let mut take = |count: usize| (value.len() >= count).then(|| value.split_to(count));
     if take(1)?[0] != LETTER_VERSION {
         return None;

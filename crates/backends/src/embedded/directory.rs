@@ -1,6 +1,7 @@
 //! The directory: held by one process, and made for one number of partitions.
 
 use super::failure::unavailable;
+use super::writes_failed::WritesFailed;
 use nearline_model::identifier::MAX_PARTITIONS;
 use nearline_ports::PortError;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ struct Format {
 /// The directory, locked for as long as this lives.
 pub(super) struct Directory {
     path: PathBuf,
+    /// Told when a database in it takes no more writes.
+    pub(super) failed: WritesFailed,
     _lock: File,
 }
 
@@ -32,36 +35,53 @@ impl Directory {
                 "{partitions} partitions are configured; there may be 1 to {MAX_PARTITIONS}"
             )));
         }
-        let what = path.display().to_string();
-        let unusable = |error: std::io::Error| {
-            PortError::Misconfigured(format!(
-                "directory {what} cannot be used: {error}; correct its permissions, or use another directory"
-            ))
-        };
-        std::fs::create_dir_all(path).map_err(unusable)?;
-        let lock = File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(path.join("lock"))
-            .map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(PortError::Misconfigured(format!(
-                    "directory {what} is open already; stop the process that has it, or use another directory"
-                )));
-            }
-            Err(TryLockError::Error(error)) => return Err(unavailable(&what, &error)),
-        }
+        let lock = lock(path)?;
         check_format(path, partitions)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), failed: WritesFailed::default(), _lock: lock })
+    }
+
+    /// Locks a directory whatever its format says; nothing of it is made.
+    pub(super) fn open_damaged(path: &Path) -> Result<Self, PortError> {
+        Ok(Self { path: path.to_owned(), failed: WritesFailed::default(), _lock: lock(path)? })
+    }
+
+    /// The same, which tells `failed`.
+    pub(super) fn telling(self, failed: WritesFailed) -> Self {
+        Self { failed, ..self }
     }
 
     /// The path of `name` within the directory.
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Makes the directory where there is none, and locks it for as long as the file lives.
+fn lock(path: &Path) -> Result<File, PortError> {
+    let what = path.display().to_string();
+    let unusable = |error: std::io::Error| {
+        PortError::Misconfigured(format!(
+            "directory {what} cannot be used: {error}; correct its permissions, or use another directory"
+        ))
+    };
+    std::fs::create_dir_all(path).map_err(unusable)?;
+    let lock =
+        File::options().create(true).write(true).truncate(false).open(path.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(PortError::Misconfigured(format!(
+            "directory {what} is open already; stop the process that has it, or use another directory"
+        ))),
+        Err(TryLockError::Error(error)) => Err(unavailable(&what, &error)),
+    }
+}
+
+/// The number of partitions that a directory was made with, if it can be read.
+pub(super) fn partitions_of(directory: &Path) -> Option<u16> {
+    let bytes = std::fs::read(directory.join(FORMAT_FILE)).ok()?;
+    let format: Format = serde_json::from_slice(&bytes).ok()?;
+    (format.version == FORMAT_VERSION && (1..=MAX_PARTITIONS).contains(&format.partitions))
+        .then_some(format.partitions)
 }
 
 fn check_format(directory: &Path, partitions: u16) -> Result<(), PortError> {

@@ -2,6 +2,14 @@
 
 use nearline_ports::PortError;
 use std::fmt::Display;
+use std::io::ErrorKind;
+
+/// What can be done, said with every damage.
+pub(super) const ADVICE: &str = "nothing was changed; restore the directory from a copy, or let `nearline repair` save \
+    what is left into a new one: it says what is gone";
+
+/// The device failed.
+const EIO: i32 = 5;
 
 /// The file system said no.
 pub(super) fn unavailable(what: &str, error: &dyn Display) -> PortError {
@@ -13,12 +21,33 @@ pub(super) fn damaged(what: &str, detail: impl Into<String>) -> PortError {
     PortError::Damaged { what: what.into(), detail: detail.into() }
 }
 
+/// Whether the database takes no more writes after this: it ends with the first that fails.
+pub(super) fn takes_no_more(error: &fjall::Error) -> bool {
+    match error {
+        fjall::Error::Poisoned => true,
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            matches!(
+                error.kind(),
+                ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::FileTooLarge
+                    | ErrorKind::ReadOnlyFilesystem
+            ) || error.raw_os_error() == Some(EIO)
+        }
+        _ => false,
+    }
+}
+
 /// What an error of the database at `what` means.
 pub(super) fn storage(what: &str, error: fjall::Error) -> PortError {
     match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
-            unavailable(what, &error)
-        }
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => match error.kind() {
+            // A file that is not there, cut off, or not what it was.
+            ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => {
+                damaged(what, format!("{error}; {ADVICE}"))
+            }
+            _ => unavailable(what, &error),
+        },
         fjall::Error::Poisoned => unavailable(
             what,
             &"an earlier write failed and nothing is written any more; check the disk, then restart the process",
@@ -26,7 +55,7 @@ pub(super) fn storage(what: &str, error: fjall::Error) -> PortError {
         fjall::Error::Locked => {
             PortError::Misconfigured(format!("{what} is open already; stop the process that has it"))
         }
-        error => damaged(what, format!("{error:?}")),
+        error => damaged(what, format!("{error:?}; {ADVICE}")),
     }
 }
 

@@ -1,12 +1,15 @@
 //! The event log: group commit by one writer thread, readers from memory and disk.
 
 use super::EmbeddedSettings;
+use super::damage;
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, hash_of};
 use super::failure::{blocking, unavailable};
+use super::log_end::{KnownEnd, LogEnd};
 use super::log_files::LogFiles;
 use super::log_reader::EmbeddedLogReader;
 use super::log_retention::LogRetention;
+use super::log_verify::LogVerify;
 use super::log_writer::{AppendRequest, LogWriter, PreparedEvent, now_ms};
 use super::state_files::CommittedPositions;
 use async_trait::async_trait;
@@ -25,6 +28,7 @@ const QUEUED_REQUESTS: usize = 1_024;
 pub struct EmbeddedLog {
     requests: Option<mpsc::Sender<AppendRequest>>,
     stop_retention: Option<std::sync::mpsc::Sender<()>>,
+    stop_verify: Option<std::sync::mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
     files: Arc<LogFiles>,
 }
@@ -33,9 +37,14 @@ impl EmbeddedLog {
     pub(super) fn open(
         directory: &Arc<Directory>,
         settings: &EmbeddedSettings,
+        end: Option<KnownEnd>,
         committed: Arc<CommittedPositions>,
     ) -> Result<Self, PortError> {
         let files = Arc::new(LogFiles::open(directory, settings.partitions)?);
+        let lasts: Vec<Position> = (0..settings.partitions).map(|at| files.last(PartitionId(at))).collect();
+        damage::check_end(&files.what, &lasts, end.as_ref(), settings.sync)?;
+        let end = LogEnd::open(&settings.directory, lasts)?;
+        let verify = LogVerify::begin(&files)?;
         let mut window =
             DuplicateWindow::new(settings.duplicate_window_ids, settings.duplicate_window_seconds);
         let last_ms = files.recover(&mut window, now_ms())?;
@@ -50,11 +59,18 @@ impl EmbeddedLog {
         let mut log = Self {
             requests: Some(requests),
             stop_retention: None,
+            stop_verify: None,
             threads: Vec::new(),
             files: files.clone(),
         };
-        let writer = LogWriter::new(files.clone(), window, settings.sync.mode(), last_ms, next.collect());
+        let writer =
+            LogWriter::new(files.clone(), window, settings.sync.mode(), last_ms, next.collect(), end);
         log.spawn("nearline-log", move || writer.run(receiver))?;
+        if let Some(verify) = verify {
+            let (stop, stopped) = std::sync::mpsc::channel();
+            log.stop_verify = Some(stop);
+            log.spawn("nearline-verify", move || verify.run(stopped))?;
+        }
         if settings.retention_events > 0 {
             let (stop, stopped) = std::sync::mpsc::channel();
             log.stop_retention = Some(stop);
@@ -76,6 +92,7 @@ impl Drop for EmbeddedLog {
     fn drop(&mut self) {
         self.requests = None;
         self.stop_retention = None;
+        self.stop_verify = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!(log = self.files.what, "a thread of the log panicked");
@@ -98,6 +115,9 @@ impl EventLog for EmbeddedLog {
         let count = events.len();
         if count == 0 {
             return Vec::new();
+        }
+        if let Err(error) = self.files.check_whole() {
+            return vec![Err(error); count];
         }
         let partitions = self.partitions();
         let prepared = events.into_iter().map(|event| {
@@ -144,7 +164,7 @@ impl EventLog for EmbeddedLog {
 
 /// The first position of the partition behind `last`, which may be none of its own: earlier versions gave positions out
 /// in one sequence over all partitions.
-fn first_behind(last: Position, partition: PartitionId, partitions: u16) -> Position {
+pub(super) fn first_behind(last: Position, partition: PartitionId, partitions: u16) -> Position {
     let behind = (last + 1).saturating_sub(u64::from(partition.0) + 1);
     position_of(behind.div_ceil(u64::from(partitions)) + 1, partition, partitions)
 }

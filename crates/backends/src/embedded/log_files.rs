@@ -13,8 +13,8 @@ use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 const IDENTITY_KEY: &str = "identity";
@@ -49,7 +49,9 @@ pub(super) struct LogFiles {
     pub(super) partitions: Vec<PartitionLog>,
     pub(super) records: Keyspace,
     pub(super) database: Database,
-    _directory: Arc<Directory>,
+    /// What was found damaged after opening.
+    damage: OnceLock<PortError>,
+    pub(super) directory: Arc<Directory>,
 }
 
 impl LogFiles {
@@ -80,7 +82,26 @@ impl LogFiles {
                 first: AtomicU64::new(first),
             });
         }
-        Ok(Self { what, identity, partitions: logs, records, database, _directory: directory.clone() })
+        Ok(Self {
+            what,
+            identity,
+            partitions: logs,
+            records,
+            database,
+            damage: OnceLock::new(),
+            directory: directory.clone(),
+        })
+    }
+
+    /// From now on the log takes and gives nothing.
+    pub(super) fn found_damaged(&self, error: PortError) {
+        // The first is as good as any.
+        self.damage.set(error).ok();
+    }
+
+    /// Whether the log is whole, as far as is known.
+    pub(super) fn check_whole(&self) -> Result<(), PortError> {
+        self.damage.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// The partition, if there is one of this number.
@@ -117,6 +138,7 @@ impl LogFiles {
         last: Position,
         max_records: usize,
     ) -> Result<Vec<LogRecord>, PortError> {
+        self.check_whole()?;
         let next = after.saturating_add(1);
         // What is stored together stands under its first record, which may lie before the next one.
         let before = record_key(partition, 0)..=record_key(partition, next);
@@ -211,6 +233,17 @@ impl LogFiles {
     }
 }
 
+impl LogFiles {
+    /// Makes this the log of that identity.
+    pub(super) fn set_identity(&self, identity: &str) -> Result<(), PortError> {
+        let fail = |error| storage(&self.what, error);
+        let meta = self.database.keyspace("meta", KeyspaceCreateOptions::default).map_err(fail)?;
+        let mut batch = self.database.batch().durability(Some(fjall::PersistMode::SyncAll));
+        batch.insert(&meta, IDENTITY_KEY, identity.as_bytes());
+        batch.commit().map_err(fail)
+    }
+}
+
 /// The log's identity; a log that has none yet is given one.
 fn identity(what: &str, database: &Database) -> Result<String, PortError> {
     let fail = |error| storage(what, error);
@@ -241,6 +274,14 @@ fn read(what: &str, guard: Guard) -> Result<(Position, StoredRecords), PortError
     let first = decode_position(what, &key)?;
     let stored = StoredRecords::read(first, Bytes::from(value)).map_err(|detail| damaged(what, detail))?;
     Ok((first, stored))
+}
+
+/// Reads a value through; gives its key.
+pub(super) fn check(what: &str, guard: Guard) -> Result<Vec<u8>, PortError> {
+    let (key, value) = guard.into_inner().map_err(|error| storage(what, error))?;
+    let first = decode_position(what, &key)?;
+    StoredRecords::read(first, Bytes::from(value)).map_err(|detail| damaged(what, detail))?;
+    Ok(key.to_vec())
 }
 
 fn decode_position(what: &str, key: &[u8]) -> Result<Position, PortError> {

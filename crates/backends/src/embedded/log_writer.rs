@@ -3,6 +3,7 @@
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::storage;
 use super::log_block::{BlockBuilder, StoredRecords};
+use super::log_end::LogEnd;
 use super::log_files::{LogFiles, record_key};
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
@@ -11,10 +12,13 @@ use nearline_ports::{Appended, PortError};
 use nearline_ports::{Clock, SystemClock};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Events that are written together at most; one request is never split.
 const GROUP_EVENTS: usize = 8_192;
+/// Pause between two words about appends that fail.
+const TOLD_AGAIN: Duration = Duration::from_secs(30);
 
 /// An event made ready by whoever appends it, so that the writer has little left to do.
 pub(super) struct PreparedEvent {
@@ -28,6 +32,32 @@ pub(super) struct PreparedEvent {
 pub(super) struct AppendRequest {
     pub(super) events: Vec<PreparedEvent>,
     pub(super) answer: oneshot::Sender<Vec<Result<Appended, PortError>>>,
+}
+
+/// Tells of failing appends: the first at once, the others now and then.
+#[derive(Default)]
+struct Failures {
+    told: Option<Instant>,
+    untold_events: usize,
+}
+
+impl Failures {
+    fn failed(&mut self, error: &PortError, events: usize) {
+        metrics::counter!("nearline_log_append_failures_total").increment(1);
+        self.untold_events += events;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+            let events = std::mem::take(&mut self.untold_events);
+            tracing::error!(%error, events, "appending fails; those who publish are told so");
+            self.told = Some(Instant::now());
+        }
+    }
+
+    fn ended(&mut self) {
+        if self.told.take().is_some() {
+            self.untold_events = 0;
+            tracing::info!("appending works again");
+        }
+    }
 }
 
 /// Milliseconds since 1970.
@@ -44,6 +74,8 @@ pub(super) struct LogWriter {
     next: Vec<Position>,
     /// Events of the group that were given a place.
     placed: usize,
+    end: LogEnd,
+    failures: Failures,
     /// What of the group is being put together, by partition; its records that are; and the partitions
     /// that have any.
     blocks: Vec<BlockBuilder>,
@@ -59,10 +91,23 @@ impl LogWriter {
         persist: PersistMode,
         last_ms: i64,
         next: Vec<Position>,
+        end: LogEnd,
     ) -> Self {
         let fresh = files.partitions.iter().map(|_| Vec::new()).collect();
         let blocks = files.partitions.iter().map(|_| BlockBuilder::default()).collect();
-        Self { files, window, persist, last_ms, next, placed: 0, blocks, fresh, touched: Vec::new() }
+        Self {
+            files,
+            window,
+            persist,
+            last_ms,
+            next,
+            placed: 0,
+            end,
+            blocks,
+            fresh,
+            touched: Vec::new(),
+            failures: Failures::default(),
+        }
     }
 
     /// Writes until there is nobody left to append.
@@ -96,10 +141,20 @@ impl LogWriter {
             self.close_block(self.touched[at], &mut batch);
         }
         match batch.commit() {
-            Ok(()) => self.publish(),
+            Ok(()) => {
+                // Before anybody hears of it: what was acknowledged is known to be there.
+                if self.placed > 0 {
+                    self.end
+                        .reached(self.fresh.iter().map(|fresh| fresh.last().map(|record| record.position)));
+                }
+                self.failures.ended();
+                self.publish();
+            }
             Err(error) => {
                 let error = storage(&self.files.what, error);
-                tracing::error!(%error, events, "appending failed");
+                // Whatever failed: the database takes no more writes.
+                self.files.directory.failed.tell(&error);
+                self.failures.failed(&error, events);
                 self.window.forget_newest(self.placed);
                 for partition in self.touched.drain(..) {
                     self.blocks[usize::from(partition.0)].clear();

@@ -6,7 +6,7 @@
 
 use super::SyncPolicy;
 use super::directory::Directory;
-use super::failure::storage;
+use super::failure::{storage, takes_no_more};
 use super::partition_row::PartitionRow;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use nearline_model::{PartitionId, Position};
@@ -62,7 +62,7 @@ pub(super) struct StateFiles {
     /// How what no log repeats is kept.
     pub(super) persist: PersistMode,
     database: Database,
-    _directory: Arc<Directory>,
+    directory: Arc<Directory>,
 }
 
 impl StateFiles {
@@ -104,8 +104,24 @@ impl StateFiles {
             persist: sync.mode(),
             what,
             database,
-            _directory: directory.clone(),
+            directory: directory.clone(),
         })
+    }
+
+    /// Takes over what no log repeats: titles, dead letters with what is known of them, remediations.
+    pub(super) fn take_over(&self, other: &Self) -> Result<(), PortError> {
+        for (from, to) in [
+            (&other.titles, &self.titles),
+            (&other.dead_letters, &self.dead_letters),
+            (&other.redrives, &self.redrives),
+            (&other.remediations, &self.remediations),
+        ] {
+            for guard in from.iter() {
+                let (key, value) = guard.into_inner().map_err(|error| other.failure(error))?;
+                to.insert(key, value).map_err(|error| self.failure(error))?;
+            }
+        }
+        self.database.persist(PersistMode::SyncAll).map_err(|error| self.failure(error))
     }
 
     /// The row of a partition, if there is one of this number.
@@ -122,6 +138,11 @@ impl StateFiles {
 
     /// What an error of the database means.
     pub(super) fn failure(&self, error: fjall::Error) -> PortError {
-        storage(&self.what, error)
+        let is_final = takes_no_more(&error);
+        let error = storage(&self.what, error);
+        if is_final {
+            self.directory.failed.tell(&error);
+        }
+        error
     }
 }

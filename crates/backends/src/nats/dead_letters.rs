@@ -98,30 +98,35 @@ impl NatsDeadLetters {
         let subject = format!("{prefix}.deadletters.{}.{}", letter.partition.0, letter.position);
         Outgoing { subject, headers: Some(headers), payload }
     }
+}
 
-    fn letter(
-        &self,
-        partition: u16,
-        position: Position,
-        message: StreamMessage,
-    ) -> Result<DeadLetter, PortError> {
-        let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
-        let damaged = |detail: &str| PortError::Damaged {
-            what: format!("stream {}, message {}", self.links.settings.dead_letter_stream, message.sequence),
-            detail: detail.to_owned(),
-        };
-        let detail = header(DETAIL).ok_or_else(|| damaged("header Nearline-Detail is missing"))?;
-        Ok(DeadLetter {
-            partition: PartitionId(partition),
-            position,
-            log_ms: header(LOG_MS)
-                .and_then(|ms| ms.parse().ok())
-                .ok_or_else(|| damaged("header Nearline-Log-Ms is no number"))?,
-            reason: header(REASON).ok_or_else(|| damaged("header Nearline-Reason is missing"))?.to_owned(),
-            detail: serde_json::from_str(detail).map_err(|error| damaged(&error.to_string()))?,
-            payload: message.payload.clone(),
-        })
-    }
+/// Whoever may publish may put anything onto the stream: what is no letter hides no other.
+fn letter(partition: u16, position: Position, message: StreamMessage) -> DeadLetter {
+    let partition = PartitionId(partition);
+    read_letter(partition, position, &message).unwrap_or_else(|why| {
+        let log_ms = (message.time.unix_timestamp_nanos() / 1_000_000) as i64;
+        let why = format!("message {}: {why}", message.sequence);
+        DeadLetter::unreadable(partition, position, log_ms, why, message.payload.clone())
+    })
+}
+
+fn read_letter(
+    partition: PartitionId,
+    position: Position,
+    message: &StreamMessage,
+) -> Result<DeadLetter, String> {
+    let header = |name: &str| {
+        let value = message.headers.get(name).map(|value| value.as_str());
+        value.ok_or_else(|| format!("header {name} is missing"))
+    };
+    Ok(DeadLetter {
+        partition,
+        position,
+        log_ms: header(LOG_MS)?.parse().map_err(|_| format!("header {LOG_MS} is no number"))?,
+        reason: header(REASON)?.to_owned(),
+        detail: serde_json::from_str(header(DETAIL)?).map_err(|error| format!("header {DETAIL}: {error}"))?,
+        payload: message.payload.clone(),
+    })
 }
 
 #[async_trait]
@@ -142,7 +147,7 @@ impl DeadLetters for NatsDeadLetters {
         found.truncate(limit);
         let reads = found.into_iter().map(|(position, partition, subject)| async move {
             let message = self.last(DOING, stream, &subject).await?;
-            message.map(|message| self.letter(partition, position, message)).transpose()
+            Ok::<_, PortError>(message.map(|message| letter(partition, position, message)))
         });
         let letters: Vec<Option<DeadLetter>> =
             futures_util::stream::iter(reads).buffered(PARALLEL_READS).try_collect().await?;
@@ -155,7 +160,7 @@ impl DeadLetters for NatsDeadLetters {
         let found = self.letters(DOING, &stream, &format!("*.{position}")).await?;
         let Some((position, partition, subject)) = found.into_iter().next() else { return Ok(None) };
         let message = self.last(DOING, &stream, &subject).await?;
-        message.map(|message| self.letter(partition, position, message)).transpose()
+        Ok(message.map(|message| letter(partition, position, message)))
     }
 
     async fn remove(&self, position: Position) -> Result<(), PortError> {

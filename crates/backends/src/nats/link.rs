@@ -1,9 +1,10 @@
 //! Connections to NATS and the runtime that they live on.
 
 use super::NatsSettings;
+use super::access;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, Event};
 use nearline_ports::PortError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +31,9 @@ impl Link {
         let (lost, disconnects) = watch::channel(0);
         let lost = Arc::new(lost);
         let timeout = Duration::from_millis(settings.timeout_ms);
-        let options = ConnectOptions::new()
+        crate::tls::choose_provider();
+        let (servers, options) = access::access(settings)?;
+        let options = options
             .name(name)
             .ping_interval(PING_INTERVAL)
             .connection_timeout(timeout)
@@ -51,9 +54,10 @@ impl Link {
                     }
                 }
             });
-        let servers: Vec<&str> = settings.url.split(',').map(str::trim).collect();
-        let client =
-            options.connect(servers).await.map_err(|error| unavailable(settings, "connecting", error))?;
+        let client = options.connect(servers).await.map_err(|error| {
+            let refused = access::refused(&access::shown(&settings.url), &error);
+            refused.unwrap_or_else(|| unavailable(settings, "connecting", chain(&error)))
+        })?;
         let jetstream = ContextBuilder::new()
             .timeout(timeout)
             .ack_timeout(timeout)
@@ -137,11 +141,20 @@ fn handle(runtime: &OwnRuntime) -> &Handle {
 }
 
 fn unavailable(settings: &NatsSettings, doing: &str, error: impl std::fmt::Display) -> PortError {
-    // A URL may hold a password: name the servers only.
-    let servers: Vec<&str> =
-        settings.url.split(',').map(|url| url.trim().rsplit('@').next().unwrap_or_default()).collect();
     PortError::Unavailable {
-        what: format!("NATS at {}", servers.join(", ")),
+        what: format!("NATS at {}", access::shown(&settings.url)),
         detail: format!("{doing}: {error}"),
     }
+}
+
+/// An error with its causes: the reason of a failed handshake is the last of them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let mut text = error.to_string();
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

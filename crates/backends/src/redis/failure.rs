@@ -51,6 +51,14 @@ pub(super) fn not_connected(what: &str, error: &RedisError) -> PortError {
             "{what} is no Redis Cluster but a single server; set redis.cluster = false"
         ));
     }
+    if error.kind() == ErrorKind::AuthenticationFailed
+        || text.contains("NOAUTH")
+        || text.contains("WRONGPASS")
+    {
+        return PortError::Misconfigured(format!(
+            "{what} does not let this client in ({text}): correct user and password in redis.url"
+        ));
+    }
     PortError::Unavailable { what: what.to_owned(), detail: format!("connecting: {text}") }
 }
 

@@ -6,7 +6,10 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{
+    ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisFuture,
+    RedisResult, TlsCertificates, Value,
+};
 use std::time::Duration;
 
 const RETRY_DELAY: Duration = Duration::from_millis(20);
@@ -18,7 +21,7 @@ const CLUSTER_ATTEMPTS: u32 = 10;
 
 /// Where to connect to.
 pub(super) enum Target {
-    Server(redis::Client),
+    Server(Box<redis::Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -28,7 +31,7 @@ impl Target {
         let misconfigured = |detail: String| {
             PortError::Misconfigured(format!(
                 "the URL of Redis cannot be used: {detail}; expected redis://HOST:PORT, or with redis.cluster \
-                 several of them separated by commas"
+                 several of them separated by commas; rediss:// speaks TLS"
             ))
         };
         let unusable = |error: redis::RedisError| misconfigured(error.to_string());
@@ -38,6 +41,7 @@ impl Target {
         let addresses: Vec<String> = infos.iter().map(|info| info.addr().to_string()).collect();
         let addresses = addresses.join(", ");
         let timeout = Duration::from_millis(settings.timeout_ms);
+        let certificates = certificates(settings, &infos)?;
         if settings.cluster {
             if infos.iter().any(|info| info.redis_settings().db() != 0) {
                 return Err(misconfigured("a Redis Cluster has database 0 only".into()));
@@ -48,16 +52,23 @@ impl Target {
                 .max_retry_wait(RETRY_DELAY_MAX.as_millis() as u64)
                 .connection_timeout(timeout)
                 .response_timeout(timeout)
-                .tcp_settings(tcp_settings(timeout))
-                .build();
-            let client = client.map_err(unusable)?;
+                .tcp_settings(tcp_settings(timeout));
+            let client = match certificates {
+                Some(certificates) => client.certs(certificates),
+                None => client,
+            };
+            let client = client.build().map_err(unusable)?;
             return Ok((Self::Cluster(Box::new(client)), format!("Redis Cluster at {addresses}")));
         }
         match <[_; 1]>::try_from(infos) {
             Ok([info]) => {
                 let info = info.set_tcp_settings(tcp_settings(timeout));
-                let client = redis::Client::open(info).map_err(unusable)?;
-                Ok((Self::Server(client), format!("Redis at {addresses}")))
+                let client = match certificates {
+                    Some(certificates) => redis::Client::build_with_tls(info, certificates),
+                    None => redis::Client::open(info),
+                };
+                let client = client.map_err(unusable)?;
+                Ok((Self::Server(Box::new(client)), format!("Redis at {addresses}")))
             }
             Err(infos) => {
                 Err(misconfigured(format!("it names {} servers, but redis.cluster is not set", infos.len())))
@@ -75,7 +86,7 @@ impl Target {
                     .set_min_delay(RETRY_DELAY)
                     .set_max_delay(RETRY_DELAY_MAX)
                     .set_number_of_retries(RECONNECT_ATTEMPTS);
-                let manager = ConnectionManager::new_with_config(client.clone(), config).await?;
+                let manager = ConnectionManager::new_with_config((**client).clone(), config).await?;
                 Ok(Link::Server(manager))
             }
             Self::Cluster(client) => {
@@ -88,6 +99,50 @@ impl Target {
             }
         }
     }
+}
+
+/// What TLS is spoken with, where the URLs ask for it.
+fn certificates(
+    settings: &RedisSettings,
+    infos: &[ConnectionInfo],
+) -> Result<Option<TlsCertificates>, PortError> {
+    let RedisSettings { ca_file, certificate_file, key_file, .. } = settings;
+    let misconfigured = |detail: String| Err(PortError::Misconfigured(detail));
+    let is_tls = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if !infos.iter().any(is_tls) {
+        if [ca_file, certificate_file, key_file].iter().any(|file| !file.is_empty()) {
+            return misconfigured(
+                "redis.ca_file, redis.certificate_file and redis.key_file are for TLS: write redis.url as \
+                 rediss://HOST:PORT"
+                    .into(),
+            );
+        }
+        return Ok(None);
+    }
+    if !infos.iter().all(is_tls) {
+        return misconfigured(
+            "redis.url names nodes with TLS and without: write all of them as rediss://".into(),
+        );
+    }
+    crate::tls::choose_provider();
+    if certificate_file.is_empty() != key_file.is_empty() {
+        return misconfigured(
+            "redis.certificate_file and redis.key_file belong together: give both or none".into(),
+        );
+    }
+    let read = |key: &str, file: &String| match file.is_empty() {
+        true => Ok(None),
+        false => std::fs::read(file)
+            .map(Some)
+            .map_err(|error| PortError::Misconfigured(format!("{key}: {file} cannot be read: {error}"))),
+    };
+    let root_cert = read("redis.ca_file", ca_file)?;
+    let client_cert = read("redis.certificate_file", certificate_file)?;
+    let client_key = read("redis.key_file", key_file)?;
+    let client_tls = client_cert
+        .zip(client_key)
+        .map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    Ok(Some(TlsCertificates { client_tls, root_cert }))
 }
 
 /// A connection that commands are sent on.
