@@ -9,6 +9,7 @@ mod demo;
 mod import;
 mod inspect;
 mod publish;
+mod repair;
 mod serve;
 
 use anyhow::Context;
@@ -58,6 +59,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at events that were refused, and why.
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Save what is left of a damaged embedded directory into a new one, and say what is gone.
+    Repair(repair::RepairArgs),
     /// Measure the engine.
     #[cfg(feature = "bench")]
     Bench(bench::BenchArgs),
@@ -77,7 +80,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", nearline_terminal::clean_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -101,6 +104,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Publish(args) => publish::run(args, &config).await,
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
+            Command::Repair(args) => repair::run(&args, &config),
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             #[cfg(feature = "bench")]
             Command::Bench(args) => bench::run(args).await,

@@ -12,6 +12,7 @@ mod admission;
 mod asked;
 mod body;
 mod console;
+mod cors;
 mod cursor;
 mod events;
 mod experiments;
@@ -22,6 +23,7 @@ mod insights;
 mod lag;
 mod live;
 mod live_hub;
+mod log;
 mod members;
 pub mod openapi;
 mod overview;
@@ -33,6 +35,8 @@ pub mod routes;
 mod state;
 mod titles;
 mod trending;
+mod unreadable;
+pub mod waiting;
 
 use crate::telemetry::OperationalEvent;
 use actix_web::dev::{Server, ServerHandle};
@@ -94,26 +98,24 @@ pub async fn serve(
     let data = web::Data::new(state.clone());
     let public = data.clone();
     let deadline_ms = config.engine.query_deadline_ms;
-    let http = HttpServer::new(move || {
+    let app = move || {
         lag::watch(deadline_ms);
         App::new()
             .app_data(public.clone())
             .wrap(from_fn(lag::shed))
             .wrap(from_fn(access::observe))
+            .wrap(from_fn(cors::allow))
             .configure(|config| routes::register(config, routes::public_routes()))
-    });
+    };
     let limits = &config.http;
     let cores = || std::thread::available_parallelism().map_or(2, usize::from);
-    let server = http
+    let builder = Server::build()
         .workers(if limits.workers == 0 { cores() } else { limits.workers })
-        .max_connections(limits.max_connections)
-        .client_request_timeout(Duration::from_millis(limits.head_timeout_ms))
-        .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
+        .max_concurrent_connections(limits.max_connections)
         .shutdown_timeout(limits.shutdown_seconds)
-        .disable_signals()
-        .bind(&limits.address)
+        .disable_signals();
+    let (http, server) = unreadable::bind(builder, limits, app)
         .map_err(|error| unbound("http.address", &limits.address, &error))?;
-    let http = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("nothing was bound"))?;
 
     let rates = Arc::new(overview::Rates::default());
     let admin = match config.admin.enabled {
@@ -122,7 +124,7 @@ pub async fn serve(
     };
     let (admin_address, admin_server) = admin.unzip();
     let mut handles = Vec::new();
-    for server in std::iter::once(server.run()).chain(admin_server) {
+    for server in std::iter::once(server).chain(admin_server) {
         handles.push(server.handle());
         actix_rt::spawn(server);
     }

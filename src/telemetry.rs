@@ -102,6 +102,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_cache_evictions_total", Unit::Count, "Members that left the cache"),
     ("nearline_member_loads_total", Unit::Count, "Members loaded from the store"),
     ("nearline_partition_restarts_total", Unit::Count, "Rebuilds of partition actors, by fault"),
+    (
+        "nearline_log_append_failures_total",
+        Unit::Count,
+        "Groups of events that the embedded log could not store",
+    ),
     ("nearline_reader_failures_total", Unit::Count, "Readers of the log that failed"),
     (
         "nearline_aggregates_limit_hits_total",
@@ -227,10 +232,12 @@ pub enum OperationalEvent {
         /// Who or what.
         cause: String,
     },
-    /// Everything is committed and closed.
+    /// It is closed, and what could be is committed.
     EngineStopped {
         /// Milliseconds since the request.
         took_ms: u64,
+        /// Partitions whose last events are not: they are replayed at the next start.
+        uncommitted: usize,
     },
     /// A part outside cannot be reached.
     PartUnavailable {
@@ -270,8 +277,16 @@ impl OperationalEvent {
                 tracing::info!(event, after_ms, "ready: caught up with the log")
             }
             Self::StopRequested { cause } => tracing::info!(event, %cause, "stopping"),
-            Self::EngineStopped { took_ms } => {
+            Self::EngineStopped { took_ms, uncommitted: 0 } => {
                 tracing::info!(event, took_ms, "stopped: everything is committed");
+            }
+            Self::EngineStopped { took_ms, uncommitted } => {
+                tracing::warn!(
+                    event,
+                    took_ms,
+                    uncommitted,
+                    "stopped: some partitions could not commit; what they folded last is replayed at the next start"
+                );
             }
             Self::PartUnavailable { part, detail } => {
                 tracing::warn!(event, %part, %detail, "not available; check that it runs and can be reached");

@@ -8,7 +8,8 @@ use nearline_model::PartitionId;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::redrive::redrive;
-use nearline_ports::{DeadLetter, Ports};
+use nearline_ports::{DeadLetter, PortError, Ports};
+use nearline_terminal::{clean, print_clean, print_json};
 use std::fmt::Write;
 
 #[derive(Debug, Args)]
@@ -165,13 +166,18 @@ async fn list(
     let letters = ports.dead_letters.list(after, limit).await?;
     let mut out = String::new();
     for letter in letters.iter().filter(|letter| reason.is_none_or(|reason| letter.reason == reason)) {
-        let redrive = ports.dead_letters.redrive(letter.position).await?;
+        let redrive = match ports.dead_letters.redrive(letter.position).await {
+            // What is damaged there hides no letter; publishing again will say so.
+            Err(PortError::Damaged { .. }) => None,
+            found => found?,
+        };
         if json {
             writeln!(out, "{}", serde_json::to_string(&document(letter, redrive))?)?;
         } else {
             let DeadLetter { partition, position, log_ms, reason, detail, payload } = letter;
             let payload = String::from_utf8_lossy(payload);
             let shown: String = payload.chars().take(200).collect();
+            let (reason, detail, shown) = (clean(reason), clean(detail), clean(&shown));
             let redriven = match redrive {
                 None => String::new(),
                 Some(redrive) => match redrive.position {
@@ -190,7 +196,10 @@ async fn list(
         let with = reason.map_or(String::new(), |reason| format!(" with the reason {reason}"));
         writeln!(out, "no dead letters{with} after position {after}")?;
     }
-    nearline_terminal::print_all(&out)?;
+    match json {
+        true => print_json(&out)?,
+        false => print_clean(&out)?,
+    }
     if letters.len() == limit
         && let Some(last) = letters.last()
     {
@@ -205,6 +214,9 @@ async fn show(ports: &Ports, position: u64) -> anyhow::Result<()> {
             "there is no dead letter of position {position}; `nearline dead-letters list` shows those there are"
         );
     };
-    let redrive = ports.dead_letters.redrive(position).await?;
-    nearline_terminal::print_all(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))
+    let redrive = match ports.dead_letters.redrive(position).await {
+        Err(PortError::Damaged { .. }) => None,
+        found => found?,
+    };
+    print_json(&format!("{}\n", serde_json::to_string_pretty(&document(&letter, redrive))?))
 }

@@ -12,7 +12,7 @@ use figures::Figures;
 use nearline_actors::Engine;
 use nearline_audience::{Audience, AudienceSettings, GeneratedEvent};
 use nearline_config::{BackendKind, Config};
-use nearline_model::EventKind;
+use nearline_model::{EventKind, PartitionId};
 use nearline_ports::NewEvent;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -104,14 +104,17 @@ type Stop = tokio::task::JoinHandle<anyhow::Result<&'static str>>;
 async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Result<comfy_table::Table> {
     let engine = &service.engine;
     let started_ms = super::now_ms();
+    let is_new = is_empty(engine).await?;
     let mut audience = Audience::new(AudienceSettings {
         seed: args.seed,
         members: args.members as usize,
         titles: args.titles as usize,
         active_members: ACTIVE_MEMBERS,
         followed: Some(0),
-        // A run into the same directory needs other ids than the one before.
+        // A run into the same directory needs other ids than the one before, and an audience that goes on: one
+        // that did the same again would play nothing that it has not seen.
         id_prefix: format!("demo{started_ms:x}"),
+        run: if is_new { 0 } else { started_ms.unsigned_abs() },
         ..AudienceSettings::default()
     });
     engine.ports().catalogue.put(audience.titles()).await.context("the catalogue was not stored")?;
@@ -158,6 +161,17 @@ async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Res
         .context("the engine did not catch up at the end")??;
     display.close();
     Ok(figures.summary(engine, measured))
+}
+
+/// Whether nothing was ever published here.
+async fn is_empty(engine: &Engine) -> anyhow::Result<bool> {
+    let log = &engine.ports().log;
+    for partition in 0..log.partitions() {
+        if log.bounds(PartitionId(partition)).await?.last > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Events of the past, the newest of now, in batches.

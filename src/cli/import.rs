@@ -1,10 +1,11 @@
 //! `nearline import`: public data sets from their original files.
 
-use super::publish::{Destination, DestinationArgs, Line, Publisher, put_titles};
-use anyhow::Context;
+use super::publish::{Amount, Destination, DestinationArgs, Line, Publisher, put_titles};
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use nearline_audience::datasets::{Imported, mind, movielens};
+use nearline_audience::datasets::{Imported, Report, mind, movielens};
 use nearline_config::Config;
+use nearline_terminal::{clean, grouped};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,13 @@ use std::path::{Path, PathBuf};
 Examples:
   nearline import movielens ml-100k                     publish to the configured backend
   nearline import movielens ml-100k --to ml.ndjson      write ml.ndjson and ml.ndjson.titles instead
-  nearline import mind MINDsmall_train --to-url http://127.0.0.1:7700
+  nearline import movielens ml-25m --to ml.ndjson
+  nearline import mind MINDsmall_train MINDsmall_dev --to-url http://127.0.0.1:7700
 
 The ids of the events are made from the data: importing again within the log's duplicate window
-publishes nothing twice. For large sets, write files and use `nearline publish`, which is resumable.")]
+publishes nothing twice. For large sets, write files and use `nearline publish`, which is resumable.
+Files may be compressed with gzip; lines that are no UTF-8 are read as Latin-1. A line that cannot be
+read is left out and listed, and the exit code is then 1; a name that is no id is written as one.")]
 pub(super) struct ImportArgs {
     #[command(subcommand)]
     set: DataSet,
@@ -30,40 +34,59 @@ pub(super) struct ImportArgs {
 
 #[derive(Debug, Subcommand)]
 enum DataSet {
-    /// MovieLens 100K (u.data, u.item, u.genre) or 1M (ratings.dat, movies.dat).
+    /// MovieLens: 100K (u.data, u.item, u.genre), 1M, 10M (ratings.dat, movies.dat), 20M, 25M, 32M, latest
+    /// (ratings.csv, movies.csv).
     Movielens {
         /// The unpacked directory.
         directory: PathBuf,
     },
-    /// MIND (Microsoft News): behaviors.tsv, news.tsv.
+    /// MIND (Microsoft News): behaviors.tsv, news.tsv, with labels or without.
     Mind {
-        /// The unpacked directory.
-        directory: PathBuf,
+        /// The unpacked directory; of several splits one after the other, so that the history of a member who
+        /// is in both is told once.
+        #[arg(required = true)]
+        directories: Vec<PathBuf>,
     },
 }
 
 pub(super) async fn run(args: ImportArgs, config: &Config) -> anyhow::Result<()> {
     let imported = match &args.set {
         DataSet::Movielens { directory } => movielens::read(directory)?,
-        DataSet::Mind { directory } => mind::read(directory)?,
+        DataSet::Mind { directories } => mind::read(directories)?,
     };
+    let report = imported.report.clone();
+    for sentence in report.sentences() {
+        eprintln!("{}", clean(&sentence));
+    }
     match &args.to {
-        Some(path) => write(&imported, path),
-        None => publish(imported, args.to_url, config).await,
+        Some(path) => write(imported, path)?,
+        None => publish(imported, args.to_url, config).await?,
+    }
+    all_were_read(&report)
+}
+
+fn all_were_read(report: &Report) -> anyhow::Result<()> {
+    for line in &report.first_refused {
+        eprintln!("{}", clean(line));
+    }
+    match report.refused {
+        0 => Ok(()),
+        count => bail!("{count} lines could not be read and were left out; everything else was imported"),
     }
 }
 
-fn write(imported: &Imported, path: &Path) -> anyhow::Result<()> {
+fn write(imported: Imported, path: &Path) -> anyhow::Result<()> {
     let mut titles_path = path.as_os_str().to_owned();
     titles_path.push(".titles");
     let titles_path = PathBuf::from(titles_path);
-    write_lines(path, imported.events.iter().map(|event| Ok(event.clone())))?;
+    let (events, titles) = (imported.events.len() as u64, imported.titles.len() as u64);
+    write_lines(path, imported.events.map(Ok))?;
     write_lines(&titles_path, imported.titles.iter().map(|title| Ok(serde_json::to_string(title)?)))?;
     println!(
         "wrote {} events to {} and {} titles to {}",
-        nearline_terminal::grouped(imported.events.len() as u64),
+        grouped(events),
         path.display(),
-        nearline_terminal::grouped(imported.titles.len() as u64),
+        grouped(titles),
         titles_path.display()
     );
     Ok(())
@@ -81,13 +104,10 @@ fn write_lines(path: &Path, lines: impl Iterator<Item = anyhow::Result<String>>)
 async fn publish(imported: Imported, to_url: Option<String>, config: &Config) -> anyhow::Result<()> {
     let destination = Destination::open(&DestinationArgs { to: to_url }, config).await?;
     put_titles(&destination, imported.titles).await?;
-    let total: u64 = imported.events.iter().map(|event| event.len() as u64 + 1).sum();
-    let mut end = 0;
-    let lines = imported.events.into_iter().zip(1..).map(|(text, number)| {
-        end += text.len() as u64 + 1;
-        Ok(Line { number, text, end })
-    });
-    let mut publisher = Publisher::new(destination, total);
+    let amount = Amount::Lines(imported.events.len() as u64);
+    let lines =
+        imported.events.zip(1..).map(|(text, number)| Ok(Line { number, text: Some(text), end: number }));
+    let mut publisher = Publisher::new(destination, amount);
     publisher.publish(lines, |_| Ok(())).await?;
     publisher.finish()
 }

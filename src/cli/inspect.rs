@@ -12,6 +12,7 @@ use nearline_model::identifier::{id_problem, partition_of};
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::verify::verify_partition;
 use nearline_ports::{Ports, stored};
+use nearline_terminal::{clean, print_clean, print_json};
 use std::fmt::Write;
 
 #[derive(Debug, Args)]
@@ -62,7 +63,10 @@ pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()
             partition(&ports, config, number, verify, args.json, &mut out).await
         }
     };
-    nearline_terminal::print_all(&out)?;
+    match args.json {
+        true => print_json(&out)?,
+        false => print_clean(&out)?,
+    }
     result
 }
 
@@ -135,7 +139,8 @@ async fn member(ports: &Ports, id: &str, json: bool, out: &mut String) -> anyhow
 }
 
 fn name(catalogue: &Catalogue, title: &str) -> String {
-    catalogue.get(title).and_then(|title| title.name.clone()).unwrap_or_default()
+    let name = catalogue.get(title).and_then(|title| title.name.as_deref()).unwrap_or_default();
+    clean(name).into_owned()
 }
 
 async fn title(ports: &Ports, config: &Config, id: &str, json: bool, out: &mut String) -> anyhow::Result<()> {
@@ -170,7 +175,7 @@ async fn title(ports: &Ports, config: &Config, id: &str, json: bool, out: &mut S
         writeln!(
             out,
             "genres {}; year {}",
-            known.genres.join(", "),
+            clean(&known.genres.join(", ")),
             known.year.map_or("?".into(), |year| year.to_string())
         )?;
     }
@@ -219,7 +224,8 @@ async fn partition(
             writeln!(
                 out,
                 "position {position} is stepped over since {since}: {} crashes, {}",
-                entry.attempts, entry.message
+                entry.attempts,
+                clean(&entry.message)
             )?;
         }
     }

@@ -6,35 +6,37 @@ mod resume;
 mod waiting;
 
 pub(super) use destination::{Destination, DestinationArgs, put_titles};
-pub(super) use publisher::{Line, Publisher};
+pub(super) use publisher::{Amount, Line, Publisher};
 
 use anyhow::Context;
 use clap::Args;
+use nearline_audience::text_file::TextFile;
 use nearline_config::Config;
 use nearline_model::Title;
-use resume::ResumePoint;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use resume::{Memory, go_on};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   nearline publish events.ndjson --titles titles.ndjson
-  nearline publish events.ndjson --to http://127.0.0.1:7700
+  nearline publish events.ndjson.gz --to http://127.0.0.1:7700
+  nearline-lab to-jsonl events.parquet | nearline publish -
 
-FILE.published remembers how far the log acknowledged: run the same command again after an
-interruption and it goes on there. Lines that are refused are listed with their number and the
-reason; the exit code is then 1. Without --to the configured backend must be free: the embedded
+FILE.published remembers how far the log acknowledged, for each place that was published to: run the
+same command again after an interruption and it goes on there. Lines that are refused are listed with
+their number and the reason; the exit code is then 1. Files may be compressed with gzip; a line that is
+no UTF-8 is read as Latin-1. Without --to the configured backend must be free: the embedded
 directory can be open in one program only.")]
 pub(super) struct PublishArgs {
-    /// Events, one JSON object a line.
+    /// Events, one JSON object a line; `-`: standard input.
     file: PathBuf,
     /// Titles to put into the catalogue first, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     titles: Option<PathBuf>,
     #[command(flatten)]
     destination: DestinationArgs,
-    /// Where to remember how far publishing came [default: FILE.published].
+    /// Where to remember how far publishing came [default: FILE.published; of standard input nothing].
     #[arg(long, value_name = "PATH")]
     state: Option<PathBuf>,
     /// Start from the first line, whatever is remembered.
@@ -43,78 +45,70 @@ pub(super) struct PublishArgs {
 }
 
 pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()> {
-    let state = args.state.clone().unwrap_or_else(|| {
+    let state = args.state.clone().or_else(|| {
         let mut name = args.file.as_os_str().to_owned();
-        name.push(".published");
-        PathBuf::from(name)
+        (name != "-").then(|| {
+            name.push(".published");
+            PathBuf::from(name)
+        })
     });
     let titles = args.titles.as_deref().map(read_titles).transpose()?;
-    let shown = args.file.display().to_string();
-    let mut file = std::fs::File::open(&args.file).with_context(|| format!("{shown} cannot be read"))?;
-    let total = file.metadata().with_context(|| format!("{shown} cannot be read"))?.len();
-    let remembered = if args.restart { None } else { ResumePoint::load(&state)? };
-    let start = remembered.unwrap_or_default();
-    start.check(&mut file, &args.file, &state)?;
-    file.seek(SeekFrom::Start(start.bytes)).with_context(|| format!("{shown} cannot be read"))?;
-
+    let mut file = TextFile::open(&args.file)?;
+    if args.restart
+        && let Some(state) = state.as_deref().filter(|state| state.exists())
+    {
+        std::fs::remove_file(state).with_context(|| format!("{} cannot be removed", state.display()))?;
+    }
     let destination = Destination::open(&args.destination, config).await?;
+    let mut memory = Memory::open(state, destination.place().await?)?;
+    let start = memory.point();
+    go_on(&mut file, start, &memory)?;
     if let Some(titles) = titles {
         put_titles(&destination, titles).await?;
     }
     if start.lines > 0 {
-        println!(
-            "going on after line {} ({} remembers)",
-            nearline_terminal::grouped(start.lines),
-            state.display()
-        );
+        let line = nearline_terminal::grouped(start.lines);
+        println!("going on after line {line} ({} remembers)", memory.shown());
     }
-    let mut publisher = Publisher::new(destination, total);
+    let plain = std::fs::metadata(&args.file).ok().filter(|about| about.is_file() && !file.is_compressed());
+    let amount = plain.map_or(Amount::Unknown, |about| Amount::Bytes(about.len()));
+    let mut publisher = Publisher::new(destination, amount);
     publisher.resume_from(start);
-    let published = publisher.publish(lines(file, start, shown), |point| point.save(&state)).await;
-    published
-        .with_context(|| format!("run the same command again to go on; {} remembers", state.display()))?;
+    let published = publisher.publish(lines(&mut file), |point| memory.save(*point)).await;
+    published.with_context(|| memory.advice())?;
+    if file.latin1_lines() > 0 {
+        eprintln!("{} lines are no UTF-8 and were read as Latin-1", file.latin1_lines());
+    }
     publisher.finish()
 }
 
-/// Lines of a file from a resume point on; empty ones are counted, but not published.
-fn lines(
-    file: std::fs::File,
-    start: ResumePoint,
-    shown: String,
-) -> impl Iterator<Item = anyhow::Result<Line>> {
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let (mut number, mut end) = (start.lines, start.bytes);
+/// Lines of a file from where it stands; empty ones are counted, but not published.
+fn lines(file: &mut TextFile) -> impl Iterator<Item = anyhow::Result<Line>> {
     std::iter::from_fn(move || {
         loop {
-            let mut bytes = Vec::new();
-            match reader.read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(read) => {
-                    (number, end) = (number + 1, end + read as u64);
-                    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-                    if !text.is_empty() {
-                        return Some(Ok(Line { number, text, end }));
-                    }
-                }
-                Err(error) => {
-                    return Some(
-                        Err(error).with_context(|| format!("{shown}:{} cannot be read", number + 1)),
-                    );
-                }
+            let line = match file.next_line().transpose()? {
+                Ok(line) => line,
+                Err(error) => return Some(Err(error)),
+            };
+            let text = line.text.map(|text| text.trim().to_owned());
+            if text.as_deref() != Some("") {
+                return Some(Ok(Line { number: line.number, text, end: line.end }));
             }
         }
     })
 }
 
 fn read_titles(path: &Path) -> anyhow::Result<Vec<Title>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| {
-            let place = || format!("{}:{}", path.display(), at + 1);
-            let title: Title = serde_json::from_str(line).with_context(place)?;
-            title.validate().with_context(place)?;
-            Ok(title)
-        })
-        .collect()
+    let (mut file, mut titles) = (TextFile::open(path)?, Vec::new());
+    while let Some(line) = file.next_line()? {
+        let place = || format!("{}:{}", path.display(), line.number);
+        let text = line.text.as_deref().with_context(|| format!("{}: is too long for a title", place()))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let title = Title::parse(text.as_bytes()).with_context(place)?;
+        title.validate().with_context(place)?;
+        titles.push(title);
+    }
+    Ok(titles)
 }

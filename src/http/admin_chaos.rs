@@ -48,7 +48,7 @@ async fn read<T: DeserializeOwned>(
     state: &State,
 ) -> Result<T, Problem> {
     let bytes = body::read(request, payload, &state.config.http).await?;
-    serde_json::from_slice(&bytes).map_err(body::malformed)
+    body::object(&bytes)
 }
 
 fn refused(error: NotInjected) -> Problem {

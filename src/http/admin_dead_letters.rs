@@ -35,7 +35,11 @@ async fn show(request: HttpRequest, state: State) -> Answer {
     let position = position(&request)?;
     let letters = &state.engine.ports().dead_letters;
     let letter = letters.get(position).await.map_err(unavailable)?.ok_or_else(|| no_letter(position))?;
-    let redrive = letters.redrive(position).await.map_err(unavailable)?;
+    let redrive = match letters.redrive(position).await {
+        // What is damaged there does not hide the letter; publishing again will say so.
+        Err(PortError::Damaged { .. }) => None,
+        found => found.map_err(unavailable)?,
+    };
     ok(&document(&letter, redrive))
 }
 

@@ -4,9 +4,12 @@ use super::problem::{Problem, ProblemKind};
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Payload};
+use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use nearline_config::HttpSection;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use std::io::Read;
 use std::time::Duration;
 
 /// How entries are written in a body.
@@ -23,16 +26,14 @@ impl BodyFormat {
     pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let refuse = |detail: String| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-        if let Some(encoding) = header(CONTENT_ENCODING)
-            && !encoding.eq_ignore_ascii_case("identity")
-        {
-            return refuse(format!("content encoding {encoding:?} is not taken; send the body as it is"));
-        }
         let full = header(CONTENT_TYPE).unwrap_or_default();
         let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "application/json" => Ok(Self::Json),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Self::Lines),
+            "" => {
+                refuse("there is no content type; expected application/json or application/x-ndjson".into())
+            }
             _ => refuse(format!(
                 "content type is {full:?}; expected application/json (an array or one object) or \
                  application/x-ndjson (one object a line)"
@@ -41,20 +42,76 @@ impl BodyFormat {
     }
 }
 
-/// Reads a whole body.
-pub async fn read(
+/// Whether the body is what `navigator.sendBeacon` sends: text, or a blob without a type. What is in it must be
+/// found by looking.
+pub fn is_beacon(request: &HttpRequest) -> bool {
+    match request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default()) {
+        None => true,
+        Some(full) => {
+            let essence = full.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("text/plain")
+        }
+    }
+}
+
+/// Reads a whole body, decompressed.
+pub async fn read(request: &HttpRequest, payload: Payload, limits: &HttpSection) -> Result<Bytes, Problem> {
+    let encoding = encoding(request)?;
+    let body = read_raw(request, payload, limits).await?;
+    match encoding {
+        Encoding::Identity => Ok(body),
+        Encoding::Gzip => {
+            let most = limits.max_body_bytes;
+            // Takes its time: not on the thread that serves others.
+            let unpacked = actix_web::web::block(move || unpack(&body, most)).await;
+            unpacked.unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, error.to_string())))
+        }
+    }
+}
+
+enum Encoding {
+    Identity,
+    Gzip,
+}
+
+fn encoding(request: &HttpRequest) -> Result<Encoding, Problem> {
+    let named = request.headers().get_all(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
+    let named: Vec<&str> = named.filter(|name| !name.eq_ignore_ascii_case("identity")).collect();
+    match named[..] {
+        [] => Ok(Encoding::Identity),
+        [name] if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+            Ok(Encoding::Gzip)
+        }
+        _ => {
+            let named = named.join(", ");
+            let detail = format!("content encoding {named:?} is not taken; send gzip, or the body as it is");
+            Err(Problem::new(ProblemKind::UnsupportedMediaType, detail))
+        }
+    }
+}
+
+/// The body in `packed`, of one gzip member or several, of at most `most` bytes: no more is unpacked.
+fn unpack(packed: &[u8], most: usize) -> Result<Bytes, Problem> {
+    let mut body = Vec::with_capacity(packed.len().saturating_mul(4).min(most));
+    let read = MultiGzDecoder::new(packed).take(most as u64 + 1).read_to_end(&mut body);
+    read.map_err(|error| {
+        Problem::new(ProblemKind::MalformedBody, format!("the body cannot be decompressed: {error}"))
+    })?;
+    if body.len() > most { Err(too_large(most)) } else { Ok(body.into()) }
+}
+
+fn too_large(most: usize) -> Problem {
+    let detail = format!("at most {most} bytes are taken, decompressed; send several requests");
+    Problem::new(ProblemKind::BodyTooLarge, detail).with("max_body_bytes", most)
+}
+
+async fn read_raw(
     request: &HttpRequest,
     mut payload: Payload,
     limits: &HttpSection,
 ) -> Result<Bytes, Problem> {
     let most = limits.max_body_bytes;
-    let too_large = || {
-        Problem::new(
-            ProblemKind::BodyTooLarge,
-            format!("at most {most} bytes are taken; send several requests"),
-        )
-        .with("max_body_bytes", most)
-    };
+    let too_large = || too_large(most);
     let announced =
         request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > most) {
@@ -79,6 +136,16 @@ pub async fn read(
     })
 }
 
+/// A body that is one JSON object. The parser alone would take an array for one, its values in the order of the
+/// fields.
+pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if let Some(found) = nearline_model::event::no_object(body) {
+        let detail = format!("the body is {found}; expected one JSON object");
+        return Err(Problem::new(ProblemKind::MalformedBody, detail));
+    }
+    serde_json::from_slice(body).map_err(malformed)
+}
+
 /// Entries of a body and how they are numbered.
 pub struct Entries<'a> {
     /// The format they came in.
@@ -88,6 +155,14 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    /// Splits a body of which nobody said what it is: an array, an object, or one object a line.
+    pub fn split_beacon(body: &'a Bytes, most: usize) -> Result<Self, Problem> {
+        let is_whole =
+            body.trim_ascii_start().starts_with(b"[") || serde_json::from_slice::<&RawValue>(body).is_ok();
+        let format = if is_whole { BodyFormat::Json } else { BodyFormat::Lines };
+        Self::split(format, body, most)
+    }
+
     /// Splits a body; its entries are not looked into.
     pub fn split(format: BodyFormat, body: &'a Bytes, most: usize) -> Result<Self, Problem> {
         let entries: Vec<(usize, &[u8])> = match format {

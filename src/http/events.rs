@@ -1,6 +1,7 @@
 //! `POST /v1/events`: publishes events; answers when the log has acknowledged them.
 
 use super::body::{self, BodyFormat, Entries};
+use super::cors;
 use super::problem::{Problem, ProblemKind};
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, web};
@@ -10,13 +11,15 @@ use nearline_ports::publish;
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/v1/events", tag = "events", operation_id = "publish_events",
     summary = "Publish events",
-    description = "A JSON array, a single object, or NDJSON. One invalid event does not stop the others: the answer is 200, and `results` says of each event what became of it.",
+    description = "A JSON array, a single object, or NDJSON, plain or gzip. One invalid event does not stop the others: the answer is 200, and `results` says of each event what became of it. `text/plain`, which is what `navigator.sendBeacon` sends, is looked into.",
     request_body(content(
-        (Vec<nearline_api::events::EventDocument> = "application/json"), (nearline_api::events::EventDocument = "application/x-ndjson")
+        (Vec<nearline_api::events::EventDocument> = "application/json"), (nearline_api::events::EventDocument = "application/x-ndjson"),
+        (String = "text/plain")
     ), description = "Events"),
     responses(
         (status = 200, description = "Every valid event is in the log", body = EventsAnswer),
         (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "From a page whose origin is not named", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
@@ -26,9 +29,15 @@ use nearline_ports::publish;
 pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Payload) -> Answer {
     super::query::Parameters::read(&request, &[])?;
     let limits = &state.config.http;
-    let format = BodyFormat::of(&request)?;
+    let format = match body::is_beacon(&request) {
+        true => cors::check_beacon(&request, limits).map(|()| None)?,
+        false => Some(BodyFormat::of(&request)?),
+    };
     let body = body::read(&request, payload, limits).await?;
-    let entries = Entries::split(format, &body, limits.max_events_per_request)?;
+    let entries = match format {
+        Some(format) => Entries::split(format, &body, limits.max_events_per_request)?,
+        None => Entries::split_beacon(&body, limits.max_events_per_request)?,
+    };
     let payloads = entries.entries.iter().map(|(_, text)| body.slice_ref(text)).collect();
     let log = &*state.engine.ports().log;
     let published = publish::publish(log, payloads, state.config.fold.event_bytes).await;

@@ -52,6 +52,7 @@ mod made {
         ),
         paths(
             super::super::events::publish,
+            super::super::log::read,
             super::super::recommendations::recommend,
             super::super::live::follow,
             super::super::home::page,

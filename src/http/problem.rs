@@ -31,6 +31,8 @@ pub enum ProblemKind {
     TooManyEntries,
     /// The body did not arrive in time.
     BodyTimeout,
+    /// A page of another origin sent it, which is not named.
+    OriginNotAllowed,
     /// Nothing is known of the title.
     TitleNotFound,
     /// A filter or a boost is no valid expression.
@@ -63,6 +65,12 @@ pub enum ProblemKind {
     LetterNotFound,
     /// A dead letter's event has no readable id or member.
     LetterUnpublishable,
+    /// What came is no HTTP request.
+    MalformedRequest,
+    /// The head of a request did not arrive in time.
+    HeadTimeout,
+    /// The start waits for a server that is away.
+    Starting,
     /// A mistake of ours.
     Internal,
 }
@@ -87,6 +95,9 @@ impl ProblemKind {
             }
             Self::BodyTooLarge => ("/problems/body-too-large", "The body is too large", 413),
             Self::TooManyEntries => ("/problems/too-many-entries", "The body has too many entries", 413),
+            Self::OriginNotAllowed => {
+                ("/problems/origin-not-allowed", "Pages of this origin may not send this", 403)
+            }
             Self::BodyTimeout => ("/problems/body-timeout", "The body did not arrive in time", 408),
             Self::TitleNotFound => ("/problems/title-not-found", "Nothing is known of the title", 404),
             Self::InvalidExpression => {
@@ -122,6 +133,9 @@ impl ProblemKind {
             Self::LetterUnpublishable => {
                 ("/problems/letter-unpublishable", "The event cannot be published again", 409)
             }
+            Self::MalformedRequest => ("/problems/malformed-request", "The request cannot be read", 400),
+            Self::HeadTimeout => ("/problems/head-timeout", "The head did not arrive in time", 408),
+            Self::Starting => ("/problems/starting", "The service has not started yet", 503),
             Self::Internal => ("/problems/internal", "Something went wrong", 500),
         }
     }

@@ -1,7 +1,9 @@
 //! The public routes: one table, from which they are registered and checked against the document.
 
 use super::problem::{Problem, ProblemKind};
-use super::{events, experiments, home, insights, live, members, openapi, recommendations, titles, trending};
+use super::{
+    events, experiments, home, insights, live, log, members, openapi, recommendations, titles, trending,
+};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, guard, web};
 
@@ -19,6 +21,7 @@ pub fn public_routes() -> Vec<PublicRoute> {
     let route = |method, path, handler| PublicRoute { method, path, handler };
     vec![
         route(Method::POST, "/v1/events", |route| route.to(events::publish)),
+        route(Method::GET, "/v1/log", |route| route.to(log::read)),
         route(Method::GET, "/v1/members/{id}/recommendations", |route| route.to(recommendations::recommend)),
         route(Method::GET, "/v1/members/{id}/recommendations/live", |route| route.to(live::follow)),
         route(Method::GET, "/v1/members/{id}/home", |route| route.to(home::page)),

@@ -1,6 +1,6 @@
 //! `/v1/titles`: the catalogue, and what is similar to a title.
 
-use super::body::{self, BodyFormat, Entries, malformed};
+use super::body::{self, BodyFormat, Entries};
 use super::filter;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
@@ -34,7 +34,10 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
         return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
     }
     let body = body::read(&request, payload, &state.config.http).await?;
-    let mut title: Title = serde_json::from_slice(&body).map_err(malformed)?;
+    let mut title = Title::parse(&body).map_err(|reject| {
+        let detail = format!("the body is no valid JSON of the expected shape: {}", reject.detail);
+        Problem::new(ProblemKind::MalformedBody, detail)
+    })?;
     if title.id.is_empty() {
         title.id.clone_from(&id);
     }
@@ -146,13 +149,7 @@ pub(super) fn unknown(id: &str, why: &str) -> Problem {
 }
 
 fn parse(text: &[u8]) -> Result<Title, Reject> {
-    let title: Title = serde_json::from_slice(text).map_err(|error| {
-        let reason = match error.classify() {
-            serde_json::error::Category::Data => RejectReason::InvalidField,
-            _ => RejectReason::MalformedJson,
-        };
-        Reject::new(reason, error.to_string())
-    })?;
+    let title = Title::parse(text)?;
     check(&title, text.len())?;
     Ok(title)
 }

@@ -22,7 +22,8 @@ fn events() -> Vec<(&'static str, String, &'static str)> {
         ("JSON cut off", r#"{"id":"e1","type":"#.into(), "malformed-json"),
         ("not JSON", "play,m1,t1".into(), "malformed-json"),
         ("text after the object", format!("{} x", with("")), "malformed-json"),
-        ("a number", "42".into(), "invalid-field"),
+        ("a number", "42".into(), "malformed-json"),
+        ("an array", format!(r#"["e1","play","m1","t1",{}]"#, &AT[5..]), "malformed-json"),
         ("an empty object", "{}".into(), "missing-field"),
         ("a field twice", with(r#","id":"e2""#), "invalid-field"),
         ("id is a number", id("7"), "invalid-field"),
@@ -40,6 +41,7 @@ fn events() -> Vec<(&'static str, String, &'static str)> {
         ("unknown type", of("pause", ""), "unknown-type"),
         ("type in capitals", of("PLAY", ""), "unknown-type"),
         ("time without an offset", at(r#""2026-03-01T20:15:00.000""#), "invalid-time"),
+        ("time with a named zone", at(r#""2026-03-01T20:15:00Z[UTC]""#), "invalid-time"),
         ("time as a number", at("1772396100000"), "invalid-field"),
         ("the 30th of February", at(r#""2026-02-30T20:15:00Z""#), "invalid-time"),
         ("time before 1970", at(r#""1969-12-31T23:59:59Z""#), "invalid-time"),
@@ -74,8 +76,8 @@ fn requests() -> Vec<Request> {
         ("empty body", "POST", "/v1/events", json, text(""), 400, "malformed-body"),
         ("empty array", "POST", "/v1/events", json, text("[]"), 400, "malformed-body"),
         ("empty lines", "POST", "/v1/events", lines, text("\n\n"), 400, "malformed-body"),
-        ("no content type", "POST", "/v1/events", "", text("[]"), 415, "unsupported-media-type"),
-        ("text/plain", "POST", "/v1/events", "text/plain", text("[]"), 415, "unsupported-media-type"),
+        ("no content type", "POST", "/v1/titles", "", text("[]"), 415, "unsupported-media-type"),
+        ("text/plain", "POST", "/v1/titles", "text/plain", text("[]"), 415, "unsupported-media-type"),
         ("body too large", "POST", "/v1/events", lines, Some(vec![b' '; 200_001]), 413, "body-too-large"),
         ("too many events", "POST", "/v1/events", lines, text(&many), 413, "too-many-entries"),
         ("parameter of POST", "POST", "/v1/events?sync=1", json, text("[]"), 400, "unknown-parameter"),
@@ -326,7 +328,7 @@ fn every_bad_input_gets_the_answer_in_the_table() {
 }
 
 #[test]
-fn a_body_that_lies_about_its_length_or_is_compressed_is_refused() {
+fn a_body_that_lies_about_its_length_or_its_compression_is_refused() {
     use std::io::{Read, Write};
     let service = Service::start();
     let ask = |head: &str, body: &[u8]| {
@@ -339,8 +341,10 @@ fn a_body_that_lies_about_its_length_or_is_compressed_is_refused() {
         answer
     };
     let kind = "content-type: application/json\r\n";
-    let zipped = ask(&format!("{kind}content-encoding: gzip\r\ncontent-length: 2"), b"[]");
-    assert!(zipped.starts_with("HTTP/1.1 415"), "{zipped}");
+    let other = ask(&format!("{kind}content-encoding: br\r\ncontent-length: 2"), b"[]");
+    assert!(other.starts_with("HTTP/1.1 415"), "{other}");
+    let unzipped = ask(&format!("{kind}content-encoding: gzip\r\ncontent-length: 2"), b"[]");
+    assert!(unzipped.starts_with("HTTP/1.1 400") && unzipped.contains("decompressed"), "{unzipped}");
     let huge = ask(&format!("{kind}content-length: 99999999999"), b"");
     assert!(huge.starts_with("HTTP/1.1 413") && huge.contains("/problems/body-too-large"), "{huge}");
     let nonsense = ask("content-length: nonsense", b"");

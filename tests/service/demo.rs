@@ -49,6 +49,14 @@ fn the_demo_stops_by_itself_with_a_summary_and_its_data_verifies() {
     let partition = inspect(&["partition", "0", "--verify", "--json"]);
     assert_eq!(partition["verified"]["mismatches"], Value::Array(Vec::new()));
     assert!(partition["verified"]["events"].as_u64() > Some(0), "{partition}");
+    // Run again, the audience goes on: it plays what it has not seen.
+    let again = nearline(directory.path(), &arguments);
+    assert_done(&again);
+    let hits = out(&again).lines().find(|line| line.contains("new plays")).map(str::to_owned);
+    let new = hits
+        .as_deref()
+        .and_then(|line| line.split(" of ").nth(1)?.split(' ').next()?.replace(',', "").parse::<u64>().ok());
+    assert!(new > Some(20), "{}", out(&again));
     let member = inspect(&["member", "m0", "--json"]);
     let watched =
         member["history"].as_array().and_then(|history| history.last()).expect("m0 is followed, so it plays");
@@ -118,7 +126,7 @@ fn wrong_usage_and_failures_have_their_own_exit_codes() {
         (&["demo", "--rate", "0"], 2, "--rate"),
         (&["publish", "absent.ndjson"], 1, "absent.ndjson cannot be read"),
         (&["publish", "absent.ndjson", "--restart", "--to"], 2, "--to"),
-        (&["import", "movielens", "."], 1, "neither u.data"),
+        (&["import", "movielens", "."], 1, "none of u.data"),
         (&["inspect", "member", "a b"], 1, "holds ' '"),
         (&["inspect", "member", "nobody"], 1, "nothing is stored of member nobody"),
         (&["inspect", "partition", "999"], 1, "there is no partition 999"),

@@ -110,11 +110,16 @@ impl Service {
         if !kind.is_empty() {
             request = request.header("content-type", kind);
         }
-        let mut response = match body {
-            Some(body) => self.agent.run(request.body(body.to_vec()).expect("a request")),
-            None => self.agent.run(request.body(()).expect("a request")),
+        match body {
+            Some(body) => self.run(request.body(body.to_vec()).expect("a request")),
+            None => self.run(request.body(()).expect("a request")),
         }
-        .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    }
+
+    /// Sends a request as it is.
+    pub fn run(&self, request: ureq::http::Request<impl ureq::AsSendBody>) -> Reply {
+        let shown = format!("{} {}", request.method(), request.uri());
+        let mut response = self.agent.run(request).unwrap_or_else(|error| panic!("{shown}: {error}"));
         Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),

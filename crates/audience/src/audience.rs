@@ -33,6 +33,8 @@ pub struct AudienceSettings {
     pub followed: Option<usize>,
     /// What the events' ids begin with: two runs into the same log need different ones.
     pub id_prefix: String,
+    /// Which run this is of the same titles and members: what they do is another thing in each.
+    pub run: u64,
 }
 
 impl Default for AudienceSettings {
@@ -45,6 +47,7 @@ impl Default for AudienceSettings {
             trend_events: 12_000,
             followed: None,
             id_prefix: "a".into(),
+            run: 0,
         }
     }
 }
@@ -107,6 +110,8 @@ impl Trend {
 const COUNTRIES: [(&str, u32); 6] = [("US", 35), ("BR", 20), ("DE", 15), ("IN", 15), ("JP", 10), ("FR", 5)];
 /// Devices with how often they occur among a hundred members.
 const DEVICES: [(&str, u32); 4] = [("tv", 50), ("phone", 30), ("web", 12), ("tablet", 8)];
+/// 2^64 divided by the golden ratio: spreads numbers that are close.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Titles that are hot at the same time.
 const HOT_TITLES: usize = 3;
 
@@ -134,6 +139,9 @@ impl Audience {
                 last_played: None,
             })
             .collect();
+        if settings.run != 0 {
+            random = StdRng::seed_from_u64(settings.seed ^ settings.run.wrapping_mul(GOLDEN_RATIO));
+        }
         let writer = EventWriter::new(settings.id_prefix.clone());
         let world = World { titles, members, hot: Vec::new(), generated: 0 };
         Self { settings, random, world, sessions: Vec::new(), next: 0, requests: 0, writer }
@@ -248,6 +256,24 @@ mod tests {
             differences += usize::from(event != other.next_event(1_700_000_000_000 + n));
         }
         assert!(differences > 1_000);
+    }
+
+    #[test]
+    fn another_run_is_the_same_audience_doing_other_things() {
+        let run = |run| {
+            let mut audience =
+                Audience::new(AudienceSettings { run, members: 30, ..AudienceSettings::default() });
+            let events: Vec<GeneratedEvent> =
+                (0..3_000).map(|n| audience.next_event(1_700_000_000_000 + n)).collect();
+            let plays = events.into_iter().filter(|event| event.kind == EventKind::Play);
+            let plays: Vec<_> = plays.map(|event| (event.member, event.title)).collect();
+            (audience.titles(), plays)
+        };
+        let ((titles, first), (same_titles, second)) = (run(0), run(7));
+        assert_eq!(titles, same_titles);
+        let seen: std::collections::HashSet<_> = first.iter().collect();
+        let new = second.iter().filter(|play| !seen.contains(play)).count();
+        assert!(new * 4 > second.len(), "{new} of {} plays are of titles not seen before", second.len());
     }
 
     #[test]

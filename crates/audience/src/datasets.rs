@@ -1,24 +1,30 @@
 //! Importers: public data sets in their original formats, as events and titles of Nearline.
 //!
 //! What is deliberately absent: publishing. An import gives events in the order of their time; the
-//! publisher takes them from there. A line that cannot be read is an error with file and line.
+//! publisher takes them from there. Events are written as JSON one by one, while they are taken: the
+//! largest of the sets have tens of millions. A line that cannot be read is left out, counted and named
+//! with its file; a name that is no id is written as one, and kept as the title's name.
 
+mod ids;
 pub mod mind;
 pub mod movielens;
+mod report;
+mod source;
 
-use anyhow::{Context, bail};
+pub use report::Report;
+
 use nearline_model::Title;
 use nearline_model::timestamp::format_rfc3339;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
 
 /// What an import came to.
-#[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     /// Titles of the catalogue.
     pub titles: Vec<Title>,
     /// Events as JSON, in the order of their time.
-    pub events: Vec<String>,
+    pub events: Box<dyn ExactSizeIterator<Item = String> + Send>,
+    /// What was left out, renamed or taken as Latin-1.
+    pub report: Report,
 }
 
 /// An event of the contract, before it is written as JSON.
@@ -57,57 +63,7 @@ impl<'a> EventLine<'a> {
     }
 }
 
-/// A text file of a data set, with what it takes to name a line in an error.
-struct SourceFile {
-    path: PathBuf,
-    text: String,
-}
-
-impl SourceFile {
-    /// Reads UTF-8.
-    fn read_utf8(directory: &Path, name: &str) -> anyhow::Result<Self> {
-        let (path, bytes) = Self::read(directory, name)?;
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
-                bail!("{}:{line}: is not UTF-8", path.display());
-            }
-        };
-        Ok(Self { path, text })
-    }
-
-    /// Reads Latin-1: every byte is the character with its number.
-    fn read_latin1(directory: &Path, name: &str) -> anyhow::Result<Self> {
-        let (path, bytes) = Self::read(directory, name)?;
-        Ok(Self { path, text: bytes.into_iter().map(char::from).collect() })
-    }
-
-    fn read(directory: &Path, name: &str) -> anyhow::Result<(PathBuf, Vec<u8>)> {
-        let path = directory.join(name);
-        let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        Ok((path, bytes))
-    }
-
-    /// Every line that is not empty, read by `parse`; its error gets file and line.
-    fn parse<T>(&self, mut parse: impl FnMut(&str) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
-        let lines = self.text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        lines
-            .map(|(at, line)| {
-                parse(line).map_err(|error| anyhow::anyhow!("{}:{}: {error:#}", self.path.display(), at + 1))
-            })
-            .collect()
-    }
-}
-
 /// The number in `text`, which is the field `name`.
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> anyhow::Result<T> {
     text.trim().parse().map_err(|_| anyhow::anyhow!("{name} is {text:?}; expected a whole number"))
-}
-
-/// Checks a title made of a data set's line.
-fn checked(title: Title) -> anyhow::Result<Title> {
-    title.validate()?;
-    Ok(title)
 }

@@ -6,5 +6,6 @@ pub mod audience;
 pub mod datasets;
 pub mod dice;
 pub mod take_rates;
+pub mod text_file;
 
 pub use audience::{Audience, AudienceSettings, GeneratedEvent};

@@ -10,6 +10,7 @@ mod extract;
 mod lookup;
 mod state;
 mod stratify;
+mod to_jsonl;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -22,6 +23,7 @@ Examples:
   nearline-lab evaluate prequential events.ndjson --html report.html
   nearline-lab evaluate policy decisions.csv
   nearline-lab extract --labels labels.parquet --facts facts/ -o train.parquet
+  nearline-lab to-jsonl events.parquet | nearline publish -
   nearline-lab stratify --rules rules.toml events.parquet -o train.parquet
 
 Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment. Every
@@ -55,6 +57,8 @@ enum Command {
     Extract(extract::ExtractArgs),
     /// Print a member's state at a past moment, from an archive.
     State(state::StateArgs),
+    /// Write the rows of Parquet files as JSON, one object a line, for whoever reads that.
+    ToJsonl(to_jsonl::ToJsonlArgs),
     /// Take a stratified sample of Parquet files.
     Stratify(stratify::StratifyArgs),
 }
@@ -64,7 +68,7 @@ pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", nearline_terminal::clean_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -77,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Compact(args) => return compact::compact(args),
         Command::Erase(args) => return erase::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Extract(args) => return extract::extract(args),
+        Command::ToJsonl(args) => return to_jsonl::run(&args).map(|()| ExitCode::SUCCESS),
         command => command,
     };
     let environment = std::env::vars_os()
@@ -89,7 +94,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::State(args) => state::run(&args, &config)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
         // Done above: they need no configuration.
-        Command::Compact(_) | Command::Erase(_) | Command::Extract(_) | Command::Stratify(_) => {}
+        Command::Compact(_)
+        | Command::Erase(_)
+        | Command::Extract(_)
+        | Command::Stratify(_)
+        | Command::ToJsonl(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

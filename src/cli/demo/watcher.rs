@@ -69,7 +69,8 @@ pub(super) fn name(engine: &Engine, title: &str) -> String {
     match engine.title(title) {
         Some(known) => {
             let genre = known.genres.first().map(|genre| format!(" ({genre})")).unwrap_or_default();
-            format!("{}{genre}", known.name.as_deref().unwrap_or(title))
+            let name = format!("{}{genre}", known.name.as_deref().unwrap_or(title));
+            nearline_terminal::clean(&name).into_owned()
         }
         None => title.to_owned(),
     }

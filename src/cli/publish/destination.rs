@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES: u64 = 64 << 20;
 /// Longest pause before one is tried again, in milliseconds.
 const BACKOFF_MAX_MS: u64 = 3_200;
+/// How long it is tried to learn which log it is.
+const PLACE_FOR: Duration = Duration::from_secs(120);
 /// How long one batch of titles is tried.
 const TITLES_FOR: Duration = Duration::from_secs(15);
 
@@ -46,6 +48,8 @@ pub(crate) enum Outcome {
 pub(crate) enum SendError {
     /// Trying again may help.
     Transient(String),
+    /// It is too much for one request: less at once may help.
+    TooLarge(String),
     /// It does not.
     Final(String),
 }
@@ -70,7 +74,8 @@ impl Destination {
         let Some(url) = &args.to else {
             let ports =
                 open_ports(config).await.context("opening the configured backend (or publish with a URL)")?;
-            return Ok(Self::Backend { ports, max_event_bytes: config.fold.event_bytes });
+            let max_event_bytes = config.fold.event_bytes;
+            return Ok(Self::Backend { ports, max_event_bytes });
         };
         if !url.starts_with("http://") {
             bail!(
@@ -93,10 +98,41 @@ impl Destination {
         }
     }
 
+    /// Which log it is, for whoever remembers how far publishing came there: the same over HTTP as without, and
+    /// another one where it was made anew.
+    ///
+    /// # Errors
+    /// If the place does not say.
+    pub async fn place(&self) -> anyhow::Result<String> {
+        let (agent, base) = match self {
+            Self::Backend { ports, .. } => return Ok(format!("log {}", ports.log.identity())),
+            Self::Http { agent, base } => (agent, base),
+        };
+        let (deadline, mut backoff_ms) = (Instant::now() + PLACE_FOR, 100);
+        let mut waiting = Waiting::new(self.name(), PLACE_FOR, None);
+        loop {
+            match get(agent, format!("{base}/v1/log")).await {
+                Ok(answer) => {
+                    waiting.answered();
+                    return Ok(format!("log {}", answer["log"].as_str().unwrap_or_default()));
+                }
+                Err(SendError::Transient(detail)) if Instant::now() < deadline => {
+                    waiting.failed(&detail);
+                    tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
+                    backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
+                }
+                Err(SendError::Transient(detail)) => bail!("{detail}"),
+                Err(SendError::TooLarge(detail) | SendError::Final(detail)) => {
+                    bail!("{detail}; is this a nearline of the same version?")
+                }
+            }
+        }
+    }
+
     /// Sends lines in order: one answer each, or one error for all.
     pub async fn send(&self, lines: &[&str]) -> Result<Vec<Result<Outcome, SendError>>, SendError> {
         match self {
-            Self::Backend { ports, max_event_bytes } => Ok(append(ports, *max_event_bytes, lines).await),
+            Self::Backend { ports, max_event_bytes, .. } => Ok(append(ports, *max_event_bytes, lines).await),
             Self::Http { agent, base } => {
                 let body = lines.iter().flat_map(|line| [*line, "\n"]).collect::<String>();
                 let answer = post(agent, format!("{base}/v1/events"), body).await?;
@@ -122,27 +158,49 @@ async fn append(ports: &Ports, max_event_bytes: usize, lines: &[&str]) -> Vec<Re
     published.into_iter().map(outcome).collect()
 }
 
-/// One request; its answer as JSON.
+/// One `POST`; its answer as JSON.
 async fn post(agent: &ureq::Agent, url: String, body: String) -> Result<Value, SendError> {
     let agent = agent.clone();
-    let blocking = move || {
+    blocking(move || {
         let sent = agent.post(&url).header("content-type", "application/x-ndjson").send(body.as_str());
-        let mut answer = sent.map_err(|error| SendError::Transient(format!("{url}: {error}")))?;
-        let status = answer.status().as_u16();
-        let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string();
-        let text = text.map_err(|error| SendError::Transient(format!("{url}: {error}")))?;
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        // Where some events were not acknowledged, the answer still says which.
-        if (200..300).contains(&status) || value["results"].is_array() {
-            return Ok(value);
-        }
-        let detail = value["detail"].as_str().unwrap_or(&text).chars().take(500).collect::<String>();
-        let said = format!("{url} answered {status}: {detail}");
-        let transient = matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504);
-        Err(if transient { SendError::Transient(said) } else { SendError::Final(said) })
-    };
-    let done = tokio::task::spawn_blocking(blocking).await;
+        read_answer(&url, sent)
+    })
+    .await
+}
+
+/// One `GET`; its answer as JSON.
+async fn get(agent: &ureq::Agent, url: String) -> Result<Value, SendError> {
+    let agent = agent.clone();
+    blocking(move || read_answer(&url, agent.get(&url).call())).await
+}
+
+async fn blocking(
+    request: impl FnOnce() -> Result<Value, SendError> + Send + 'static,
+) -> Result<Value, SendError> {
+    let done = tokio::task::spawn_blocking(request).await;
     done.unwrap_or_else(|error| Err(SendError::Final(format!("the request was not made: {error}"))))
+}
+
+fn read_answer(
+    url: &str,
+    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value, SendError> {
+    let broken = |error: ureq::Error| SendError::Transient(format!("{url}: {error}"));
+    let mut answer = sent.map_err(broken)?;
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string().map_err(broken)?;
+    let value: Value = serde_json::from_str(&text).unwrap_or_default();
+    // Where some events were not acknowledged, the answer still says which.
+    if (200..300).contains(&status) || value["results"].is_array() {
+        return Ok(value);
+    }
+    let detail = value["detail"].as_str().unwrap_or(&text).chars().take(500).collect::<String>();
+    let said = format!("{url} answered {status}: {}", nearline_terminal::clean(&detail));
+    Err(match status {
+        408 | 425 | 429 | 500 | 502 | 503 | 504 => SendError::Transient(said),
+        413 => SendError::TooLarge(said),
+        _ => SendError::Final(said),
+    })
 }
 
 /// Reads the per-line results of `POST /v1/events`.
@@ -170,24 +228,30 @@ fn outcomes(answer: &Value, lines: usize) -> Result<Vec<Result<Outcome, SendErro
     Ok(results.into_iter().map(outcome).collect())
 }
 
-/// Puts titles into the catalogue.
+/// Puts titles into the catalogue. What is too much for one request is put in halves.
 pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) -> anyhow::Result<()> {
     let count = titles.len() as u64;
-    for chunk in titles.chunks(TITLES_AT_ONCE) {
+    let mut chunks: Vec<&[Title]> = titles.chunks(TITLES_AT_ONCE).rev().collect();
+    while let Some(chunk) = chunks.pop() {
         let mut backoff_ms = 100;
         let deadline = Instant::now() + TITLES_FOR;
         let mut waiting = Waiting::new(destination.name(), TITLES_FOR, None);
         loop {
             match put_chunk(destination, chunk).await {
                 Ok(()) => break waiting.answered(),
+                Err(SendError::TooLarge(_)) if chunk.len() > 1 => {
+                    let (first, second) = chunk.split_at(chunk.len() / 2);
+                    chunks.extend([second, first]);
+                    break;
+                }
                 Err(SendError::Transient(detail)) if Instant::now() < deadline => {
                     waiting.failed(&detail);
                     tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
                     backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
                 }
-                Err(SendError::Transient(detail) | SendError::Final(detail)) => {
-                    bail!("titles were not put: {detail}")
-                }
+                Err(
+                    SendError::Transient(detail) | SendError::TooLarge(detail) | SendError::Final(detail),
+                ) => bail!("titles were not put: {detail}"),
             }
         }
     }

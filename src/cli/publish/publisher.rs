@@ -5,6 +5,7 @@ use super::resume::ResumePoint;
 use super::waiting::Waiting;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
+use nearline_audience::text_file::LONGEST_LINE;
 use nearline_model::identifier::fingerprint;
 use rand::Rng;
 use std::time::{Duration, Instant};
@@ -25,10 +26,21 @@ const BACKOFF_MAX_MS: u64 = 5_000;
 pub(crate) struct Line {
     /// Its number, from 1.
     pub number: u64,
-    /// The event.
-    pub text: String,
-    /// Bytes of the file up to the line's end.
+    /// The event; `None` where the line is too long to be one.
+    pub text: Option<String>,
+    /// Up to the line's end: bytes of the file, or lines where these are counted.
     pub end: u64,
+}
+
+/// How much there is to publish, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Amount {
+    /// Bytes of a file.
+    Bytes(u64),
+    /// Lines.
+    Lines(u64),
+    /// Whatever comes.
+    Unknown,
 }
 
 /// Publishes, retries and counts.
@@ -42,14 +54,20 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of `total_bytes` bytes of lines.
-    pub fn new(destination: Destination, total_bytes: u64) -> Self {
-        let style = ProgressStyle::with_template(
-            "{bar:30} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {msg}  {elapsed} (about {eta} left)",
-        )
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let progress = ProgressBar::new(total_bytes).with_style(style);
-        let point = ResumePoint::default();
+    /// A publisher of so much.
+    pub fn new(destination: Destination, amount: Amount) -> Self {
+        let (progress, template) = match amount {
+            Amount::Bytes(total) => (
+                ProgressBar::new(total),
+                "{bar:30} {percent:>3}%  {binary_bytes}/{binary_total_bytes}  {msg}  {elapsed} (about {eta} left)",
+            ),
+            Amount::Lines(total) => {
+                (ProgressBar::new(total), "{bar:30} {percent:>3}%  {msg}  {elapsed} (about {eta} left)")
+            }
+            Amount::Unknown => (ProgressBar::new_spinner(), "{spinner} {msg}  {elapsed}"),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let (progress, point) = (progress.with_style(style), ResumePoint::default());
         Self { destination, point, listed: Vec::new(), progress, started: Instant::now(), resumed: 0 }
     }
 
@@ -75,7 +93,7 @@ impl Publisher {
                 && let Some(line) = lines.next()
             {
                 let line = line?;
-                bytes += line.text.len();
+                bytes += line.text.as_ref().map_or(0, String::len);
                 batch.push(line);
             }
             let outcomes = self.send(&batch).await?;
@@ -85,19 +103,24 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a batch until every line of it is answered.
+    /// Sends a batch until every line of it is answered. What the destination finds too large for one request
+    /// is sent in halves, down to the line that is too large by itself: that one alone is refused.
     async fn send(&self, batch: &[Line]) -> anyhow::Result<Vec<Outcome>> {
-        let texts: Vec<&str> = batch.iter().map(|line| line.text.as_str()).collect();
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
-        let (deadline, mut backoff_ms) = (Instant::now() + RETRY_FOR, BACKOFF_MIN_MS);
+        let too_long =
+            || Outcome::Rejected(format!("too-large: the line has more than {LONGEST_LINE} bytes"));
+        let mut outcomes: Vec<Option<Outcome>> =
+            batch.iter().map(|line| line.text.is_none().then(too_long)).collect();
+        let (mut deadline, mut backoff_ms) = (Instant::now() + RETRY_FOR, BACKOFF_MIN_MS);
         let mut waiting = Waiting::new(self.destination.name(), RETRY_FOR, Some(&self.progress));
+        let mut at_once = batch.len();
         loop {
-            let open: Vec<usize> = (0..batch.len()).filter(|at| outcomes[*at].is_none()).collect();
+            let open = (0..batch.len()).filter(|at| outcomes[*at].is_none());
+            let open: Vec<usize> = open.take(at_once).collect();
             if open.is_empty() {
                 waiting.answered();
                 return Ok(outcomes.into_iter().flatten().collect());
             }
-            let send: Vec<&str> = open.iter().map(|at| texts[*at]).collect();
+            let send: Vec<&str> = open.iter().filter_map(|at| batch[*at].text.as_deref()).collect();
             let error = match self.destination.send(&send).await {
                 Ok(answers) => {
                     let mut error = None;
@@ -112,17 +135,23 @@ impl Publisher {
                 Err(error) => Some(error),
             };
             match error {
-                None => {}
+                // What was learned of the destination's limit holds for the rest of the batch; time does not
+                // run out on one that answers.
+                None => (deadline, backoff_ms) = (Instant::now() + RETRY_FOR, BACKOFF_MIN_MS),
+                Some(SendError::TooLarge(detail)) if open.len() == 1 => {
+                    outcomes[open[0]] = Some(Outcome::Rejected(format!("too-large: {detail}")));
+                }
+                Some(SendError::TooLarge(_)) => at_once = open.len() / 2,
                 Some(SendError::Transient(detail)) if Instant::now() < deadline => {
                     waiting.failed(&detail);
-                    self.progress.set_message(format!("trying again: {detail}"));
+                    self.progress.set_message(format!("trying again: {}", nearline_terminal::clean(&detail)));
                     let jitter = rand::rng().random_range(0..=backoff_ms / 2);
                     tokio::time::sleep(Duration::from_millis(backoff_ms + jitter)).await;
                     backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
                 }
                 Some(SendError::Transient(detail)) => bail!(
                     "lines {} to {} were not acknowledged within {} s: {detail}",
-                    batch[0].number,
+                    batch[open[0]].number,
                     batch[batch.len() - 1].number,
                     RETRY_FOR.as_secs()
                 ),
@@ -147,7 +176,7 @@ impl Publisher {
         if let Some(last) = batch.last() {
             self.point.lines = last.number;
             self.point.bytes = last.end;
-            self.point.last_line = fingerprint(&last.text);
+            self.point.last_line = fingerprint(last.text.as_deref().unwrap_or_default());
             self.progress.set_position(last.end);
         }
         let ResumePoint { accepted, duplicates, rejected, .. } = self.point;
@@ -177,7 +206,7 @@ impl Publisher {
             nearline_terminal::grouped((here as f64 / seconds.max(1e-6)) as u64)
         );
         for (number, reason) in &self.listed {
-            eprintln!("line {number}: {reason}");
+            eprintln!("line {number}: {}", nearline_terminal::clean(reason));
         }
         match rejected {
             0 => Ok(()),

@@ -1,14 +1,11 @@
-//! How far a file was acknowledged, remembered beside it.
+//! How far a file was acknowledged, and where: remembered beside it.
 
 use anyhow::{Context, bail};
+use nearline_audience::text_file::TextFile;
 use nearline_model::identifier::fingerprint;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
-
-/// Bytes before the resume point that the file is known by.
-const KNOWN_BYTES: u64 = 4_096;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Everything up to here was answered by the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +13,7 @@ const KNOWN_BYTES: u64 = 4_096;
 pub(crate) struct ResumePoint {
     /// Lines answered, empty ones included.
     pub lines: u64,
-    /// Bytes of these lines.
+    /// Bytes of these lines (as they are decompressed).
     pub bytes: u64,
     /// Of these lines: stored by the log.
     pub accepted: u64,
@@ -28,51 +25,100 @@ pub(crate) struct ResumePoint {
     pub last_line: u64,
 }
 
-impl ResumePoint {
-    /// What is remembered at `path`, if anything is.
-    pub fn load(path: &Path) -> anyhow::Result<Option<Self>> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+/// What is remembered of one file: how far it came at each place that it was published to.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remembered {
+    places: BTreeMap<String, ResumePoint>,
+}
+
+/// The file that remembers, and the place that is published to.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    path: Option<PathBuf>,
+    place: String,
+    remembered: Remembered,
+}
+
+impl Memory {
+    /// What `path` remembers, for `place`. Without a path nothing is remembered.
+    pub fn open(path: Option<PathBuf>, place: String) -> anyhow::Result<Self> {
+        let remembered = match &path {
+            Some(path) => load(path)?,
+            None => Remembered::default(),
         };
-        let point = serde_json::from_str(&text).with_context(|| {
-            format!(
-                "{} does not say how far publishing came; remove it, or publish with --restart",
-                path.display()
-            )
-        })?;
-        Ok(Some(point))
+        Ok(Self { path, place, remembered })
     }
 
-    /// Remembers this at `path`: the old file stays until the new one is whole.
-    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+    /// How far it came at this place.
+    pub fn point(&self) -> ResumePoint {
+        self.remembered.places.get(&self.place).copied().unwrap_or_default()
+    }
+
+    /// Remembers `point`: the old file stays until the new one is whole.
+    pub fn save(&mut self, point: ResumePoint) -> anyhow::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        self.remembered.places.insert(self.place.clone(), point);
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
-        let text = serde_json::to_string(self)?;
+        let text = serde_json::to_string_pretty(&self.remembered)?;
         let written = std::fs::write(&name, text + "\n").and_then(|()| std::fs::rename(&name, path));
         written.with_context(|| format!("{} cannot be written", path.display()))
     }
 
-    /// Checks that `file` still holds the lines that were answered.
-    pub fn check(&self, file: &mut File, path: &Path, state: &Path) -> anyhow::Result<()> {
-        let from = self.bytes.saturating_sub(KNOWN_BYTES);
-        let mut before = vec![0; (self.bytes - from) as usize];
-        let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut before));
-        let text = String::from_utf8_lossy(&before);
-        let last = text.trim_end().rsplit('\n').next().unwrap_or_default().trim();
-        // A line longer than what is looked at is not compared.
-        let whole = text.trim_end().contains('\n') || from == 0;
-        if read.is_err() || (self.last_line != 0 && whole && fingerprint(last) != self.last_line) {
-            bail!(
-                "{} is not the file of which {} remembers {} lines; remove that file, or publish with --restart",
-                path.display(),
-                state.display(),
-                self.lines
-            );
+    /// What to do after an interruption.
+    pub fn advice(&self) -> String {
+        match &self.path {
+            Some(path) => format!("run the same command again to go on; {} remembers", path.display()),
+            None => "nothing is remembered of standard input; with --state PATH it is".to_owned(),
         }
-        Ok(())
     }
+
+    /// What remembers, for people.
+    pub fn shown(&self) -> String {
+        self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
+fn load(path: &Path) -> anyhow::Result<Remembered> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Remembered::default()),
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    serde_json::from_str(&text).with_context(|| {
+        let shown = path.display();
+        format!(
+            "{shown} does not say how far publishing came, and where; remove it, or publish with --restart"
+        )
+    })
+}
+
+/// Goes to where `point` is in `file`, which must still hold the lines that were answered.
+pub(crate) fn go_on(file: &mut TextFile, point: ResumePoint, memory: &Memory) -> anyhow::Result<()> {
+    let mut last = None;
+    for _ in 0..point.lines {
+        last = file.next_line()?;
+        if last.is_none() {
+            break;
+        }
+    }
+    let is_known = match &last {
+        None => point.lines == 0,
+        Some(line) => {
+            let text = line.text.as_deref().unwrap_or_default().trim();
+            line.end == point.bytes && (point.last_line == 0 || fingerprint(text) == point.last_line)
+        }
+    };
+    if !is_known {
+        bail!(
+            "{} is not the file of which {} remembers {} lines; remove that file, or publish with --restart",
+            file.name(),
+            memory.shown(),
+            point.lines
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -80,19 +126,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_is_found_again_and_only_fits_its_file() {
+    fn each_place_has_its_own_point() {
         let directory = tempfile::tempdir().expect("directory");
-        let (path, state) = (directory.path().join("f"), directory.path().join("f.published"));
-        assert_eq!(ResumePoint::load(&state).expect("absent"), None);
+        let path = directory.path().join("f.published");
+        let open = |place: &str| Memory::open(Some(path.clone()), place.to_owned()).expect("opened");
+        let point = ResumePoint { lines: 2, bytes: 4, ..ResumePoint::default() };
+        open("here").save(point).expect("saved");
+        assert_eq!((open("here").point(), open("there").point()), (point, ResumePoint::default()));
+        open("there").save(ResumePoint { lines: 1, ..point }).expect("saved");
+        assert_eq!((open("here").point().lines, open("there").point().lines), (2, 1));
+        // What an earlier version wrote does not say where.
+        std::fs::write(
+            &path,
+            r#"{"lines":1,"bytes":2,"accepted":1,"duplicates":0,"rejected":0,"last_line":3}"#,
+        )
+        .expect("written");
+        let error = Memory::open(Some(path), "here".to_owned()).expect_err("no place").to_string();
+        assert!(error.contains("--restart"), "{error}");
+    }
+
+    #[test]
+    fn a_point_fits_its_own_file_alone() {
         let point = ResumePoint { lines: 2, bytes: 4, last_line: fingerprint("b"), ..ResumePoint::default() };
-        point.save(&state).expect("saved");
-        assert_eq!(ResumePoint::load(&state).expect("there"), Some(point));
-        for (text, fits) in [("a\nb\nc\n", true), ("a\nb\n", true), ("a\nX\nc\n", false), ("a\n", false)] {
-            std::fs::write(&path, text).expect("written");
-            let checked = point.check(&mut File::open(&path).expect("open"), &path, &state);
-            assert_eq!(checked.is_ok(), fits, "{text:?}");
+        let memory = Memory::open(None, String::new()).expect("opened");
+        for (text, fits) in
+            [("a\nb\nc\n", true), ("a\nb\n", true), ("a\nX\nc\n", false), ("a\n", false), ("aa\nb\n", false)]
+        {
+            let mut file = TextFile::read_from(text.as_bytes(), "f").expect("opened");
+            assert_eq!(go_on(&mut file, point, &memory).is_ok(), fits, "{text:?}");
         }
-        std::fs::write(&state, "nonsense").expect("written");
-        assert!(ResumePoint::load(&state).expect_err("nonsense").to_string().contains("--restart"));
     }
 }

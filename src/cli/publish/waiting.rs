@@ -42,6 +42,7 @@ impl<'a> Waiting<'a> {
     }
 
     fn say(&self, text: &str) {
+        let text = nearline_terminal::clean(text);
         match self.progress {
             Some(progress) => progress.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),

@@ -1,118 +1,117 @@
-//! MIND (Microsoft News): `behaviors.tsv` and `news.tsv`. News become titles; each behaviour becomes
-//! the impressions of one request, and a play for each click; the history column becomes plays
-//! before the member's first behaviour. Times are taken as UTC.
+//! MIND (Microsoft News): `behaviors.tsv` and `news.tsv`, of one split or of several that belong together.
+//! News become titles; each behaviour becomes the impressions of one request, and a play for each click; the
+//! history column becomes plays before the member's first behaviour. Times are taken as UTC. Files without
+//! labels (the test split) become impressions alone.
+//!
+//! Ids are made of what a row says: each split numbers its rows from 1, and two splits must not be taken
+//! for one, nor the same file for another when it is read again.
 
-use super::{EventLine, Imported, SourceFile, checked, number};
+mod events;
+
+use super::ids::Ids;
+use super::report::Report;
+use super::source::{find_or_say, read_lines};
+use super::{Imported, number};
 use anyhow::{Context, bail};
+use events::Events;
 use hashbrown::HashSet;
 use nearline_model::Title;
-use nearline_model::identifier::id_problem;
+use nearline_model::identifier::fingerprint;
 use std::path::Path;
 
 const HOUR_MS: i64 = 3_600_000;
-const MINUTE_MS: i64 = 60_000;
 
+/// One row of `behaviors.tsv`: numbers stand for names.
 struct Behaviour {
+    /// Of the row's text.
+    fingerprint: u64,
     impression: u64,
-    user: String,
+    user: u32,
     at_ms: i64,
-    history: Vec<String>,
+    history: Vec<u32>,
     /// What was shown, and whether it was clicked.
-    shown: Vec<(String, bool)>,
+    shown: Vec<(u32, bool)>,
 }
 
-/// Reads the data set in `directory`.
+/// Members and titles by number.
+#[derive(Default)]
+struct Names {
+    users: Ids,
+    news: Ids,
+}
+
+/// Reads the data set in `directories`: one split, or several.
 ///
 /// # Errors
-/// A file that is missing, or the first line that cannot be read, with file, line and what is wrong.
-pub fn read(directory: &Path) -> anyhow::Result<Imported> {
-    let mut titles = SourceFile::read_utf8(directory, "news.tsv")?.parse(news)?;
+/// A file that is missing, or of which no line can be read: the first line, and what is wrong.
+pub fn read(directories: &[impl AsRef<Path>]) -> anyhow::Result<Imported> {
+    let mut report = Report::default();
+    let (mut titles, mut behaviours, mut names) = (Vec::new(), Vec::new(), Names::default());
+    for directory in directories {
+        let directory = directory.as_ref();
+        let path = find_or_say(directory, &["news.tsv"])?;
+        titles.extend(read_lines(&path, &mut report, |line, report| news(line, &mut names.news, report))?);
+        let path = find_or_say(directory, &["behaviors.tsv"])?;
+        behaviours
+            .extend(read_lines(&path, &mut report, |line, report| behaviour(line, &mut names, report))?);
+    }
     let mut known = HashSet::new();
-    titles.retain(|title| known.insert(title.id.clone()));
-    let mut behaviours = SourceFile::read_utf8(directory, "behaviors.tsv")?.parse(behaviour)?;
+    titles.retain(|title: &Title| known.insert(title.id.clone()));
     behaviours.sort_by_key(|behaviour| (behaviour.at_ms, behaviour.impression));
-    let mut events: Vec<(i64, String)> = Vec::new();
-    let mut users = HashSet::new();
-    for behaviour in &behaviours {
-        if users.insert(behaviour.user.as_str()) {
-            add_history(behaviour, &mut events);
-        }
-        add_shown(behaviour, &mut events);
-    }
-    // Stable: events of one millisecond keep the order in which they were made.
-    events.sort_by_key(|(at_ms, _)| *at_ms);
-    Ok(Imported { titles, events: events.into_iter().map(|(_, json)| json).collect() })
+    Ok(Imported { titles, events: Box::new(Events::new(behaviours, names)), report })
 }
 
-/// Plays at one-minute steps, the last an hour before the member's first behaviour.
-fn add_history(first: &Behaviour, events: &mut Vec<(i64, String)>) {
-    let steps = first.history.len() as i64 - 1;
-    for (at, title) in first.history.iter().enumerate() {
-        let at_ms = first.at_ms - HOUR_MS - (steps - at as i64) * MINUTE_MS;
-        let id = format!("mind-h-{}-{at}", first.user);
-        events.push((at_ms, EventLine::new(id, "play", &first.user, title, at_ms).json()));
-    }
-}
-
-/// Impressions at the time of the behaviour; the first click is played a second later, the second
-/// two seconds later, and so on.
-fn add_shown(behaviour: &Behaviour, events: &mut Vec<(i64, String)>) {
-    let Behaviour { impression, user, at_ms, .. } = behaviour;
-    let request = format!("r{impression}");
-    for (position, (title, _)) in behaviour.shown.iter().enumerate() {
-        let id = format!("mind-i-{impression}-{position}");
-        let line = EventLine::new(id, "impression", user, title, *at_ms);
-        let line = EventLine { request: Some(&request), position: Some(position as u32), ..line };
-        events.push((*at_ms, line.json()));
-    }
-    let clicked = behaviour.shown.iter().enumerate().filter(|(_, (_, clicked))| *clicked);
-    for (at_ms, (position, (title, _))) in (at_ms + 1_000..).step_by(1_000).zip(clicked) {
-        let id = format!("mind-p-{impression}-{position}");
-        let line = EventLine::new(id, "play", user, title, at_ms);
-        events.push((at_ms, EventLine { request: Some(&request), ..line }.json()));
-    }
-}
-
-fn news(line: &str) -> anyhow::Result<Title> {
+fn news(line: &str, news: &mut Ids, report: &mut Report) -> anyhow::Result<Title> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [id, category, subcategory, name, ..] = fields[..] else {
+    let [original, category, subcategory, name, ..] = fields[..] else {
         bail!("has {} fields; expected at least 4: id, category, subcategory, title", fields.len());
     };
     let mut genres: Vec<String> = vec![category.to_owned()];
     if subcategory != category {
         genres.push(subcategory.to_owned());
     }
-    genres.retain(|genre| !genre.is_empty());
-    checked(Title { id: checked_id("news id", id)?, name: Some(name.to_owned()), genres, ..Title::default() })
+    let number = news.number("news id", original, report)?;
+    let name = if name.is_empty() { original } else { name };
+    let id = news.id(number).to_owned();
+    report.fit(Title { id, name: Some(name.to_owned()), genres, ..Title::default() })
 }
 
-fn behaviour(line: &str) -> anyhow::Result<Behaviour> {
-    let fields: Vec<&str> = line.trim_end_matches('\r').split('\t').collect();
+fn behaviour(line: &str, names: &mut Names, report: &mut Report) -> anyhow::Result<Behaviour> {
+    let fields: Vec<&str> = line.split('\t').collect();
     let [impression, user, time, history, shown] = fields[..] else {
         bail!("has {} fields; expected 5: impression id, user, time, history, shown", fields.len());
     };
-    Ok(Behaviour {
-        impression: number("impression id", impression)?,
-        user: checked_id("user", user)?,
-        at_ms: time_ms(time)?,
-        history: history.split_whitespace().map(|id| checked_id("history", id)).collect::<Result<_, _>>()?,
-        shown: shown.split_whitespace().map(shown_item).collect::<Result<_, _>>()?,
-    })
+    let (impression, at_ms) = (number("impression id", impression)?, time_ms(time)?);
+    let shown = shown_items(shown)?;
+    let Names { users, news } = names;
+    let mut numbers = |field, items: Vec<&str>| -> anyhow::Result<Vec<u32>> {
+        items.into_iter().map(|item| news.number(field, item, report)).collect()
+    };
+    let history = numbers("history", history.split_whitespace().collect())?;
+    let (titles, clicks): (Vec<&str>, Vec<bool>) = shown.into_iter().unzip();
+    let shown = numbers("shown", titles)?.into_iter().zip(clicks).collect();
+    let user = users.number("user", user, report)?;
+    Ok(Behaviour { fingerprint: fingerprint(line), impression, user, at_ms, history, shown })
 }
 
-fn shown_item(text: &str) -> anyhow::Result<(String, bool)> {
-    match text.rsplit_once('-') {
-        Some((id, "0")) => Ok((checked_id("shown", id)?, false)),
-        Some((id, "1")) => Ok((checked_id("shown", id)?, true)),
-        _ => bail!("shown has {text:?}; expected the news id and -1 (clicked) or -0 (not), such as N123-0"),
+/// `N1-1 N2-0`: what was shown, and whether it was clicked; without labels on all of them, nothing was.
+fn shown_items(text: &str) -> anyhow::Result<Vec<(&str, bool)>> {
+    let label = |text| match str::rsplit_once(text, '-') {
+        Some((id, "0")) => (id, Some(false)),
+        Some((id, "1")) => (id, Some(true)),
+        _ => (text, None),
+    };
+    let items: Vec<(&str, Option<bool>)> = text.split_whitespace().map(label).collect();
+    let labelled = items.iter().filter(|(_, label)| label.is_some()).count();
+    if labelled > 0
+        && let Some((unlabelled, _)) = items.iter().find(|(_, label)| label.is_none())
+    {
+        bail!(
+            "shown has {unlabelled:?}; expected the news id and -1 (clicked) or -0 (not), such as N123-0, \
+             or no label on any"
+        );
     }
-}
-
-fn checked_id(field: &str, id: &str) -> anyhow::Result<String> {
-    match id_problem(id) {
-        None => Ok(id.to_owned()),
-        Some(problem) => bail!("{field} {problem}"),
-    }
+    Ok(items.into_iter().map(|(id, label)| (id, label == Some(true))).collect())
 }
 
 /// `11/12/2019 2:14:46 PM` as Unix milliseconds.

@@ -173,7 +173,7 @@ fn progress_bar(events: usize) -> ProgressBar {
 
 fn warn(file: &EventFile, refused: u64) {
     if let Some(bad) = file.bad.describe() {
-        eprintln!("warning: {bad}");
+        eprintln!("warning: {}", nearline_terminal::clean_lines(&bad));
     }
     if refused > 0 {
         eprintln!(

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use bytes::Bytes;
+use nearline_audience::text_file::{TextFile, TextLine};
 use nearline_model::{Event, Title};
-use std::io::BufRead;
 use std::path::Path;
 
 /// Bad lines that are kept with their reason; more are only counted.
@@ -46,13 +46,7 @@ impl EventFile {
         let mut all = Self::default();
         for path in paths {
             let path = path.as_ref();
-            if path.as_os_str() == "-" {
-                all.read(std::io::stdin().lock(), "standard input", event_bytes)?;
-            } else {
-                let shown = path.display().to_string();
-                let file = std::fs::File::open(path).with_context(|| format!("{shown} cannot be read"))?;
-                all.read(std::io::BufReader::with_capacity(1 << 20, file), &shown, event_bytes)?;
-            }
+            all.read(TextFile::open(path)?, event_bytes)?;
         }
         if all.events.is_empty() {
             anyhow::bail!(
@@ -68,15 +62,14 @@ impl EventFile {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn read(&mut self, mut reader: impl BufRead, name: &str, event_bytes: usize) -> anyhow::Result<()> {
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            line.clear();
-            let read = reader.read_until(b'\n', &mut line);
-            if read.with_context(|| format!("{name}:{number} cannot be read"))? == 0 {
-                break;
-            }
-            let payload = line.trim_ascii();
+    pub fn read(&mut self, mut file: TextFile, event_bytes: usize) -> anyhow::Result<()> {
+        while let Some(TextLine { number, text, .. }) = file.next_line()? {
+            let name = file.name();
+            let Some(text) = text else {
+                self.bad.add(|| format!("{name}:{number}: is too long for an event"));
+                continue;
+            };
+            let payload = text.trim().as_bytes();
             if payload.is_empty() {
                 continue;
             }
@@ -119,16 +112,18 @@ impl BadLines {
 /// # Errors
 /// A file that cannot be read, or the first line that is no valid title.
 pub fn read_titles(path: &Path) -> anyhow::Result<Vec<Title>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| {
-            let place = || format!("{}:{}", path.display(), at + 1);
-            let title: Title = serde_json::from_str(line).with_context(place)?;
-            title.validate().with_context(place)?;
-            Ok(title)
-        })
-        .collect()
+    let (mut file, mut titles) = (TextFile::open(path)?, Vec::new());
+    while let Some(line) = file.next_line()? {
+        let place = || format!("{}:{}", path.display(), line.number);
+        let text = line.text.as_deref().with_context(|| format!("{}: is too long for a title", place()))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let title = Title::parse(text.as_bytes()).with_context(place)?;
+        title.validate().with_context(place)?;
+        titles.push(title);
+    }
+    Ok(titles)
 }
 
 #[cfg(test)]
@@ -144,7 +139,8 @@ mod tests {
         let bad = "nonsense\n".repeat(7);
         let text = format!("{}\n\n{bad}{}\n", play("a", "20:15:01"), play("b", "20:15:00"));
         let mut file = EventFile::default();
-        file.read(text.as_bytes(), "x.ndjson", 65_536).expect("read");
+        let text = TextFile::read_from(std::io::Cursor::new(text), "x.ndjson").expect("text");
+        file.read(text, 65_536).expect("read");
         assert_eq!((file.events.len(), file.bad.count, file.bad.first.len()), (2, 7, SHOWN_BAD_LINES));
         assert!(file.bad.first[0].starts_with("x.ndjson:3: malformed-json"), "{:?}", file.bad);
         let described = file.bad.describe().expect("some");

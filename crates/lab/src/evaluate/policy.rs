@@ -8,6 +8,7 @@ mod csv;
 pub mod decisions;
 mod distribution;
 pub mod engine_log;
+pub mod published;
 
 use crate::off_policy::{Evaluation, Round};
 use serde::Serialize;

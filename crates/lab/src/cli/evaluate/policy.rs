@@ -6,6 +6,7 @@ use crate::off_policy::{Interval, Options, evaluate};
 use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use nearline_audience::text_file::TextFile;
 use nearline_config::{Config, open_ports};
 use nearline_model::Title;
 use nearline_terminal::print_all;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   nearline-lab evaluate policy decisions.ndjson --json      decisions that say what the policy would have done
+  nearline-lab evaluate policy all.csv                      Open Bandit, as it is published
+  nearline-lab evaluate policy log.dsjson.gz                Vowpal Wabbit, as it logs
   nearline-lab evaluate policy events.ndjson                Nearline's events: artworks, chosen with propensities
   nearline-lab evaluate policy events.ndjson --titles titles.ndjson --resamples 10000
   nearline --config config/cluster.toml evaluate policy   the log of the engine itself
@@ -25,8 +28,8 @@ A log whose lines have a `type` is one of events; every impression with `artwork
 decision, and the policies uniform, best, segment and thompson are evaluated. Else each line is a decision
 with `action`, `reward`, `propensity`, `policy` and, for DM and DR, `reward_model` (docs/artwork.md).")]
 pub(super) struct PolicyArgs {
-    /// The log: NDJSON of events or decisions, or CSV of decisions; `-`: standard input. Without one, the
-    /// log and the catalogue of the configured backend.
+    /// The log: NDJSON of events or decisions, CSV of decisions, Open Bandit's CSV or Vowpal Wabbit's dsjson, plain
+    /// or gzip; `-`: standard input. Without one, the log and the catalogue of the configured backend.
     log: Option<PathBuf>,
     /// Titles of the catalogue with their artworks, one JSON object a line (for a log of events).
     #[arg(long, value_name = "FILE")]
@@ -80,7 +83,9 @@ pub(super) async fn run(args: &PolicyArgs, config: &Config) -> anyhow::Result<()
                 let titles = args.titles.as_deref().map(titles).transpose()?.unwrap_or_default();
                 of_events(log, titles, config, &shown)?
             } else {
-                (vec![decisions::read(&text).with_context(|| shown.clone())?], None)
+                let published = decisions::read_any(&text).with_context(|| shown.clone())?;
+                published.notes.iter().for_each(|note| eprintln!("{note}"));
+                (published.logged, None)
             }
         }
         None => {
@@ -144,11 +149,14 @@ fn is_of_events(text: &str) -> bool {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    if path == Path::new("-") {
-        return std::io::read_to_string(std::io::stdin()).context("standard input cannot be read");
+    let (mut file, mut text) = (TextFile::open(path)?, String::new());
+    while let Some(line) = file.next_line()? {
+        let line =
+            line.text.with_context(|| format!("{}:{} is too long for a line", file.name(), line.number))?;
+        text.push_str(&line);
+        text.push('\n');
     }
-    std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read; check the path and its permissions", path.display()))
+    Ok(text)
 }
 
 fn titles(path: &Path) -> anyhow::Result<Vec<Title>> {
@@ -157,8 +165,8 @@ fn titles(path: &Path) -> anyhow::Result<Vec<Title>> {
     lines
         .map(|(at, line)| {
             let place = || format!("{}, line {}: is no title", path.display(), at + 1);
-            let title: Title = serde_json::from_str(line).with_context(place)?;
-            title.validate().map_err(|reject| anyhow::anyhow!(reject.detail)).with_context(place)?;
+            let title = Title::parse(line.as_bytes()).with_context(place)?;
+            title.validate().with_context(place)?;
             Ok(title)
         })
         .collect()

@@ -11,12 +11,40 @@
 //! ignored here. CSV has the same as columns `policy.<action>` and `reward_model.<action>`.
 
 use super::distribution::Defined;
+use super::published::{self, Dsjson, Published};
 use super::{LineError, Logged, csv};
 use crate::off_policy::{Prediction, Round};
 use serde_json::{Map, Value};
 
 /// Name of the policy in a log of decisions.
 const POLICY: &str = "policy";
+
+/// Reads a log of decisions, or one that others publish: Open Bandit's CSV, Vowpal Wabbit's `dsjson`.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn read_any(text: &str) -> Result<Published, LineError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if published::is_open_bandit(first) {
+        let mut rows = Vec::new();
+        csv::rows(text, |line, row| {
+            rows.push((line, row));
+            Ok(())
+        })?;
+        return published::open_bandit(rows);
+    }
+    if serde_json::from_str(first).is_ok_and(|fields| published::is_dsjson(&fields)) {
+        let mut log = Dsjson::default();
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let fields = serde_json::from_str(line)
+                .map_err(|error| LineError::new(at + 1, format!("is no JSON object: {error}")))?;
+            log.take(at + 1, &fields)?;
+        }
+        return Ok(log.finish());
+    }
+    Ok(Published { logged: vec![read(text)?], notes: Vec::new() })
+}
 
 /// Reads a log of decisions.
 ///

@@ -1,0 +1,203 @@
+//! Requests that are no HTTP: the library answers an empty 400 (or 408, for a head that does not come) before any
+//! of our code runs, and closes. Around the connection stands what puts a problem document in its place, which
+//! says what could not be read: mostly a character of the query that had to be encoded.
+
+use super::problem::{Problem, ProblemKind};
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_rt::net::TcpStream;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Response};
+use nearline_config::HttpSection;
+use std::future::ready;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of what was read last that are kept, to say what was wrong with it.
+const SEEN_BYTES: usize = 2_048;
+/// How long a client that still sends may take to hear an answer that comes before its end.
+const DISCONNECT: Duration = Duration::from_secs(1);
+/// How the library's own answers begin; ours have a body.
+const NO_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n";
+const NO_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n";
+
+/// Binds a listener whose every answer says what was wrong.
+pub(super) fn bind<F, I, S, B>(
+    builder: ServerBuilder,
+    limits: &HttpSection,
+    app: F,
+) -> io::Result<(SocketAddr, Server)>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, actix_http::Request>,
+    S: ServiceFactory<actix_http::Request, Config = AppConfig, Error = actix_web::Error, InitError = ()>
+        + 'static,
+    S::Response: Into<Response<B>>,
+    <S::Service as actix_service::Service<actix_http::Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let listener = std::net::TcpListener::bind(&limits.address)?;
+    let address = listener.local_addr()?;
+    let (keep_alive, head) =
+        (Duration::from_secs(limits.keep_alive_seconds), Duration::from_millis(limits.head_timeout_ms));
+    let signal = builder.graceful_shutdown_signal();
+    let builder = builder.listen("nearline-http", listener, move || {
+        let signal = signal.clone();
+        let app = app().into_factory().map_err(|error| error.as_response_error().error_response());
+        let service = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let signal = signal.clone();
+                async move { signal.notified().await }
+            })
+            .keep_alive(KeepAlive::Timeout(keep_alive))
+            .client_request_timeout(head)
+            .client_disconnect_timeout(DISCONNECT)
+            .local_addr(address)
+            .finish(map_config(app, |_| AppConfig::default()));
+        fn_service(|stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            ready(Ok((Explaining::new(stream), Protocol::Http1, peer)))
+        })
+        .and_then(service)
+    })?;
+    Ok((address, builder.run()))
+}
+
+/// A connection that remembers what was read last.
+struct Explaining<T> {
+    stream: T,
+    seen: Vec<u8>,
+    /// What stands in the place of the library's answer, and how much of it is written.
+    instead: Option<(Vec<u8>, usize)>,
+}
+
+impl<T> Explaining<T> {
+    fn new(stream: T) -> Self {
+        Self { stream, seen: Vec::new(), instead: None }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, into);
+        let read = &into.filled()[before..];
+        if !read.is_empty() {
+            self.seen.clear();
+            self.seen.extend_from_slice(&read[..read.len().min(SEEN_BYTES)]);
+        }
+        outcome
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Explaining<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.instead.is_none()
+            && let Some(answer) = instead_of(bytes, &self.seen)
+        {
+            self.instead = Some((answer, 0));
+        }
+        let Self { stream, instead, .. } = &mut *self;
+        let Some((answer, written)) = instead else { return Pin::new(stream).poll_write(context, bytes) };
+        while *written < answer.len() {
+            match ready!(Pin::new(&mut *stream).poll_write(context, &answer[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => *written += more,
+            }
+        }
+        *instead = None;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// The answer to give instead of `bytes`, if these are an empty one of the library's.
+fn instead_of(bytes: &[u8], seen: &[u8]) -> Option<Vec<u8>> {
+    let problem = if bytes.starts_with(NO_REQUEST) {
+        let what = what_is_wrong(seen);
+        metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "400").increment(1);
+        Problem::new(ProblemKind::MalformedRequest, what)
+    } else if bytes.starts_with(NO_HEAD) {
+        metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "408").increment(1);
+        Problem::new(ProblemKind::HeadTimeout, "the request's head did not arrive in time")
+    } else {
+        return None;
+    };
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let head = String::from_utf8_lossy(line);
+    let (kind, length) = ("application/problem+json", body.len());
+    let head =
+        format!("{head}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    Some((head + &body).into_bytes())
+}
+
+/// What is wrong with a request that could not be read.
+fn what_is_wrong(seen: &[u8]) -> String {
+    let line = seen.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let (method, rest) = line.split_once(' ').unwrap_or((&line, ""));
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return "what came is no HTTP request; is it TLS? This listener speaks plain HTTP/1.1".to_owned();
+    }
+    let target = rest.rsplit_once(" HTTP/").map_or(rest, |(target, _)| target);
+    let must_be_encoded =
+        |c: &char| !c.is_ascii_graphic() || matches!(c, '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}');
+    match target.chars().find(must_be_encoded) {
+        Some(found) => {
+            let mut bytes = [0; 4];
+            let encoded: String =
+                found.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")).collect();
+            format!(
+                "the address holds {found:?}, which must be percent-encoded there ({encoded}): encode values of the \
+                 query, such as filter=title.year%20%3E%201990"
+            )
+        }
+        None => "the head of the request cannot be read as HTTP/1.1, or is too large".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_had_to_be_encoded_is_named() {
+        for (request, says) in [
+            (
+                "GET /v1/trending?filter=title.year>1990 HTTP/1.1\r\nhost: x\r\n",
+                "'>', which must be percent-encoded there (%3E)",
+            ),
+            ("GET /v1/trending?filter=a == b HTTP/1.1\r\n", "' ', which must"),
+            ("GET /v1/trending?filter=é HTTP/1.1\r\n", "(%C3%A9)"),
+            ("GET /v1/trending?filter=\"a\" HTTP/1.1\r\n", "(%22)"),
+            ("GET /v1/trending HTTP/1.1\r\nbad header\r\n", "head of the request cannot be read"),
+            ("\u{16}\u{3}\u{1}", "is it TLS?"),
+            ("", "no HTTP request"),
+        ] {
+            let found = what_is_wrong(request.as_bytes());
+            assert!(found.contains(says), "{request}: {found}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What listens while the start waits for servers that are away: probes and callers hear why, instead of nothing.
+
+use super::problem::{Problem, ProblemKind};
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use nearline_config::Config;
+use parking_lot::Mutex;
+use serde_json::json;
+use std::sync::Arc;
+
+/// What is waited for, in words.
+pub type Reason = Arc<Mutex<String>>;
+
+/// Listeners that say that the start is waiting; both addresses are free again when it is closed.
+pub struct Waiting {
+    handles: Vec<ServerHandle>,
+}
+
+impl Waiting {
+    /// Listens on the addresses that are configured, as far as they are free.
+    pub fn listen(config: &Config, reason: &Reason) -> Self {
+        let mut handles = Vec::new();
+        let admin = config.admin.enabled.then_some(&config.admin.address);
+        for address in [Some(&config.http.address), admin].into_iter().flatten() {
+            let reason = reason.clone();
+            let server = HttpServer::new(move || {
+                App::new()
+                    .app_data(web::Data::new(reason.clone()))
+                    .route("/livez", web::get().to(alive))
+                    .route("/livez", web::head().to(alive))
+                    .default_service(web::to(not_yet))
+            });
+            match server.workers(1).shutdown_timeout(0).disable_signals().bind(address) {
+                Ok(server) => {
+                    let server = server.run();
+                    handles.push(server.handle());
+                    actix_rt::spawn(server);
+                }
+                // The start will say so, if it still is then.
+                Err(error) => tracing::debug!(%error, address, "not listening while waiting"),
+            }
+        }
+        Self { handles }
+    }
+
+    /// Closes the listeners.
+    pub async fn close(self) {
+        for handle in self.handles {
+            handle.stop(false).await;
+        }
+    }
+}
+
+async fn alive(reason: web::Data<Reason>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "starting", "waiting_for": *reason.lock()}))
+}
+
+async fn not_yet(request: HttpRequest, reason: web::Data<Reason>) -> Result<&'static str, Problem> {
+    let detail = format!("the start waits: {}", reason.lock());
+    Err(Problem::new(ProblemKind::Starting, detail).at(request.path()))
+}

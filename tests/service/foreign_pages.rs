@@ -1,0 +1,176 @@
+//! What browsers and gateways send: compressed bodies, pages of other origins, beacons.
+
+use crate::running::{Reply, Service};
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write;
+
+const PAGE: &str = "https://app.example";
+const EVENTS: &str = "/v1/events";
+
+fn play(id: &str) -> String {
+    format!(r#"{{"id":"{id}","type":"play","member":"ana","title":"heist","at":"2026-03-01T20:15:00Z"}}"#)
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).expect("compressed");
+    encoder.finish().expect("compressed")
+}
+
+fn send(service: &Service, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let mut request =
+        ureq::http::Request::builder().method(method).uri(format!("http://{}{EVENTS}", service.http));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    service.run(request.body(body.to_vec()).expect("a request"))
+}
+
+#[test]
+fn a_compressed_body_is_unpacked_and_bounded_by_what_comes_out_of_it() {
+    let service = Service::start_with(|config| config.http.max_body_bytes = 100_000, |ports| ports);
+    let json = ("content-type", "application/x-ndjson");
+    let post =
+        |encoding: &str, body: &[u8]| send(&service, "POST", &[json, ("content-encoding", encoding)], body);
+    let lines = format!("{}\n{}\n", play("a"), play("b"));
+    let reply = post("gzip", &gzip(lines.as_bytes()));
+    assert_eq!((reply.status, reply.json()["accepted"].as_u64()), (200, Some(2)), "{}", reply.text);
+    let joined = [gzip(play("c").as_bytes()), gzip(b"\n"), gzip(play("d").as_bytes())].concat();
+    assert_eq!(post("GZIP", &joined).json()["accepted"], 2, "several members are one body");
+    assert_eq!(post("identity", play("e").as_bytes()).json()["accepted"], 1);
+
+    let bomb = gzip(&vec![b' '; 50_000_000]);
+    assert!(bomb.len() < 100_000);
+    let whole = gzip(lines.as_bytes());
+    for (encoding, body, status, says) in [
+        ("gzip", &bomb[..], 413, "at most 100000 bytes are taken, decompressed"),
+        ("gzip", lines.as_bytes(), 400, "cannot be decompressed"),
+        ("gzip", &whole[..whole.len() - 6], 400, "cannot be decompressed"),
+        ("br", &whole, 415, "\"br\" is not taken; send gzip"),
+        ("gzip, gzip", &whole, 415, "is not taken"),
+    ] {
+        let reply = post(encoding, body);
+        assert_eq!(reply.status, status, "{encoding}: {}", reply.text);
+        assert!(
+            reply.json()["detail"].as_str().is_some_and(|detail| detail.contains(says)),
+            "{}",
+            reply.text
+        );
+    }
+}
+
+#[test]
+fn pages_of_named_origins_may_call_and_no_others() {
+    let named = |config: &mut nearline_config::Config| {
+        config.http.cors_origins = format!("{PAGE}, https://tv.example:8443");
+    };
+    let service = Service::start_with(named, |ports| ports);
+    let ask_before = [
+        ("origin", PAGE),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let reply = send(&service, "OPTIONS", &ask_before, b"");
+    assert_eq!(reply.status, 204, "{}", reply.text);
+    assert_eq!(reply.header("access-control-allow-origin"), PAGE);
+    assert_eq!(reply.header("access-control-allow-credentials"), "true");
+    assert!(reply.header("access-control-allow-methods").contains("POST"));
+    assert!(reply.header("access-control-allow-headers").contains("content-type"));
+
+    let json = ("content-type", "application/json");
+    let reply = send(&service, "POST", &[json, ("origin", PAGE)], play("a").as_bytes());
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, PAGE));
+    // Errors can be read by the page, too.
+    let reply = send(&service, "POST", &[json, ("origin", PAGE)], b"{");
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (400, PAGE));
+
+    for other in ["https://app.example.evil.example", "http://app.example", "https://app.example:444", "null"]
+    {
+        let asked = [("origin", other), ("access-control-request-method", "POST")];
+        let reply = send(&service, "OPTIONS", &asked, b"");
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (405, ""), "{other}");
+        assert_eq!(reply.header("vary"), "origin", "whoever caches must know");
+    }
+    let none = Service::start();
+    let reply = send(&none, "OPTIONS", &ask_before, b"");
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (405, ""), "off by default");
+}
+
+#[test]
+fn a_beacon_is_looked_into_and_taken_from_named_pages_and_from_whoever_is_no_browser() {
+    let service = Service::start_with(|config| config.http.cors_origins = PAGE.to_owned(), |ports| ports);
+    let text = ("content-type", "text/plain;charset=UTF-8");
+    let array = format!("[{},{}]", play("a"), play("b"));
+    let pretty = play("c").replace(',', ",\n  ");
+    let lines = format!("{}\n{}", play("d"), play("e"));
+    for (body, accepted) in [(array, 2), (pretty, 1), (lines, 2)] {
+        let reply = send(&service, "POST", &[text, ("origin", PAGE)], body.as_bytes());
+        assert_eq!(
+            (reply.status, reply.json()["accepted"].as_u64()),
+            (200, Some(accepted)),
+            "{}",
+            reply.text
+        );
+    }
+    assert_eq!(
+        send(&service, "POST", &[], play("f").as_bytes()).json()["accepted"],
+        1,
+        "a blob without a type"
+    );
+    let own = format!("http://{}", service.http);
+    assert_eq!(send(&service, "POST", &[text, ("origin", &own)], play("g").as_bytes()).status, 200);
+
+    let reply = send(&service, "POST", &[text, ("origin", "https://evil.example")], play("h").as_bytes());
+    assert_eq!((reply.status, reply.json()["type"].as_str()), (403, Some("/problems/origin-not-allowed")));
+    assert!(reply.text.contains("http.cors_origins"), "{}", reply.text);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(send(&service, "POST", &[form], play("i").as_bytes()).status, 415);
+}
+
+#[test]
+fn what_is_no_object_is_refused_as_what_it_is() {
+    let service = Service::start();
+    let array = r#"["e1","play","ana","heist","2026-03-01T20:15:00Z"]"#;
+    let reply = service.send("POST", EVENTS, "application/x-ndjson", Some(array.as_bytes()));
+    let result = &reply.json()["results"][0];
+    assert_eq!(
+        (result["status"].as_str(), result["reason"].as_str()),
+        (Some("rejected"), Some("malformed-json"))
+    );
+    assert!(
+        result["detail"].as_str().is_some_and(|detail| detail.contains("an event is an array")),
+        "{result}"
+    );
+    let reply = service.send("POST", EVENTS, "application/json", Some(format!("[{array}]").as_bytes()));
+    assert_eq!(reply.json()["rejected"], 1, "{}", reply.text);
+    let reply = service.send("POST", "/v1/titles", "application/x-ndjson", Some(br#"["t1","Heist"]"#));
+    assert_eq!(reply.json()["results"][0]["reason"], "malformed-json", "{}", reply.text);
+    let reply = service.send("PUT", "/v1/titles/t1", "application/json", Some(br#"["t1","Heist"]"#));
+    assert_eq!(reply.status, 400);
+    assert!(reply.text.contains("a title is an array"), "{}", reply.text);
+}
+
+#[test]
+fn a_character_that_had_to_be_encoded_is_named_in_a_problem_document() {
+    use std::io::Read;
+    let service = Service::start();
+    let ask = |request: &str| {
+        let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (head.to_owned(), serde_json::from_str::<serde_json::Value>(body).unwrap_or_default())
+    };
+    let (head, problem) = ask("GET /v1/trending?filter=title.year>1990 HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 400 Bad Request"), "{head}");
+    assert!(head.contains("content-type: application/problem+json"), "{head}");
+    assert_eq!(problem["type"], "/problems/malformed-request");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("%3E")), "{problem}");
+    // What can be read is answered as ever, also behind another request on the same connection.
+    let two = "GET /v1/experiments HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (head, _) = ask(&format!("{two}{}", two.replace("host", "connection: close\r\nhost")));
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let (head, problem) = ask("\u{16}\u{3}\u{1}\u{2}\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 400") && problem["type"] == "/problems/malformed-request", "{head}");
+}
