@@ -105,7 +105,7 @@ impl EmbeddedSettings {
 /// # Errors
 /// [`PortError::Misconfigured`] if the directory is open already, was made with another number of
 /// partitions, or by a version with another format; [`PortError::Damaged`] if its data cannot be read, or more of
-/// the log is gone than a record that was not acknowledged (nothing is changed then: see [`repair`]);
+/// the log is gone than a record that was not acknowledged (nothing is changed then: see [`repair()`]);
 /// [`PortError::Unavailable`] on any other failure of the file system.
 pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
     open_watched(settings, WritesFailed::default())
