@@ -18,11 +18,11 @@ pub enum EventKind {
     Impression,
     /// A title was started.
     Play,
-    /// A title was watched up to `watched_s`.
+    /// A title was watched up to `watched_s`; 0 takes back how far.
     Progress,
-    /// Thumb: −1 down, 1 up, 2 two thumbs up.
+    /// Thumb: −1 down, 1 up, 2 two thumbs up; 0 takes it back.
     Thumb,
-    /// Rating from 0.5 to 5.
+    /// Rating from 0.5 to 5; 0 takes it back.
     Rating,
     /// A title was put on the member's list.
     ListAdd,
@@ -251,14 +251,14 @@ impl<'a> Event<'a> {
             }
         }
         match (self.kind, self.value) {
-            (EventKind::Thumb, Some(value)) if value == -1.0 || value == 1.0 || value == 2.0 => Ok(()),
-            (EventKind::Thumb, Some(value)) => {
-                Err(invalid(format!("`value` of a thumb is {value}; expected -1, 1 or 2")))
-            }
-            (EventKind::Rating, Some(value)) if (0.5..=5.0).contains(&value) => Ok(()),
-            (EventKind::Rating, Some(value)) => {
-                Err(invalid(format!("`value` of a rating is {value}; expected 0.5 to 5")))
-            }
+            (EventKind::Thumb, Some(value)) if [-1.0, 0.0, 1.0, 2.0].contains(&value) => Ok(()),
+            (EventKind::Thumb, Some(value)) => Err(invalid(format!(
+                "`value` of a thumb is {value}; expected -1, 1 or 2, or 0 to take the thumb back"
+            ))),
+            (EventKind::Rating, Some(value)) if value == 0.0 || (0.5..=5.0).contains(&value) => Ok(()),
+            (EventKind::Rating, Some(value)) => Err(invalid(format!(
+                "`value` of a rating is {value}; expected 0.5 to 5, or 0 to take the rating back"
+            ))),
             (EventKind::Thumb | EventKind::Rating, None) => Err(missing("value")),
             (EventKind::Progress, _) if self.watched_s.is_none() => Err(missing("watched_s")),
             _ => Ok(()),

@@ -2,14 +2,19 @@
 
 pub mod attribution;
 mod encoding;
+mod history;
+mod listed;
+mod opinions;
 pub mod recent_ids;
 pub mod snapshot;
 
 pub use encoding::MEMBER_VERSION;
+pub use history::Watched;
+pub use listed::Listed;
+pub use opinions::Opinion;
 pub use snapshot::MemberSnapshot;
 
 use crate::aggregates::transitions::BEGINNING;
-use crate::check_invariant;
 use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
@@ -18,42 +23,20 @@ use crate::symbols::{NONE, Symbol, Symbols, SymbolsFull};
 use attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use recent_ids::RecentIds;
 
-/// A title in the history: the latest time the member engaged with it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Watched {
-    /// The title.
-    pub title: Symbol,
-    /// Event time, seconds since 1970.
-    pub at_s: u32,
-    /// Position of the event in the log.
-    pub position: Position,
-    /// Seconds watched, where a publisher told (0: unknown).
-    pub watched_s: u32,
-    /// Length in seconds, where a publisher told (0: unknown).
-    pub duration_s: u32,
-}
-
-/// A thumb or a rating.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opinion {
-    /// The title.
-    pub title: Symbol,
-    /// Thumb −1, 1 or 2; 0 where none was given.
-    pub thumb: i8,
-    /// Rating in tenths of a star, 5 to 50; 0 where none was given.
-    pub rating_tenths: u8,
-}
-
-/// Everything known about one member. Vectors run from oldest to newest.
+/// Everything known about one member. Lists run from oldest to newest by event time, whatever order events
+/// arrived in; of equal times the later in the log is the newer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Member {
     /// Titles watched or rated, each once, at most `history_titles`.
     pub history: Vec<Watched>,
-    /// Titles that left the history, at most `seen_titles`.
+    /// Titles that left the history, at most `seen_titles`, in the order in which they left.
     pub seen: Vec<Symbol>,
     /// The member's own list, at most `list_titles`.
-    pub list: Vec<Symbol>,
-    /// Thumbs and ratings, at most `list_titles`.
+    pub list: Vec<Listed>,
+    /// Titles taken off the list, at most `list_titles`: what was put there before, but arrives later, stays
+    /// off.
+    pub unlisted: Vec<Listed>,
+    /// Thumbs and ratings, withdrawn ones among them, at most `list_titles`.
     pub opinions: Vec<Opinion>,
     /// Impressions and plays that may still find their counterpart.
     pub open: OpenEvents,
@@ -63,6 +46,8 @@ pub struct Member {
     pub newest_ms: i64,
     /// When the member was erased (events up to then are ignored); 0: never.
     pub forgotten_ms: i64,
+    /// Names (titles, devices, rows…) that were new to the partition when an event of this member brought them.
+    pub introduced: u32,
 }
 
 /// What became of a well-formed event.
@@ -150,28 +135,17 @@ impl Member {
             EventKind::Impression => self.impression(event, &names, record, settings, delta),
             EventKind::Play => self.play(event, &names, record, settings, delta),
             EventKind::Progress => {
-                let watched = self.watch(names.title, record, settings);
-                self.note_progress(watched, event);
+                self.watch(names.title, record, settings);
+                self.note_progress(names.title, event, record.at_ms);
                 self.watched_enough(event, names.title, record, settings, delta);
             }
             EventKind::Thumb => {
-                self.opinion(names.title, settings).thumb = event.value.unwrap_or_default() as i8;
+                let thumb = event.value.unwrap_or_default() as i8;
+                self.think(names.title, settings, |opinion| opinion.thumb(thumb, record.at_ms));
             }
-            EventKind::Rating => {
-                self.opinion(names.title, settings).rating_tenths =
-                    (event.value.unwrap_or_default() * 10.0).round() as u8;
-                if !self.history.iter().any(|watched| watched.title == names.title) {
-                    self.transition_to(names.title, settings, delta);
-                    self.watch(names.title, record, settings);
-                    delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
-                }
-            }
-            EventKind::ListAdd => {
-                if !self.list.contains(&names.title) {
-                    push_bounded(&mut self.list, names.title, settings.list_titles);
-                }
-            }
-            EventKind::ListRemove => self.list.retain(|title| *title != names.title),
+            EventKind::Rating => self.rate(event, &names, record, settings, delta),
+            EventKind::ListAdd => self.put_on_list(names.title, record.at_ms, settings),
+            EventKind::ListRemove => self.take_off_list(names.title, record.at_ms, settings),
             EventKind::Forget => {}
         }
         Ok(Applied::Changed)
@@ -227,9 +201,32 @@ impl Member {
             delta.arm(shown.artwork_shown(), 0, 1);
         }
         self.watched_enough(event, names.title, record, settings, delta);
-        self.transition_to(names.title, settings, delta);
-        let watched = self.watch(names.title, record, settings);
-        self.note_progress(watched, event);
+        self.transition_to(names.title, record.at_ms, settings, delta);
+        self.watch(names.title, record, settings);
+        self.note_progress(names.title, event, record.at_ms);
+    }
+
+    /// A rating. One of a title that is not in the history counts as a play, since most who rate have watched,
+    /// unless it is low, which is no sign of interest: the title is known from then on, and that is all.
+    fn rate(
+        &mut self,
+        event: &Event<'_>,
+        names: &Names,
+        record: RecordTime,
+        settings: &FoldSettings,
+        delta: &mut DeltaBuilder,
+    ) {
+        let rating_tenths = (event.value.unwrap_or_default() * 10.0).round() as u8;
+        self.think(names.title, settings, |opinion| opinion.rate(rating_tenths, record.at_ms));
+        if rating_tenths == 0 {
+            return;
+        }
+        let is_known = self.history.iter().any(|watched| watched.title == names.title);
+        if !is_known && !opinions::is_low(rating_tenths) {
+            self.transition_to(names.title, record.at_ms, settings, delta);
+            delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
+        }
+        self.watch(names.title, record, settings);
     }
 
     /// Counts a play at `play_ms` for its impression.
@@ -262,63 +259,21 @@ impl Member {
         }
     }
 
-    /// Records the transition from the latest other titles of the history to `title`; before the first of
-    /// them stands the beginning ([`BEGINNING`]), as if it were a title.
-    fn transition_to(&self, title: Symbol, settings: &FoldSettings, delta: &mut DeltaBuilder) {
-        let sources = self.history.iter().rev().map(|watched| watched.title).filter(|from| *from != title);
+    /// Records the transition to `title` at `at_ms` from the titles of the history that were watched before
+    /// it, the latest first, and the member's dislikes left out; before the first of them stands the beginning
+    /// ([`BEGINNING`]), as if it were a title.
+    fn transition_to(&self, title: Symbol, at_ms: i64, settings: &FoldSettings, delta: &mut DeltaBuilder) {
+        let disliked: Vec<Symbol> = self
+            .opinions
+            .iter()
+            .filter(|opinion| opinion.is_negative())
+            .map(|opinion| opinion.title)
+            .collect();
+        let before = self.history.iter().rev().filter(|watched| watched.at_ms <= at_ms);
+        let sources = before.map(|watched| watched.title);
+        let sources = sources.filter(|from| *from != title && !disliked.contains(from));
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         delta.transition(title, sources.chain(beginning).take(settings.transition_window));
-    }
-
-    /// Puts `title` at the end of the history and returns its record there.
-    fn watch(&mut self, title: Symbol, record: RecordTime, settings: &FoldSettings) -> usize {
-        let mut entry = Watched {
-            title,
-            at_s: (record.at_ms / 1_000) as u32,
-            position: record.position,
-            watched_s: 0,
-            duration_s: 0,
-        };
-        if let Some(at) = self.history.iter().rposition(|watched| watched.title == title) {
-            let before = self.history.remove(at);
-            (entry.watched_s, entry.duration_s) = (before.watched_s, before.duration_s);
-        } else {
-            self.seen.retain(|seen| *seen != title);
-        }
-        if self.history.len() >= settings.history_titles.max(1) {
-            let left = self.history.remove(0);
-            push_bounded(&mut self.seen, left.title, settings.seen_titles);
-        }
-        self.history.push(entry);
-        check_invariant!(
-            I8,
-            self.history.len() <= settings.history_titles.max(1),
-            "a history of {} titles, the limit is {}",
-            self.history.len(),
-            settings.history_titles
-        );
-        self.history.len() - 1
-    }
-
-    fn note_progress(&mut self, watched: usize, event: &Event<'_>) {
-        let entry = &mut self.history[watched];
-        if let Some(seconds) = event.watched_s {
-            entry.watched_s = seconds as u32;
-        }
-        if let Some(seconds) = event.duration_s {
-            entry.duration_s = seconds as u32;
-        }
-    }
-
-    fn opinion(&mut self, title: Symbol, settings: &FoldSettings) -> &mut Opinion {
-        let before = self.opinions.iter().position(|opinion| opinion.title == title);
-        let opinion = match before {
-            Some(at) => self.opinions.remove(at),
-            None => Opinion { title, thumb: 0, rating_tenths: 0 },
-        };
-        push_bounded(&mut self.opinions, opinion, settings.list_titles);
-        let last = self.opinions.len() - 1;
-        &mut self.opinions[last]
     }
 
     /// Erases everything but the ids of recent events (fingerprints, which keep redelivered events
@@ -328,12 +283,24 @@ impl Member {
     }
 }
 
-fn push_bounded<T>(list: &mut Vec<T>, value: T, limit: usize) {
-    let limit = limit.max(1);
-    if list.len() >= limit {
-        list.drain(..=list.len() - limit);
+/// Puts `value` behind all that are not newer, as `time` says; beyond `limit` the oldest goes, and is given
+/// back.
+fn insert_by_time<T>(list: &mut Vec<T>, value: T, limit: usize, time: impl Fn(&T) -> i64) -> Option<T> {
+    let at_ms = time(&value);
+    let place = list.iter().rposition(|known| time(known) <= at_ms).map_or(0, |before| before + 1);
+    if list.len() < limit.max(1) {
+        list.insert(place, value);
+        return None;
     }
-    list.push(value);
+    // Without growing beyond the limit, even for a moment.
+    match place.checked_sub(1) {
+        None => Some(value),
+        Some(place) => {
+            let oldest = list.remove(0);
+            list.insert(place, value);
+            Some(oldest)
+        }
+    }
 }
 
 /// Fingerprint of a request id; 0 stands for "no request named".

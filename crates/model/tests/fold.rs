@@ -7,6 +7,8 @@ mod arms;
 mod attribution;
 #[path = "fold/harness.rs"]
 mod harness;
+#[path = "fold/late.rs"]
+mod late;
 #[path = "fold/quarantine.rs"]
 mod quarantine;
 #[path = "fold/replay.rs"]

@@ -10,7 +10,7 @@ use nearline_model::delta::{
 };
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use nearline_model::member::recent_ids::RecentIds;
-use nearline_model::member::{MEMBER_VERSION, Opinion, Watched};
+use nearline_model::member::{Listed, MEMBER_VERSION, Opinion, Watched};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::versioned::DecodeError;
 use nearline_model::{Aggregates, Delta, FoldSettings, Member, PartitionId};
@@ -36,13 +36,16 @@ fn member_v1() -> Member {
     {
         recent.insert(id, log_s, &settings);
     }
-    let watched = |title, at_s, position, watched_s, duration_s| Watched {
+    let watched = |title, at_s: i64, position, watched_s, duration_s| Watched {
         title,
-        at_s,
+        at_ms: at_s * 1_000,
         position,
         watched_s,
+        watched_ms: if watched_s > 0 { at_s * 1_000 } else { 0 },
         duration_s,
+        duration_ms: if duration_s > 0 { at_s * 1_000 } else { 0 },
     };
+    let opinion = |title, thumb, rating_tenths| Opinion { title, thumb, rating_tenths, ..Opinion::default() };
     let shown = |request, title, at_ms, position, propensity| Impression {
         request,
         title,
@@ -59,16 +62,14 @@ fn member_v1() -> Member {
     Member {
         history: vec![
             watched(1, 1_772_000_000, 17, 0, 0),
-            watched(300, 1_772_390_000, 9_000_000_001, 1_200, 5_400),
-            // Late: earlier in event time than the entry before, later in the log.
+            // Late, and stored behind the next one: read in the order of event time.
             watched(2, 1_772_380_000, 9_000_000_007, 0, 2_700),
+            watched(300, 1_772_390_000, 9_000_000_001, 1_200, 5_400),
         ],
         seen: vec![70_000, 3],
-        list: vec![2, 8],
-        opinions: vec![
-            Opinion { title: 1, thumb: -1, rating_tenths: 0 },
-            Opinion { title: 300, thumb: 2, rating_tenths: 45 },
-        ],
+        list: [2, 8].map(|title| Listed { title, at_ms: 0 }).to_vec(),
+        unlisted: Vec::new(),
+        opinions: vec![opinion(1, -1, 0), opinion(300, 2, 45)],
         open: OpenEvents {
             impressions: vec![
                 shown(0xfeed_beef, 9, NOW_MS - 60_000, Some(3), Some(0.25)),
@@ -80,10 +81,12 @@ fn member_v1() -> Member {
         recent,
         newest_ms: NOW_MS,
         forgotten_ms: 1_700_000_000_000,
+        introduced: 0,
     }
 }
 
-fn member() -> Member {
+/// As version 2 knew it.
+fn member_v2() -> Member {
     let mut member = member_v1();
     member.open.impressions[1].variant = 12;
     (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (15, 16);
@@ -94,6 +97,23 @@ fn member() -> Member {
         TakenPlay { at_ms: NOW_MS - 1, showing: Showing { row: 0, band: None, variant: 0, ..showing } },
     ];
     member.open.watched = vec![(14, NOW_MS - 30_000)];
+    member
+}
+
+fn member() -> Member {
+    let mut member = member_v2();
+    for (watched, millis) in member.history.iter_mut().zip([1, 0, 999]) {
+        watched.at_ms += millis;
+    }
+    member.history[0].watched_ms = 1_772_000_000_000;
+    (member.history[2].watched_ms, member.history[2].duration_ms) = (1_772_390_000_999, 1_772_389_000_000);
+    (member.list[0].at_ms, member.list[1].at_ms) = (NOW_MS - 7_000_000, NOW_MS);
+    member.unlisted = vec![Listed { title: 17, at_ms: NOW_MS - 1 }];
+    member.opinions[0].thumb_ms = NOW_MS - 86_400_000;
+    (member.opinions[1].thumb_ms, member.opinions[1].rating_ms) = (NOW_MS - 5, NOW_MS - 3_600_000);
+    let withdrawn = Opinion { title: 8, thumb_ms: NOW_MS - 4, rating_ms: NOW_MS - 9, ..Opinion::default() };
+    member.opinions.push(withdrawn);
+    member.introduced = 12;
     member
 }
 
@@ -197,9 +217,14 @@ fn aggregates_version_1_are_read_for_good_and_written_in_the_newest() {
 }
 
 #[test]
-fn member_version_2_is_read_and_written_as_ever() {
-    let stored = golden("member-v2.bin", &member().encode());
-    assert_eq!(Member::decode(&stored).expect("version 2 is read for good"), member());
+fn member_version_2_is_read_for_good() {
+    assert_eq!(Member::decode(&golden_of_old("member-v2.bin")), Ok(member_v2()));
+}
+
+#[test]
+fn member_version_3_is_read_and_written_as_ever() {
+    let stored = golden("member-v3.bin", &member().encode());
+    assert_eq!(Member::decode(&stored).expect("version 3 is read for good"), member());
     assert_eq!(member().encode(), stored, "the form changed: give it a new version");
 }
 

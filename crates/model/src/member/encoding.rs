@@ -1,15 +1,18 @@
 //! Stored form of a member: version byte, then differences in variable-length integers.
 
+mod times;
+
 use super::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use super::recent_ids::RecentIds;
-use super::{Member, Opinion, Watched};
+use super::{Listed, Member, Opinion, Watched};
 use crate::delta::{PositionBand, Showing};
 use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
+use times::TimesV3;
 
 /// Newest version of a stored member.
-pub const MEMBER_VERSION: u8 = 2;
+pub const MEMBER_VERSION: u8 = 3;
 
 const WHAT: &str = "member state";
 
@@ -74,6 +77,15 @@ struct TakenV2 {
     variant: Symbol,
 }
 
+/// Version 3: version 2 and, behind it, the times of what it knew without.
+#[derive(Serialize, Deserialize)]
+struct MemberV3 {
+    before: MemberV2,
+    times: TimesV3,
+    /// Names that the member brought into the partition's table.
+    introduced: u32,
+}
+
 /// Differences between neighbours, the first to `start`.
 fn differences(start: i64, values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
     values.scan(start, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
@@ -97,7 +109,8 @@ impl Member {
     pub fn encode(&self) -> Vec<u8> {
         let newest_ms = self.newest_ms;
         let newest_s = newest_ms / 1_000;
-        let at_s = differences(newest_s, self.history.iter().rev().map(|watched| i64::from(watched.at_s)));
+        let at_s =
+            differences(newest_s, self.history.iter().rev().map(|watched| watched.at_ms.div_euclid(1_000)));
         let positions = differences(0, self.history.iter().rev().map(|watched| watched.position as i64));
         let wire = MemberV1 {
             newest_ms,
@@ -117,7 +130,7 @@ impl Member {
                 .map(|(at, watched)| (at as u32, watched.watched_s, watched.duration_s))
                 .collect(),
             seen: self.seen.clone(),
-            list: self.list.clone(),
+            list: self.list.iter().map(|listed| listed.title).collect(),
             opinions: self.opinions.iter().map(|o| (o.title, o.thumb, o.rating_tenths)).collect(),
             impressions: self
                 .open
@@ -146,10 +159,9 @@ impl Member {
                 .map(|difference| difference as i32)
                 .collect(),
         };
-        versioned::encode(
-            MEMBER_VERSION,
-            &MemberV2 { before: wire, quality: self.quality(), segments: self.segments() },
-        )
+        let before = MemberV2 { before: wire, quality: self.quality(), segments: self.segments() };
+        let (times, introduced) = (TimesV3::of(self), self.introduced);
+        versioned::encode(MEMBER_VERSION, &MemberV3 { before, times, introduced })
     }
 
     fn segments(&self) -> Vec<(u32, Symbol)> {
@@ -181,13 +193,16 @@ impl Member {
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
-        let MemberV2 { before: wire, quality, segments } = match version {
-            1 => MemberV2 {
-                before: versioned::decode(WHAT, body)?,
-                quality: QualityV2::default(),
-                segments: Vec::new(),
-            },
-            _ => versioned::decode(WHAT, body)?,
+        let (MemberV2 { before: wire, quality, segments }, newer) = match version {
+            1 => {
+                let (before, quality) = (versioned::decode(WHAT, body)?, QualityV2::default());
+                (MemberV2 { before, quality, segments: Vec::new() }, None)
+            }
+            2 => (versioned::decode(WHAT, body)?, None),
+            _ => {
+                let MemberV3 { before, times, introduced } = versioned::decode(WHAT, body)?;
+                (before, Some((times, introduced)))
+            }
         };
         let newest_s = wire.newest_ms / 1_000;
         let at_s = sums(newest_s, wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
@@ -198,10 +213,9 @@ impl Member {
             .zip(at_s.zip(positions))
             .map(|((title, _, _), (at_s, position))| Watched {
                 title: *title,
-                at_s: at_s as u32,
+                at_ms: at_s.saturating_mul(1_000),
                 position: position as u64,
-                watched_s: 0,
-                duration_s: 0,
+                ..Watched::default()
             })
             .collect();
         history.reverse();
@@ -252,15 +266,14 @@ impl Member {
             at_ms: wire.newest_ms - at_ms,
         });
         let recent_log_s = sums(newest_s, wire.recent_log_s.into_iter().map(i64::from));
-        Ok(Self {
+        let opinion =
+            |(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths, ..Opinion::default() };
+        let mut member = Self {
             history,
             seen: wire.seen,
-            list: wire.list,
-            opinions: wire
-                .opinions
-                .into_iter()
-                .map(|(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths })
-                .collect(),
+            list: wire.list.into_iter().map(|title| Listed { title, at_ms: 0 }).collect(),
+            unlisted: Vec::new(),
+            opinions: wire.opinions.into_iter().map(opinion).collect(),
             open: OpenEvents {
                 impressions,
                 plays: plays.collect(),
@@ -273,6 +286,15 @@ impl Member {
             },
             newest_ms: wire.newest_ms,
             forgotten_ms: wire.forgotten_ms,
-        })
+            introduced: 0,
+        };
+        match newer {
+            None => member.order_by_time(),
+            Some((times, introduced)) => {
+                times.give(&mut member)?;
+                member.introduced = introduced;
+            }
+        }
+        Ok(member)
     }
 }

@@ -89,8 +89,8 @@ impl Member {
             .iter()
             .map(|watched| watched.title)
             .chain(self.seen.iter().copied())
-            .chain(self.list.iter().copied())
-            .chain(self.opinions.iter().map(|opinion| opinion.title))
+            .chain(self.list.iter().map(|listed| listed.title))
+            .chain(self.held_opinions().map(|opinion| opinion.title))
             .chain(shown.iter().flat_map(|shown| [shown.title, shown.row, shown.artwork]))
             .filter(|symbol| *symbol != NONE)
             .collect();
@@ -113,7 +113,7 @@ impl MemberSnapshot {
         let time = |ms: i64| (complete && ms > 0).then(|| format_rfc3339(ms));
         let watched = |watched: &super::Watched| WatchedTitle {
             title: text(watched.title),
-            at_s: watched.at_s,
+            at_s: (watched.at_ms / 1_000) as u32,
             position: watched.position,
             watched_s: watched.watched_s,
             duration_s: watched.duration_s,
@@ -130,10 +130,9 @@ impl MemberSnapshot {
             position,
             history: state.history.iter().map(watched).collect(),
             seen: state.seen.iter().map(|title| text(*title)).collect(),
-            list: state.list.iter().map(|title| text(*title)).collect(),
+            list: state.list.iter().map(|listed| text(listed.title)).collect(),
             opinions: state
-                .opinions
-                .iter()
+                .held_opinions()
                 .map(|opinion| TitleOpinion {
                     title: text(opinion.title),
                     thumb: (opinion.thumb != 0).then_some(opinion.thumb),

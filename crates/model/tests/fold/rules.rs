@@ -171,6 +171,59 @@ fn a_rating_counts_as_a_play_the_first_time_only() {
 }
 
 #[test]
+fn a_low_rating_is_no_sign_of_interest() {
+    let low = |title| ("rating", title, json!({"value": 0.5}));
+    let mut harness = fold_events(
+        FoldSettings::default(),
+        &[
+            ("play", "a", json!({})),
+            low("bad"),
+            ("rating", "poor", json!({"value": 2.0})),
+            ("play", "b", json!({})),
+        ],
+    );
+    let delta = &harness.deltas[0];
+    let name = |at: u32| &*delta.strings[at as usize];
+    let played: Vec<_> = delta.cells.iter().map(|cell| (name(cell.title), cell.counts.plays)).collect();
+    assert_eq!(played, [("a", 1), ("b", 1)], "neither popular nor trending");
+    let runs: Vec<_> = delta
+        .transition_runs()
+        .map(|(to, from)| (name(to), from.iter().map(|from| name(*from)).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(runs, [("a", vec![""]), ("b", vec!["a", ""])], "neither followed nor following");
+    assert_eq!(titles(&harness.snapshot("m")), ["a", "bad", "poor", "b"], "known all the same");
+}
+
+#[test]
+fn thumbs_ratings_and_progress_can_be_taken_back() {
+    let mut harness = fold_events(
+        FoldSettings::default(),
+        &[
+            ("play", "a", json!({"duration_s": 5400})),
+            ("progress", "a", json!({"watched_s": 1200})),
+            ("thumb", "a", json!({"value": -1})),
+            ("rating", "a", json!({"value": 4.5})),
+            ("thumb", "a", json!({"value": 0})),
+            ("rating", "b", json!({"value": 0})),
+        ],
+    );
+    let opinions = |snapshot: &MemberSnapshot| {
+        snapshot.opinions.iter().map(|o| (o.title.to_string(), o.thumb, o.rating)).collect::<Vec<_>>()
+    };
+    let snapshot = harness.snapshot("m");
+    assert_eq!(opinions(&snapshot), [("a".to_owned(), None, Some(4.5))]);
+    assert_eq!(titles(&snapshot), ["a"], "a rating that was never given makes nothing known");
+    let at = |seconds: i64| START_MS + 100_000 + seconds * 1_000;
+    harness.fold(&[
+        record(11, at(0), &event("x1", "rating", "m", "a", at(0), json!({"value": 0.0}))),
+        record(12, at(1), &event("x2", "progress", "m", "a", at(1), json!({"watched_s": 0}))),
+    ]);
+    let snapshot = harness.snapshot("m");
+    assert_eq!(opinions(&snapshot), []);
+    assert_eq!((snapshot.history[0].watched_s, snapshot.history[0].duration_s), (0, 5400));
+}
+
+#[test]
 fn a_full_symbol_table_refuses_new_titles_and_folds_known_ones() {
     let settings = FoldSettings { symbols_per_partition: 2, ..FoldSettings::default() };
     let plays = ["a", "b", "c", "a"].map(|title| ("play", title, json!({})));

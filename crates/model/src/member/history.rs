@@ -1,0 +1,74 @@
+//! What a member watched, in the order of event time.
+
+use super::{Member, RecordTime, insert_by_time};
+use crate::check_invariant;
+use crate::event::Event;
+use crate::identifier::Position;
+use crate::settings::FoldSettings;
+use crate::symbols::Symbol;
+
+/// A title in the history: the latest time the member engaged with it.
+///
+/// What is told of it later, but happened earlier, does not take back what is known: each part is as new as
+/// the newest event that told it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Watched {
+    /// The title.
+    pub title: Symbol,
+    /// Event time, Unix milliseconds.
+    pub at_ms: i64,
+    /// Position of the event in the log.
+    pub position: Position,
+    /// Seconds watched, where a publisher told (0: unknown, or taken back).
+    pub watched_s: u32,
+    /// Event time at which `watched_s` was told; 0: never.
+    pub watched_ms: i64,
+    /// Length in seconds, where a publisher told (0: unknown).
+    pub duration_s: u32,
+    /// Event time at which `duration_s` was told; 0: never.
+    pub duration_ms: i64,
+}
+
+impl Member {
+    /// The member engaged with `title`: it stands in the history by the latest time of it. What leaves the
+    /// history was seen.
+    pub(super) fn watch(&mut self, title: Symbol, record: RecordTime, settings: &FoldSettings) {
+        let RecordTime { at_ms, position, .. } = record;
+        let entry = match self.history.iter().rposition(|watched| watched.title == title) {
+            Some(at) if at_ms < self.history[at].at_ms => return,
+            Some(at) => Watched { at_ms, position, ..self.history.remove(at) },
+            None => {
+                self.seen.retain(|seen| *seen != title);
+                Watched { title, at_ms, position, ..Watched::default() }
+            }
+        };
+        let limit = settings.history_titles.max(1);
+        if let Some(left) = insert_by_time(&mut self.history, entry, limit, |watched| watched.at_ms) {
+            let most = settings.seen_titles.max(1);
+            if self.seen.len() >= most {
+                self.seen.drain(..=self.seen.len() - most);
+            }
+            self.seen.push(left.title);
+        }
+        check_invariant!(
+            I8,
+            self.history.len() <= limit,
+            "a history of {} titles, the limit is {limit}",
+            self.history.len()
+        );
+    }
+
+    /// Notes how far `title` was watched and how long it is, as `event` tells.
+    pub(super) fn note_progress(&mut self, title: Symbol, event: &Event<'_>, at_ms: i64) {
+        let Some(entry) = self.history.iter_mut().rev().find(|watched| watched.title == title) else {
+            // It is older than the whole history.
+            return;
+        };
+        if let Some(seconds) = event.watched_s.filter(|_| at_ms >= entry.watched_ms) {
+            (entry.watched_s, entry.watched_ms) = (seconds as u32, at_ms);
+        }
+        if let Some(seconds) = event.duration_s.filter(|_| at_ms >= entry.duration_ms) {
+            (entry.duration_s, entry.duration_ms) = (seconds as u32, at_ms);
+        }
+    }
+}
