@@ -95,6 +95,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_member_queries_total", Unit::Count, "Queries for a member's state, by source"),
     ("nearline_fold_events_total", Unit::Count, "Events folded"),
     ("nearline_rejects_total", Unit::Count, "Events dead-lettered, by reason"),
+    (
+        "nearline_log_clock_doubted_total",
+        Unit::Count,
+        "Records whose time stamp in the log was not believed, by direction",
+    ),
     ("nearline_fold_limit_hits_total", Unit::Count, "Times a limit of member state was reached, by limit"),
     ("nearline_commit_events_total", Unit::Count, "Events committed"),
     ("nearline_commit_members_total", Unit::Count, "Member states written by commits"),

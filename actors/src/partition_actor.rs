@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 /// Time between two turns that the watchdog sees.
 const TURN_INTERVAL: Duration = Duration::from_millis(100);
@@ -129,6 +130,8 @@ pub struct PartitionActor {
     catching_up: bool,
     /// Ticks passed without a commit because of that.
     ticks_skipped: u32,
+    /// When the log's clock was warned of last.
+    clock_warned: Option<Instant>,
 }
 
 impl PartitionActor {
@@ -161,6 +164,7 @@ impl PartitionActor {
             waiting: Vec::new(),
             catching_up: false,
             ticks_skipped: 0,
+            clock_warned: None,
         }
     }
 

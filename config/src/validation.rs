@@ -106,6 +106,8 @@ impl Check<'_> {
                     2_592_000,
                 ),
                 ("open_plays", fold.open_plays as u64, 1, 65_536),
+                ("clock_jump_seconds", fold.clock_jump_seconds.into(), 60, 315_360_000),
+                ("clock_settle_seconds", fold.clock_settle_seconds.into(), 1, 86_400),
                 ("symbols_per_partition", fold.symbols_per_partition as u64, 1, 100_000_000),
                 ("transition_window", fold.transition_window as u64, 1, 128),
                 ("event_bytes", fold.event_bytes as u64, 256, 1_048_576),

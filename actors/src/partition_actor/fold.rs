@@ -3,11 +3,16 @@
 use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message};
 use actix::prelude::*;
 use nearline_model::LogRecord;
-use nearline_model::partition::Batch;
+use nearline_model::partition::{Batch, Folded};
 use nearline_model::quarantine::Suspects;
+use nearline_model::timestamp::format_rfc3339;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Between two warnings of the same trouble.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 impl PartitionActor {
     /// Parses a batch and asks for the members it needs; false if the actor ended over it.
@@ -82,6 +87,26 @@ impl PartitionActor {
             || self.partition.changed_members() >= self.settings.commit_members
     }
 
+    /// Counts records whose time stamp was not believed, and says so now and then.
+    fn doubt_clock(&mut self, folded: &Folded) {
+        for (direction, count) in [("ahead", folded.ahead), ("behind", folded.behind)] {
+            if count > 0 {
+                metrics::counter!("nearline_log_clock_doubted_total", "direction" => direction)
+                    .increment(count);
+            }
+        }
+        if folded.ahead > 0 && self.clock_warned.is_none_or(|warned| warned.elapsed() >= WARN_AGAIN) {
+            self.clock_warned = Some(Instant::now());
+            tracing::warn!(
+                partition = %self.partition.id(),
+                records = folded.ahead,
+                believed = %format_rfc3339(self.partition.log_time_ms()),
+                "the log's time stamps jumped ahead; events count at the time believed until the stamps have \
+                 gone on for fold.clock_settle_seconds: check the clocks of the log's hosts"
+            );
+        }
+    }
+
     fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
         let started = Instant::now();
         let records = batch.admitted.batch.len() as u64;
@@ -134,6 +159,7 @@ impl PartitionActor {
                     let reason = rejected.reject.reason.code();
                     metrics::counter!("nearline_rejects_total", "reason" => reason).increment(1);
                 }
+                self.doubt_clock(&folded);
                 self.rejected.extend(folded.rejected);
                 metrics::histogram!("nearline_fold_batch_duration_seconds").record(started.elapsed());
             }

@@ -128,7 +128,10 @@ impl Supervisor {
     async fn restore(&self, acquired: Acquired) -> Result<Partition, PortError> {
         let (id, partitions) = (self.handle.partition, self.ports.log.partitions());
         let fold = self.settings.fold.clone();
-        let restore = move || Partition::restore(id, partitions, fold, acquired.position, &acquired.symbols);
+        let restore = move || {
+            let Acquired { position, symbols, fold_state, .. } = acquired;
+            Partition::restore(id, partitions, fold, position, &symbols, fold_state.as_deref())
+        };
         let what = || format!("symbols of {id}");
         match self.settings.threads.compute(restore).await {
             Some(Ok(partition)) => Ok(partition),

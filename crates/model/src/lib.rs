@@ -17,6 +17,7 @@ pub mod delta;
 pub mod event;
 pub mod identifier;
 pub mod invariant;
+pub mod log_clock;
 pub mod member;
 pub mod partition;
 pub mod quarantine;

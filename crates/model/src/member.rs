@@ -2,6 +2,7 @@
 
 pub mod attribution;
 mod encoding;
+mod future;
 mod history;
 mod listed;
 mod opinions;
@@ -18,8 +19,9 @@ use crate::aggregates::transitions::BEGINNING;
 use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
+use crate::partition::name_table::{NameTable, ShareUsed};
 use crate::settings::FoldSettings;
-use crate::symbols::{NONE, Symbol, Symbols, SymbolsFull};
+use crate::symbols::{NONE, Symbol};
 use attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use recent_ids::RecentIds;
 
@@ -84,18 +86,20 @@ struct Names {
 }
 
 impl Names {
-    fn intern(event: &Event<'_>, symbols: &mut Symbols) -> Result<Self, SymbolsFull> {
+    /// Beyond the member's share a title is refused, and everything else is counted without its name.
+    fn number(event: &Event<'_>, table: &mut NameTable, introduced: &mut u32) -> Result<Self, ShareUsed> {
+        let mut number = |name: &str| table.number(name, &event.member, introduced);
         Ok(Self {
-            title: symbols.intern(&event.title)?,
-            country: symbols.intern(&event.country)?,
-            device: symbols.intern(&event.device)?,
-            row: symbols.intern(&event.row)?,
-            artwork: symbols.intern(&event.artwork)?,
+            title: number(&event.title)?,
+            country: number(&event.country).unwrap_or(NONE),
+            device: number(&event.device).unwrap_or(NONE),
+            row: number(&event.row).unwrap_or(NONE),
+            artwork: number(&event.artwork).unwrap_or(NONE),
             variant: match event.kind {
-                EventKind::Impression => symbols.intern(variant_of(&event.request))?,
+                EventKind::Impression => number(variant_of(&event.request)).unwrap_or(NONE),
                 _ => NONE,
             },
-            segment: symbols.intern(&event.segment)?,
+            segment: number(&event.segment).unwrap_or(NONE),
         })
     }
 }
@@ -104,15 +108,17 @@ impl Member {
     /// Applies one event.
     ///
     /// # Errors
-    /// [`SymbolsFull`] where a new title or device finds no room; the state is then unchanged.
+    /// [`ShareUsed`] where a title is new to the partition and the member has brought too many; the state is
+    /// then unchanged.
     pub fn apply(
         &mut self,
         event: &Event<'_>,
         record: RecordTime,
-        symbols: &mut Symbols,
+        names: &mut NameTable,
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
-    ) -> Result<Applied, SymbolsFull> {
+    ) -> Result<Applied, ShareUsed> {
+        self.leave_future(record.log_ms, settings);
         let id = fingerprint(&event.id);
         let log_s = (record.log_ms / 1_000) as u32;
         if self.recent.contains(id, log_s, settings) {
@@ -127,7 +133,7 @@ impl Member {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::Changed);
         }
-        let names = Names::intern(event, symbols)?;
+        let names = Names::number(event, names, &mut self.introduced)?;
         self.recent.insert(id, log_s, settings);
         self.newest_ms = self.newest_ms.max(record.at_ms);
         self.open.expire(self.newest_ms, settings);
@@ -277,9 +283,10 @@ impl Member {
     }
 
     /// Erases everything but the ids of recent events (fingerprints, which keep redelivered events
-    /// from coming back) and the time of erasure.
+    /// from coming back), the time of erasure, and how many names the member brought.
     fn erase(&mut self, at_ms: i64) {
-        *self = Self { recent: std::mem::take(&mut self.recent), forgotten_ms: at_ms, ..Self::default() };
+        let (recent, introduced) = (std::mem::take(&mut self.recent), self.introduced);
+        *self = Self { recent, introduced, forgotten_ms: at_ms, ..Self::default() };
     }
 }
 

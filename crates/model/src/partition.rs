@@ -30,21 +30,26 @@
 
 mod batch;
 mod cache;
+mod fold_state;
+pub mod name_table;
 
 pub use batch::{Batch, LogRecord, RecordMark};
 pub use cache::Slot;
+pub use fold_state::FOLD_STATE_VERSION;
 
 use crate::check_invariant;
 use crate::delta::{Delta, DeltaBuilder};
 use crate::event::Event;
 use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
+use crate::log_clock::{LogClock, Stamp};
 use crate::member::{Applied, Member, MemberSnapshot, RecordTime};
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::reject::{Reject, RejectReason};
 use crate::settings::FoldSettings;
-use crate::symbols::Symbols;
 use crate::versioned::DecodeError;
 use cache::{Cache, Held};
+use fold_state::FoldState;
+use name_table::NameTable;
 use std::sync::Arc;
 
 /// A batch whose members hold their place in the cache until it is folded.
@@ -75,6 +80,10 @@ pub struct Folded {
     pub before_erasure: u64,
     /// Records refused.
     pub rejected: Vec<RejectedRecord>,
+    /// Records whose time stamp is so far ahead that it is not believed (yet): they count at the time believed.
+    pub ahead: u64,
+    /// Records whose time stamp lies before the time believed.
+    pub behind: u64,
 }
 
 impl Folded {
@@ -103,6 +112,8 @@ pub struct Commit {
     pub first_symbol: u32,
     /// Symbols given out since the commit before.
     pub symbols: Vec<Arc<str>>,
+    /// What the fold goes on from beside members and symbols, encoded; [`Partition::restore`] reads it.
+    pub fold_state: Vec<u8>,
     /// The events between that were stepped over, with why: the state depends on them, so that whatever a
     /// store is set back to, they are there where the state is.
     pub stepped_over: Vec<Quarantined>,
@@ -142,8 +153,9 @@ pub struct Partition {
     id: PartitionId,
     partitions: u16,
     settings: FoldSettings,
-    symbols: Symbols,
-    symbols_taken: usize,
+    names: NameTable,
+    names_taken: usize,
+    clock: LogClock,
     cache: Cache,
     changed: Vec<Slot>,
     delta: DeltaBuilder,
@@ -160,13 +172,14 @@ pub struct Partition {
 impl Partition {
     /// A partition with nothing folded yet.
     pub fn new(id: PartitionId, partitions: u16, settings: FoldSettings) -> Self {
-        let symbols = Symbols::new(settings.symbols_per_partition);
+        let names = NameTable::new(settings.symbols_per_partition);
         Self {
             id,
             partitions,
             settings,
-            symbols_taken: symbols.len(),
-            symbols,
+            names_taken: names.len(),
+            names,
+            clock: LogClock::default(),
             cache: Cache::default(),
             changed: Vec::new(),
             delta: DeltaBuilder::default(),
@@ -178,27 +191,25 @@ impl Partition {
         }
     }
 
-    /// A partition as the store has it: `symbols` from number 1 on, nothing cached.
+    /// A partition as the store has it: `symbols` from number 1 on, nothing cached. `fold_state` is that of the
+    /// last commit; `None` where an earlier version stored none.
     ///
     /// # Errors
-    /// [`DecodeError::Damaged`] where a symbol is stored twice.
+    /// [`DecodeError`] where a symbol is stored twice, or the fold state cannot be read.
     pub fn restore(
         id: PartitionId,
         partitions: u16,
         settings: FoldSettings,
         position: Position,
         symbols: &[Arc<str>],
+        fold_state: Option<&[u8]>,
     ) -> Result<Self, DecodeError> {
         let mut partition = Self::new(id, partitions, settings);
-        for (at, text) in symbols.iter().enumerate() {
-            if partition.symbols.intern(text).ok() != Some(at as u32 + 1) {
-                return Err(DecodeError::Damaged {
-                    what: "symbol table",
-                    detail: format!("number {} ({text:?}) is out of place", at + 1),
-                });
-            }
-        }
-        partition.symbols_taken = partition.symbols.len();
+        let state = fold_state.map(FoldState::decode).transpose()?;
+        partition.clock = state.as_ref().map(|state| state.clock).unwrap_or_default();
+        let names = partition.names.restore(symbols, state.map(|state| state.names));
+        names.map_err(|detail| DecodeError::Damaged { what: "symbol table", detail })?;
+        partition.names_taken = partition.names.len();
         (partition.folded, partition.taken) = (position, position);
         partition.has_all_members = position == 0;
         Ok(partition)
@@ -234,9 +245,24 @@ impl Partition {
         self.cache.len()
     }
 
-    /// The partition's symbols, number 0 included.
+    /// The partition's symbols, number 0 included; those that made room for others are empty.
     pub fn symbols(&self) -> &[Arc<str>] {
-        self.symbols.since(0)
+        self.names.since(0)
+    }
+
+    /// Symbols known at this time.
+    pub fn live_symbols(&self) -> usize {
+        self.names.live()
+    }
+
+    /// The time of the log that is believed, Unix milliseconds; 0: nothing was folded yet.
+    pub fn log_time_ms(&self) -> i64 {
+        self.clock.believed_ms()
+    }
+
+    /// What the fold goes on from beside members and symbols, as the next commit stores it.
+    pub fn fold_state(&self) -> Vec<u8> {
+        FoldState { clock: self.clock, names: self.names.form() }.encode()
     }
 
     /// Takes in a batch: parses it and finds its members. Gives back the members that must be loaded.
@@ -336,6 +362,7 @@ impl Partition {
         slot: Option<Slot>,
         folded: &mut Folded,
     ) {
+        let log_ms = self.read_clock(record.log_ms, folded);
         let result = match (event, slot) {
             (Err(reject), _) => Err(reject.clone()),
             (Ok(event), None) => Err(Reject::new(
@@ -349,15 +376,11 @@ impl Partition {
             )),
             (Ok(event), Some(slot)) => {
                 // The log's clock bounds the client's: a time from the future is the log's time.
-                let record = RecordTime {
-                    position: record.position,
-                    at_ms: event.at_ms.min(record.log_ms),
-                    log_ms: record.log_ms,
-                };
+                let record = RecordTime { position: record.position, at_ms: event.at_ms.min(log_ms), log_ms };
                 let applied = self.cache.state_mut(slot).apply(
                     event,
                     record,
-                    &mut self.symbols,
+                    &mut self.names,
                     &self.settings,
                     &mut self.delta,
                 );
@@ -380,6 +403,16 @@ impl Partition {
         }
     }
 
+    fn read_clock(&mut self, stamp_ms: i64, folded: &mut Folded) -> i64 {
+        let (log_ms, stamp) = self.clock.read(stamp_ms, &self.settings);
+        match stamp {
+            Stamp::Believed => {}
+            Stamp::Ahead => folded.ahead += 1,
+            Stamp::Behind => folded.behind += 1,
+        }
+        log_ms
+    }
+
     /// The commit of everything folded since the last one; `None` if nothing was. The caller tells
     /// the outcome with [`Partition::committed`].
     pub fn take_commit(&mut self, epoch: OwnerEpoch) -> Option<Commit> {
@@ -395,7 +428,7 @@ impl Partition {
                 (Box::from(cache.name(slot)), cache.state(slot).encode())
             })
             .collect();
-        let delta = self.delta.take(self.id, self.taken, self.folded, &self.symbols);
+        let delta = self.delta.take(self.id, self.taken, self.folded, self.names.symbols());
         let commit = Commit {
             partition: self.id,
             epoch,
@@ -403,8 +436,9 @@ impl Partition {
             position: self.folded,
             mark: self.mark,
             members,
-            first_symbol: self.symbols_taken as u32,
-            symbols: self.symbols.since(self.symbols_taken).to_vec(),
+            first_symbol: self.names_taken as u32,
+            symbols: self.names.since(self.names_taken).to_vec(),
+            fold_state: self.fold_state(),
             stepped_over: Vec::new(),
             delta_bytes: delta.encode(),
             delta: Arc::new(delta),
@@ -420,13 +454,14 @@ impl Partition {
         );
         check_invariant!(
             I3,
-            commit.first_symbol as usize + commit.symbols.len() == self.symbols.len(),
+            commit.first_symbol as usize + commit.symbols.len() == self.names.len(),
             "{} symbols from number {} on do not end at {}",
             commit.symbols.len(),
             commit.first_symbol,
-            self.symbols.len()
+            self.names.len()
         );
-        self.symbols_taken = self.symbols.len();
+        self.names.forget_retired();
+        self.names_taken = self.names.len();
         self.taken = self.folded;
         self.uncommitted_events = 0;
         Some(commit)
@@ -461,7 +496,7 @@ impl Partition {
                     member,
                     self.folded,
                     state,
-                    |symbol| self.symbols.text(symbol).clone(),
+                    |symbol| self.names.known_text(symbol).clone(),
                     complete,
                 );
                 Lookup::Ready(Box::new(snapshot))

@@ -30,7 +30,14 @@ pub struct FoldSettings {
     /// Attributed plays that may still become quality plays, and titles watched for long enough whose
     /// plays may be late: each at most this many.
     pub open_plays: usize,
-    /// Distinct titles, devices, rows, artworks and experiment variants of one partition.
+    /// Seconds by which a time stamp of the log may lie after the one before to be believed at once. One that
+    /// jumps further counts as the one before until stamps have gone on from there for `clock_settle_seconds`.
+    pub clock_jump_seconds: u32,
+    /// Seconds for which stamps of the log must have gone on, by their own advance, until a jump of its clock,
+    /// ahead or back, is believed.
+    pub clock_settle_seconds: u32,
+    /// Distinct titles, devices, rows, artworks and experiment variants of one partition at a time. Beyond, what
+    /// came once and was not used again makes room; one member may bring a sixteenth.
     pub symbols_per_partition: usize,
     /// Titles back in the history that a play is a transition from.
     pub transition_window: usize,
@@ -52,6 +59,8 @@ impl Default for FoldSettings {
             quality_seconds: 120,
             quality_window_seconds: 14_400,
             open_plays: 64,
+            clock_jump_seconds: 86_400,
+            clock_settle_seconds: 300,
             symbols_per_partition: 1_000_000,
             transition_window: 50,
             event_bytes: 65_536,

@@ -54,6 +54,29 @@ impl Symbols {
         Ok(symbol)
     }
 
+    /// Gives out a number for a name that is known no more.
+    pub(crate) fn push_retired(&mut self) {
+        self.strings.push(self.strings[0].clone());
+    }
+
+    /// Nothing has the number of `symbol`'s string any more; the number keeps the string until
+    /// [`Symbols::clear`].
+    pub(crate) fn retire(&mut self, symbol: Symbol) {
+        if let Some(text) = self.strings.get(symbol as usize)
+            && self.numbers.get(text) == Some(&symbol)
+        {
+            self.numbers.remove(&text.clone());
+        }
+    }
+
+    /// The number's string is empty from now on.
+    pub(crate) fn clear(&mut self, symbol: Symbol) {
+        let none = self.strings[0].clone();
+        if let Some(text) = self.strings.get_mut(symbol as usize) {
+            *text = none;
+        }
+    }
+
     /// The number of `text`, if it has one.
     pub fn get(&self, text: &str) -> Option<Symbol> {
         self.numbers.get(text).copied()

@@ -5,6 +5,8 @@
 mod arms;
 #[path = "fold/attribution.rs"]
 mod attribution;
+#[path = "fold/clock.rs"]
+mod clock;
 #[path = "fold/harness.rs"]
 mod harness;
 #[path = "fold/late.rs"]

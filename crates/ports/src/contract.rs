@@ -91,6 +91,7 @@ pub fn commit(
         members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
         first_symbol: 1,
         symbols: Vec::new(),
+        fold_state: format!("fold state at {position}").into_bytes(),
         stepped_over: Vec::new(),
         delta: Arc::new(delta),
         delta_bytes: format!("delta {expected}..{position}").into_bytes(),

@@ -19,6 +19,9 @@ pub struct Acquired {
     pub mark: Option<RecordMark>,
     /// Symbols from number 1 on.
     pub symbols: Vec<Arc<str>>,
+    /// What the fold goes on from beside members and symbols (`Commit::fold_state` of the last commit); `None`: nothing
+    /// is stored, or what stored the state knew of none.
+    pub fold_state: Option<Bytes>,
     /// The fold settings the state was made with, as JSON; `None`: nothing is stored.
     pub settings: Option<String>,
 }
@@ -67,6 +70,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// member name all that it holds.
     async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError>;
 
+    /// What the fold goes on from beside members and symbols, without taking the partition over.
+    async fn fold_state(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError>;
+
     /// What some symbols of a partition stand for, in the order asked; `None` for a number not given out.
     async fn names(
         &self,
@@ -94,7 +100,7 @@ pub trait StateStore: Send + Sync + 'static {
         members: &[Box<str>],
     ) -> Result<(Position, Vec<Option<Bytes>>), PortError>;
 
-    /// Commits members, symbols, position and delta in one atomic step. Idempotent: the same commit
+    /// Commits members, symbols, fold state, position and delta in one atomic step. Idempotent: the same commit
     /// again, after an unknown outcome, is a success.
     ///
     /// Refused with [`PortError::Fenced`] if a later epoch was given out, and with

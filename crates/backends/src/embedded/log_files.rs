@@ -184,7 +184,7 @@ impl LogFiles {
             newest.extend(next(PartitionId(partition))?);
         }
         let newest_ms = newest.iter().map(|record| record.log_ms).max().unwrap_or(0);
-        let oldest_ms = window.oldest_ms(now_ms.max(newest_ms));
+        let oldest_ms = window.oldest_ms(now_ms);
         let mut recovered = Vec::new();
         while let Some(record) = newest.pop() {
             if recovered.len() >= window.max_ids() || record.log_ms < oldest_ms {

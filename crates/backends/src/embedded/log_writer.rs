@@ -83,6 +83,15 @@ pub(super) struct LogWriter {
     touched: Vec<PartitionId>,
 }
 
+/// Milliseconds by which the clock may fall back and records still keep in order: what NTP does. A clock that falls
+/// back further was ahead before, and stamps follow it: the fold knows which to believe.
+const FALL_BACK_MS: i64 = 10_000;
+
+/// The stamp of records appended at `now_ms`, after one of `last_ms`.
+fn stamp(last_ms: i64, now_ms: i64) -> i64 {
+    if now_ms.saturating_add(FALL_BACK_MS) < last_ms { now_ms } else { last_ms.max(now_ms) }
+}
+
 impl LogWriter {
     /// A writer whose first record of each partition is at its `next` and not earlier than `last_ms`.
     pub(super) fn new(
@@ -127,7 +136,7 @@ impl LogWriter {
     fn write(&mut self, group: Vec<AppendRequest>, events: usize) {
         let first = self.next.clone();
         self.placed = 0;
-        self.last_ms = self.last_ms.max(now_ms());
+        self.last_ms = stamp(self.last_ms, now_ms());
         self.window.expire(self.last_ms);
         let mut batch =
             OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
@@ -220,6 +229,23 @@ impl LogWriter {
             // Fails where there is a first record already, which stays the first.
             log.first.compare_exchange(0, first, Ordering::AcqRel, Ordering::Acquire).ok();
             log.last.send_replace(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stamp;
+
+    #[test]
+    fn stamps_keep_in_order_over_small_steps_back_and_follow_a_clock_that_was_far_ahead() {
+        for (last_ms, now_ms, expected) in [
+            (0, 5, 5),
+            (1_000_000, 1_000_001, 1_000_001),
+            (1_000_000, 990_000, 1_000_000),
+            (1_000_000, 989_999, 989_999),
+        ] {
+            assert_eq!(stamp(last_ms, now_ms), expected, "{last_ms}, {now_ms}");
         }
     }
 }

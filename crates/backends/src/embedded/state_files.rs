@@ -40,6 +40,8 @@ pub(super) struct StateFiles {
     pub(super) symbols: Keyspace,
     /// Partition (2): [`PartitionRow`].
     pub(super) partitions: Keyspace,
+    /// Partition (2): what the fold goes on from beside members and symbols.
+    pub(super) fold_states: Keyspace,
     /// Partition (2), position (8): encoded delta.
     pub(super) outbox: Keyspace,
     /// The snapshot of the aggregates, under one key.
@@ -90,6 +92,7 @@ impl StateFiles {
         Ok(Self {
             members: keyspace("members")?,
             symbols: keyspace("symbols")?,
+            fold_states: keyspace("fold-states")?,
             partitions: stored,
             outbox: keyspace("outbox")?,
             aggregates: keyspace("aggregates")?,

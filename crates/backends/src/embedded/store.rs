@@ -61,8 +61,14 @@ impl EmbeddedStore {
             position: row.position,
             mark: row.mark,
             symbols: self.all_symbols(partition)?,
+            fold_state: self.fold_state_now(partition)?,
             settings: row.settings.clone(),
         })
+    }
+
+    fn fold_state_now(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError> {
+        let stored = self.files.fold_states.get(partition.0.to_be_bytes());
+        Ok(stored.map_err(|error| self.files.failure(error))?.map(Bytes::from))
     }
 
     fn name(&self, partition: PartitionId, symbol: Symbol) -> Result<Option<Arc<str>>, PortError> {
@@ -124,7 +130,7 @@ impl EmbeddedStore {
         let partition = commit.partition;
         let mut row = files.row(partition)?.lock();
         let Some(committed) = row.committed(commit)? else { return Ok(()) };
-        let items = commit.members.len() + commit.symbols.len() + commit.stepped_over.len() + 2;
+        let items = commit.members.len() + commit.symbols.len() + commit.stepped_over.len() + 3;
         let mut batch = files.batch(items, PersistMode::Buffer);
         for (member, form) in &commit.members {
             batch.insert(&files.members, member_key(partition, member), form.as_slice());
@@ -135,6 +141,7 @@ impl EmbeddedStore {
         for entry in &commit.stepped_over {
             batch.insert(&files.quarantine, entry_key(partition, entry.position), entry.encode());
         }
+        batch.insert(&files.fold_states, partition.0.to_be_bytes(), commit.fold_state.as_slice());
         batch.insert(&files.outbox, outbox_key(partition, commit.position), commit.delta_bytes.as_slice());
         batch.insert(&files.partitions, partition.0.to_be_bytes(), committed.encode());
         batch.commit().map_err(|error| files.failure(error))?;
@@ -291,6 +298,10 @@ impl StateStore for EmbeddedStore {
 
     async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError> {
         self.off_thread(move |store| store.all_symbols(partition)).await
+    }
+
+    async fn fold_state(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError> {
+        self.off_thread(move |store| store.fold_state_now(partition)).await
     }
 
     async fn names(

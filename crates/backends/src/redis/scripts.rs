@@ -30,23 +30,23 @@ pub(super) const UNEXPECTED_POSITION: i64 = 2;
 pub(super) const SYMBOLS_OUT_OF_PLACE: i64 = 3;
 
 /// Keys: meta, symbols. Arguments: settings, identity of the log.
-/// Gives epoch, position, number of symbols, settings that were there, mark; of a state that another log was folded
-/// into, 0 and that log.
+/// Gives epoch, position, number of symbols, settings that were there, mark, fold state; of a state that another log was
+/// folded into, 0 and that log.
 ///
 /// An epoch is also a time stamp in milliseconds: should Redis lose its last second of writes, no
 /// epoch that it gave out in that second is given out again.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'settings', 'log', 'mark')
-if meta[4] and meta[4] ~= ARGV[2] then return {'0', '0', 0, meta[4], false} end
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'settings', 'log', 'mark', 'fold_state')
+if meta[4] and meta[4] ~= ARGV[2] then return {'0', '0', 0, meta[4], false, false} end
 local symbols = redis.call('LLEN', KEYS[2])
 local time = redis.call('TIME')
 local epoch = math.max(tonumber(meta[1] or '0') + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 epoch = string.format('%.0f', epoch)
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'log', ARGV[2])
 redis.call('HSETNX', KEYS[1], 'settings', ARGV[1])
-return {epoch, meta[2] or '0', symbols, meta[3], meta[5]}
+return {epoch, meta[2] or '0', symbols, meta[3], meta[5], meta[6]}
 ",
     )
 });
@@ -54,7 +54,8 @@ return {epoch, meta[2] or '0', symbols, meta[3], meta[5]}
 /// Keys: meta, members, symbols, outbox, and quarantine where something was stepped over: while a slot moves, a script
 /// on a key that is not there waits until all of it has moved.
 /// Arguments: epoch, expected, position, first symbol, number of symbols, delta, number of events stepped
-/// over, mark of the record at the position, the symbols, then position and entry of what was stepped over in turn, then member and state.
+/// over, mark of the record at the position, fold state, the symbols, then position and entry of what was stepped over
+/// in turn, then member and state.
 pub(super) static COMMIT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -75,12 +76,12 @@ local function in_chunks(command, key, first, last)
     redis.call(command, key, unpack(ARGV, from, math.min(from + 999, last)))
   end
 end
-local stepped_over = 9 + symbols
+local stepped_over = 10 + symbols
 local members = stepped_over + 2 * tonumber(ARGV[7])
-in_chunks('RPUSH', KEYS[3], 9, stepped_over - 1)
+in_chunks('RPUSH', KEYS[3], 10, stepped_over - 1)
 in_chunks('HSET', KEYS[5], stepped_over, members - 1)
 in_chunks('HSET', KEYS[2], members, #ARGV)
-redis.call('HSET', KEYS[1], 'position', position, 'mark', ARGV[8], 'committed_by', epoch)
+redis.call('HSET', KEYS[1], 'position', position, 'mark', ARGV[8], 'committed_by', epoch, 'fold_state', ARGV[9])
 return {0, position}
 ",
     )

@@ -75,7 +75,8 @@ impl StateStore for RedisStore {
         let fill = move |command: &mut Cmd| {
             command.arg(2).arg(&meta).arg(&symbols).arg(&settings).arg(&identity);
         };
-        let (epoch, position, count, kept, mark): (String, String, usize, Option<String>, Option<String>) =
+        type Found = (String, String, usize, Option<String>, Option<String>, Option<Vec<u8>>);
+        let (epoch, position, count, kept, mark, fold_state): Found =
             self.connections.run_script("taking a partition over", &scripts::ACQUIRE, fill).await?;
         if epoch == "0" {
             let what = format!("{}, key {key},", self.connections.what());
@@ -87,6 +88,7 @@ impl StateStore for RedisStore {
             position: self.number(&key, &position)?,
             mark: mark.and_then(RecordMark::new),
             symbols: self.first_symbols(partition, count).await?,
+            fold_state: fold_state.map(Bytes::from),
             settings: kept,
         })
     }
@@ -124,6 +126,14 @@ impl StateStore for RedisStore {
         count.arg(self.key(partition, "symbols"));
         let count: usize = self.connections.run(Lane::Reads, "counting symbols", count).await?;
         self.first_symbols(partition, count).await
+    }
+
+    async fn fold_state(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError> {
+        let mut read = cmd("HGET");
+        read.arg(self.key(partition, "meta")).arg("fold_state");
+        let stored: Option<Vec<u8>> =
+            self.connections.run(Lane::Reads, "reading a partition's fold state", read).await?;
+        Ok(stored.map(Bytes::from))
     }
 
     async fn names(
@@ -200,6 +210,7 @@ impl StateStore for RedisStore {
             command.arg(commit.epoch).arg(commit.expected).arg(commit.position);
             command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
             command.arg(commit.stepped_over.len()).arg(commit.mark.map_or(0, RecordMark::get));
+            command.arg(&commit.fold_state);
             for symbol in &commit.symbols {
                 command.arg(&**symbol);
             }

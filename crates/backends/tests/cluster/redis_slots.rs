@@ -36,6 +36,7 @@ fn commit(epoch: u64, position: u64) -> Arc<Commit> {
         members: vec![("all".into(), form.clone()), (own.into(), form)],
         first_symbol: u32::try_from(position).expect("few commits"),
         symbols: vec![format!("symbol-{position}").into()],
+        fold_state: Vec::new(),
         stepped_over: Vec::new(),
         delta: Arc::new(Delta { partition: P1, after: expected, position, ..Delta::default() }),
         delta_bytes: format!("delta {position}").into_bytes(),

@@ -45,6 +45,7 @@ fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> A
         members: vec![("ann".into(), format!("ann at {position}").into_bytes())],
         first_symbol: if expected == 0 { 1 } else { 2 },
         symbols: if expected == 0 { vec!["first".into()] } else { Vec::new() },
+        fold_state: Vec::new(),
         stepped_over: Vec::new(),
         delta: Arc::new(delta),
         delta_bytes: format!("delta {position}").into_bytes(),

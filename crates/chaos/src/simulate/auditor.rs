@@ -140,6 +140,13 @@ impl Auditor {
             .chain(left_out.copied())
             .map(str::to_owned)
             .collect();
+        if book.folded.fold_state() != commit.fold_state {
+            let (partition, position) = (commit.partition, commit.position);
+            self.violated(
+                "I3",
+                format!("{partition} at {position}: the fold state differs from that of the log"),
+            );
+        }
         if !differing.is_empty() {
             let (partition, position) = (commit.partition, commit.position);
             let what =

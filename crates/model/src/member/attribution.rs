@@ -152,6 +152,14 @@ impl OpenEvents {
         self.taken.extract_if(.., now_quality).collect()
     }
 
+    /// Bounds every time that is open.
+    pub(super) fn leave_future(&mut self, bound: impl Fn(&mut i64)) {
+        self.impressions.iter_mut().for_each(|shown| bound(&mut shown.at_ms));
+        self.plays.iter_mut().for_each(|play| bound(&mut play.at_ms));
+        self.taken.iter_mut().for_each(|play| bound(&mut play.at_ms));
+        self.watched.iter_mut().for_each(|(_, at_ms)| bound(at_ms));
+    }
+
     /// Drops what no event, however late, can match any more.
     pub fn expire(&mut self, newest_ms: i64, settings: &FoldSettings) {
         let late_ms = i64::from(settings.lateness_seconds) * 1_000;

@@ -49,6 +49,7 @@ pub fn record(position: Position, log_ms: i64, event: &Value) -> LogRecord {
 pub struct Left {
     pub members: BTreeMap<Box<str>, Vec<u8>>,
     pub symbols: Vec<Arc<str>>,
+    pub fold_state: Option<Vec<u8>>,
     pub position: Position,
 }
 
@@ -69,7 +70,7 @@ impl Harness {
             partition: Partition::new(PartitionId(id), partitions, settings.clone()),
             settings,
             partitions,
-            store: Left { members: BTreeMap::new(), symbols: Vec::new(), position: 0 },
+            store: Left { members: BTreeMap::new(), symbols: Vec::new(), fold_state: None, position: 0 },
             in_flight: VecDeque::new(),
             deltas: Vec::new(),
             counted: Folded::default(),
@@ -89,6 +90,8 @@ impl Harness {
         self.counted.changed += folded.changed;
         self.counted.duplicates += folded.duplicates;
         self.counted.before_erasure += folded.before_erasure;
+        self.counted.ahead += folded.ahead;
+        self.counted.behind += folded.behind;
         self.counted.rejected.extend(folded.rejected.iter().cloned());
         folded
     }
@@ -106,6 +109,7 @@ impl Harness {
         assert_eq!(Delta::decode(&commit.delta_bytes).as_ref(), Ok(&*commit.delta));
         self.store.position = commit.position;
         self.store.symbols.extend(commit.symbols.iter().cloned());
+        self.store.fold_state = Some(commit.fold_state.clone());
         self.store.members.extend(commit.members.iter().cloned());
         self.deltas.push(commit.delta.clone());
         self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
@@ -127,6 +131,7 @@ impl Harness {
             self.settings.clone(),
             self.store.position,
             &self.store.symbols,
+            self.store.fold_state.as_deref(),
         )
         .expect("stored symbols are in place");
     }

@@ -224,12 +224,64 @@ fn thumbs_ratings_and_progress_can_be_taken_back() {
 }
 
 #[test]
-fn a_full_symbol_table_refuses_new_titles_and_folds_known_ones() {
-    let settings = FoldSettings { symbols_per_partition: 2, ..FoldSettings::default() };
-    let plays = ["a", "b", "c", "a"].map(|title| ("play", title, json!({})));
-    let mut harness = fold_events(settings, &plays);
-    assert_eq!(reasons(&harness.counted), [RejectReason::TooManySymbols]);
-    assert_eq!(titles(&harness.snapshot("m")), ["b", "a"]);
+fn a_full_symbol_table_takes_new_titles_and_keeps_those_that_are_used() {
+    let settings = FoldSettings { symbols_per_partition: 4, ..FoldSettings::default() };
+    let mut harness = Harness::new(0, 1, settings);
+    let mut log = Vec::new();
+    let mut add = |member: &str, title: &str| {
+        let at = log.len() as u64 + 1;
+        let at_ms = START_MS + at as i64 * 1_000;
+        let event = event(&format!("e{at}"), "play", member, title, at_ms, json!({}));
+        log.push(record(at, at_ms, &event));
+    };
+    add("m", "old");
+    add("m", "known");
+    for junk in 0..50 {
+        add(&format!("stranger{junk}"), &format!("junk{junk}"));
+        add("m", "new");
+        add("n", "new");
+    }
+    add("n", "known");
+    for records in log.chunks(7) {
+        harness.fold(records);
+        harness.commit();
+        harness.restart();
+    }
+    assert_eq!(reasons(&harness.counted), [], "nothing that was accepted is refused");
+    assert_eq!(titles(&harness.snapshot("m")), ["old", "known", "new"]);
+    assert_eq!(titles(&harness.snapshot("n")), ["new", "known"]);
+    assert_eq!(titles(&harness.snapshot("stranger3")), Vec::<&str>::new(), "forgotten, not another title");
+    assert_eq!(harness.partition.live_symbols(), 4);
+    let plays = |title: &str| -> u32 {
+        let of = |delta: &nearline_model::Delta| -> u32 {
+            let cells = delta.cells.iter().filter(|cell| *delta.strings[cell.title as usize] == *title);
+            cells.map(|cell| cell.counts.plays).sum()
+        };
+        harness.deltas.iter().map(|delta| of(delta)).sum()
+    };
+    assert_eq!((plays("new"), plays("junk49"), plays("known")), (100, 1, 2), "every play counts");
+}
+
+#[test]
+fn a_member_with_more_new_names_than_its_share_is_refused_titles_and_nobody_else_is() {
+    let settings = FoldSettings { symbols_per_partition: 1_000, ..FoldSettings::default() };
+    let mut log = Vec::new();
+    for junk in 0..100_u64 {
+        let fields = json!({"device": format!("junk{}", junk / 50)});
+        let event = event(&format!("e{junk}"), "play", "stranger", &format!("junk{junk}"), START_MS, fields);
+        log.push(record(junk + 1, START_MS, &event));
+    }
+    let other = event("x", "play", "m", "new", START_MS, json!({"device": "tv"}));
+    log.push(record(200, START_MS, &other));
+    let mut harness = fold_at_once(&log, settings);
+    let refused = reasons(&harness.counted);
+    assert_eq!(
+        (refused[0], refused.len()),
+        (RejectReason::TooManySymbols, 38),
+        "64 names: 62 titles, 2 devices"
+    );
+    assert!(harness.counted.rejected[0].reject.detail.contains("all that one member may"));
+    assert_eq!(titles(&harness.snapshot("m")), ["new"]);
 }
 
 #[test]
@@ -274,6 +326,6 @@ proptest! {
             let distinct: std::collections::BTreeSet<_> = watched.iter().collect();
             prop_assert_eq!(distinct.len(), watched.len(), "a title stands in one place");
         }
-        prop_assert!(harness.store.symbols.len() <= limits.symbols_per_partition);
+        prop_assert!(harness.partition.live_symbols() <= limits.symbols_per_partition);
     }
 }

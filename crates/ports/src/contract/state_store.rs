@@ -51,7 +51,8 @@ pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixtu
     assert_eq!(stored(&ports, P0).await, (0, vec![]));
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"a\":1}").await.expect("acquired");
     assert!(acquired.epoch >= 1);
-    assert_eq!((acquired.position, acquired.symbols), (0, vec![]));
+    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
+    assert_eq!(ports.store.fold_state(P0).await.expect("read"), None);
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
     assert_eq!(ports.store.scan_members(P0, 0).await.expect("scanned"), (0, vec![]));
     assert_eq!(outbox(&ports, 0, 10).await, []);
@@ -92,6 +93,7 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
     let ports = fixture.ports().await;
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert_eq!((acquired.position, acquired.symbols), (20, expected));
+    assert_eq!(acquired.fold_state.as_deref(), Some(&b"fold state at 20"[..]));
     assert_eq!(acquired.settings.as_deref(), Some("{\"first\":1}"));
     assert_eq!(stored(&ports, P1).await, (0, vec![]), "the neighbour is untouched");
 }
@@ -118,6 +120,9 @@ pub async fn a_commit_is_visible_as_a_whole(fixture: &dyn Fixture) {
     store(&ports, commit(P0, epoch, 0, 7, &[("ada", "ada 7"), ("bob", "bob 7")])).await;
     store(&ports, commit(P0, epoch, 7, 12, &[("bob", "bob 12"), ("cleo", "cleo 12")])).await;
     assert_eq!(position(&ports, P0).await, 12);
+    let fold_state = ports.store.fold_state(P0).await.expect("read");
+    assert_eq!(fold_state.as_deref(), Some(&b"fold state at 12"[..]));
+    assert_eq!(ports.store.fold_state(P1).await.expect("read"), None, "the neighbour has its own");
     let loaded = load(&ports, P0, &["ada", "bob", "cleo"]).await;
     assert_eq!(loaded, [some("ada 7"), some("bob 12"), some("cleo 12")]);
     assert_eq!(outbox(&ports, 0, 10).await, [(7, "delta 0..7".into()), (12, "delta 7..12".into())]);

@@ -50,6 +50,10 @@ impl StateStore for SimulatedStore {
         self.link.call(move |servers| Ok(servers.store.row(partition).symbols.clone())).await
     }
 
+    async fn fold_state(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError> {
+        self.link.call(move |servers| Ok(servers.store.row(partition).fold_state.clone())).await
+    }
+
     async fn names(
         &self,
         partition: PartitionId,
@@ -192,6 +196,7 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
         }
         if !torn || mutation == Some(Mutation::AcknowledgeBeforeCommit) {
             row.symbols.extend(commit.symbols.iter().cloned());
+            row.fold_state = Some(commit.fold_state.clone().into());
             commit.stepped_over.iter().for_each(|entry| row.troubles.quarantine.insert(entry.clone()));
             row.outbox.insert(position, commit.delta_bytes.clone().into());
             (row.position, row.mark, row.committed_by) = (position, commit.mark, epoch);

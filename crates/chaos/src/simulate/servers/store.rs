@@ -18,6 +18,8 @@ pub struct Row {
     pub members: BTreeMap<Box<str>, Bytes>,
     /// From number 1 on.
     pub symbols: Vec<Arc<str>>,
+    /// What the fold goes on from beside members and symbols.
+    pub fold_state: Option<Bytes>,
     /// Events that are stepped over, and suspects.
     pub troubles: PartitionFaults,
     /// Encoded deltas by their position.
@@ -125,7 +127,8 @@ impl StoreServer {
             row.outbox.clear();
         }
         let (position, mark, symbols) = (row.position, row.mark, row.symbols.clone());
-        Ok(Acquired { epoch, position, mark, symbols, settings: kept })
+        let fold_state = row.fold_state.clone();
+        Ok(Acquired { epoch, position, mark, symbols, fold_state, settings: kept })
     }
 
     /// Stores a snapshot of the aggregates, unless a better one is there.

@@ -1,0 +1,300 @@
+//! The names of one partition: titles, devices, rows, artworks, variants.
+//!
+//! A table of bounded size that strangers cannot fill for everybody. Names are numbered as they come, and up to
+//! a boundary they stay for good. Behind it is a ring of newcomers: when the ring is full, the name that was not
+//! used since the hand came by last makes room (CLOCK, second chance; Corbató: "A Paging Experiment with the
+//! Multics System", 1968), so that what is used stays and what came once goes. Its number is never given out
+//! again. One member brings a bounded share of all of it.
+//!
+//! What the hand does depends on the log alone, and the ring is stored with the partition (I3).
+
+use crate::identifier::fingerprint;
+use crate::symbols::{NONE, Symbol, Symbols};
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Most newcomers at a time: the ring is stored with every commit once there are any.
+const MOST_NEWCOMERS: usize = 8_192;
+/// Part of the table, and of the ring, that one member may bring.
+const SHARES: usize = 16;
+/// Names that one member may bring however small the table is.
+const LEAST_SHARE: usize = 64;
+
+/// A member has brought as many names as one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the member has brought {share} titles, devices, rows and artworks that nobody knew, which is all that one \
+     member may of {limit}; known ones are taken as ever"
+)]
+pub struct ShareUsed {
+    /// Names that one member may bring.
+    pub share: usize,
+    /// The limit of the partition.
+    pub limit: usize,
+}
+
+/// A name that is not there for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Newcomer {
+    /// Who brought it; 0: another member has used it since.
+    by: u32,
+    /// Used since the hand came by last.
+    is_used: bool,
+}
+
+/// The names of one partition, by number.
+#[derive(Debug)]
+pub struct NameTable {
+    symbols: Symbols,
+    limit: usize,
+    /// Last number of those that stay for good.
+    last_kept: u32,
+    newcomers: HashMap<Symbol, Newcomer>,
+    /// Newcomers in the order in which the hand comes by.
+    ring: VecDeque<Symbol>,
+    /// Newcomers by who brought them.
+    brought: HashMap<u32, usize>,
+    /// Names that made room since the last commit: their deltas may still name them.
+    retired: Vec<Symbol>,
+}
+
+/// Stored form of what the list of names does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NamesForm {
+    last_kept: u32,
+    /// Newcomers in the order of the ring: number, who brought it, whether it was used.
+    ring: Vec<(Symbol, u32, bool)>,
+}
+
+impl NameTable {
+    /// A table of at most `limit` names at a time.
+    pub fn new(limit: usize) -> Self {
+        let newcomers = (limit / 2).clamp(1, MOST_NEWCOMERS);
+        Self {
+            symbols: Symbols::new(usize::MAX - 1),
+            limit,
+            last_kept: u32::try_from(limit.saturating_sub(newcomers)).unwrap_or(u32::MAX),
+            newcomers: HashMap::new(),
+            ring: VecDeque::new(),
+            brought: HashMap::new(),
+            retired: Vec::new(),
+        }
+    }
+
+    /// Takes in what is stored: all names ever given out, and the form; without one, all of them stay.
+    pub(super) fn restore(&mut self, names: &[Arc<str>], form: Option<NamesForm>) -> Result<(), String> {
+        let form = form.unwrap_or_else(|| NamesForm {
+            last_kept: self.last_kept.max(names.len() as u32),
+            ring: Vec::new(),
+        });
+        self.last_kept = form.last_kept;
+        for (symbol, by, is_used) in form.ring {
+            self.ring.push_back(symbol);
+            self.newcomers.insert(symbol, Newcomer { by, is_used });
+            *self.brought.entry(by).or_default() += 1;
+        }
+        for (name, number) in names.iter().zip(1..) {
+            if number > self.last_kept && !self.newcomers.contains_key(&number) {
+                self.symbols.push_retired();
+            } else if self.symbols.intern(name).ok() != Some(number) {
+                return Err(format!("number {number} ({name:?}) is out of place"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is stored beside the list of names.
+    pub(super) fn form(&self) -> NamesForm {
+        let stored = |symbol: &Symbol| {
+            let newcomer = self.newcomers[symbol];
+            (*symbol, newcomer.by, newcomer.is_used)
+        };
+        NamesForm { last_kept: self.last_kept, ring: self.ring.iter().map(stored).collect() }
+    }
+
+    /// The number of `name`, given out now if it is new; `introduced` counts the names that `member` has brought.
+    ///
+    /// # Errors
+    /// [`ShareUsed`] where it is new and the member has brought too many.
+    pub fn number(&mut self, name: &str, member: &str, introduced: &mut u32) -> Result<Symbol, ShareUsed> {
+        if let Some(symbol) = self.symbols.get(name) {
+            if symbol > self.last_kept {
+                self.use_newcomer(symbol, member);
+            }
+            return Ok(symbol);
+        }
+        if name.is_empty() {
+            return Ok(NONE);
+        }
+        let share = (self.limit / SHARES).max(LEAST_SHARE);
+        let is_kept = self.symbols.len() <= self.last_kept as usize;
+        if is_kept && *introduced as usize >= share {
+            metrics::counter!("nearline_fold_limit_hits_total", "limit" => "names_of_member").increment(1);
+            return Err(ShareUsed { share, limit: self.limit });
+        }
+        *introduced = introduced.saturating_add(1);
+        if !is_kept {
+            self.make_room(brought_by(member));
+        }
+        let symbol = self.symbols.intern(name).unwrap_or(NONE);
+        if !is_kept {
+            let by = brought_by(member);
+            self.ring.push_back(symbol);
+            self.newcomers.insert(symbol, Newcomer { by, is_used: false });
+            *self.brought.entry(by).or_default() += 1;
+        }
+        Ok(symbol)
+    }
+
+    /// The string of `symbol`; the empty one for one never given out, or one that made room.
+    pub fn text(&self, symbol: Symbol) -> &Arc<str> {
+        self.symbols.text(symbol)
+    }
+
+    /// The string of `symbol` if it is known: not that of one that made room, be it on its way still.
+    pub fn known_text(&self, symbol: Symbol) -> &Arc<str> {
+        let is_known = symbol <= self.last_kept || self.newcomers.contains_key(&symbol);
+        self.symbols.text(if is_known { symbol } else { NONE })
+    }
+
+    /// Every number's string from `first` on; those that made room are empty.
+    pub fn since(&self, first: usize) -> &[Arc<str>] {
+        self.symbols.since(first)
+    }
+
+    /// All numbers given out, 0 included.
+    pub fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// The table behind it, for a delta.
+    pub(super) fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// Names that are known.
+    pub fn live(&self) -> usize {
+        (self.symbols.len() - 1).min(self.last_kept as usize) + self.newcomers.len()
+    }
+
+    /// Forgets the strings of what made room; whatever names it is on its way.
+    pub(super) fn forget_retired(&mut self) {
+        for symbol in self.retired.drain(..) {
+            self.symbols.clear(symbol);
+        }
+    }
+
+    fn use_newcomer(&mut self, symbol: Symbol, member: &str) {
+        let Some(newcomer) = self.newcomers.get_mut(&symbol) else { return };
+        newcomer.is_used = true;
+        if newcomer.by != 0 && newcomer.by != brought_by(member) {
+            let by = std::mem::take(&mut newcomer.by);
+            self.let_go(by);
+            *self.brought.entry(0).or_default() += 1;
+        }
+    }
+
+    /// Makes room for one more newcomer, brought by `by`.
+    fn make_room(&mut self, by: u32) {
+        let capacity = self.limit.saturating_sub(self.last_kept as usize).max(1);
+        let share = (capacity / SHARES).max(LEAST_SHARE).min(capacity);
+        if self.brought.get(&by).is_some_and(|brought| *brought >= share) {
+            let oldest = self.ring.iter().position(|symbol| self.newcomers[symbol].by == by);
+            if let Some(symbol) = oldest.and_then(|place| self.ring.remove(place)) {
+                self.retire(symbol);
+            }
+        }
+        while self.ring.len() >= capacity {
+            let Some(symbol) = self.ring.pop_front() else { break };
+            match self.newcomers.get_mut(&symbol) {
+                Some(newcomer) if newcomer.is_used => {
+                    newcomer.is_used = false;
+                    self.ring.push_back(symbol);
+                }
+                _ => self.retire(symbol),
+            }
+        }
+    }
+
+    fn retire(&mut self, symbol: Symbol) {
+        metrics::counter!("nearline_fold_limit_hits_total", "limit" => "names").increment(1);
+        if let Some(newcomer) = self.newcomers.remove(&symbol) {
+            self.let_go(newcomer.by);
+        }
+        self.symbols.retire(symbol);
+        self.retired.push(symbol);
+    }
+
+    fn let_go(&mut self, by: u32) {
+        if let Some(brought) = self.brought.get_mut(&by) {
+            *brought -= 1;
+            if *brought == 0 {
+                self.brought.remove(&by);
+            }
+        }
+    }
+}
+
+fn brought_by(member: &str) -> u32 {
+    (fingerprint(member) as u32).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bring(table: &mut NameTable, name: &str, member: &str) -> Symbol {
+        table.number(name, member, &mut 0).expect("its share is not used")
+    }
+
+    #[test]
+    fn what_is_used_stays_and_what_came_once_makes_room() {
+        let mut table = NameTable::new(8);
+        for name in ["a", "b", "c", "d", "new"] {
+            bring(&mut table, name, "m");
+        }
+        for junk in 0..100 {
+            bring(&mut table, &format!("junk{junk}"), &format!("stranger{junk}"));
+            bring(&mut table, "new", "n");
+        }
+        for name in ["a", "b", "c", "d", "new"] {
+            assert_eq!(table.symbols.get(name).map(|symbol| &**table.text(symbol)), Some(name));
+        }
+        assert_eq!((table.live(), table.len()), (8, 106));
+        table.forget_retired();
+        assert_eq!(table.since(1).iter().filter(|name| !name.is_empty()).count(), 8);
+    }
+
+    #[test]
+    fn one_member_brings_a_bounded_share() {
+        let mut table = NameTable::new(10_000);
+        let mut introduced = 0;
+        let mut brought = |name: String| table.number(&name, "m", &mut introduced).is_ok();
+        assert_eq!(
+            (0..10_000).map(|junk| format!("junk{junk}")).filter(|name| brought(name.clone())).count(),
+            625
+        );
+        assert!(table.number("junk1", "m", &mut introduced).is_ok(), "known ones are taken as ever");
+        assert!(table.number("other", "n", &mut 0).is_ok());
+    }
+
+    #[test]
+    fn what_is_restored_goes_on_as_if_nothing_had_been() {
+        let (mut table, mut again) = (NameTable::new(8), NameTable::new(8));
+        let names = |round: usize| format!("t{}", (round * round + round / 3) % 13);
+        let mut stored: Vec<Arc<str>> = Vec::new();
+        for round in 0..200 {
+            let member = format!("m{}", round % 3);
+            let number = bring(&mut table, &names(round), &member);
+            assert_eq!(bring(&mut again, &names(round), &member), number, "round {round}");
+            stored.extend_from_slice(table.since(stored.len() + 1));
+            assert!(table.live() <= 8);
+            let form = table.form();
+            assert_eq!(again.form(), form);
+            again = NameTable::new(8);
+            again.restore(&stored, Some(form)).expect("what was stored is in place");
+        }
+    }
+}
