@@ -12,6 +12,7 @@ mod encoding;
 mod learning;
 pub mod pair;
 pub mod places;
+mod room;
 pub mod transitions;
 pub mod variants;
 
@@ -80,7 +81,7 @@ impl Aggregates {
         };
         Self {
             titles: Symbols::new(settings.titles),
-            dimensions: Symbols::new(settings.dimensions),
+            dimensions: Symbols::new(usize::MAX - 1),
             counters: Vec::new(),
             transitions: Transitions::new(settings.transitions),
             places: Places::new(&settings),
@@ -114,9 +115,25 @@ impl Aggregates {
         &self.decays
     }
 
-    /// Distinct titles counted.
+    /// Numbers of titles given out: as many titles are counted, or fewer where some made room for others (then
+    /// their id is empty).
     pub fn title_count(&self) -> usize {
         self.titles.len() - 1
+    }
+
+    /// How full the tables are: name, entries, most entries.
+    pub fn tables(&self) -> [(&'static str, usize, usize); 7] {
+        let settings = &self.settings;
+        let of = |prefix: &str| self.dimension_names().filter(|name| name.starts_with(prefix)).count();
+        [
+            ("titles", self.titles.live(), settings.titles),
+            ("countries", of("country:"), settings.dimensions / 4),
+            ("devices", of("device:"), settings.dimensions / 2),
+            ("rows", of("row:"), settings.rows),
+            ("variants", self.variants.len(), settings.variants),
+            ("transitions", self.transitions.len(), settings.transitions),
+            ("arms", self.arms.len(), settings.arms),
+        ]
     }
 
     /// Distinct title-to-title transitions.
@@ -155,10 +172,6 @@ impl Aggregates {
     fn dimensions_of<const N: usize>(&mut self, names: &[&str; N]) -> [Option<Symbol>; N] {
         names.map(|name| {
             let dimension = self.dimensions.intern(name).ok();
-            if dimension.is_none() {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "dimensions")
-                    .increment(1);
-            }
             while self.counters.len() < self.dimensions.len() {
                 self.counters.push(CounterTable::default());
             }
@@ -173,7 +186,7 @@ impl Aggregates {
 
     /// Names of all dimensions counted.
     pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
-        self.dimensions.since(1).iter().map(|name| &**name)
+        self.dimensions.since(1).iter().map(|name| &**name).filter(|name| !name.is_empty())
     }
 
     /// Which title follows which.

@@ -26,6 +26,8 @@ pub struct SymbolsFull {
 pub struct Symbols {
     strings: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, Symbol>,
+    /// Numbers that may be given out again.
+    free: Vec<Symbol>,
     limit: usize,
 }
 
@@ -33,7 +35,12 @@ impl Symbols {
     /// An empty table (holding only [`NONE`]) that takes at most `limit` strings.
     pub fn new(limit: usize) -> Self {
         let none: Arc<str> = Arc::from("");
-        Self { strings: vec![none.clone()], numbers: HashMap::from_iter([(none, NONE)]), limit }
+        Self {
+            strings: vec![none.clone()],
+            numbers: HashMap::from_iter([(none, NONE)]),
+            free: Vec::new(),
+            limit,
+        }
     }
 
     /// The number of `text`, given out now if it is new.
@@ -42,6 +49,12 @@ impl Symbols {
             return Ok(NONE);
         }
         if let Some(&symbol) = self.numbers.get(text) {
+            return Ok(symbol);
+        }
+        if let Some(symbol) = self.free.pop() {
+            let shared: Arc<str> = Arc::from(text);
+            self.strings[symbol as usize] = shared.clone();
+            self.numbers.insert(shared, symbol);
             return Ok(symbol);
         }
         if self.strings.len() > self.limit {
@@ -75,6 +88,31 @@ impl Symbols {
         if let Some(text) = self.strings.get_mut(symbol as usize) {
             *text = none;
         }
+    }
+
+    /// Takes the string of `symbol` out; its number is given out again.
+    pub(crate) fn release(&mut self, symbol: Symbol) {
+        if symbol != NONE && !self.text(symbol).is_empty() {
+            self.retire(symbol);
+            self.clear(symbol);
+            self.free.push(symbol);
+        }
+    }
+
+    /// Strings in the table.
+    pub fn live(&self) -> usize {
+        self.strings.len() - 1 - self.free.len()
+    }
+
+    /// Most strings that are taken.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// From now on this is another table to whoever compares the string of [`NONE`] by address: numbers mean
+    /// something else.
+    pub(crate) fn renew(&mut self) {
+        self.strings[0] = Arc::from("");
     }
 
     /// The number of `text`, if it has one.

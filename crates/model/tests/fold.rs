@@ -7,6 +7,8 @@ mod arms;
 mod attribution;
 #[path = "fold/clock.rs"]
 mod clock;
+#[path = "fold/full_tables.rs"]
+mod full_tables;
 #[path = "fold/harness.rs"]
 mod harness;
 #[path = "fold/late.rs"]

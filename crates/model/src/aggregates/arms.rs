@@ -65,6 +65,9 @@ struct Arm {
     sums: ArmSums,
 }
 
+/// Part of all arms that makes room when there is none.
+const ROOM_SHARE: usize = 8;
+
 /// Arms of all titles.
 #[derive(Debug)]
 pub struct Arms {
@@ -82,7 +85,7 @@ pub struct Arms {
 impl Arms {
     pub(crate) fn new(limit: usize, half_life_epochs: u32) -> Self {
         Self {
-            names: Symbols::new(limit),
+            names: Symbols::new(usize::MAX - 1),
             titles: HashMap::new(),
             all: ArmSums::default(),
             weights: DecayWeights::new(half_life_epochs),
@@ -132,6 +135,9 @@ impl Arms {
     /// Adds one arm of a delta, of `title`.
     pub(crate) fn add(&mut self, title: Symbol, cell: &ArmCell, delta: &Delta) {
         self.all.add(&self.weights, cell.epoch, cell.counts, self.newest_epoch);
+        if self.count >= self.limit {
+            self.make_room();
+        }
         let mut name = |local: u32| self.names.intern(delta.strings.get(local as usize)?).ok();
         let (Some(artwork), Some(segment)) = (name(cell.artwork), name(cell.segment)) else {
             full();
@@ -145,6 +151,50 @@ impl Arms {
         };
         sums.add(&self.weights, cell.epoch, cell.counts, self.newest_epoch);
         self.count += usize::from(is_new);
+    }
+
+    /// The arms of which least is known make room, and names that none has any more.
+    fn make_room(&mut self) {
+        let sum = |arm: &Arm| self.tally(&arm.sums).shown + self.tally(&arm.sums).taken;
+        let known = |(title, arms): (&Symbol, &Vec<Arm>)| {
+            arms.iter().map(|arm| (sum(arm), *title, arm.artwork, arm.segment)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<(f64, Symbol, Symbol, Symbol)> = self.titles.iter().flat_map(known).collect();
+        let least = (self.limit / ROOM_SHARE).clamp(1, all.len().max(1));
+        let order = |a: &(f64, Symbol, Symbol, Symbol), b: &(f64, Symbol, Symbol, Symbol)| {
+            a.0.total_cmp(&b.0).then((a.1, a.2, a.3).cmp(&(b.1, b.2, b.3)))
+        };
+        if all.is_empty() {
+            return;
+        }
+        all.select_nth_unstable_by(least - 1, order);
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "arms").increment(least as u64);
+        for (_, title, artwork, segment) in &all[..least] {
+            if let Some(arms) = self.titles.get_mut(title) {
+                arms.retain(|arm| (arm.artwork, arm.segment) != (*artwork, *segment));
+            }
+        }
+        self.titles.retain(|_, arms| !arms.is_empty());
+        self.recount();
+        let mut is_named = vec![false; self.names.len()];
+        for arm in self.titles.values().flatten() {
+            (is_named[arm.artwork as usize], is_named[arm.segment as usize]) = (true, true);
+        }
+        for (name, is_named) in (0..).zip(is_named) {
+            if !is_named {
+                self.names.release(name);
+            }
+        }
+    }
+
+    /// Forgets titles: those that `gone` says by their number.
+    pub(crate) fn forget(&mut self, gone: &[bool]) {
+        self.titles.retain(|title, _| !gone.get(*title as usize).copied().unwrap_or_default());
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.count = self.titles.values().map(Vec::len).sum();
     }
 
     /// What is known of each of a title's `artworks` in `segment` and elsewhere.

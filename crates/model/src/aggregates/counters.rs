@@ -82,12 +82,15 @@ pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
     popularity: Vec<f64>,
     maxima: BlockMaxima,
+    /// Impressions and plays in the epochs kept, as of the last sweep and since.
+    events: u64,
 }
 
 impl CounterTable {
     pub(crate) fn add(&mut self, title: Symbol, epoch: u32, counts: Counts, decays: &Decays) {
         let counters = self.titles.entry(title).or_default();
         if epoch >= decays.oldest_epoch() {
+            self.events += u64::from(counts.impressions) + u64::from(counts.plays);
             let at = match counters.epochs.last() {
                 Some((last, _)) if *last == epoch => counters.epochs.len() - 1,
                 _ => counters.epochs.partition_point(|(e, _)| *e < epoch),
@@ -114,10 +117,34 @@ impl CounterTable {
             counters.expire(decays);
             !counters.is_empty()
         });
+        self.events = 0;
         for (title, counters) in &self.titles {
+            let events = counters.epochs.iter().map(|(_, c)| u64::from(c.impressions) + u64::from(c.plays));
+            self.events += events.sum::<u64>();
             let score = counters.popularity.value(decays.popularity_landmark);
             put(&mut self.popularity, &mut self.maxima, *title, score);
         }
+    }
+
+    /// Forgets titles: those that `gone` says by their number.
+    pub(crate) fn forget(&mut self, gone: &[bool]) {
+        let is_gone = |title: Symbol| gone.get(title as usize).copied().unwrap_or_default();
+        let mut forgotten = Vec::new();
+        self.titles.retain(|title, _| {
+            let is_gone = is_gone(*title);
+            if is_gone {
+                forgotten.push(*title);
+            }
+            !is_gone
+        });
+        for title in forgotten {
+            put(&mut self.popularity, &mut self.maxima, title, 0.0);
+        }
+    }
+
+    /// Impressions and plays in the epochs kept, as of the last sweep and since.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
     }
 
     /// Decayed plays by title number, in a unit common to this table.

@@ -205,7 +205,9 @@ impl Aggregates {
     }
 
     fn contents(&self) -> ContentsV2 {
-        let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).collect();
+        // Without those that made room for others.
+        let known = |title: &Symbol| !self.titles.text(*title).is_empty();
+        let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).filter(known).collect();
         order.sort_unstable_by(|a, b| self.titles.text(*a).cmp(self.titles.text(*b)));
         let mut places = vec![BEGINNING_PLACE; self.titles.len()];
         for (place, title) in order.iter().enumerate() {
@@ -276,7 +278,8 @@ impl Aggregates {
     /// Counts by place; `places` are the titles' places in their list.
     fn stored_places(&self, places: &[u32]) -> PlacesV2 {
         let rows = &self.places.rows;
-        let mut order: Vec<Symbol> = (1..rows.len() as Symbol).collect();
+        let known = |row: &Symbol| !rows.text(*row).is_empty();
+        let mut order: Vec<Symbol> = (1..rows.len() as Symbol).filter(known).collect();
         order.sort_unstable_by(|a, b| rows.text(*a).cmp(rows.text(*b)));
         let mut numbers = vec![0_u32; rows.len()];
         for (place, row) in order.iter().enumerate() {

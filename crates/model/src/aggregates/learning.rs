@@ -20,8 +20,10 @@ impl Aggregates {
         }
         self.places.advance(self.decays.newest_epoch);
         self.arms.advance(newest);
+        self.make_room_for_titles(delta);
         let mut titles = Titles::of(delta);
-        self.add_cells(delta, &mut titles);
+        let mut dimensions = Dimensions { delta, numbers: self.make_room_for_dimensions(delta) };
+        self.add_cells(delta, &mut titles, &mut dimensions);
         for (to, sources) in delta.transition_runs() {
             // Interned in the order of the run, whether there is room for all or not.
             let to = titles.number(self, to);
@@ -33,7 +35,7 @@ impl Aggregates {
             }
         }
         self.transitions.bound(&self.titles);
-        self.add_places(delta, &mut titles);
+        self.add_places(delta, &mut titles, &mut dimensions);
         for cell in &delta.arms {
             if let Some(title) = titles.number(self, cell.title) {
                 self.arms.add(title, cell, delta);
@@ -46,8 +48,7 @@ impl Aggregates {
         }
     }
 
-    fn add_cells(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
-        let mut dimensions = Dimensions::of(delta);
+    fn add_cells(&mut self, delta: &Delta, titles: &mut Titles<'_>, dimensions: &mut Dimensions<'_>) {
         let [all, ..] = self.dimensions_of(&[ALL]);
         let mut devices = Sums::default();
         for of_epoch in delta.cells.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
@@ -77,17 +78,18 @@ impl Aggregates {
         }
     }
 
-    fn add_places(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
+    fn add_places(&mut self, delta: &Delta, titles: &mut Titles<'_>, dimensions: &mut Dimensions<'_>) {
         let mut rows: HashMap<u32, Option<Symbol>> = HashMap::new();
-        let mut dimensions = Dimensions::of(delta);
         let mut bands = Sums::default();
         for of_epoch in delta.places.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
             let Some(first) = of_epoch.first() else { continue };
             let Some(title) = titles.number(self, first.title) else { continue };
             for of_row in of_epoch.chunk_by(|a, b| a.row == b.row) {
                 let local = of_row.first().map_or(0, |cell| cell.row);
+                let has_room = local == 0 || dimensions.number(self, Kind::Row, local).is_some();
                 let row = *rows.entry(local).or_insert_with(|| {
-                    delta.strings.get(local as usize).and_then(|name| self.places.row(name))
+                    let name = delta.strings.get(local as usize).filter(|_| has_room);
+                    name.and_then(|name| self.places.row(name))
                 });
                 let mut in_row = Counts::default();
                 for cell in of_row {
@@ -162,11 +164,34 @@ impl<'a> Titles<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Country,
     Device,
     Row,
     Position,
+}
+
+impl Kind {
+    /// The name of the dimension of this kind that counts `value`.
+    pub(super) fn dimension(self, value: &str) -> String {
+        let kind = match self {
+            Self::Country => "country",
+            Self::Device => "device",
+            Self::Row => "row",
+            Self::Position => "position",
+        };
+        format!("{kind}:{value}")
+    }
+
+    /// The limit that holds for it, as metrics call it.
+    pub(super) fn limit(self) -> &'static str {
+        match self {
+            Self::Country => "countries",
+            Self::Device => "devices",
+            Self::Row => "rows",
+            Self::Position => "positions",
+        }
+    }
 }
 
 /// Dimensions of a delta's strings (of its positions: the first of the band).
@@ -175,11 +200,7 @@ struct Dimensions<'a> {
     numbers: HashMap<(Kind, u32), Option<Symbol>>,
 }
 
-impl<'a> Dimensions<'a> {
-    fn of(delta: &'a Delta) -> Self {
-        Self { delta, numbers: HashMap::new() }
-    }
-
+impl Dimensions<'_> {
     fn number(&mut self, aggregates: &mut Aggregates, kind: Kind, local: u32) -> Option<Symbol> {
         if local == 0 && kind != Kind::Position {
             return None;
@@ -187,12 +208,9 @@ impl<'a> Dimensions<'a> {
         if let Some(known) = self.numbers.get(&(kind, local)) {
             return *known;
         }
-        let text = |local: u32| self.delta.strings.get(local as usize).map_or("", |text| text);
         let name = match kind {
-            Kind::Country => format!("country:{}", text(local)),
-            Kind::Device => format!("device:{}", text(local)),
-            Kind::Row => format!("row:{}", text(local)),
-            Kind::Position => format!("position:{}", crate::delta::PositionBand::of(local).label()),
+            Kind::Position => kind.dimension(&crate::delta::PositionBand::of(local).label()),
+            _ => kind.dimension(self.delta.strings.get(local as usize).map_or("", |text| text)),
         };
         let [dimension] = aggregates.dimensions_of(&[&name]);
         self.numbers.insert((kind, local), dimension);

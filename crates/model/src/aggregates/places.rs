@@ -41,7 +41,7 @@ pub struct Places {
 impl Places {
     pub(crate) fn new(settings: &AggregateSettings) -> Self {
         Self {
-            rows: Symbols::new(settings.rows),
+            rows: Symbols::new(usize::MAX - 1),
             titles: HashMap::new(),
             period_epochs: settings.place_epochs.max(1),
             newest_period: 0,
@@ -70,13 +70,9 @@ impl Places {
         self.newest_period.saturating_sub(1)
     }
 
-    /// Number of a row; `None` where there is no room for another.
+    /// Number of a row, given out now if it is new: whether there is room is known by its dimension.
     pub(crate) fn row(&mut self, name: &str) -> Option<Symbol> {
-        let row = self.rows.intern(name).ok();
-        if row.is_none() {
-            metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "rows").increment(1);
-        }
-        row
+        self.rows.intern(name).ok()
     }
 
     pub(crate) fn add(&mut self, title: Symbol, row: Symbol, cell: &PlaceCell) {
@@ -106,6 +102,20 @@ impl Places {
             }
             Err(at) => sums.insert(at, sum),
         }
+    }
+
+    /// Forgets titles: those that `gone` says by their number.
+    pub(crate) fn forget(&mut self, gone: &[bool]) {
+        self.titles.retain(|title, _| !gone.get(*title as usize).copied().unwrap_or_default());
+    }
+
+    /// Forgets a row; its number is given out again.
+    pub(crate) fn forget_row(&mut self, row: Symbol) {
+        self.titles.retain(|_, sums| {
+            sums.retain(|sum| sum.row != row);
+            !sums.is_empty()
+        });
+        self.rows.release(row);
     }
 
     /// Name of a row.

@@ -119,6 +119,23 @@ impl Transitions {
         for followers in &mut self.from {
             followers.keep_strongest(most, titles);
         }
+        self.recount();
+    }
+
+    /// Forgets titles: those that `gone` says by their number.
+    pub(crate) fn forget(&mut self, gone: &[bool]) {
+        let is_gone = |title: usize| gone.get(title).copied().unwrap_or_default();
+        for (from, followers) in self.from.iter_mut().enumerate() {
+            if is_gone(from) {
+                followers.pairs = HashMap::new();
+            } else {
+                followers.pairs.retain(|to, _| !is_gone(*to as usize));
+            }
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
         self.pairs = self.from.iter().map(|followers| followers.pairs.len()).sum();
         self.beginnings = Beginnings::default();
         for (to, pair) in self.from.first().into_iter().flat_map(|followers| &followers.pairs) {

@@ -43,9 +43,16 @@ impl VariantCounts {
 #[derive(Debug)]
 pub(crate) struct Variants {
     /// By `EXPERIMENT-VARIANT`.
-    by_name: BTreeMap<Arc<str>, VariantEpochs>,
+    by_name: BTreeMap<Arc<str>, Variant>,
     limit: usize,
     epochs: u32,
+}
+
+#[derive(Debug, Default)]
+struct Variant {
+    epochs: VariantEpochs,
+    /// Impressions, as of the last sweep and since.
+    impressions: u64,
 }
 
 impl Variants {
@@ -61,14 +68,12 @@ impl Variants {
         if epoch < self.oldest(decays) {
             return;
         }
-        if !self.by_name.contains_key(name) {
-            if self.by_name.len() >= self.limit {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "variants").increment(1);
-                return;
-            }
-            self.by_name.insert(name.clone(), VariantEpochs::new());
+        if !self.by_name.contains_key(name) && !self.make_room(counts.impressions.into()) {
+            metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "variants").increment(1);
+            return;
         }
-        let Some(epochs) = self.by_name.get_mut(name) else { return };
+        let Variant { epochs, impressions } = self.by_name.entry(name.clone()).or_default();
+        *impressions += u64::from(counts.impressions);
         match epochs.binary_search_by_key(&epoch, |(epoch, _)| *epoch) {
             Ok(at) => {
                 let cell = &mut epochs[at].1;
@@ -80,12 +85,36 @@ impl Variants {
         }
     }
 
+    /// Whether there is room for one more variant, of `impressions`: at the limit the one shown least makes room,
+    /// unless it was shown more.
+    fn make_room(&mut self, impressions: u64) -> bool {
+        if self.by_name.len() < self.limit {
+            return true;
+        }
+        let least = self.by_name.iter().min_by_key(|(_, variant)| variant.impressions);
+        let Some(name) =
+            least.filter(|(_, least)| least.impressions <= impressions).map(|(name, _)| name.clone())
+        else {
+            return false;
+        };
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "variants").increment(1);
+        self.by_name.remove(&name);
+        true
+    }
+
+    /// Variants counted.
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// Sweeps out what is too old.
     pub(crate) fn sweep(&mut self, decays: &Decays) {
         let oldest = self.oldest(decays);
-        self.by_name.retain(|_, epochs| {
-            epochs.retain(|(epoch, _)| *epoch >= oldest);
-            !epochs.is_empty()
+        self.by_name.retain(|_, variant| {
+            variant.epochs.retain(|(epoch, _)| *epoch >= oldest);
+            variant.impressions =
+                variant.epochs.iter().map(|(_, counts)| u64::from(counts.impressions)).sum();
+            !variant.epochs.is_empty()
         });
     }
 
@@ -95,7 +124,7 @@ impl Variants {
         let kept = move |epochs: &'_ VariantEpochs| epochs.partition_point(|(epoch, _)| *epoch < oldest);
         self.by_name
             .iter()
-            .map(move |(name, epochs)| (name, &epochs[kept(epochs)..]))
+            .map(move |(name, Variant { epochs, .. })| (name, &epochs[kept(epochs)..]))
             .filter(|(_, epochs)| !epochs.is_empty())
     }
 }

@@ -1,0 +1,186 @@
+//! Room for what is new, in tables that are bounded: what is rare makes room for it.
+//!
+//! A stranger who sends a thousand titles, devices or rows that nobody knows must not end the counting for
+//! everybody. So each table, when it is full, gives the place of what was counted least to what is new, as
+//! Space-Saving does (Metwally, Agrawal, El Abbadi: "Efficient Computation of Frequent and Top-k Elements in Data
+//! Streams", ICDT 2005), but without its count: what is known keeps counting as long as it is counted more than
+//! strangers are. Countries, devices and rows have room of their own each.
+//!
+//! Below the limits nothing makes room, and sums are the same in any order; beyond them they depend on it.
+
+use super::Aggregates;
+use super::learning::Kind;
+use crate::delta::Delta;
+use crate::symbols::Symbol;
+use hashbrown::{HashMap, HashSet};
+
+/// Part of all titles that makes room when there is none.
+const TITLES_SHARE: usize = 8;
+
+/// Dimensions of a delta that were looked for: `None` where there is no room.
+pub(super) type Found = HashMap<(Kind, u32), Option<Symbol>>;
+
+impl Aggregates {
+    /// How many of a kind of dimensions are counted at most.
+    fn room(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Country => self.settings.dimensions / 4,
+            Kind::Device => self.settings.dimensions / 2,
+            Kind::Row => self.settings.rows,
+            Kind::Position => usize::MAX,
+        }
+    }
+
+    /// Makes room for the titles of `delta` that are new.
+    pub(super) fn make_room_for_titles(&mut self, delta: &Delta) {
+        if self.titles.live() + delta.strings.len() <= self.settings.titles {
+            return;
+        }
+        let runs = delta.transition_runs().flat_map(|(to, from)| from.iter().copied().chain([to]));
+        let cells = delta.cells.iter().map(|cell| cell.title);
+        let others =
+            delta.places.iter().map(|cell| cell.title).chain(delta.arms.iter().map(|cell| cell.title));
+        let named: HashSet<u32> = cells.chain(runs).chain(others).collect();
+        let (mut known, mut unknown) = (HashSet::new(), 0);
+        for text in named.iter().filter_map(|local| delta.strings.get(*local as usize)) {
+            match self.titles.get(text) {
+                Some(title) => drop(known.insert(title)),
+                None => unknown += 1,
+            }
+        }
+        let free = self.settings.titles.saturating_sub(self.titles.live());
+        if unknown > free {
+            self.forget_least_titles((unknown - free).max(self.settings.titles / TITLES_SHARE), &known);
+        }
+    }
+
+    /// Forgets the `count` titles that are played and shown least, but none of `kept`.
+    fn forget_least_titles(&mut self, count: usize, kept: &HashSet<Symbol>) {
+        let all = self.counters(super::ALL);
+        let strength = |title: Symbol| {
+            let popularity = all.and_then(|table| table.popularity().get(title as usize)).copied();
+            let counters = all.and_then(|table| table.title(title));
+            let shown = counters.into_iter().flat_map(|counters| &counters.epochs);
+            let shown: u64 = shown.map(|(_, counts)| u64::from(counts.impressions)).sum();
+            (popularity.unwrap_or_default(), shown)
+        };
+        let numbers = (1..self.titles.len() as Symbol)
+            .filter(|title| !kept.contains(title) && !self.titles.text(*title).is_empty());
+        let mut titles: Vec<(f64, u64, Symbol)> =
+            numbers.map(|title| (strength(title).0, strength(title).1, title)).collect();
+        let count = count.min(titles.len());
+        if count == 0 {
+            return;
+        }
+        titles.select_nth_unstable_by(count - 1, |a, b| {
+            let by_id = || self.titles.text(a.2).cmp(self.titles.text(b.2));
+            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then_with(by_id)
+        });
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
+            .increment(count as u64);
+        let mut gone = vec![false; self.titles.len()];
+        for (_, _, title) in &titles[..count] {
+            gone[*title as usize] = true;
+        }
+        for table in &mut self.counters {
+            table.forget(&gone);
+        }
+        self.transitions.forget(&gone);
+        self.places.forget(&gone);
+        self.arms.forget(&gone);
+        for (_, _, title) in &titles[..count] {
+            if let Some(plays) = self.plays.get_mut(*title as usize) {
+                *plays = 0;
+            }
+            self.titles.release(*title);
+        }
+        // What was worked out by number is of titles that were.
+        self.titles.renew();
+    }
+
+    /// Makes room for the countries, devices and rows of `delta` that are new, those counted most first, and
+    /// says which of them there is none for.
+    pub(super) fn make_room_for_dimensions(&mut self, delta: &Delta) -> Found {
+        let mut found = Found::new();
+        let events = |counts: &crate::delta::Counts| u64::from(counts.impressions) + u64::from(counts.plays);
+        let countries = delta.cells.iter().map(|cell| (cell.country, events(&cell.counts)));
+        self.make_room_for(Kind::Country, delta, countries, &mut found);
+        let devices = delta.cells.iter().map(|cell| (cell.device, events(&cell.counts)));
+        self.make_room_for(Kind::Device, delta, devices, &mut found);
+        let rows = delta.places.iter().map(|cell| (cell.row, u64::from(cell.counts.impressions)));
+        self.make_room_for(Kind::Row, delta, rows, &mut found);
+        found
+    }
+
+    fn make_room_for(
+        &mut self,
+        kind: Kind,
+        delta: &Delta,
+        counted: impl Iterator<Item = (u32, u64)>,
+        found: &mut Found,
+    ) {
+        let mut sums = vec![0_u64; delta.strings.len()];
+        let mut last = None;
+        let mut unknown = Vec::new();
+        let mut is_met = vec![false; delta.strings.len()];
+        for (local, events) in counted {
+            let Some(sum) = sums.get_mut(local as usize).filter(|_| local != 0) else { continue };
+            *sum += events;
+            if last.replace(local) != Some(local) && !std::mem::replace(&mut is_met[local as usize], true) {
+                let name = kind.dimension(&delta.strings[local as usize]);
+                if self.dimensions.get(&name).is_none() {
+                    unknown.push((local, name));
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return;
+        }
+        let prefix = kind.dimension("");
+        let of_kind = (1..).zip(self.dimensions.since(1)).filter(|(_, name)| name.starts_with(&*prefix));
+        let mut live: Vec<(u64, Symbol)> =
+            of_kind.map(|(number, _)| (self.counters[number as usize].events(), number)).collect();
+        // The least at the end.
+        live.sort_unstable_by(|a, b| {
+            b.0.cmp(&a.0).then_with(|| self.dimensions.text(a.1).cmp(self.dimensions.text(b.1)))
+        });
+        let met: HashSet<String> = (0..)
+            .zip(&is_met)
+            .filter(|(_, met)| **met)
+            .map(|(at, _): (usize, _)| kind.dimension(&delta.strings[at]))
+            .collect();
+        unknown
+            .sort_unstable_by(|a, b| sums[b.0 as usize].cmp(&sums[a.0 as usize]).then_with(|| a.1.cmp(&b.1)));
+        let room = self.room(kind);
+        let mut taken = live.len();
+        live.retain(|(_, number)| !met.contains(&**self.dimensions.text(*number)));
+        for (local, name) in unknown {
+            while taken >= room
+                && let Some((_, least)) = live.pop_if(|(events, _)| *events <= sums[local as usize])
+            {
+                self.forget_dimension(kind, least);
+                taken -= 1;
+            }
+            let number = if taken < room { self.dimensions_of(&[&name])[0] } else { None };
+            if number.is_none() {
+                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit())
+                    .increment(1);
+            }
+            taken += usize::from(number.is_some());
+            found.insert((kind, local), number);
+        }
+    }
+
+    fn forget_dimension(&mut self, kind: Kind, dimension: Symbol) {
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit()).increment(1);
+        if kind == Kind::Row {
+            let name = self.dimensions.text(dimension).clone();
+            let row = name.strip_prefix(&*kind.dimension("")).and_then(|row| self.places.rows.get(row));
+            if let Some(row) = row {
+                self.places.forget_row(row);
+            }
+        }
+        self.dimensions.release(dimension);
+        self.counters[dimension as usize] = super::CounterTable::default();
+    }
+}
