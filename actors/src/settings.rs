@@ -41,6 +41,8 @@ pub struct EngineSettings {
     /// Milliseconds that the start waits for the catalogue; then the engine goes on, and offers nothing in a
     /// country until it is there.
     pub catalogue_wait_ms: u64,
+    /// Whether titles that are not in the catalogue are offered to nobody.
+    pub only_catalogued: bool,
     /// Milliseconds within which a query is answered.
     pub query_deadline_ms: u64,
     /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
@@ -79,6 +81,7 @@ impl Default for EngineSettings {
             snapshot_interval_ms: 30_000,
             solved_titles: 2_048,
             catalogue_wait_ms: 10_000,
+            only_catalogued: false,
             query_deadline_ms: 500,
             query_hedge_ms: 30,
             node: String::new(),

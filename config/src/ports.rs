@@ -39,6 +39,7 @@ impl Config {
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
             catalogue_wait_ms: engine.catalogue_wait_ms,
+            only_catalogued: engine.only_catalogued,
             query_deadline_ms: engine.query_deadline_ms,
             query_hedge_ms: engine.query_hedge_ms,
             node: match self.node.name.as_str() {

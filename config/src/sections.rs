@@ -33,6 +33,8 @@ pub struct EngineSection {
     /// Milliseconds that the start waits for the catalogue; then the engine goes on, and offers nothing in a
     /// country until it is there.
     pub catalogue_wait_ms: u64,
+    /// Whether titles that are not in the catalogue are offered to nobody.
+    pub only_catalogued: bool,
     /// Milliseconds within which a query is answered, from whatever source.
     pub query_deadline_ms: u64,
     /// Milliseconds after which the store is asked, too, if the partition's owner has not answered.
@@ -54,6 +56,7 @@ impl Default for EngineSection {
             batch_events,
             snapshot_interval_ms,
             catalogue_wait_ms,
+            only_catalogued,
             query_deadline_ms,
             query_hedge_ms,
             remediation,
@@ -70,6 +73,7 @@ impl Default for EngineSection {
             batch_events,
             snapshot_interval_ms,
             catalogue_wait_ms,
+            only_catalogued,
             query_deadline_ms,
             query_hedge_ms,
             restart_backoff_ms: remediation.restart_backoff_ms,

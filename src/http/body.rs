@@ -21,13 +21,27 @@ pub enum BodyFormat {
     Lines,
 }
 
+/// Checks that a body is a JSON merge patch (RFC 7396), or says that it is JSON.
+pub fn is_merge_patch(request: &HttpRequest) -> Result<(), Problem> {
+    let (full, essence) = content_type(request);
+    if matches!(essence.as_str(), "application/merge-patch+json" | "application/json") {
+        return Ok(());
+    }
+    let detail = format!("content type is {full:?}; expected application/merge-patch+json (RFC 7396)");
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail))
+}
+
+/// The content type in full, and without its parameters.
+fn content_type(request: &HttpRequest) -> (&str, String) {
+    let full = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    (full, full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 impl BodyFormat {
     /// The format by the content type.
     pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let refuse = |detail: String| Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-        let full = header(CONTENT_TYPE).unwrap_or_default();
-        let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let (full, essence) = content_type(request);
         match essence.as_str() {
             "application/json" => Ok(Self::Json),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Self::Lines),

@@ -61,6 +61,8 @@ mod made {
             super::super::trending::list,
             super::super::titles::put,
             super::super::titles::read,
+            super::super::titles::patch,
+            super::super::titles::withdraw,
             super::super::titles::put_many,
             super::super::titles::similar_to,
             super::super::insights::read,

@@ -31,6 +31,8 @@ pub fn public_routes() -> Vec<PublicRoute> {
         route(Method::POST, "/v1/titles", |route| route.to(titles::put_many)),
         route(Method::GET, "/v1/titles/{id}", |route| route.to(titles::read)),
         route(Method::PUT, "/v1/titles/{id}", |route| route.to(titles::put)),
+        route(Method::PATCH, "/v1/titles/{id}", |route| route.to(titles::patch)),
+        route(Method::DELETE, "/v1/titles/{id}", |route| route.to(titles::withdraw)),
         route(Method::GET, "/v1/titles/{id}/similar", |route| route.to(titles::similar_to)),
         route(Method::GET, "/v1/titles/{id}/insights", |route| route.to(insights::read)),
         route(Method::GET, "/v1/experiments", |route| route.to(experiments::list)),
@@ -60,6 +62,7 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
                 allow.push(match route.method {
                     Method::PUT => "PUT",
                     Method::DELETE => "DELETE",
+                    Method::PATCH => "PATCH",
                     _ => "POST",
                 });
                 web::method(route.method.clone())

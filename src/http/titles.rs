@@ -6,12 +6,14 @@ use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
 use super::recommendations::not_answered;
 use super::state::{Answer, State, ok};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_actors::TitleQuestion;
 use nearline_api::recommendations::RankedTitle;
 use nearline_api::titles::{SimilarAnswer, TitleResult, TitlesAnswer};
 use nearline_model::catalogue::MAX_TITLE_BYTES;
 use nearline_model::{Reject, RejectReason, Title};
+use serde_json::{Map, Value};
+use std::sync::Arc;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
     put, path = "/v1/titles/{id}", tag = "titles", operation_id = "put_title", summary = "Put a title into the catalogue",
@@ -65,9 +67,80 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
-    match state.engine.title(&id) {
-        Some(title) => ok(&*title),
-        None => Err(unknown(&id, "is not in the catalogue; PUT it there")),
+    ok(&*known(&state, &id)?)
+}
+
+#[cfg_attr(feature = "openapi", utoipa::path(
+    patch, path = "/v1/titles/{id}", tag = "titles", summary = "Change fields of a title",
+    description = "A JSON merge patch (RFC 7396): fields left out stay as they are, `null` takes one out.",
+    params(("id" = String, Path, description = "The title")),
+    request_body(content(
+        (nearline_api::titles::TitlePatch = "application/merge-patch+json"), (nearline_api::titles::TitlePatch = "application/json")
+    ), description = "Fields to change"),
+    responses(
+        (status = 200, description = "The title as stored", body = nearline_api::titles::TitleDocument),
+        (status = 400, description = "The id or the title is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not in the catalogue", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payload) -> Answer {
+    let id = path_id(&request)?;
+    Parameters::read(&request, &[])?;
+    body::is_merge_patch(&request)?;
+    let body = body::read(&request, payload, &state.config.http).await?;
+    let changes: Map<String, Value> = serde_json::from_slice(&body).map_err(malformed)?;
+    let invalid = |reason: &str, detail: String| {
+        Problem::new(ProblemKind::InvalidTitle, detail).with("reason", reason.to_owned())
+    };
+    if changes.get("id").is_some_and(|told| told.as_str() != Some(id.as_str())) {
+        let detail = format!("`id` cannot be changed: the path says {id:?}; leave it out");
+        return Err(invalid("invalid-id", detail));
+    }
+    let before = serde_json::to_value(&*known(&state, &id)?).map_err(malformed)?;
+    let Value::Object(mut fields) = before else { return Err(unknown(&id, "is no object")) };
+    // No field of a title has fields of its own: what is told replaces what was there.
+    for (name, value) in changes {
+        if value.is_null() {
+            fields.remove(&name);
+        } else {
+            fields.insert(name, value);
+        }
+    }
+    let title: Title = serde_json::from_value(Value::Object(fields))
+        .map_err(|error| invalid(RejectReason::InvalidField.code(), error.to_string()))?;
+    check(&title, body.len()).map_err(|reject| invalid(reject.reason.code(), reject.detail))?;
+    store(&state, vec![title.clone()]).await?;
+    ok(&title)
+}
+
+#[cfg_attr(feature = "openapi", utoipa::path(
+    delete, path = "/v1/titles/{id}", tag = "titles", summary = "Withdraw a title",
+    description = "From now on it is offered nowhere, in the catalogue or not, whatever is asked for; putting it again brings it \
+        back. What members did with it is kept.",
+    params(("id" = String, Path, description = "The title")),
+    responses(
+        (status = 204, description = "It is withdrawn, or was before"),
+        (status = 400, description = "The id is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn withdraw(request: HttpRequest, state: State) -> Answer {
+    let id = path_id(&request)?;
+    Parameters::read(&request, &[])?;
+    store(&state, vec![Title::withdrawn(&id)]).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A title of the catalogue, one that was withdrawn aside.
+fn known(state: &State, id: &str) -> Result<Arc<Title>, Problem> {
+    match state.engine.title(id) {
+        Some(title) if title.is_removed() => Err(unknown(id, "was withdrawn; PUT it to bring it back")),
+        Some(title) => Ok(title),
+        None => Err(unknown(id, "is not in the catalogue; PUT it there")),
     }
 }
 

@@ -18,6 +18,11 @@ pub(crate) struct SharedCatalogue {
 }
 
 impl SharedCatalogue {
+    /// Nothing is here yet; with `only_catalogued`, only titles that will be may be shown.
+    pub fn new(only_catalogued: bool) -> Self {
+        Self { titles: RwLock::new(Catalogue::new(only_catalogued)), loaded: AtomicBool::new(false) }
+    }
+
     /// Whether all that was stored at the start is here.
     pub fn is_loaded(&self) -> bool {
         self.loaded.load(Relaxed)

@@ -48,7 +48,7 @@ impl Engine {
         let budget = &mut settings.remediation.node_rebuilds;
         *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
         let settings = Arc::new(settings);
-        let catalogue: Arc<SharedCatalogue> = Arc::default();
+        let catalogue = Arc::new(SharedCatalogue::new(settings.only_catalogued));
         let stopping = Arc::new(AtomicBool::new(false));
         let patience = Duration::from_millis(settings.catalogue_wait_ms);
         // Both may be large, and neither needs the other.

@@ -26,6 +26,34 @@ pub struct TitleDocument {
     /// Ids of its artworks.
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub artworks: Vec<String>,
+    /// Whether it may be offered at all; left out where it may.
+    #[serde(default = "available")]
+    #[cfg_attr(feature = "openapi", schema(required = false, default = true))]
+    pub available: bool,
+}
+
+fn available() -> bool {
+    true
+}
+
+/// Fields to change of a title, as a JSON merge patch (RFC 7396): those left out stay, `null` takes one out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TitlePatch {
+    /// Name for people.
+    pub name: Option<String>,
+    /// Genres, most telling first.
+    pub genres: Option<Vec<String>>,
+    /// Year of release.
+    pub year: Option<u16>,
+    /// Youngest age it is meant for, in years.
+    pub maturity: Option<u8>,
+    /// Countries (ISO 3166-1 alpha-2) where it may be shown; empty: everywhere.
+    pub countries: Option<Vec<String>>,
+    /// Ids of its artworks.
+    pub artworks: Option<Vec<String>>,
+    /// Whether it may be offered at all.
+    pub available: Option<bool>,
 }
 
 /// What became of one title.

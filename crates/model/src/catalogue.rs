@@ -34,6 +34,26 @@ pub struct Title {
     /// Ids of its artworks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artworks: Vec<String>,
+    /// Whether it was taken out of the catalogue: it is offered nowhere, whoever asks. Written `"available": false`.
+    #[serde(default, rename = "available", with = "available", skip_serializing_if = "is_available")]
+    pub withdrawn: bool,
+}
+
+fn is_available(withdrawn: &bool) -> bool {
+    !withdrawn
+}
+
+/// `available`, which is true where it is not said.
+mod available {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(withdrawn: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(!withdrawn)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        bool::deserialize(deserializer).map(|available| !available)
+    }
 }
 
 impl Title {
@@ -54,6 +74,16 @@ impl Title {
             };
             Reject::new(reason, error.to_string())
         })
+    }
+
+    /// What is left of a title that is taken out of the catalogue.
+    pub fn withdrawn(id: &str) -> Self {
+        Self { id: id.to_owned(), withdrawn: true, ..Self::default() }
+    }
+
+    /// Whether nothing is known but that it was taken out.
+    pub fn is_removed(&self) -> bool {
+        *self == Self::withdrawn(&self.id)
     }
 
     /// Checks ids, countries and sizes.
@@ -96,9 +126,11 @@ impl Title {
         Ok(())
     }
 
-    /// Whether it may be shown in `country` (`None`: country unknown, no restriction applied).
+    /// Whether it may be shown in `country` (`None`: country unknown, no restriction applied). A title that was
+    /// withdrawn may nowhere.
     pub fn is_available_in(&self, country: Option<&str>) -> bool {
         match country {
+            _ if self.withdrawn => false,
             Some(country) if !self.countries.is_empty() => self.countries.iter().any(|c| c == country),
             _ => true,
         }
@@ -110,9 +142,16 @@ impl Title {
 pub struct Catalogue {
     titles: HashMap<Arc<str>, Arc<Title>>,
     changes: u64,
+    /// Whether titles that are not in it may not be shown.
+    only_catalogued: bool,
 }
 
 impl Catalogue {
+    /// An empty catalogue; with `only_catalogued`, titles that are not in it may not be shown.
+    pub fn new(only_catalogued: bool) -> Self {
+        Self { only_catalogued, ..Self::default() }
+    }
+
     /// Adds or replaces `title`.
     pub fn put(&mut self, title: Title) {
         // Whoever watches the catalogue anew is told of every title again.
@@ -148,15 +187,44 @@ impl Catalogue {
         self.titles.is_empty()
     }
 
-    /// Whether a title may be shown in `country`; titles outside the catalogue may.
+    /// Whether a title may be shown in `country`; one outside the catalogue may, unless only catalogued ones are to be.
     pub fn is_available(&self, id: &str, country: Option<&str>) -> bool {
-        self.titles.get(id).is_none_or(|title| title.is_available_in(country))
+        self.titles.get(id).map_or(!self.only_catalogued, |title| title.is_available_in(country))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Catalogue, Title};
+
+    #[test]
+    fn a_withdrawn_title_is_available_nowhere_and_comes_back_when_it_is_put_again() {
+        let mut catalogue = Catalogue::default();
+        let title = |json: &str| serde_json::from_str::<Title>(json).expect("a title");
+        let available = |catalogue: &Catalogue| {
+            [None, Some("BR"), Some("JP")].map(|country| catalogue.is_available("a", country))
+        };
+        assert_eq!(available(&catalogue), [true; 3], "nobody catalogued it");
+        catalogue.put(title(r#"{"id":"a","countries":["BR"]}"#));
+        assert_eq!(available(&catalogue), [true, true, false]);
+        for withdrawn in [title(r#"{"id":"a","available":false,"name":"A"}"#), Title::withdrawn("a")] {
+            let stored = serde_json::to_string(&withdrawn).expect("JSON");
+            assert_eq!(title(&stored), withdrawn);
+            catalogue.put(withdrawn);
+            assert_eq!(available(&catalogue), [false; 3]);
+        }
+        assert!(catalogue.get("a").is_some_and(|title| title.is_removed()));
+        catalogue.put(title(r#"{"id":"a","available":true}"#));
+        assert_eq!(available(&catalogue), [true; 3]);
+    }
+
+    #[test]
+    fn with_only_catalogued_titles_others_are_available_nowhere() {
+        let mut catalogue = Catalogue::new(true);
+        assert!(!catalogue.is_available("a", None));
+        catalogue.put(Title { id: "a".into(), ..Title::default() });
+        assert!(catalogue.is_available("a", None) && !catalogue.is_available("b", Some("BR")));
+    }
 
     #[test]
     fn only_what_is_new_or_not_what_it_was_counts_as_a_change() {

@@ -56,6 +56,7 @@ pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Ve
     let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
     let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
     latest
+        .filter(|title| sources.catalogue.is_available(title, query.country))
         .filter(|title| !disliked(title) && following(sources, query, title, least).len() >= least)
         .take(TELLING_TITLES)
         .cloned()

@@ -126,6 +126,7 @@ impl Wanted {
     /// Whether what the caller asks for lets a title be shown, whoever the member is.
     pub fn admits(&self, id: &str, title: Option<&Title>) -> bool {
         let is_available = match (self.country, title) {
+            (_, Some(title)) if title.withdrawn => false,
             (Some(country), Some(title)) => {
                 title.countries.is_empty() || title.countries.iter().any(|known| known == country)
             }
