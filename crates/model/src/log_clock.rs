@@ -96,7 +96,7 @@ mod tests {
     fn a_clock_that_is_ahead_for_a_second_moves_nothing() {
         for ahead in [DAY_MS, 3 * DAY_MS, 400 * DAY_MS] {
             let mut stamps = vec![NOW_MS];
-            stamps.extend((0..1_000).map(|ms| NOW_MS + ahead + ms));
+            stamps.extend((1..=1_000).map(|ms| NOW_MS + ahead + ms));
             stamps.extend([NOW_MS + 1_001, NOW_MS + 1_002]);
             let times = times(&stamps);
             assert!(times[..=1_000].iter().all(|time| *time == NOW_MS), "{ahead}");

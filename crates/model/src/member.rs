@@ -124,7 +124,11 @@ impl Member {
         if self.recent.contains(id, log_s, settings) {
             return Ok(Applied::Duplicate);
         }
-        if self.forgotten_ms > 0 && record.at_ms <= self.forgotten_ms {
+        // Of what the log's clock bounds, all at the same time, the later in the log is the later.
+        let is_bounded = event.at_ms > record.at_ms;
+        let is_before =
+            record.at_ms < self.forgotten_ms || (record.at_ms == self.forgotten_ms && !is_bounded);
+        if self.forgotten_ms > 0 && is_before {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::BeforeErasure);
         }

@@ -24,7 +24,7 @@ pub enum RejectReason {
     TooLarge,
     /// The payload's member does not belong to the partition it arrived on.
     Misrouted,
-    /// The partition's table of distinct titles, devices and rows is full.
+    /// The title is new, and its member has brought as many new names as one member may.
     TooManySymbols,
     /// Folding it crashed again and again: it is in quarantine.
     Poison,

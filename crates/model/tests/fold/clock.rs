@@ -61,7 +61,7 @@ fn a_second_of_a_clock_that_is_days_ahead_spoils_no_sums() {
     for ahead_ms in [DAY_MS, 3 * DAY_MS, 400 * DAY_MS] {
         let mut log = Log { records: Vec::new() };
         log.minute(START_MS);
-        log.minute(START_MS + ahead_ms);
+        log.minute(START_MS + 60_000 + ahead_ms);
         log.minute(START_MS + 120_000);
         let (harness, sums) = folded(&log);
         assert_eq!(taken(&sums), [(90, 90); 3], "{ahead_ms}");
@@ -75,13 +75,25 @@ fn a_member_erased_while_the_clock_was_ahead_is_known_again_by_what_comes_after(
     for ahead_ms in [DAY_MS, 3 * DAY_MS, 400 * DAY_MS] {
         let mut log = Log { records: Vec::new() };
         log.add("play", "m", "before", START_MS);
-        log.add("forget", "m", "before", START_MS + ahead_ms);
+        log.add("forget", "m", "before", START_MS + 500 + ahead_ms);
         log.add("play", "m", "after", START_MS + 1_000);
         let (mut harness, _) = folded(&log);
         let member = harness.snapshot("m");
         assert_eq!(member.history.iter().map(|w| &*w.title).collect::<Vec<_>>(), ["after"], "{ahead_ms}");
         assert_eq!(member.newest_at.as_deref(), Some("2026-03-01T00:00:01.000Z"));
     }
+}
+
+#[test]
+fn what_comes_after_an_erasure_while_the_clock_is_doubted_is_kept() {
+    let mut log = Log { records: Vec::new() };
+    log.add("play", "m", "before", START_MS);
+    let ahead_ms = START_MS + 3 * DAY_MS;
+    log.add("forget", "m", "before", ahead_ms);
+    log.add("play", "m", "after", ahead_ms + 10);
+    let (mut harness, _) = folded(&log);
+    let member = harness.snapshot("m");
+    assert_eq!(member.history.iter().map(|w| &*w.title).collect::<Vec<_>>(), ["after"]);
 }
 
 #[test]
