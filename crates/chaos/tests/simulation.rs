@@ -79,6 +79,8 @@ planted_bugs! {
     a_gap_in_a_reader_is_found: LeaveGap,
     dropped_dead_letters_are_found: DropDeadLetters,
     a_filter_forgotten_on_one_route_is_found: ForgetFilterOfPages,
+    a_clock_that_is_believed_whatever_it_says_is_found: BelieveEveryStamp,
+    a_lost_fold_state_is_found: LoseFoldState,
     an_exclusion_lost_after_a_restart_is_found: LoseSeenAfterRestart,
     a_member_left_out_of_every_thousandth_commit_is_found: LeaveMemberOut,
 }

@@ -30,6 +30,10 @@ pub enum Mutation {
     DropDeadLetters,
     /// Pages forget the caller's filter and age limit, which rows and all others keep.
     ForgetFilterOfPages,
+    /// Every time stamp of the log is believed, however far it jumps.
+    BelieveEveryStamp,
+    /// A partition is acquired without what its fold goes on from.
+    LoseFoldState,
     /// A node that was started again offers what members saw before the titles of their history.
     LoseSeenAfterRestart,
     /// Every thousandth commit leaves one of its members out.
@@ -38,7 +42,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::SkipEpochCheck,
         Self::ReuseEpoch,
         Self::AcknowledgeBeforeCommit,
@@ -51,6 +55,8 @@ impl Mutation {
         Self::LeaveGap,
         Self::DropDeadLetters,
         Self::ForgetFilterOfPages,
+        Self::BelieveEveryStamp,
+        Self::LoseFoldState,
         Self::LoseSeenAfterRestart,
         Self::LeaveMemberOut,
     ];

@@ -97,6 +97,9 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     if mutation == Some(Mutation::ForgetRecentIds) {
         scenario.recent_ids = 1;
     }
+    if mutation == Some(Mutation::BelieveEveryStamp) {
+        scenario.clock_jump_seconds = u32::MAX;
+    }
     let dice = Dice::new(seed).fork(10);
     let trace = Arc::new(Mutex::new(Trace::new(keep_trace)));
     let servers = Servers::new(&scenario, mutation, trace.clone(), dice.fork(1));
@@ -179,6 +182,14 @@ impl Play {
             Fault::Outage { server, for_ms } => self.world.weather.borrow_mut().take_down(server, for_ms),
             Fault::Cut { node, server, for_ms } => {
                 self.world.weather.borrow_mut().cut(Caller::Node(node), server, for_ms);
+            }
+            Fault::ClockJump { ahead_ms, for_ms } => {
+                self.world.servers.borrow_mut().log.ahead_ms = ahead_ms;
+                let play = self.clone();
+                spawn_local(async move {
+                    sleep(Duration::from_millis(for_ms)).await;
+                    play.world.servers.borrow_mut().log.ahead_ms = 0;
+                });
             }
             Fault::BackUp => {
                 let mut servers = self.world.servers.borrow_mut();

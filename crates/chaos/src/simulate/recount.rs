@@ -20,7 +20,12 @@ impl Recount {
     pub fn add(&mut self, log: &[LogRecord], planned: &HashMap<&[u8], &Planned>) {
         let mut seen = HashSet::new();
         let mut erased_ms: HashMap<&str, i64> = HashMap::new();
+        // A world lasts seconds: no jump of the log's clock goes on for long enough to be believed.
+        let mut now_ms = 0;
         for record in log {
+            if now_ms == 0 || record.log_ms <= now_ms + 86_400_000 {
+                now_ms = now_ms.max(record.log_ms);
+            }
             let Some(planned) = planned.get(&*record.payload) else { continue };
             if matches!(planned.counted, Counted::Bad | Counted::Poison)
                 || self.refused.contains(&record.position)
@@ -32,13 +37,14 @@ impl Recount {
                 continue;
             }
             let erased = erased_ms.entry(&planned.event.member).or_insert(i64::MIN);
-            if planned.at_ms <= *erased {
+            let at_ms = planned.at_ms.min(now_ms);
+            if at_ms < *erased || (at_ms == *erased && planned.at_ms == at_ms) {
                 continue;
             }
             match planned.counted {
                 Counted::Impression(title) => count(&mut self.impressions, title),
                 Counted::Play(title) => count(&mut self.plays, title),
-                Counted::Forget => *erased = planned.at_ms,
+                Counted::Forget => *erased = at_ms,
                 Counted::Other | Counted::Bad | Counted::Poison => {}
             }
         }

@@ -68,6 +68,13 @@ pub enum Fault {
         /// For how many milliseconds.
         for_ms: u64,
     },
+    /// The clock of the log's server is wrong, and so are those of some publishers beside it.
+    ClockJump {
+        /// Milliseconds ahead; below 0: behind.
+        ahead_ms: i64,
+        /// For how many milliseconds.
+        for_ms: u64,
+    },
     /// The store is copied.
     BackUp,
     /// The store is as it was at the last copy.
@@ -153,6 +160,8 @@ pub struct Scenario {
     pub catalogue_wait_ms: u64,
     /// Whether titles seen before may be offered again.
     pub repeats: bool,
+    /// Seconds by which a stamp of the log may jump and be believed.
+    pub clock_jump_seconds: u32,
 }
 
 impl Scenario {
@@ -162,13 +171,19 @@ impl Scenario {
         let dice = Dice::new(seed);
         let mut shape = dice.fork(1);
         let (partitions, nodes) = (shape.within(2, 4) as u16, shape.within(1, 3) as usize);
+        let jumps = draw_jumps(&mut dice.fork(5));
+        let mut publishers = draw_events(&mut dice.fork(2), partitions);
+        jumps.iter().for_each(|jump| follow_clock(&mut dice.fork(6), &mut publishers, *jump));
+        let mut faults = draw_faults(&mut dice.fork(3), partitions, nodes);
+        faults.extend(jumps);
+        faults.sort_by_key(|(at_ms, _)| *at_ms);
         let sometimes =
             |dice: &mut Dice, low, high| if dice.chance(500) { dice.within(low, high) } else { 0 };
         Self {
             partitions,
             nodes,
-            publishers: draw_events(&mut dice.fork(2), partitions),
-            faults: draw_faults(&mut dice.fork(3), partitions, nodes),
+            publishers,
+            faults,
             duplicate_window_ms: shape.within(5, 2_000) as i64,
             server_fault_per_mille: sometimes(&mut shape, 1, 60),
             trouble_per_mille: sometimes(&mut shape, 1, 60),
@@ -186,6 +201,7 @@ impl Scenario {
             solved_titles: shape.within(0, 10) as usize,
             catalogue_wait_ms: shape.within(5, 1_000),
             repeats: shape.chance(200),
+            clock_jump_seconds: FoldSettings::default().clock_jump_seconds,
             catalogue: TitlePlan::draw(&mut dice.fork(4), CALM_MS),
         }
     }
@@ -204,6 +220,7 @@ impl Scenario {
             open_impressions: 4,
             transition_window: 3,
             recent_ids: self.recent_ids,
+            clock_jump_seconds: self.clock_jump_seconds,
             ..FoldSettings::default()
         }
     }
@@ -295,6 +312,32 @@ fn draw_event(dice: &mut Dice, id: &str, members: u64, again_per_mille: u64) -> 
         counted,
         publish_ms,
         again_after_ms: dice.chance(again_per_mille).then(|| dice.within(0, 600)),
+    }
+}
+
+/// Jumps of the log's clock, drawn apart so that they change nothing else in a world.
+fn draw_jumps(dice: &mut Dice) -> Vec<(u64, Fault)> {
+    let days = |days: i64| days * 86_400_000;
+    let count = if dice.chance(300) { dice.within(1, 2) } else { 0 };
+    let jump = |dice: &mut Dice| {
+        let ahead_ms = [days(2), days(30), days(400), days(-1), days(-400)][dice.below(5)];
+        (dice.within(20, CALM_MS - 300), Fault::ClockJump { ahead_ms, for_ms: dice.within(1, 250) })
+    };
+    (0..count).map(|_| jump(dice)).collect()
+}
+
+/// Some of what is published while the clock is wrong tells the time of that clock.
+fn follow_clock(dice: &mut Dice, publishers: &mut [Vec<Planned>], jump: (u64, Fault)) {
+    let (from_ms, Fault::ClockJump { ahead_ms, for_ms }) = jump else { return };
+    let during = |planned: &&mut Planned| (from_ms..from_ms + for_ms).contains(&planned.publish_ms);
+    for planned in publishers.iter_mut().flatten().filter(during) {
+        if ahead_ms > 0 && dice.chance(700) {
+            let told = format_rfc3339(planned.at_ms);
+            planned.at_ms += ahead_ms;
+            let payload = String::from_utf8_lossy(&planned.event.payload)
+                .replace(&told, &format_rfc3339(planned.at_ms));
+            planned.event.payload = payload.into();
+        }
     }
 }
 

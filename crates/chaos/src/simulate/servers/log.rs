@@ -13,6 +13,8 @@ pub struct LogServer {
     pub records: Vec<Vec<LogRecord>>,
     known: HashMap<(String, String), (Appended, i64)>,
     window_ms: i64,
+    /// By how many milliseconds its clock is ahead.
+    pub ahead_ms: i64,
     /// Woken at every append, by partition.
     pub appended: Vec<Arc<Notify>>,
     /// Highest position ever delivered, by partition: what consumers' acknowledgements would say.
@@ -27,6 +29,7 @@ impl LogServer {
             records: vec![Vec::new(); count],
             known: HashMap::new(),
             window_ms,
+            ahead_ms: 0,
             appended: (0..count).map(|_| Arc::default()).collect(),
             delivered: vec![0; count],
         }
@@ -53,7 +56,9 @@ impl LogServer {
         let partition = partition_of(&event.member, partitions);
         let number = self.records[usize::from(partition.0)].len() as u64 + 1;
         let position = position_of(number, partition, partitions);
-        let record = LogRecord { position, log_ms: now_ms, payload: event.payload.clone() };
+        // The first stamp of a partition is believed whatever it is: there is nothing to hold it against.
+        let log_ms = if number == 1 { now_ms } else { now_ms + self.ahead_ms };
+        let record = LogRecord { position, log_ms, payload: event.payload.clone() };
         self.records[usize::from(partition.0)].push(record);
         let appended = Appended { partition, position, duplicate: false };
         self.known.insert((event.member.clone(), event.id.clone()), (appended, now_ms));
