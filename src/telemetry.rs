@@ -197,6 +197,8 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_catalogue_titles", Unit::Count, "Titles of the catalogue"),
     ("nearline_aggregates_titles", Unit::Count, "Titles counted"),
     ("nearline_aggregates_transitions", Unit::Count, "Title-to-title transitions kept"),
+    ("nearline_aggregates_table_entries", Unit::Count, "Entries of a table of the sums"),
+    ("nearline_aggregates_table_limit", Unit::Count, "Entries of a table of the sums at most"),
     ("nearline_aggregates_snapshot_bytes", Unit::Bytes, "Size of the last snapshot of the aggregates"),
 ];
 

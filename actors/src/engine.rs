@@ -23,6 +23,7 @@ use crate::router::Router;
 use actix::prelude::*;
 use catalogue::SharedCatalogue;
 use futures_util::future::BoxFuture;
+use nearline_model::aggregates::TableSize;
 use nearline_model::catalogue::Title;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
@@ -224,6 +225,11 @@ impl Engine {
             titles.into_iter().for_each(|title| catalogue.put(title));
             Ok(())
         })
+    }
+
+    /// How full the tables of the sums are.
+    pub fn tables(&self) -> Vec<TableSize> {
+        self.inner.aggregates.read().tables().to_vec()
     }
 
     /// How large what is known is.

@@ -28,6 +28,10 @@ pub(super) fn refresh(engine: &Engine, partitions: &[PartitionStatus]) {
     metrics::gauge!("nearline_catalogue_titles").set(sizes.catalogue_titles as f64);
     metrics::gauge!("nearline_aggregates_titles").set(sizes.titles as f64);
     metrics::gauge!("nearline_aggregates_transitions").set(sizes.transitions as f64);
+    for size in engine.tables() {
+        metrics::gauge!("nearline_aggregates_table_entries", "table" => size.table).set(size.entries as f64);
+        metrics::gauge!("nearline_aggregates_table_limit", "table" => size.table).set(size.limit as f64);
+    }
 }
 
 /// The series of those partitions that this node runs, as Prometheus reads them.

@@ -92,6 +92,8 @@ pub struct Overview {
     titles: usize,
     catalogue_titles: usize,
     transitions: usize,
+    /// How full the tables of the sums are.
+    tables: Vec<nearline_model::aggregates::TableSize>,
     queries: QueriesDocument,
     trending: Vec<TrendingTitle>,
 }
@@ -126,6 +128,7 @@ pub(super) async fn overview(state: &ApiState, rates: &Rates) -> Overview {
         titles: sizes.titles,
         catalogue_titles: sizes.catalogue_titles,
         transitions: sizes.transitions,
+        tables: state.engine.tables(),
         queries: QueriesDocument { live, store, popular },
         trending: trending.map(|trends| TrendingAnswer::from(trends).titles).unwrap_or_default(),
     }

@@ -24,6 +24,7 @@ use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
 use arms::Arms;
 use counters::{CounterTable, Decays};
+use learning::Kind;
 use places::Places;
 use transitions::Transitions;
 use variants::Variants;
@@ -47,6 +48,17 @@ pub enum Added {
         /// Position that the aggregates reflect.
         after: Position,
     },
+}
+
+/// How full a table of the sums is. Beyond its limit what is rare makes room for what is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct TableSize {
+    /// The table.
+    pub table: &'static str,
+    /// Entries in it.
+    pub entries: usize,
+    /// Entries at most.
+    pub limit: usize,
 }
 
 /// Sums over all members.
@@ -121,19 +133,23 @@ impl Aggregates {
         self.titles.len() - 1
     }
 
-    /// How full the tables are: name, entries, most entries.
-    pub fn tables(&self) -> [(&'static str, usize, usize); 7] {
+    /// How full the tables are.
+    pub fn tables(&self) -> [TableSize; 7] {
         let settings = &self.settings;
-        let of = |prefix: &str| self.dimension_names().filter(|name| name.starts_with(prefix)).count();
+        let of = |kind: Kind| {
+            let prefix = kind.dimension("");
+            self.dimension_names().filter(|name| name.starts_with(&*prefix)).count()
+        };
         [
             ("titles", self.titles.live(), settings.titles),
-            ("countries", of("country:"), settings.dimensions / 4),
-            ("devices", of("device:"), settings.dimensions / 2),
-            ("rows", of("row:"), settings.rows),
+            ("countries", of(Kind::Country), self.room(Kind::Country)),
+            ("devices", of(Kind::Device), self.room(Kind::Device)),
+            ("rows", of(Kind::Row), self.room(Kind::Row)),
             ("variants", self.variants.len(), settings.variants),
             ("transitions", self.transitions.len(), settings.transitions),
             ("arms", self.arms.len(), settings.arms),
         ]
+        .map(|(table, entries, limit)| TableSize { table, entries, limit })
     }
 
     /// Distinct title-to-title transitions.

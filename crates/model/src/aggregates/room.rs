@@ -22,7 +22,7 @@ pub(super) type Found = HashMap<(Kind, u32), Option<Symbol>>;
 
 impl Aggregates {
     /// How many of a kind of dimensions are counted at most.
-    fn room(&self, kind: Kind) -> usize {
+    pub(super) fn room(&self, kind: Kind) -> usize {
         match kind {
             Kind::Country => self.settings.dimensions / 4,
             Kind::Device => self.settings.dimensions / 2,
