@@ -9,6 +9,7 @@ mod demo;
 mod import;
 mod inspect;
 mod publish;
+mod refold;
 mod repair;
 mod serve;
 
@@ -61,6 +62,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Save what is left of a damaged embedded directory into a new one, and say what is gone.
     Repair(repair::RepairArgs),
+    /// Forget what was folded, so that the log is folded anew.
+    Refold(refold::RefoldArgs),
     /// Measure the engine.
     #[cfg(feature = "bench")]
     Bench(bench::BenchArgs),
@@ -105,6 +108,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Import(args) => import::run(args, &config).await,
             Command::Inspect(args) => inspect::run(args, &config).await,
             Command::Repair(args) => repair::run(&args, &config),
+            Command::Refold(args) => refold::run(args, &config).await,
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             #[cfg(feature = "bench")]
             Command::Bench(args) => bench::run(args).await,

@@ -14,3 +14,4 @@ mod http_pages;
 mod late_catalogue;
 mod operators;
 mod running;
+mod taking_back;

@@ -142,6 +142,7 @@ macro_rules! contract_suite {
             every_acquisition_raises_the_epoch
             an_epoch_is_never_given_out_again_after_reopening
             acquisition_returns_symbols_position_and_the_first_settings
+            what_is_forgotten_is_folded_from_the_start_by_a_new_owner
             names_are_those_of_the_symbols_asked_for
             a_commit_is_visible_as_a_whole
             a_commit_survives_reopening

@@ -17,6 +17,7 @@ pub mod membership;
 pub mod publish;
 pub mod quarantine;
 pub mod redrive;
+pub mod refold;
 pub mod remediation_journal;
 pub mod state_store;
 pub mod stored;

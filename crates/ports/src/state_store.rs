@@ -124,6 +124,13 @@ pub trait StateStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, PortError>;
 
+    /// Forgets what was folded of a partition: members, symbols, fold state, deltas, settings and position. The next
+    /// owner folds the log from its start. Commits of all owners so far are refused; what is in quarantine stays there.
+    async fn forget_partition(&self, partition: PartitionId) -> Result<(), PortError>;
+
+    /// Forgets the snapshot of the aggregates.
+    async fn forget_aggregates(&self) -> Result<(), PortError>;
+
     /// Stores a snapshot of the aggregates, then drops outbox entries that it covers, all but the last of
     /// each partition (which tells later that the snapshot ends where a commit does). A snapshot that
     /// reflects less than the stored one in any partition is ignored.

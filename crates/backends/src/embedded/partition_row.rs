@@ -71,6 +71,11 @@ impl PartitionRow {
         Ok(Self { epoch: self.epoch + 1, settings, log: Some(log.to_owned()), ..self.clone() })
     }
 
+    /// The row after all that was folded is forgotten.
+    pub(super) fn forgotten(&self) -> Self {
+        Self { epoch: self.epoch + 1, ..Self::empty() }
+    }
+
     /// The row after `commit`; `None` if it has been made already.
     pub(super) fn committed(&self, commit: &Commit) -> Result<Option<Self>, PortError> {
         let partition = commit.partition;

@@ -16,6 +16,8 @@ use std::sync::atomic::Ordering;
 
 /// Members up to which a call is made on the caller's thread.
 const INLINE_MEMBERS: usize = 32;
+/// Keys that are forgotten in one batch.
+const FORGOTTEN_AT_ONCE: usize = 10_000;
 /// Members that one call of a scan gives, or a few more.
 const SCAN_MEMBERS: usize = 1_024;
 const SNAPSHOT_KEY: &str = "snapshot";
@@ -217,6 +219,45 @@ impl EmbeddedStore {
         batch.commit().map_err(|error| files.failure(error))
     }
 
+    /// The row goes last: interrupted, the partition is where it was, and is to be forgotten again.
+    fn forget_now(&self, partition: PartitionId) -> Result<(), PortError> {
+        let files = &self.files;
+        let mut row = files.row(partition)?.lock();
+        for keyspace in [&files.outbox, &files.symbols, &files.members] {
+            loop {
+                let mut batch = files.batch(FORGOTTEN_AT_ONCE, PersistMode::Buffer);
+                let mut count = 0;
+                for guard in keyspace.prefix(partition.0.to_be_bytes()).take(FORGOTTEN_AT_ONCE) {
+                    batch.remove(keyspace, guard.key().map_err(|error| files.failure(error))?);
+                    count += 1;
+                }
+                batch.commit().map_err(|error| files.failure(error))?;
+                if count < FORGOTTEN_AT_ONCE {
+                    break;
+                }
+            }
+        }
+        let forgotten = row.forgotten();
+        let mut batch = files.batch(2, files.persist);
+        batch.remove(&files.fold_states, partition.0.to_be_bytes());
+        batch.insert(&files.partitions, partition.0.to_be_bytes(), forgotten.encode());
+        batch.commit().map_err(|error| files.failure(error))?;
+        files.committed.set(partition, 0);
+        if let Some(current) = files.epochs.get(usize::from(partition.0)) {
+            current.store(forgotten.epoch, Ordering::Release);
+        }
+        *row = forgotten;
+        Ok(())
+    }
+
+    fn forget_snapshot_now(&self) -> Result<(), PortError> {
+        let files = &self.files;
+        let _held = self.snapshot.lock();
+        let mut batch = files.batch(1, files.persist);
+        batch.remove(&files.aggregates, SNAPSHOT_KEY);
+        batch.commit().map_err(|error| files.failure(error))
+    }
+
     fn load_snapshot_now(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         let files = &self.files;
         let stored = files.aggregates.get(SNAPSHOT_KEY).map_err(|error| files.failure(error))?;
@@ -358,6 +399,14 @@ impl StateStore for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, PortError> {
         self.off_thread(move |store| store.outbox_now(partition, after, limit)).await
+    }
+
+    async fn forget_partition(&self, partition: PartitionId) -> Result<(), PortError> {
+        self.off_thread(move |store| store.forget_now(partition)).await
+    }
+
+    async fn forget_aggregates(&self) -> Result<(), PortError> {
+        self.off_thread(Self::forget_snapshot_now).await
     }
 
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {

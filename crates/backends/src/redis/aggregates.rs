@@ -34,6 +34,12 @@ impl RedisStore {
         self.connections.run_each(Lane::Writes, "trimming the outbox", trims).await
     }
 
+    pub(super) async fn forget_snapshot(&self) -> Result<(), PortError> {
+        let mut remove = cmd("UNLINK");
+        remove.arg(self.aggregates_key());
+        self.connections.run_each(Lane::Writes, "forgetting the aggregates", vec![remove]).await
+    }
+
     pub(super) async fn load_snapshot(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         let key = self.aggregates_key();
         let mut read = cmd("HMGET");

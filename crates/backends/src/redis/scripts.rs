@@ -91,6 +91,19 @@ return {0, position}
 pub(super) static PROVE: LazyLock<Script> =
     LazyLock::new(|| Script::new("redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])\nreturn 1\n"));
 
+/// Keys: meta, members, symbols, outbox. Gives the epoch from which on commits are taken.
+pub(super) static FORGET: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') + 1
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
+redis.call('HDEL', KEYS[1], 'position', 'committed_by', 'settings', 'fold_state', 'log', 'mark')
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
+return epoch
+",
+    )
+});
+
 /// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored.
 pub(super) static SAVE_AGGREGATES: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

@@ -276,6 +276,20 @@ impl StateStore for RedisStore {
         entries.into_iter().map(entry).collect()
     }
 
+    async fn forget_partition(&self, partition: PartitionId) -> Result<(), PortError> {
+        let keys = ["meta", "members", "symbols", "outbox"].map(|part| self.key(partition, part));
+        let fill = move |command: &mut Cmd| {
+            command.arg(keys.len()).arg(&keys[..]);
+        };
+        let _epoch: i64 =
+            self.connections.run_script("forgetting a partition", &scripts::FORGET, fill).await?;
+        Ok(())
+    }
+
+    async fn forget_aggregates(&self) -> Result<(), PortError> {
+        self.forget_snapshot().await
+    }
+
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
         self.save_snapshot(snapshot).await
     }

@@ -98,6 +98,35 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
     assert_eq!(stored(&ports, P1).await, (0, vec![]), "the neighbour is untouched");
 }
 
+pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let epoch = ports.store.acquire(P0, "{\"first\":1}").await.expect("acquired").epoch;
+    let mut first = Arc::unwrap_or_clone(commit(P0, epoch, 0, 10, &[("ada", "ada 10")]));
+    first.symbols = vec![Arc::from("alien")];
+    store(&ports, Arc::new(first)).await;
+    let neighbour = acquire(&ports, P1).await;
+    store(&ports, commit(P1, neighbour, 0, 7, &[("bob", "bob 7")])).await;
+    ports.store.save_aggregates(snapshot(&[10, 7], "sums")).await.expect("saved");
+    for _twice in 0..2 {
+        ports.store.forget_aggregates().await.expect("forgotten");
+        ports.store.forget_partition(P0).await.expect("forgotten");
+    }
+    assert_eq!(ports.store.load_aggregates().await.expect("loaded"), None);
+    let late = ports.store.commit(commit(P0, epoch, 10, 20, &[])).await;
+    assert!(is_fenced(&late), "{late:?}");
+    drop(ports);
+    let ports = fixture.ports().await;
+    let acquired = ports.store.acquire(P0, "{\"second\":2}").await.expect("acquired");
+    assert!(acquired.epoch > epoch);
+    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
+    assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
+    assert_eq!(ports.store.scan_members(P0, 0).await.expect("scanned"), (0, vec![]));
+    assert_eq!(outbox(&ports, 0, 10).await, []);
+    store(&ports, commit(P0, acquired.epoch, 0, 5, &[("ada", "ada 5")])).await;
+    assert_eq!(load(&ports, P0, &["ada"]).await, [some("ada 5")]);
+    assert_eq!(load(&ports, P1, &["bob"]).await, [some("bob 7")], "the neighbour is untouched");
+}
+
 pub async fn names_are_those_of_the_symbols_asked_for(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let epoch = acquire(&ports, P0).await;

@@ -153,6 +153,24 @@ impl StateStore for SimulatedStore {
             .await
     }
 
+    async fn forget_partition(&self, partition: PartitionId) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.store.forget(partition);
+                Ok(())
+            })
+            .await
+    }
+
+    async fn forget_aggregates(&self) -> Result<(), PortError> {
+        self.link
+            .call(|servers| {
+                servers.store.forget_snapshot();
+                Ok(())
+            })
+            .await
+    }
+
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
         self.link
             .call(move |servers| {

@@ -126,9 +126,24 @@ impl StoreServer {
         if mutation == Some(Mutation::LoseOutbox) {
             row.outbox.clear();
         }
+        let is_lost = mutation == Some(Mutation::LoseFoldState);
         let (position, mark, symbols) = (row.position, row.mark, row.symbols.clone());
-        let fold_state = row.fold_state.clone();
+        let fold_state = row.fold_state.clone().filter(|_| !is_lost);
         Ok(Acquired { epoch, position, mark, symbols, fold_state, settings: kept })
+    }
+
+    /// Forgets what was folded of a partition.
+    pub fn forget(&mut self, partition: PartitionId) {
+        self.highest_epoch += 1;
+        let epoch = self.highest_epoch;
+        let row = self.row_mut(partition);
+        let troubles = std::mem::take(&mut row.troubles);
+        *row = Row { epoch, troubles, ..Row::default() };
+    }
+
+    /// Forgets the snapshot of the aggregates.
+    pub fn forget_snapshot(&mut self) {
+        self.contents.snapshot = None;
     }
 
     /// Stores a snapshot of the aggregates, unless a better one is there.
