@@ -4,6 +4,7 @@
 //! that was days ahead. Dead letters and quarantine stay; what was refused is refused again, under the same position.
 
 use crate::{PortError, Ports};
+use nearline_model::identifier::position_of;
 use nearline_model::{PartitionId, Position};
 
 /// Why nothing was forgotten.
@@ -14,10 +15,12 @@ pub enum RefoldError {
     Port(#[from] PortError),
     /// The log does not have what the state was made of.
     #[error(
-        "the log begins at position {first}: what came before is in the stored state alone, and folding again would \
-         lose it; nothing was forgotten"
+        "the log of partition {partition} begins at position {first}: what came before is in the stored state alone, \
+         and folding again would lose it; nothing was forgotten"
     )]
     LogTrimmed {
+        /// The partition.
+        partition: PartitionId,
         /// Position of the first record in the log.
         first: Position,
     },
@@ -52,19 +55,16 @@ pub struct Forgotten {
 /// Where the log does not begin at its beginning or ends before the state, nothing is forgotten.
 pub async fn forget_state(ports: &Ports) -> Result<Forgotten, RefoldError> {
     let partitions = ports.log.partitions();
-    let (mut first, mut last) = (Position::MAX, 0);
+    let mut last = 0;
     for partition in (0..partitions).map(PartitionId) {
         let (bounds, stored) = (ports.log.bounds(partition).await?, ports.store.position(partition).await?);
         if bounds.last < stored {
             return Err(RefoldError::OtherLog { partition, stored, last: bounds.last });
         }
-        if bounds.last > 0 {
-            (first, last) = (first.min(bounds.first), last.max(bounds.last));
+        if bounds.last > 0 && bounds.first != position_of(1, partition, partitions) {
+            return Err(RefoldError::LogTrimmed { partition, first: bounds.first });
         }
-    }
-    // Positions start at 1 and are one sequence: the least first one of all partitions is the log's.
-    if last > 0 && first > 1 {
-        return Err(RefoldError::LogTrimmed { first });
+        last = last.max(bounds.last);
     }
     ports.store.forget_aggregates().await?;
     for partition in (0..partitions).map(PartitionId) {

@@ -100,7 +100,7 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
 
 pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let epoch = ports.store.acquire(P0, "{\"first\":1}").await.expect("acquired").epoch;
+    let epoch = ports.store.acquire(P0, ports.log.identity(), "{\"first\":1}").await.expect("acquired").epoch;
     let mut first = Arc::unwrap_or_clone(commit(P0, epoch, 0, 10, &[("ada", "ada 10")]));
     first.symbols = vec![Arc::from("alien")];
     store(&ports, Arc::new(first)).await;
@@ -116,7 +116,7 @@ pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: 
     assert!(is_fenced(&late), "{late:?}");
     drop(ports);
     let ports = fixture.ports().await;
-    let acquired = ports.store.acquire(P0, "{\"second\":2}").await.expect("acquired");
+    let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert!(acquired.epoch > epoch);
     assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
