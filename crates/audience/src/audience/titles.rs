@@ -196,5 +196,6 @@ fn made_up(number: usize, main: usize, random: &mut StdRng) -> Title {
         countries: Vec::new(),
         artworks,
         id,
+        ..Title::default()
     }
 }

@@ -44,7 +44,9 @@ impl Aggregates {
         let (mut known, mut unknown) = (HashSet::new(), 0);
         for text in named.iter().filter_map(|local| delta.strings.get(*local as usize)) {
             match self.titles.get(text) {
-                Some(title) => drop(known.insert(title)),
+                Some(title) => {
+                    known.insert(title);
+                }
                 None => unknown += 1,
             }
         }
@@ -66,8 +68,12 @@ impl Aggregates {
         };
         let numbers = (1..self.titles.len() as Symbol)
             .filter(|title| !kept.contains(title) && !self.titles.text(*title).is_empty());
-        let mut titles: Vec<(f64, u64, Symbol)> =
-            numbers.map(|title| (strength(title).0, strength(title).1, title)).collect();
+        let mut titles: Vec<(f64, u64, Symbol)> = numbers
+            .map(|title| {
+                let (popularity, shown) = strength(title);
+                (popularity, shown, title)
+            })
+            .collect();
         let count = count.min(titles.len());
         if count == 0 {
             return;

@@ -20,7 +20,9 @@ impl Member {
         bound(&mut self.newest_ms);
         bound(&mut self.forgotten_ms);
         for watched in &mut self.history {
-            [&mut watched.at_ms, &mut watched.watched_ms, &mut watched.duration_ms].map(bound);
+            for at_ms in [&mut watched.at_ms, &mut watched.watched_ms, &mut watched.duration_ms] {
+                bound(at_ms);
+            }
         }
         self.history.sort_by_key(|watched| watched.at_ms);
         for listed in &mut self.list {
@@ -32,7 +34,8 @@ impl Member {
         }
         self.unlisted.sort_by_key(|listed| listed.at_ms);
         for opinion in &mut self.opinions {
-            [&mut opinion.thumb_ms, &mut opinion.rating_ms].map(bound);
+            bound(&mut opinion.thumb_ms);
+            bound(&mut opinion.rating_ms);
         }
         self.opinions.sort_by_key(|opinion| opinion.thumb_ms.max(opinion.rating_ms));
         self.open.leave_future(bound);

@@ -72,7 +72,7 @@ mod tests {
         let mut member = Member::default();
         for title in history {
             let title = symbols.intern(title).expect("room");
-            member.history.push(Watched { title, at_s: 0, position: 0, watched_s: 0, duration_s: 0 });
+            member.history.push(Watched { title, ..Watched::default() });
         }
         let mut snapshot = MemberSnapshot::new("m", 0, &member, |symbol| symbols.text(symbol).clone(), false);
         for title in disliked {
