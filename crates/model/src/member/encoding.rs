@@ -104,6 +104,35 @@ fn named(request: u64) -> Option<[u8; 8]> {
     (request != 0).then(|| request.to_le_bytes())
 }
 
+impl MemberV1 {
+    /// The history from oldest to newest, in seconds.
+    fn history(&self) -> Result<Vec<Watched>, DecodeError> {
+        let newest_s = self.newest_ms / 1_000;
+        let at_s = sums(newest_s, self.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
+        let positions = sums(0, self.history.iter().map(|(_, _, position)| *position));
+        let mut history: Vec<Watched> = self
+            .history
+            .iter()
+            .zip(at_s.zip(positions))
+            .map(|((title, _, _), (at_s, position))| Watched {
+                title: *title,
+                at_ms: at_s.saturating_mul(1_000),
+                position: position as u64,
+                ..Watched::default()
+            })
+            .collect();
+        history.reverse();
+        for &(at, watched_s, duration_s) in &self.progress {
+            let entry = history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("progress of entry {at}, which the history does not have"),
+            })?;
+            (entry.watched_s, entry.duration_s) = (watched_s, duration_s);
+        }
+        Ok(history)
+    }
+}
+
 impl Member {
     /// The stored form. The same state always gives the same bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -205,27 +234,7 @@ impl Member {
             }
         };
         let newest_s = wire.newest_ms / 1_000;
-        let at_s = sums(newest_s, wire.history.iter().map(|(_, at_s, _)| i64::from(*at_s)));
-        let positions = sums(0, wire.history.iter().map(|(_, _, position)| *position));
-        let mut history: Vec<Watched> = wire
-            .history
-            .iter()
-            .zip(at_s.zip(positions))
-            .map(|((title, _, _), (at_s, position))| Watched {
-                title: *title,
-                at_ms: at_s.saturating_mul(1_000),
-                position: position as u64,
-                ..Watched::default()
-            })
-            .collect();
-        history.reverse();
-        for (at, watched_s, duration_s) in wire.progress {
-            let entry = history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
-                what: WHAT,
-                detail: format!("progress of entry {at}, which the history does not have"),
-            })?;
-            (entry.watched_s, entry.duration_s) = (watched_s, duration_s);
-        }
+        let history = wire.history()?;
         let impressions = wire.impressions.into_iter().map(|shown| Impression {
             request: u64::from_le_bytes(shown.request),
             title: shown.title,
