@@ -29,6 +29,23 @@ pub struct Watched {
     pub duration_ms: i64,
 }
 
+impl Watched {
+    /// Forgets milliseconds within the second.
+    fn round(&mut self) {
+        let at_ms = self.at_ms - self.at_ms.rem_euclid(1_000);
+        for told_ms in [&mut self.watched_ms, &mut self.duration_ms] {
+            if *told_ms == self.at_ms {
+                *told_ms = at_ms;
+            }
+        }
+        self.at_ms = at_ms;
+    }
+}
+
+/// Latest titles of the history whose times are kept to the millisecond; those of others are kept to the second, so that
+/// a long history stays small.
+const EXACT_TITLES: usize = 16;
+
 impl Member {
     /// The member engaged with `title`: it stands in the history by the latest time of it. What leaves the
     /// history was seen.
@@ -49,6 +66,9 @@ impl Member {
                 self.seen.drain(..=self.seen.len() - most);
             }
             self.seen.push(left.title);
+        }
+        if let Some(at) = self.history.len().checked_sub(EXACT_TITLES + 1) {
+            self.history[at].round();
         }
         check_invariant!(
             I8,

@@ -12,7 +12,7 @@ type Age = Option<i64>;
 /// The history runs from newest to oldest, as in version 1.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TimesV3 {
-    /// Milliseconds within the second of each title of the history, ten bits each; empty: all are 0.
+    /// Milliseconds within the second of each title of the history, ten bits each; those not told are 0.
     millis: Vec<u8>,
     /// Places in the history (from the oldest), and when was told how far a title was watched and how long it
     /// is: where that is not the time of the entry.
@@ -29,13 +29,14 @@ impl TimesV3 {
         let age = |at_ms: i64| (at_ms != 0).then(|| member.newest_ms.wrapping_sub(at_ms));
         let millis = member.history.iter().rev().map(|watched| watched.at_ms.rem_euclid(1_000));
         let millis: Vec<u64> = millis.map(|millis| millis as u64).collect();
+        let told_millis = millis.iter().rposition(|millis| *millis != 0).map_or(0, |last| last + 1);
         let told = member.history.iter().enumerate().filter_map(|(at, watched)| {
             let usual = usual(watched.at_ms, watched.watched_s, watched.duration_s);
             let told = (watched.watched_ms, watched.duration_ms);
             (told != usual).then(|| (at as u32, age(told.0), age(told.1)))
         });
         Self {
-            millis: if millis.iter().all(|millis| *millis == 0) { Vec::new() } else { packed(&millis) },
+            millis: packed(&millis[..told_millis]),
             told: told.collect(),
             list: member.list.iter().map(|listed| age(listed.at_ms)).collect(),
             unlisted: member.unlisted.iter().map(|listed| (listed.title, age(listed.at_ms))).collect(),
@@ -48,8 +49,8 @@ impl TimesV3 {
         let damaged = |detail: &str| DecodeError::Damaged { what: WHAT, detail: detail.to_owned() };
         let newest_ms = member.newest_ms;
         let time = |age: Age| age.map_or(0, |age| newest_ms.wrapping_sub(age));
-        if !self.millis.is_empty() && self.millis.len() != member.history.len().div_ceil(4) * 5 {
-            return Err(damaged("times of its history are missing"));
+        if !self.millis.len().is_multiple_of(5) || self.millis.len() > member.history.len().div_ceil(4) * 5 {
+            return Err(damaged("times of its history do not fit it"));
         }
         for (watched, millis) in member.history.iter_mut().rev().zip(unpacked(&self.millis)) {
             watched.at_ms = watched.at_ms.wrapping_add(millis as i64);
