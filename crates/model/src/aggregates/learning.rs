@@ -20,8 +20,11 @@ impl Aggregates {
         }
         self.places.advance(self.decays.newest_epoch);
         self.arms.advance(newest);
-        self.make_room_for_titles(delta);
+        let refused = self.make_room_for_titles(delta);
         let mut titles = Titles::of(delta);
+        for local in refused {
+            titles.numbers[local as usize] = Known::NoRoom;
+        }
         let mut dimensions = Dimensions { delta, numbers: self.make_room_for_dimensions(delta) };
         self.add_cells(delta, &mut titles, &mut dimensions);
         for (to, sources) in delta.transition_runs() {
@@ -149,11 +152,7 @@ impl<'a> Titles<'a> {
         if let Known::NotYet = known {
             *known = match aggregates.titles.intern(&self.delta.strings[local as usize]) {
                 Ok(number) => Known::Number(number),
-                Err(_) => {
-                    metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
-                        .increment(1);
-                    Known::NoRoom
-                }
+                Err(_) => Known::NoRoom,
             };
         }
         match known {

@@ -10,7 +10,7 @@
 
 use super::Aggregates;
 use super::learning::Kind;
-use crate::delta::Delta;
+use crate::delta::{Counts, Delta};
 use crate::symbols::Symbol;
 use hashbrown::{HashMap, HashSet};
 
@@ -31,33 +31,46 @@ impl Aggregates {
         }
     }
 
-    /// Makes room for the titles of `delta` that are new.
-    pub(super) fn make_room_for_titles(&mut self, delta: &Delta) {
+    /// Makes room for the titles of `delta` that are new, those counted most first; gives those that there is none for.
+    pub(super) fn make_room_for_titles(&mut self, delta: &Delta) -> HashSet<u32> {
         if self.titles.live() + delta.strings.len() <= self.settings.titles {
-            return;
+            return HashSet::new();
         }
+        let mut named: HashMap<u32, u64> = HashMap::new();
         let runs = delta.transition_runs().flat_map(|(to, from)| from.iter().copied().chain([to]));
-        let cells = delta.cells.iter().map(|cell| cell.title);
-        let others =
-            delta.places.iter().map(|cell| cell.title).chain(delta.arms.iter().map(|cell| cell.title));
-        let named: HashSet<u32> = cells.chain(runs).chain(others).collect();
-        let (mut known, mut unknown) = (HashSet::new(), 0);
-        for text in named.iter().filter_map(|local| delta.strings.get(*local as usize)) {
+        let places = delta.places.iter().map(|cell| cell.title);
+        let arms = delta.arms.iter().map(|cell| cell.title);
+        for local in runs.chain(places).chain(arms) {
+            named.entry(local).or_default();
+        }
+        for cell in &delta.cells {
+            *named.entry(cell.title).or_default() += events(&cell.counts);
+        }
+        let (mut known, mut unknown) = (HashSet::new(), Vec::new());
+        for (local, events) in named {
+            let Some(text) = delta.strings.get(local as usize) else { continue };
             match self.titles.get(text) {
                 Some(title) => {
                     known.insert(title);
                 }
-                None => unknown += 1,
+                None => unknown.push((events, text, local)),
             }
         }
-        let free = self.settings.titles.saturating_sub(self.titles.live());
-        if unknown > free {
-            self.forget_least_titles((unknown - free).max(self.settings.titles / TITLES_SHARE), &known);
+        let mut free = self.settings.titles.saturating_sub(self.titles.live());
+        if unknown.len() > free {
+            // However many strangers come at once, the better half of what is known stays.
+            let wanted = (unknown.len() - free).max(self.settings.titles / TITLES_SHARE);
+            free += self.forget_least_titles(wanted.min(self.titles.live() / 2), &known);
         }
+        unknown.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let refused: HashSet<u32> = unknown.iter().skip(free).map(|(_, _, local)| *local).collect();
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")
+            .increment(refused.len() as u64);
+        refused
     }
 
-    /// Forgets the `count` titles that are played and shown least, but none of `kept`.
-    fn forget_least_titles(&mut self, count: usize, kept: &HashSet<Symbol>) {
+    /// Forgets the `count` titles that are played and shown least, but none of `kept`; gives how many.
+    fn forget_least_titles(&mut self, count: usize, kept: &HashSet<Symbol>) -> usize {
         let all = self.counters(super::ALL);
         let strength = |title: Symbol| {
             let popularity = all.and_then(|table| table.popularity().get(title as usize)).copied();
@@ -76,7 +89,7 @@ impl Aggregates {
             .collect();
         let count = count.min(titles.len());
         if count == 0 {
-            return;
+            return 0;
         }
         titles.select_nth_unstable_by(count - 1, |a, b| {
             let by_id = || self.titles.text(a.2).cmp(self.titles.text(b.2));
@@ -102,13 +115,13 @@ impl Aggregates {
         }
         // What was worked out by number is of titles that were.
         self.titles.renew();
+        count
     }
 
     /// Makes room for the countries, devices and rows of `delta` that are new, those counted most first, and
     /// says which of them there is none for.
     pub(super) fn make_room_for_dimensions(&mut self, delta: &Delta) -> Found {
         let mut found = Found::new();
-        let events = |counts: &crate::delta::Counts| u64::from(counts.impressions) + u64::from(counts.plays);
         let countries = delta.cells.iter().map(|cell| (cell.country, events(&cell.counts)));
         self.make_room_for(Kind::Country, delta, countries, &mut found);
         let devices = delta.cells.iter().map(|cell| (cell.device, events(&cell.counts)));
@@ -189,4 +202,8 @@ impl Aggregates {
         self.dimensions.release(dimension);
         self.counters[dimension as usize] = super::CounterTable::default();
     }
+}
+
+fn events(counts: &Counts) -> u64 {
+    u64::from(counts.impressions) + u64::from(counts.plays)
 }
