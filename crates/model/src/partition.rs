@@ -203,7 +203,7 @@ impl Partition {
         self.cache.len()
     }
 
-    /// The partition's symbols, number 0 included; those that made room for others are empty.
+    /// The partition's symbols, number 0 included.
     pub fn symbols(&self) -> &[Arc<str>] {
         self.names.since(0)
     }
@@ -418,7 +418,6 @@ impl Partition {
             commit.first_symbol,
             self.names.len()
         );
-        self.names.forget_retired();
         self.names_taken = self.names.len();
         self.taken = self.folded;
         self.uncommitted_events = 0;
@@ -454,7 +453,7 @@ impl Partition {
                     member,
                     self.folded,
                     state,
-                    |symbol| self.names.known_text(symbol).clone(),
+                    |symbol| self.names.text(symbol).clone(),
                     complete,
                 );
                 Lookup::Ready(Box::new(snapshot))

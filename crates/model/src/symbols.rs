@@ -68,12 +68,11 @@ impl Symbols {
     }
 
     /// Gives out a number for a name that is known no more.
-    pub(crate) fn push_retired(&mut self) {
-        self.strings.push(self.strings[0].clone());
+    pub(crate) fn push_retired(&mut self, text: &Arc<str>) {
+        self.strings.push(text.clone());
     }
 
-    /// Nothing has the number of `symbol`'s string any more; the number keeps the string until
-    /// [`Symbols::clear`].
+    /// The string of `symbol` has no number any more; the number keeps its string.
     pub(crate) fn retire(&mut self, symbol: Symbol) {
         if let Some(text) = self.strings.get(symbol as usize)
             && self.numbers.get(text) == Some(&symbol)
@@ -82,19 +81,11 @@ impl Symbols {
         }
     }
 
-    /// The number's string is empty from now on.
-    pub(crate) fn clear(&mut self, symbol: Symbol) {
-        let none = self.strings[0].clone();
-        if let Some(text) = self.strings.get_mut(symbol as usize) {
-            *text = none;
-        }
-    }
-
     /// Takes the string of `symbol` out; its number is given out again.
     pub(crate) fn release(&mut self, symbol: Symbol) {
         if symbol != NONE && !self.text(symbol).is_empty() {
             self.retire(symbol);
-            self.clear(symbol);
+            self.strings[symbol as usize] = self.strings[NONE as usize].clone();
             self.free.push(symbol);
         }
     }

@@ -91,11 +91,7 @@ fn stored_equals_folded(world: &World, folded: &Partition, end: Position) {
     if row.position != end {
         world.violated("I1", format!("{id} is stored at {}, its log ends at {end}", row.position));
     }
-    let named = row.symbols.iter().zip(&folded.symbols()[1..]).all(|(stored, folded)| {
-        // One that made room for others is stored as ever.
-        stored == folded || folded.is_empty()
-    });
-    if !named || row.symbols.len() + 1 != folded.symbols().len() {
+    if row.symbols != folded.symbols()[1..] {
         world.violated("I3", format!("{id}: stored symbols differ from the folded ones"));
     }
     if row.fold_state.as_deref().is_some_and(|stored| *stored != *folded.fold_state()) {

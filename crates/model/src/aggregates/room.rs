@@ -13,6 +13,7 @@ use super::learning::Kind;
 use crate::delta::{Counts, Delta};
 use crate::symbols::Symbol;
 use hashbrown::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Part of all titles that makes room when there is none.
 const TITLES_SHARE: usize = 8;
@@ -46,22 +47,22 @@ impl Aggregates {
         for cell in &delta.cells {
             *named.entry(cell.title).or_default() += events(&cell.counts);
         }
-        let (mut known, mut unknown) = (HashSet::new(), Vec::new());
-        for (local, events) in named {
-            let Some(text) = delta.strings.get(local as usize) else { continue };
-            match self.titles.get(text) {
-                Some(title) => {
-                    known.insert(title);
-                }
-                None => unknown.push((events, text, local)),
-            }
-        }
+        let named: Vec<(u64, &Arc<str>, u32)> = named
+            .into_iter()
+            .filter_map(|(local, events)| Some((events, delta.strings.get(local as usize)?, local)))
+            .collect();
+        // What is named as the source of a transition alone is neither kept for it nor brought in.
+        let counted = || named.iter().filter(|(events, ..)| *events > 0);
+        let kept: HashSet<Symbol> = counted().filter_map(|(_, text, _)| self.titles.get(text)).collect();
+        let strangers = counted().filter(|(_, text, _)| self.titles.get(text).is_none()).count();
         let mut free = self.settings.titles.saturating_sub(self.titles.live());
-        if unknown.len() > free {
+        if strangers > free {
             // However many strangers come at once, the better half of what is known stays.
-            let wanted = (unknown.len() - free).max(self.settings.titles / TITLES_SHARE);
-            free += self.forget_least_titles(wanted.min(self.titles.live() / 2), &known);
+            let wanted = (strangers - free).max(self.settings.titles / TITLES_SHARE);
+            free += self.forget_least_titles(wanted.min(self.titles.live() / 2), &kept);
         }
+        let mut unknown = named;
+        unknown.retain(|(_, text, _)| self.titles.get(text).is_none());
         unknown.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         let refused: HashSet<u32> = unknown.iter().skip(free).map(|(_, _, local)| *local).collect();
         metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "titles")

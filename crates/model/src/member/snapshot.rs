@@ -110,8 +110,6 @@ impl MemberSnapshot {
         text: impl Fn(Symbol) -> Arc<str>,
         complete: bool,
     ) -> Self {
-        // A title that made room for others has no name any more.
-        let is_known = |title: Symbol| !text(title).is_empty();
         let time = |ms: i64| (complete && ms > 0).then(|| format_rfc3339(ms));
         let watched = |watched: &super::Watched| WatchedTitle {
             title: text(watched.title),
@@ -130,17 +128,11 @@ impl MemberSnapshot {
         Self {
             member: Arc::from(member),
             position,
-            history: state.history.iter().filter(|watched| is_known(watched.title)).map(watched).collect(),
-            seen: state.seen.iter().filter(|title| is_known(**title)).map(|title| text(*title)).collect(),
-            list: state
-                .list
-                .iter()
-                .filter(|listed| is_known(listed.title))
-                .map(|listed| text(listed.title))
-                .collect(),
+            history: state.history.iter().map(watched).collect(),
+            seen: state.seen.iter().map(|title| text(*title)).collect(),
+            list: state.list.iter().map(|listed| text(listed.title)).collect(),
             opinions: state
                 .held_opinions()
-                .filter(|opinion| is_known(opinion.title))
                 .map(|opinion| TitleOpinion {
                     title: text(opinion.title),
                     thumb: (opinion.thumb != 0).then_some(opinion.thumb),
@@ -148,7 +140,7 @@ impl MemberSnapshot {
                 })
                 .collect(),
             open_impressions: if complete {
-                state.open.impressions.iter().filter(|open| is_known(open.title)).map(shown).collect()
+                state.open.impressions.iter().map(shown).collect()
             } else {
                 Vec::new()
             },

@@ -4,7 +4,7 @@
 //! a boundary they stay for good. Behind it is a ring of newcomers: when the ring is full, the name that was not
 //! used since the hand came by last makes room (CLOCK, second chance; Corbató: "A Paging Experiment with the
 //! Multics System", 1968), so that what is used stays and what came once goes. Its number is never given out
-//! again. One member brings a bounded share of all of it.
+//! again, and keeps its string: members may hold it. One member brings a bounded share of all of it.
 //!
 //! What the hand does depends on the log alone, and the ring is stored with the partition (I3).
 
@@ -56,8 +56,6 @@ pub struct NameTable {
     ring: VecDeque<Symbol>,
     /// Newcomers by who brought them.
     brought: HashMap<u32, usize>,
-    /// Names that made room since the last commit: their deltas may still name them.
-    retired: Vec<Symbol>,
 }
 
 /// Stored form of what the list of names does not say.
@@ -79,7 +77,6 @@ impl NameTable {
             newcomers: HashMap::new(),
             ring: VecDeque::new(),
             brought: HashMap::new(),
-            retired: Vec::new(),
         }
     }
 
@@ -97,7 +94,7 @@ impl NameTable {
         }
         for (name, number) in names.iter().zip(1..) {
             if number > self.last_kept && !self.newcomers.contains_key(&number) {
-                self.symbols.push_retired();
+                self.symbols.push_retired(name);
             } else if self.symbols.intern(name).ok() != Some(number) {
                 return Err(format!("number {number} ({name:?}) is out of place"));
             }
@@ -148,24 +145,18 @@ impl NameTable {
         Ok(symbol)
     }
 
-    /// The string of `symbol`; the empty one for one never given out, or one that made room.
+    /// The string of `symbol`, also of one that made room; the empty one for one never given out.
     pub fn text(&self, symbol: Symbol) -> &Arc<str> {
         self.symbols.text(symbol)
     }
 
-    /// The string of `symbol` if it is known: not that of one that made room, be it on its way still.
-    pub fn known_text(&self, symbol: Symbol) -> &Arc<str> {
-        let is_known = symbol <= self.last_kept || self.newcomers.contains_key(&symbol);
-        self.symbols.text(if is_known { symbol } else { NONE })
-    }
-
-    /// Every number's string from `first` on; those that made room are empty.
+    /// Every number's string from `first` on.
     pub fn since(&self, first: usize) -> &[Arc<str>] {
         self.symbols.since(first)
     }
 
     /// All numbers given out, 0 included.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.symbols.len()
     }
 
@@ -177,13 +168,6 @@ impl NameTable {
     /// Names that are known.
     pub fn live(&self) -> usize {
         (self.symbols.len() - 1).min(self.last_kept as usize) + self.newcomers.len()
-    }
-
-    /// Forgets the strings of what made room; whatever names it is on its way.
-    pub(super) fn forget_retired(&mut self) {
-        for symbol in self.retired.drain(..) {
-            self.symbols.clear(symbol);
-        }
     }
 
     fn use_newcomer(&mut self, symbol: Symbol, member: &str) {
@@ -224,7 +208,6 @@ impl NameTable {
             self.let_go(newcomer.by);
         }
         self.symbols.retire(symbol);
-        self.retired.push(symbol);
     }
 
     fn let_go(&mut self, by: u32) {
@@ -263,8 +246,7 @@ mod tests {
             assert_eq!(table.symbols.get(name).map(|symbol| &**table.text(symbol)), Some(name));
         }
         assert_eq!((table.live(), table.len()), (8, 106));
-        table.forget_retired();
-        assert_eq!(table.since(1).iter().filter(|name| !name.is_empty()).count(), 8);
+        assert_eq!(table.symbols.get("junk3"), None);
     }
 
     #[test]

@@ -72,7 +72,8 @@ fn what_was_learned_fades_by_half_in_a_half_life() {
         })
         .collect();
     let mut aggregates = Aggregates::new(1, AggregateSettings::default());
-    fold_at_once(&records, FoldSettings::default()).add_to(&mut aggregates);
+    let believing = FoldSettings { clock_jump_seconds: u32::MAX, ..FoldSettings::default() };
+    fold_at_once(&records, believing).add_to(&mut aggregates);
     let tallies = tallies(&aggregates, "t", &["a", "b"], "drama");
     assert!(close(tallies[0].segment, tally(0.5, 0.0)), "{tallies:?}");
     assert!(close(tallies[1].segment, tally(1.0, 0.0)), "{tallies:?}");
