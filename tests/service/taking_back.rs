@@ -81,7 +81,9 @@ fn a_title_that_is_withdrawn_is_offered_nowhere_until_it_is_put_again() {
         let service = Service::start();
         audience(&service);
         if catalogued {
-            ["a", "b", "c"].map(|id| put(&service, id, json!({"name": id, "countries": ["BR"]})));
+            for id in ["a", "b", "c"] {
+                put(&service, id, json!({"name": id, "countries": ["BR"]}));
+            }
         }
         let offered_before = answers(&service).iter().filter(|(_, text)| offers(text, "b")).count();
         assert!(offered_before >= 8, "{offered_before} answers offer it");
@@ -180,7 +182,9 @@ fn a_title_that_is_not_available_keeps_its_fields_and_a_patch_changes_some() {
 fn with_only_catalogued_titles_others_are_offered_nowhere() {
     let service = Service::start_with(|config| config.engine.only_catalogued = true, |ports| ports);
     audience(&service);
-    ["a", "c"].map(|id| put(&service, id, json!({"name": id})));
+    for id in ["a", "c"] {
+        put(&service, id, json!({"name": id}));
+    }
     for (path, text) in answers(&service) {
         assert!(!offers(&text, "b"), "{path}: {text}");
     }

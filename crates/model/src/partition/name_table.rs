@@ -4,7 +4,8 @@
 //! a boundary they stay for good. Behind it is a ring of newcomers: when the ring is full, the name that was not
 //! used since the hand came by last makes room (CLOCK, second chance; Corbató: "A Paging Experiment with the
 //! Multics System", 1968), so that what is used stays and what came once goes. Its number is never given out
-//! again, and keeps its string: members may hold it. One member brings a bounded share of all of it.
+//! again, and keeps its string: members may hold it. (One that comes back has another number, and who held the old one
+//! holds it twice: once as what it was.) One member brings a bounded share of all of it.
 //!
 //! What the hand does depends on the log alone, and the ring is stored with the partition (I3).
 
