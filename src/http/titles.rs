@@ -92,7 +92,7 @@ pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payl
     Parameters::read(&request, &[])?;
     body::is_merge_patch(&request)?;
     let body = body::read(&request, payload, &state.config.http).await?;
-    let changes: Map<String, Value> = serde_json::from_slice(&body).map_err(malformed)?;
+    let changes: Map<String, Value> = body::object(&body)?;
     let invalid = |reason: &str, detail: String| {
         Problem::new(ProblemKind::InvalidTitle, detail).with("reason", reason.to_owned())
     };
@@ -100,7 +100,7 @@ pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payl
         let detail = format!("`id` cannot be changed: the path says {id:?}; leave it out");
         return Err(invalid("invalid-id", detail));
     }
-    let before = serde_json::to_value(&*known(&state, &id)?).map_err(malformed)?;
+    let before = serde_json::to_value(&*known(&state, &id)?).map_err(body::malformed)?;
     let Value::Object(mut fields) = before else { return Err(unknown(&id, "is no object")) };
     // No field of a title has fields of its own: what is told replaces what was there.
     for (name, value) in changes {
