@@ -89,11 +89,7 @@ fn the_mounted_file_and_the_environment_are_a_configuration_of_the_cluster_backe
         let file = directory.path().join("nearline.toml");
         let text = rendered.get("ConfigMap", "nearline-config")["data"]["nearline.toml"].as_str();
         std::fs::write(&file, text.expect("the file")).expect("written");
-        let mut environment = rendered.environment("nearline-3", &rendered_or_made(name));
-        // TLS to Redis is a matter of the adapter; all else of the URL is read here.
-        if let Some(url) = environment.get_mut("NEARLINE__REDIS__URL") {
-            *url = url.replace("rediss://", "redis://");
-        }
+        let environment = rendered.environment("nearline-3", &rendered_or_made(name));
         assert_eq!(environment["NEARLINE_CONFIG"], "/etc/nearline/nearline.toml");
         let config = Config::load(Some(&file), environment.into_iter());
         let config = config.unwrap_or_else(|error| panic!("{name}: {error}"));
