@@ -20,6 +20,7 @@ pub mod prequential;
 pub mod recommender;
 pub mod replay;
 pub mod summary;
+pub mod table_file;
 
 use serde_json::{Value, json};
 

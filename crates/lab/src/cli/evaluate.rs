@@ -23,6 +23,7 @@ Examples:
   nearline import movielens ml-100k --to ml.ndjson
   nearline-lab evaluate prequential ml.ndjson                      hit rate, MRR and nDCG on the last fifth
   nearline-lab evaluate prequential ml.ndjson --html report.html   the same, with charts
+  nearline-lab evaluate prequential events.csv.gz                  any table of user, item and time
   nearline import mind MINDsmall_train --to mind.ndjson
   nearline-lab evaluate impressions mind.ndjson                    AUC, MRR and nDCG of what was shown
 
@@ -45,12 +46,17 @@ enum Evaluation {
 
 #[derive(Debug, Args)]
 struct InputArgs {
-    /// Events, one JSON object a line, in any order; `-`: standard input.
+    /// Events, one JSON object a line, in any order (`-`: standard input), or tables of user, item and time
+    /// (`.csv`, `.tsv`, `.data`, `.dat`, each also `.gz`).
     #[arg(required = true)]
     events: Vec<PathBuf>,
     /// Titles of the catalogue, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
+    /// Seed of the random order of events of one time. Without, tables are dealt with a seed of 1, and
+    /// other events keep the order of their file.
+    #[arg(long, value_name = "SEED")]
+    ties: Option<u64>,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -141,7 +147,7 @@ fn run_impressions(args: ImpressionsArgs, config: &Config) -> anyhow::Result<()>
 impl InputArgs {
     fn read(&self, config: &Config) -> anyhow::Result<(EventFile, Vec<nearline_model::Title>)> {
         let titles = self.catalogue.as_deref().map(read_titles).transpose()?.unwrap_or_default();
-        Ok((EventFile::read_all(&self.events, config.fold.event_bytes)?, titles))
+        Ok((EventFile::read_all(&self.events, config.fold.event_bytes, self.ties)?, titles))
     }
 
     fn source(&self) -> String {
@@ -216,13 +222,17 @@ fn prequential_tables(report: &Prequential, html: Option<&PathBuf>) -> String {
             decimal(scores.ndcg),
         ]);
     };
-    let (cold, warm) = (report.cold(true), report.cold(false));
     add("recommended to the member", report.own());
     add("popular, not seen", report.popular());
-    add("fewer than 5 titles seen", cold.0);
-    add("  popular", cold.1);
-    add("5 titles seen or more", warm.0);
-    add("  popular", warm.1);
+    for (what, classes) in [
+        ("titles played before", report.by_seen()),
+        ("plays of the title", report.by_plays()),
+        ("since the last play", report.by_gap()),
+    ] {
+        for class in classes {
+            add(&format!("{what}: {}", class.name), class.own);
+        }
+    }
     let mut text = format!(
         "{} events, {} members, {} titles; asked about the last {} events ({} of them repeats or no plays)\n{means}\n",
         grouped(report.events as u64),

@@ -1,13 +1,19 @@
-//! Files of events, one JSON object a line, put into the order of their time.
+//! Files of events, one JSON object a line, or tables of plays, put into the order of their time.
 
+use super::table_file;
 use anyhow::Context;
 use bytes::Bytes;
 use nearline_audience::text_file::{TextFile, TextLine};
 use nearline_model::{Event, Title};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use std::path::Path;
 
 /// Bad lines that are kept with their reason; more are only counted.
 const SHOWN_BAD_LINES: usize = 5;
+/// Seed of the order of events of one time in tables, if none is given.
+const TIES_SEED: u64 = 1;
 
 /// A valid event that waits to be replayed.
 #[derive(Debug, Clone)]
@@ -38,21 +44,35 @@ pub struct EventFile {
 
 impl EventFile {
     /// Reads all `paths` (`-`: standard input) and sorts what was read by event time. Events of one
-    /// millisecond keep the order in which they stand.
+    /// millisecond keep the order in which they stand; those of tables, whose lines are often sorted by
+    /// something, and with `ties` all, stand in a random order of that seed.
     ///
     /// # Errors
     /// A file that cannot be read, or no valid event in all of them.
-    pub fn read_all(paths: &[impl AsRef<Path>], event_bytes: usize) -> anyhow::Result<Self> {
+    pub fn read_all(
+        paths: &[impl AsRef<Path>],
+        event_bytes: usize,
+        ties: Option<u64>,
+    ) -> anyhow::Result<Self> {
         let mut all = Self::default();
+        let mut ties = ties;
         for path in paths {
             let path = path.as_ref();
-            all.read(TextFile::open(path)?, event_bytes)?;
+            if table_file::is_table(path) {
+                ties = ties.or(Some(TIES_SEED));
+                all.events.extend(table_file::read(path, event_bytes, &mut all.bad)?);
+            } else {
+                all.read(TextFile::open(path)?, event_bytes)?;
+            }
         }
         if all.events.is_empty() {
             anyhow::bail!(
-                "there is no valid event to evaluate{}; expected one JSON object of the event contract a line",
+                "there is no valid event to evaluate{}; expected one JSON object of the event contract a line, or a table of user, item and time",
                 all.bad.describe().map(|bad| format!(": {bad}")).unwrap_or_default()
             );
+        }
+        if let Some(seed) = ties {
+            all.events.shuffle(&mut StdRng::seed_from_u64(seed));
         }
         all.events.sort_by_key(|event| event.at_ms);
         Ok(all)
@@ -155,7 +175,7 @@ mod tests {
         std::fs::write(&one, format!("{}\n{}\n", play("late", "20:15:01"), play("first", "20:15:00")))
             .expect("written");
         std::fs::write(&two, play("second", "20:15:00")).expect("written");
-        let file = EventFile::read_all(&[one, two], 65_536).expect("read");
+        let file = EventFile::read_all(&[one, two], 65_536, None).expect("read");
         let ids: Vec<String> = file
             .events
             .iter()
@@ -165,13 +185,39 @@ mod tests {
     }
 
     #[test]
+    fn events_of_one_time_are_dealt_by_the_seed_and_all_others_stay() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("a.csv");
+        let lines: Vec<String> = (0..40).map(|at| format!("u{at},i{at},{}", 1_000 + at / 20)).collect();
+        std::fs::write(&path, lines.join("\n")).expect("written");
+        let order = |ties| {
+            let file = EventFile::read_all(&[&path], 65_536, ties).expect("read");
+            let id =
+                |event: &TimedEvent| Event::parse(&event.payload, 65_536).expect("valid").id.into_owned();
+            file.events.iter().map(id).collect::<Vec<_>>()
+        };
+        let dealt = order(Some(3));
+        assert_eq!(dealt, order(Some(3)));
+        assert_ne!(dealt, order(Some(4)));
+        assert_ne!(order(None), lines_in_order(), "tables are dealt without being asked");
+        let mut first: Vec<String> = dealt[..20].to_vec();
+        first.sort_by_key(|id| id.trim_start_matches("line-").parse::<u32>().expect("a number"));
+        assert_eq!(first, lines_in_order()[..20]);
+    }
+
+    fn lines_in_order() -> Vec<String> {
+        (1..=40).map(|line| format!("line-{line}")).collect()
+    }
+
+    #[test]
     fn a_file_without_a_valid_event_is_an_error_that_says_why() {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("bad.ndjson");
         std::fs::write(&path, "{\"id\":\"a\"}\n").expect("written");
-        let error = EventFile::read_all(&[&path], 65_536).expect_err("nothing in it").to_string();
+        let error = EventFile::read_all(&[&path], 65_536, None).expect_err("nothing in it").to_string();
         assert!(error.contains("no valid event") && error.contains("bad.ndjson:1: missing-field"), "{error}");
-        let error = EventFile::read_all(&[directory.path().join("nowhere")], 65_536).expect_err("absent");
+        let error =
+            EventFile::read_all(&[directory.path().join("nowhere")], 65_536, None).expect_err("absent");
         assert!(format!("{error:#}").contains("nowhere cannot be read"), "{error:#}");
     }
 }

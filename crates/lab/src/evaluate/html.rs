@@ -134,7 +134,7 @@ fn write_charts(out: &mut String, report: &Prequential) -> std::fmt::Result {
     let chart = Chart {
         title: "Hit rate by titles seen before",
         axis: "titles that the member had seen before",
-        labels: classes.iter().map(|class| class.seen.clone()).collect(),
+        labels: classes.iter().map(|class| class.name.clone()).collect(),
         series: both(classes.iter().map(|class| (class.own, class.popular))),
         shape: Shape::Bars,
         unit: Unit::Percent,

@@ -8,7 +8,7 @@
 
 mod breakdown;
 
-pub use breakdown::{Part, SeenClass};
+pub use breakdown::{Part, QueryClass};
 
 use super::event_file::TimedEvent;
 use super::metrics;
@@ -129,6 +129,8 @@ pub fn run(
                 at_ms: timed.at_ms,
                 member,
                 seen: state.history.len() + state.seen.len(),
+                plays: replay.recommender.plays(&event.title),
+                gap_s: state.history.last().map(|last| timed.at_ms / 1_000 - i64::from(last.at_s)),
                 rank: rank_of(&own, &event.title),
                 popular: rank_of(&popular, &event.title),
             };

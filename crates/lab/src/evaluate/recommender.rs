@@ -80,6 +80,11 @@ impl Recommender {
         self.aggregates.title_count()
     }
 
+    /// Plays of a title so far.
+    pub fn plays(&self, title: &str) -> u64 {
+        self.aggregates.title(title).map_or(0, |title| self.aggregates.plays(title))
+    }
+
     /// How little known a title is: −log2 of its share of all plays so far, in bits. A title that was
     /// never played counts as played once.
     pub fn self_information_bits(&self, title: &Arc<str>) -> f64 {

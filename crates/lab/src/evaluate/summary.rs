@@ -18,6 +18,10 @@ pub struct Outcome {
     pub member: u32,
     /// Titles that the member had seen before.
     pub seen: usize,
+    /// Plays of the title so far, by anybody.
+    pub plays: u64,
+    /// Seconds of event time since the member's last play; `None`: it is the first.
+    pub gap_s: Option<i64>,
     /// Rank (from 1) in the member's own list, if it was in it.
     pub rank: Option<usize>,
     /// Rank (from 1) in the popular titles that the member had not seen, if it was in them.
@@ -104,7 +108,7 @@ mod tests {
     use super::*;
 
     fn outcome(member: u32, rank: Option<usize>) -> Outcome {
-        Outcome { event: 0, at_ms: 0, member, seen: 0, rank, popular: None }
+        Outcome { event: 0, at_ms: 0, member, seen: 0, plays: 0, gap_s: None, rank, popular: None }
     }
 
     #[test]

@@ -9,8 +9,18 @@ use serde_json::{Map, Value, json};
 
 /// Parts of equal numbers of queries that the tested time is cut into.
 const PARTS: usize = 20;
-/// Lower bounds of the classes by titles seen.
-const SEEN_CLASSES: [usize; 8] = [0, 1, 5, 10, 20, 50, 100, 200];
+/// Lower bounds of the classes by titles that the member had played.
+const SEEN_CLASSES: [u64; 6] = [0, 1, 2, 3, 6, 21];
+/// Lower bounds of the classes by plays of the title.
+const PLAYS_CLASSES: [u64; 6] = [0, 1, 10, 50, 200, 1_000];
+/// Lower bounds of the classes by seconds since the member's last play, with their names.
+const GAP_CLASSES: [(i64, &str); 5] = [
+    (i64::MIN, "below a minute"),
+    (60, "a minute to half an hour"),
+    (1_800, "half an hour to a day"),
+    (86_400, "a day to a week"),
+    (7 * 86_400, "a week or more"),
+];
 
 /// A part of the queries, by time.
 pub struct Part {
@@ -22,10 +32,10 @@ pub struct Part {
     pub popular: Scores,
 }
 
-/// Queries of members who had seen about as many titles.
-pub struct SeenClass {
-    /// How many, in words.
-    pub seen: String,
+/// Queries that are alike in something.
+pub struct QueryClass {
+    /// In what, in words.
+    pub name: String,
     /// Means of the member's own lists.
     pub own: Scores,
     /// Means of the popular titles.
@@ -70,24 +80,48 @@ impl Prequential {
             .collect()
     }
 
-    /// The queries by the number of titles that the member had seen; classes without queries are left out.
-    pub fn by_seen(&self) -> Vec<SeenClass> {
-        let classes = SEEN_CLASSES.iter().enumerate().map(|(at, from)| {
-            let below = SEEN_CLASSES.get(at + 1).copied();
-            let of =
-                |outcome: &&Outcome| outcome.seen >= *from && below.is_none_or(|below| outcome.seen < below);
-            let seen = match below {
+    /// The queries by the number of titles that the member had played; classes without queries are left out.
+    pub fn by_seen(&self) -> Vec<QueryClass> {
+        self.by_number(&SEEN_CLASSES, |outcome| outcome.seen as u64)
+    }
+
+    /// The queries by how often the title had been played by anybody.
+    pub fn by_plays(&self) -> Vec<QueryClass> {
+        self.by_number(&PLAYS_CLASSES, |outcome| outcome.plays)
+    }
+
+    /// The queries by the time since the member's last play.
+    pub fn by_gap(&self) -> Vec<QueryClass> {
+        let first = self.class("first play".to_owned(), |outcome| outcome.gap_s.is_none());
+        let classes = GAP_CLASSES.iter().enumerate().map(|(at, (from, name))| {
+            let below = GAP_CLASSES.get(at + 1).map_or(i64::MAX, |(below, _)| *below);
+            self.class((*name).to_owned(), |outcome| {
+                outcome.gap_s.is_some_and(|gap| (*from..below).contains(&gap))
+            })
+        });
+        [first].into_iter().chain(classes).filter(|class| class.own.queries > 0).collect()
+    }
+
+    fn by_number(&self, bounds: &[u64], number: impl Fn(&Outcome) -> u64) -> Vec<QueryClass> {
+        let classes = bounds.iter().enumerate().map(|(at, from)| {
+            let below = bounds.get(at + 1).copied();
+            let name = match below {
                 Some(below) if below == from + 1 => from.to_string(),
                 Some(below) => format!("{from}–{}", below - 1),
                 None => format!("{from} or more"),
             };
-            SeenClass {
-                seen,
-                own: Scores::of(self.outcomes.iter().filter(of), |outcome| outcome.rank),
-                popular: Scores::of(self.outcomes.iter().filter(of), |outcome| outcome.popular),
-            }
+            self.class(name, |outcome| (*from..below.unwrap_or(u64::MAX)).contains(&number(outcome)))
         });
         classes.filter(|class| class.own.queries > 0).collect()
+    }
+
+    fn class(&self, name: String, is_in: impl Fn(&Outcome) -> bool) -> QueryClass {
+        let outcomes = || self.outcomes.iter().filter(|outcome| is_in(outcome));
+        QueryClass {
+            name,
+            own: Scores::of(outcomes(), |outcome| outcome.rank),
+            popular: Scores::of(outcomes(), |outcome| outcome.popular),
+        }
     }
 
     /// How many queries had the title at each rank.
@@ -139,13 +173,18 @@ impl Prequential {
             Value::Object(scores)
         });
         report.insert("over_time".to_owned(), parts.collect());
-        let classes = self.by_seen().into_iter().map(|class| {
-            let mut scores: Map<String, Value> = class.own.json(k);
-            scores.insert("seen".to_owned(), Value::from(class.seen));
-            scores.insert("popular".to_owned(), Value::Object(class.popular.json(k)));
-            Value::Object(scores)
-        });
-        report.insert("by_titles_seen".to_owned(), classes.collect());
+        let classes = |name: &str, classes: Vec<QueryClass>| {
+            let class = |class: QueryClass| {
+                let mut scores: Map<String, Value> = class.own.json(k);
+                scores.insert(name.to_owned(), Value::from(class.name));
+                scores.insert("popular".to_owned(), Value::Object(class.popular.json(k)));
+                Value::Object(scores)
+            };
+            classes.into_iter().map(class).collect::<Value>()
+        };
+        report.insert("by_titles_seen".to_owned(), classes("seen", self.by_seen()));
+        report.insert("by_plays_of_title".to_owned(), classes("plays", self.by_plays()));
+        report.insert("by_gap".to_owned(), classes("gap", self.by_gap()));
         report.insert(
             "timing".to_owned(),
             json!({
