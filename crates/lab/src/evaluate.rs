@@ -21,6 +21,7 @@ pub mod recommender;
 pub mod replay;
 pub mod summary;
 pub mod table_file;
+pub mod timed_event;
 
 use serde_json::{Value, json};
 

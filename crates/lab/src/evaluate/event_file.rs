@@ -1,6 +1,7 @@
 //! Files of events, one JSON object a line, or tables of plays, put into the order of their time.
 
 use super::table_file;
+use super::timed_event::{BadLines, TimedEvent};
 use anyhow::Context;
 use bytes::Bytes;
 use nearline_audience::text_file::{TextFile, TextLine};
@@ -10,28 +11,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use std::path::Path;
 
-/// Bad lines that are kept with their reason; more are only counted.
-const SHOWN_BAD_LINES: usize = 5;
 /// Seed of the order of events of one time in tables, if none is given.
 const TIES_SEED: u64 = 1;
-
-/// A valid event that waits to be replayed.
-#[derive(Debug, Clone)]
-pub struct TimedEvent {
-    /// Event time, Unix milliseconds.
-    pub at_ms: i64,
-    /// The event as it stands in its file.
-    pub payload: Bytes,
-}
-
-/// Lines that are no valid event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BadLines {
-    /// How many.
-    pub count: u64,
-    /// The first of them: file, line and what is wrong.
-    pub first: Vec<String>,
-}
 
 /// Events of one or several files.
 #[derive(Debug, Clone, Default)]
@@ -105,28 +86,6 @@ impl EventFile {
     }
 }
 
-impl BadLines {
-    /// Counts one more.
-    pub fn add(&mut self, describe: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.first.len() < SHOWN_BAD_LINES {
-            self.first.push(describe());
-        }
-    }
-
-    /// How many there are, and the first of them; `None` if there is none.
-    pub fn describe(&self) -> Option<String> {
-        let more = self.count - self.first.len() as u64;
-        let lines = match self.count {
-            0 => return None,
-            1 => "1 line was left out".to_owned(),
-            count => format!("{count} lines were left out"),
-        };
-        let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-        Some(format!("{lines}:\n  {}{rest}", self.first.join("\n  ")))
-    }
-}
-
 /// Reads a catalogue, one title a line.
 ///
 /// # Errors
@@ -161,7 +120,10 @@ mod tests {
         let mut file = EventFile::default();
         let text = TextFile::read_from(std::io::Cursor::new(text), "x.ndjson").expect("text");
         file.read(text, 65_536).expect("read");
-        assert_eq!((file.events.len(), file.bad.count, file.bad.first.len()), (2, 7, SHOWN_BAD_LINES));
+        assert_eq!(
+            (file.events.len(), file.bad.count, file.bad.first.len()),
+            (2, 7, crate::evaluate::timed_event::SHOWN_BAD_LINES)
+        );
         assert!(file.bad.first[0].starts_with("x.ndjson:3: malformed-json"), "{:?}", file.bad);
         let described = file.bad.describe().expect("some");
         assert!(described.starts_with("7 lines were left out:"), "{described}");

@@ -5,12 +5,12 @@
 //! were shown in; then its impressions and plays are learned like all events. A play belongs to the
 //! request that it names. Requests of which everything or nothing was played are not counted.
 
-use super::event_file::TimedEvent;
 use super::figure;
 use super::metrics::{ScoredList, mean};
 use super::prequential::{Options, WARM_TITLES};
 use super::replay::{Replay, Replayed};
 use super::summary::Timing;
+use super::timed_event::TimedEvent;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, Title};
 use nearline_ranking::Query;

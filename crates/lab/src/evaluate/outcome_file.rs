@@ -1,7 +1,7 @@
 //! One line for each query of a prequential evaluation, to compare two rankings query by query.
 
-use super::event_file::TimedEvent;
 use super::prequential::Prequential;
+use super::timed_event::TimedEvent;
 use anyhow::Context;
 use nearline_model::Event;
 use nearline_model::timestamp::format_rfc3339;

@@ -10,10 +10,10 @@ mod breakdown;
 
 pub use breakdown::{Part, QueryClass};
 
-use super::event_file::TimedEvent;
 use super::metrics;
 use super::replay::{Replay, ReplaySettings, Replayed};
 use super::summary::{Outcome, Timing};
+use super::timed_event::TimedEvent;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, MemberSnapshot, Title};
 use nearline_ranking::{Query, Ranked};

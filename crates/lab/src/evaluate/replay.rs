@@ -1,7 +1,7 @@
 //! The replay: one partition that holds all members, each event folded, committed and learned at once.
 
-use super::event_file::TimedEvent;
 use super::recommender::Recommender;
+use super::timed_event::TimedEvent;
 use nearline_model::partition::{Batch, Lookup};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::versioned::DecodeError;

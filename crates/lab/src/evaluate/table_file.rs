@@ -4,7 +4,7 @@
 //! a header its names tell the columns; without one they are user, item, time, or user, item, rating, time.
 //! Each line becomes a play; other columns are left alone.
 
-use super::event_file::{BadLines, TimedEvent};
+use super::timed_event::{BadLines, TimedEvent};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
