@@ -153,7 +153,7 @@ impl Engine {
     /// What is taken and played most right now.
     ///
     /// # Errors
-    /// If filter and boost took too many steps.
+    /// [`NotAnswered`]: filter and boost took too many steps, or too long.
     pub fn trending<'a>(
         &'a self,
         question: &'a TrendQuestion,

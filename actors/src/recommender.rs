@@ -78,9 +78,7 @@ impl Recommender {
         question: &Question,
     ) -> Result<Answer<Vec<OfferedTitle>>, NotAnswered> {
         let found = router.member(&question.member, false, question.after).await?;
-        let (me, asked, state) = (self.clone(), question.clone(), found.clone());
-        let is_costly = !question.expressions.is_empty();
-        let titles = self.costly.make(is_costly, move |stop| me.row_until(&asked, &state, stop)).await??;
+        let titles = self.made(question, &found, Self::row_until).await?;
         Ok(self.sign(question, &found, titles))
     }
 
@@ -92,11 +90,25 @@ impl Recommender {
         most_rows: usize,
     ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
         let found = router.member(&question.member, false, question.after).await?;
-        let (me, asked, state) = (self.clone(), question.clone(), found.clone());
-        let is_costly = !question.expressions.is_empty();
-        let make = move |stop: &Stop| me.rows(&asked, &state, most_rows, stop);
-        let rows = self.costly.make(is_costly, make).await??;
+        let make = move |me: &Self, question: &Question, found: &MemberAnswer, stop: &Stop| {
+            me.rows(question, found, most_rows, stop)
+        };
+        let rows = self.made(question, &found, make).await?;
         Ok(self.sign(question, &found, rows))
+    }
+
+    /// What `make` makes of a member's state: at once, unless it is costly. Only then are question and state copied.
+    async fn made<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: &Question,
+        found: &MemberAnswer,
+        make: impl FnOnce(&Self, &Question, &MemberAnswer, &Stop) -> Result<T, BudgetSpent> + Send + 'static,
+    ) -> Result<T, NotAnswered> {
+        if question.expressions.is_empty() {
+            return Ok(make(self, question, found, &Stop::default())?);
+        }
+        let (me, question, found) = (self.clone(), question.clone(), found.clone());
+        Ok(self.costly.make(true, move |stop| make(&me, &question, &found, stop)).await??)
     }
 
     /// What was made for a member becomes an answer, with an id of its own. Under an experiment, the member

@@ -26,11 +26,11 @@ const MOST_AT_ONCE: Duration = Duration::from_millis(2);
 /// Something made of the sums, and when it is to be made again.
 struct Made<T> {
     value: Arc<T>,
-    made: Instant,
+    /// When it was made, or when making it anew was begun: whoever does that may die.
+    since: Instant,
     took: Duration,
     /// The sums it is of.
     sums: Arc<str>,
-    being_made: bool,
 }
 
 /// What was made last.
@@ -83,11 +83,11 @@ impl Shared {
         if let Some(known) = all.lock().get_mut(&key)
             && Arc::ptr_eq(&known.sums, &sums)
         {
-            if known.being_made || known.made.elapsed() < known.took * REST {
+            if known.since.elapsed() < known.took * REST {
                 return known.value.clone();
             }
             if known.took > MOST_AT_ONCE {
-                known.being_made = true;
+                known.since = Instant::now();
                 let (sources, all, value) = (self.sources.clone(), all.clone(), known.value.clone());
                 let remake = move || put(&all, key, most_kept, sums, &sources, &make);
                 let spawned = std::thread::Builder::new().name("nearline-boards".to_owned()).spawn(remake);
@@ -112,13 +112,13 @@ fn put<K: Eq + std::hash::Hash, T>(
 ) -> Arc<T> {
     let begun = Instant::now();
     let value = Arc::new(make(sources));
-    let made = Instant::now();
-    let entry = Made { value: value.clone(), made, took: made - begun, sums, being_made: false };
+    let since = Instant::now();
+    let entry = Made { value: value.clone(), since, took: since - begun, sums };
     let mut all = all.lock();
     if all.len() >= most_kept && !all.contains_key(&key) {
         // The one made longest ago: nobody has asked for it since.
-        let oldest = all.values().map(|made| made.made).min();
-        all.retain(|_, made| Some(made.made) != oldest);
+        let oldest = all.values().map(|made| made.since).min();
+        all.retain(|_, made| Some(made.since) != oldest);
     }
     all.insert(key, entry);
     value
