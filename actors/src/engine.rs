@@ -24,7 +24,7 @@ use actix::prelude::*;
 use catalogue::SharedCatalogue;
 use futures_util::future::BoxFuture;
 use nearline_model::aggregates::TableSize;
-use nearline_model::catalogue::Title;
+use nearline_model::catalogue::{CatalogueEntry, Title};
 use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
 use nearline_model::{Aggregates, Position};
@@ -220,11 +220,35 @@ impl Engine {
     /// The catalogue's: some of them may be stored.
     pub fn put_titles(&self, titles: Vec<Title>) -> BoxFuture<'_, Result<(), PortError>> {
         Box::pin(async move {
-            self.inner.ports.catalogue.put(titles.clone()).await?;
+            let revisions = self.inner.ports.catalogue.put(titles.clone()).await?;
             let mut catalogue = self.inner.catalogue.titles.write();
-            titles.into_iter().for_each(|title| catalogue.put(title));
+            for (title, revision) in titles.into_iter().zip(revisions) {
+                catalogue.put_newer(CatalogueEntry { revision, title });
+            }
             Ok(())
         })
+    }
+
+    /// Stores a title in the place of its version `revision`, and shows it on this node at once; `false` where
+    /// another version was stored meanwhile.
+    ///
+    /// # Errors
+    /// The catalogue's: it may be stored.
+    pub fn replace_title(&self, title: Title, revision: u64) -> BoxFuture<'_, Result<bool, PortError>> {
+        Box::pin(async move {
+            let Some(revision) = self.inner.ports.catalogue.replace(title.clone(), revision).await? else {
+                return Ok(false);
+            };
+            self.inner.catalogue.titles.write().put_newer(CatalogueEntry { revision, title });
+            Ok(true)
+        })
+    }
+
+    /// A title of the catalogue, as the store has it.
+    pub fn title_entry(&self, id: &str) -> Option<CatalogueEntry> {
+        let catalogue = self.inner.catalogue.titles.read();
+        let title = Title::clone(catalogue.get(id)?);
+        Some(CatalogueEntry { revision: catalogue.revision(id)?, title })
     }
 
     /// How full the tables of the sums are.

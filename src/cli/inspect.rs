@@ -79,8 +79,8 @@ fn check_id(id: &str) -> anyhow::Result<()> {
 
 async fn catalogue(ports: &Ports) -> anyhow::Result<Catalogue> {
     let mut catalogue = Catalogue::default();
-    let titles = ports.catalogue.watch().await?.recv().await.unwrap_or_default();
-    titles.into_iter().for_each(|title| catalogue.put(title));
+    let entries = ports.catalogue.watch().await?.recv().await.unwrap_or_default();
+    entries.into_iter().for_each(|entry| catalogue.put_newer(entry));
     Ok(catalogue)
 }
 

@@ -10,10 +10,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_actors::TitleQuestion;
 use nearline_api::recommendations::RankedTitle;
 use nearline_api::titles::{SimilarAnswer, TitleResult, TitlesAnswer};
-use nearline_model::catalogue::MAX_TITLE_BYTES;
+use nearline_model::catalogue::{CatalogueEntry, MAX_TITLE_BYTES};
 use nearline_model::{Reject, RejectReason, Title};
+use nearline_ports::PortError;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a patch is tried again where others change the same title.
+const PATCH_AGAIN_MS: u64 = 1_000;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
     put, path = "/v1/titles/{id}", tag = "titles", operation_id = "put_title", summary = "Put a title into the catalogue",
@@ -67,7 +71,7 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
-    ok(&*known(&state, &id)?)
+    ok(&known(&state, &id)?.title)
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
@@ -100,21 +104,35 @@ pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payl
         let detail = format!("`id` cannot be changed: the path says {id:?}; leave it out");
         return Err(invalid("invalid-id", detail));
     }
-    let before = serde_json::to_value(&*known(&state, &id)?).map_err(body::malformed)?;
-    let Value::Object(mut fields) = before else { return Err(unknown(&id, "is no object")) };
-    // No field of a title has fields of its own: what is told replaces what was there.
+    let until = Instant::now() + Duration::from_millis(PATCH_AGAIN_MS);
+    loop {
+        let before = known(&state, &id)?;
+        let title = patched(&before.title, &changes)
+            .map_err(|error| invalid(RejectReason::InvalidField.code(), error.to_string()))?;
+        check(&title, body.len()).map_err(|reject| invalid(reject.reason.code(), reject.detail))?;
+        if state.engine.replace_title(title.clone(), before.revision).await.map_err(catalogue_away)? {
+            return ok(&title);
+        }
+        // Another version was stored meanwhile: it is on its way here.
+        if Instant::now() >= until {
+            let detail = format!("title {id:?} was changed meanwhile by somebody else; send the patch again");
+            return Err(Problem::new(ProblemKind::CatalogueUnavailable, detail));
+        }
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A title with some of its fields changed. No field of a title has fields of its own: what is told replaces what was
+/// there.
+fn patched(before: &Title, changes: &Map<String, Value>) -> serde_json::Result<Title> {
+    let mut fields = serde_json::to_value(before)?;
     for (name, value) in changes {
-        if value.is_null() {
-            fields.remove(&name);
-        } else {
-            fields.insert(name, value);
+        match &mut fields {
+            Value::Object(fields) if value.is_null() => drop(fields.remove(name)),
+            fields => fields[name] = value.clone(),
         }
     }
-    let title: Title = serde_json::from_value(Value::Object(fields))
-        .map_err(|error| invalid(RejectReason::InvalidField.code(), error.to_string()))?;
-    check(&title, body.len()).map_err(|reject| invalid(reject.reason.code(), reject.detail))?;
-    store(&state, vec![title.clone()]).await?;
-    ok(&title)
+    serde_json::from_value(fields)
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
@@ -136,10 +154,10 @@ pub(super) async fn withdraw(request: HttpRequest, state: State) -> Answer {
 }
 
 /// A title of the catalogue, one that was withdrawn aside.
-fn known(state: &State, id: &str) -> Result<Arc<Title>, Problem> {
-    match state.engine.title(id) {
-        Some(title) if title.is_removed() => Err(unknown(id, "was withdrawn; PUT it to bring it back")),
-        Some(title) => Ok(title),
+fn known(state: &State, id: &str) -> Result<CatalogueEntry, Problem> {
+    match state.engine.title_entry(id) {
+        Some(entry) if entry.title.is_removed() => Err(unknown(id, "was withdrawn; PUT it to bring it back")),
+        Some(entry) => Ok(entry),
         None => Err(unknown(id, "is not in the catalogue; PUT it there")),
     }
 }
@@ -237,7 +255,9 @@ fn check(title: &Title, bytes: usize) -> Result<(), Reject> {
 
 /// Stores titles durably, and shows them on this node at once.
 async fn store(state: &State, titles: Vec<Title>) -> Result<(), Problem> {
-    state.engine.put_titles(titles).await.map_err(|error| {
-        Problem::new(ProblemKind::CatalogueUnavailable, format!("{error}; send the titles again"))
-    })
+    state.engine.put_titles(titles).await.map_err(catalogue_away)
+}
+
+fn catalogue_away(error: PortError) -> Problem {
+    Problem::new(ProblemKind::CatalogueUnavailable, format!("{error}; send it again"))
 }

@@ -3,6 +3,7 @@
 use crate::running::Service;
 use async_trait::async_trait;
 use nearline_model::Title;
+use nearline_model::catalogue::CatalogueEntry;
 use nearline_ports::{CatalogueStore, PortError, Ports};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,11 +17,15 @@ struct Late {
 
 #[async_trait]
 impl CatalogueStore for Late {
-    async fn put(&self, titles: Vec<Title>) -> Result<(), PortError> {
+    async fn put(&self, titles: Vec<Title>) -> Result<Vec<u64>, PortError> {
         self.behind.put(titles).await
     }
 
-    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
+    async fn replace(&self, title: Title, revision: u64) -> Result<Option<u64>, PortError> {
+        self.behind.replace(title, revision).await
+    }
+
+    async fn watch(&self) -> Result<mpsc::Receiver<Vec<CatalogueEntry>>, PortError> {
         let (sender, titles) = mpsc::channel(16);
         let (behind, mut is_open) = (self.behind.clone(), self.is_open.clone());
         actix_rt::spawn(async move {

@@ -328,3 +328,34 @@ fn what_a_trimmed_log_cannot_tell_again_is_not_forgotten() {
     assert!(!done && said.contains("nothing was forgotten"), "{said}");
     assert_eq!(start().get("/v1/titles/c/insights").json()["plays_ever"], 12);
 }
+
+#[test]
+fn patches_of_one_title_at_the_same_time_all_hold() {
+    let service = Service::start();
+    put(&service, "b", json!({"name": "Brazil"}));
+    let patch = |fields: Value| {
+        let body = fields.to_string();
+        let reply =
+            service.send("PATCH", "/v1/titles/b", "application/merge-patch+json", Some(body.as_bytes()));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    };
+    for round in 0..20 {
+        let (year, age) = (1980 + round, round % 18);
+        std::thread::scope(|scope| {
+            scope.spawn(|| patch(json!({"year": year})));
+            scope.spawn(|| patch(json!({"maturity": age})));
+            scope.spawn(|| patch(json!({"genres": [format!("genre {round}")]})));
+        });
+        let expected = json!({"id": "b", "name": "Brazil", "year": year, "maturity": age, "genres": [format!("genre {round}")]});
+        assert_eq!(service.get("/v1/titles/b").json(), expected);
+    }
+}
+
+#[test]
+fn a_title_that_was_put_is_never_seen_as_it_was_before() {
+    let service = Service::start();
+    for year in 1900..2100 {
+        put(&service, "b", json!({"name": "Brazil", "year": year}));
+        assert_eq!(service.get("/v1/titles/b").json()["year"], json!(year));
+    }
+}

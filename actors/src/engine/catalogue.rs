@@ -45,9 +45,13 @@ pub(super) async fn follow_catalogue(
         let mut loaded = Some(loaded);
         let mut backoff = Backoff::new(50, 2_000);
         loop {
+            // The first batch of a watch holds all that is there: it says what the revisions are.
+            let mut is_first = true;
             while let Some(batch) = titles.recv().await {
+                let put = if is_first { Catalogue::put_anew } else { Catalogue::put_newer };
+                is_first = false;
                 let mut titles = catalogue.titles.write();
-                batch.into_iter().for_each(|title| titles.put(title));
+                batch.into_iter().for_each(|entry| put(&mut titles, entry));
                 drop(titles);
                 backoff.reset();
                 if !catalogue.loaded.swap(true, Relaxed) {

@@ -278,7 +278,7 @@ fn a_directory_that_is_whole_is_repaired_without_loss_and_keeps_its_state() {
     assert_eq!((repaired.records, repaired.gone.len(), repaired.is_state_kept), (EVENTS, 0, true));
     let ports = open(settings(&to)).expect("opened");
     let titles = block_on(async { ports.catalogue.watch().await.expect("watched").recv().await });
-    assert_eq!(titles.expect("some")[0].id, "t1");
+    assert_eq!(titles.expect("some")[0].title.id, "t1");
     assert!(repair(&bed.data(), &to, 99).is_err(), "what is there is not written over");
     let held = open(settings(&bed.data())).expect("opened");
     assert!(repair(&bed.data(), &bed.directory.path().join("x"), 99).is_err(), "held by a process");

@@ -137,13 +137,28 @@ impl Title {
     }
 }
 
+/// A title as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CatalogueEntry {
+    /// Counts the store's changes: of two versions of a title, the one with the higher revision is newer.
+    pub revision: u64,
+    /// The title.
+    pub title: Title,
+}
+
 /// All titles of the catalogue, by id.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    titles: HashMap<Arc<str>, Arc<Title>>,
+    titles: HashMap<Arc<str>, Known>,
     changes: u64,
     /// Whether titles that are not in it may not be shown.
     only_catalogued: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    title: Arc<Title>,
+    revision: u64,
 }
 
 impl Catalogue {
@@ -152,14 +167,37 @@ impl Catalogue {
         Self { only_catalogued, ..Self::default() }
     }
 
-    /// Adds or replaces `title`.
+    /// Adds or replaces `title`, whatever its revision.
     pub fn put(&mut self, title: Title) {
-        // Whoever watches the catalogue anew is told of every title again.
-        if self.titles.get(title.id.as_str()).is_some_and(|known| **known == title) {
+        let revision = self.revision(&title.id).unwrap_or_default();
+        self.put_anew(CatalogueEntry { revision, title });
+    }
+
+    /// Adds or replaces a title, unless a newer version of it is here: what somebody puts is shown at once, and an
+    /// older version may still be on its way to those who watch.
+    pub fn put_newer(&mut self, entry: CatalogueEntry) {
+        if self.revision(&entry.title.id).is_none_or(|known| known <= entry.revision) {
+            self.put_anew(entry);
+        }
+    }
+
+    /// Adds or replaces a title, and takes its revision even where that is lower: a store that was made anew counts
+    /// from the beginning.
+    pub fn put_anew(&mut self, CatalogueEntry { revision, title }: CatalogueEntry) {
+        if let Some(known) = self.titles.get_mut(title.id.as_str())
+            && *known.title == title
+        {
+            // Whoever watches the catalogue anew is told of every title again.
+            known.revision = revision;
             return;
         }
         self.changes += 1;
-        self.titles.insert(Arc::from(title.id.as_str()), Arc::new(title));
+        self.titles.insert(Arc::from(title.id.as_str()), Known { title: Arc::new(title), revision });
+    }
+
+    /// The revision of the title with `id`.
+    pub fn revision(&self, id: &str) -> Option<u64> {
+        self.titles.get(id).map(|known| known.revision)
     }
 
     /// How many changes there were: it grows with each title that is new or not what it was.
@@ -169,12 +207,12 @@ impl Catalogue {
 
     /// The title with `id`.
     pub fn get(&self, id: &str) -> Option<&Arc<Title>> {
-        self.titles.get(id)
+        self.titles.get(id).map(|known| &known.title)
     }
 
     /// All titles, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Title>> {
-        self.titles.values()
+        self.titles.values().map(|known| &known.title)
     }
 
     /// Number of titles.
@@ -189,13 +227,13 @@ impl Catalogue {
 
     /// Whether a title may be shown in `country`; one outside the catalogue may, unless only catalogued ones are to be.
     pub fn is_available(&self, id: &str, country: Option<&str>) -> bool {
-        self.titles.get(id).map_or(!self.only_catalogued, |title| title.is_available_in(country))
+        self.titles.get(id).map_or(!self.only_catalogued, |known| known.title.is_available_in(country))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Catalogue, Title};
+    use super::{Catalogue, CatalogueEntry, Title};
 
     #[test]
     fn a_withdrawn_title_is_available_nowhere_and_comes_back_when_it_is_put_again() {
@@ -224,6 +262,28 @@ mod tests {
         assert!(!catalogue.is_available("a", None));
         catalogue.put(Title { id: "a".into(), ..Title::default() });
         assert!(catalogue.is_available("a", None) && !catalogue.is_available("b", Some("BR")));
+    }
+
+    #[test]
+    fn an_older_version_that_comes_late_does_not_replace_a_newer_one() {
+        let mut catalogue = Catalogue::default();
+        let entry = |revision, year| CatalogueEntry {
+            revision,
+            title: Title { id: "a".to_owned(), year: Some(year), ..Title::default() },
+        };
+        let year = |catalogue: &Catalogue| catalogue.get("a").and_then(|title| title.year);
+        for (told, expected) in
+            [((4, 1984), 1984), ((6, 1986), 1986), ((4, 1984), 1986), ((6, 1986), 1986), ((7, 1987), 1987)]
+        {
+            catalogue.put_newer(entry(told.0, told.1));
+            assert_eq!(year(&catalogue), Some(expected), "after {told:?}");
+        }
+        catalogue.put_anew(entry(2, 1984));
+        assert_eq!(
+            (year(&catalogue), catalogue.revision("a")),
+            (Some(1984), Some(2)),
+            "the store was made anew"
+        );
     }
 
     #[test]

@@ -261,7 +261,10 @@ pub(crate) async fn put_titles(destination: &Destination, titles: Vec<Title>) ->
 
 async fn put_chunk(destination: &Destination, titles: &[Title]) -> Result<(), SendError> {
     match destination {
-        Destination::Backend { ports, .. } => Ok(ports.catalogue.put(titles.to_vec()).await?),
+        Destination::Backend { ports, .. } => {
+            ports.catalogue.put(titles.to_vec()).await?;
+            Ok(())
+        }
         Destination::Http { agent, base } => {
             let mut body = String::new();
             for title in titles {

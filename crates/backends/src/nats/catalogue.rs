@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::Title;
+use nearline_model::catalogue::CatalogueEntry;
 use nearline_ports::{CatalogueStore, PortError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -24,24 +25,30 @@ impl NatsCatalogue {
     pub(super) fn new(links: Arc<Links>) -> Self {
         Self { publisher: Publisher::new(links.clone()), links }
     }
+
+    fn outgoing(&self, title: &Title) -> Outgoing {
+        Outgoing {
+            subject: format!("$KV.{}.{}", self.links.settings.catalogue_bucket, title.id),
+            headers: None,
+            payload: Bytes::from(serde_json::to_vec(title).expect("a title is always JSON")),
+        }
+    }
 }
 
 #[async_trait]
 impl CatalogueStore for NatsCatalogue {
-    async fn put(&self, titles: Vec<Title>) -> Result<(), PortError> {
-        let bucket = &self.links.settings.catalogue_bucket;
-        let outgoing = titles.iter().map(|title| Outgoing {
-            subject: format!("$KV.{bucket}.{}", title.id),
-            headers: None,
-            payload: Bytes::from(serde_json::to_vec(title).expect("a title is always JSON")),
-        });
-        for ack in self.publisher.publish(outgoing.collect()).await {
-            ack?;
-        }
-        Ok(())
+    async fn put(&self, titles: Vec<Title>) -> Result<Vec<u64>, PortError> {
+        let outgoing = titles.iter().map(|title| self.outgoing(title)).collect();
+        let acks = self.publisher.publish(outgoing).await.into_iter();
+        acks.map(|ack| ack.map(|ack| ack.sequence)).collect()
     }
 
-    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
+    async fn replace(&self, title: Title, revision: u64) -> Result<Option<u64>, PortError> {
+        let acked = self.publisher.publish_if_last(self.outgoing(&title), revision).await?;
+        Ok(acked.map(|ack| ack.sequence))
+    }
+
+    async fn watch(&self) -> Result<mpsc::Receiver<Vec<CatalogueEntry>>, PortError> {
         let bucket = &self.links.settings.catalogue_bucket;
         let (stream, subject) = (format!("KV_{bucket}"), format!("$KV.{bucket}.>"));
         let mut consumer =
@@ -60,33 +67,36 @@ impl CatalogueStore for NatsCatalogue {
 }
 
 /// Sends what is there as one batch, then what comes; ends when the receiver is gone.
-async fn forward(consumer: &mut StreamConsumer, sender: &mpsc::Sender<Vec<Title>>) -> Result<(), PortError> {
+async fn forward(
+    consumer: &mut StreamConsumer,
+    sender: &mpsc::Sender<Vec<CatalogueEntry>>,
+) -> Result<(), PortError> {
     let mut existing = consumer.pending_at_open();
     let mut first = Vec::new();
     while existing > 0 {
         let batch = consumer.next_batch(BATCH_TITLES).await?;
         existing = batch.last().map_or(existing, |last| last.place.pending);
-        first.extend(batch.iter().filter_map(title));
+        first.extend(batch.iter().filter_map(entry));
     }
     if sender.send(first).await.is_err() {
         return Ok(());
     }
     loop {
         let batch = consumer.next_batch(BATCH_TITLES).await?;
-        if sender.send(batch.iter().filter_map(title).collect()).await.is_err() {
+        if sender.send(batch.iter().filter_map(entry).collect()).await.is_err() {
             return Ok(());
         }
     }
 }
 
 /// The title of a message; what others put into the bucket (and deletions) is left out.
-fn title(delivered: &Delivered) -> Option<Title> {
+fn entry(delivered: &Delivered) -> Option<CatalogueEntry> {
     let payload = &delivered.message.payload;
     if payload.is_empty() {
         return None;
     }
     match serde_json::from_slice(payload) {
-        Ok(title) => Some(title),
+        Ok(title) => Some(CatalogueEntry { revision: delivered.place.sequence, title }),
         Err(error) => {
             metrics::counter!("nearline_catalogue_unreadable_titles_total").increment(1);
             tracing::warn!(subject = %delivered.message.subject, %error, "a title cannot be read; put it again");

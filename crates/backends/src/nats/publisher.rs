@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Publishes of one adapter that may wait for their acknowledgement: below what the client library
 /// (5,000) and the server's queue of a stream (10,000) take.
@@ -76,6 +76,31 @@ impl Publisher {
         }
         outcomes.extend(messages.map(|_| Err(self.links.unavailable("publishing", "not connected"))));
         outcomes
+    }
+
+    /// Publishes one message where the last one of its subject still has the number `last`; `None` where it has not.
+    pub(super) async fn publish_if_last(
+        &self,
+        message: Outgoing,
+        last: u64,
+    ) -> Result<Option<PublishAck>, PortError> {
+        if !self.links.main().is_connected() {
+            return Err(self.links.unavailable("publishing", "not connected"));
+        }
+        let publish = PublishMessage::build().payload(message.payload).expected_last_subject_sequence(last);
+        let acked = async {
+            let sent = self.links.main().jetstream.send_publish(message.subject, publish).await;
+            match sent {
+                Ok(ack) => ack.await,
+                Err(error) => Err(error),
+            }
+        };
+        match timeout(Duration::from_millis(self.links.settings.timeout_ms), acked).await {
+            Ok(Ok(ack)) => Ok(Some(ack)),
+            Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
+            Ok(Err(error)) => Err(self.links.unavailable(DOING, error)),
+            Err(_) => Err(self.links.unavailable(DOING, "none in time")),
+        }
     }
 
     /// Room for one chunk. Never waits while holding chunks of its own: callers would block each other.

@@ -2,6 +2,7 @@
 
 use super::{Fixture, soon};
 use nearline_model::Title;
+use nearline_model::catalogue::CatalogueEntry;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::Receiver;
 
@@ -11,19 +12,20 @@ fn title(id: &str, name: &str) -> Title {
 
 type Names = BTreeMap<String, String>;
 
-fn learn(names: &mut Names, titles: Vec<Title>) {
-    names.extend(titles.into_iter().map(|title| (title.id, title.name.unwrap_or_default())));
+fn learn(names: &mut Names, entries: Vec<CatalogueEntry>) {
+    let titles = entries.into_iter().map(|entry| entry.title);
+    names.extend(titles.map(|title| (title.id, title.name.unwrap_or_default())));
 }
 
 /// The titles that the first batch holds.
-async fn first(watch: &mut Receiver<Vec<Title>>) -> Names {
+async fn first(watch: &mut Receiver<Vec<CatalogueEntry>>) -> Names {
     let mut names = Names::new();
     learn(&mut names, soon("first batch", watch.recv()).await.expect("an open watch"));
     names
 }
 
 /// Learns from the watch until all of `expected` is there as expected.
-async fn until(watch: &mut Receiver<Vec<Title>>, names: &mut Names, expected: &Names) {
+async fn until(watch: &mut Receiver<Vec<CatalogueEntry>>, names: &mut Names, expected: &Names) {
     soon("the expected titles", async {
         while names != expected {
             learn(names, watch.recv().await.expect("an open watch"));
@@ -127,7 +129,55 @@ pub async fn titles_survive_reopening(fixture: &dyn Fixture) {
     drop(ports);
     let ports = fixture.ports().await;
     let mut watch = ports.catalogue.watch().await.expect("a watch");
-    let mut titles = soon("first batch", watch.recv()).await.expect("an open watch");
+    let entries = soon("first batch", watch.recv()).await.expect("an open watch");
+    let mut titles: Vec<_> = entries.into_iter().map(|entry| entry.title).collect();
     titles.sort_by(|left, right| left.id.cmp(&right.id));
     assert_eq!(titles, [title("a", "Alien"), whole]);
+}
+
+pub async fn revisions_tell_which_version_is_newer(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let mut early = ports.catalogue.watch().await.expect("a watch");
+    first(&mut early).await;
+    let mut put = Vec::new();
+    for version in 1..=5 {
+        let titles = vec![title("a", &format!("version {version}")), title("b", "Brazil")];
+        let revisions = ports.catalogue.put(titles).await.expect("put");
+        assert_eq!(revisions.len(), 2);
+        put.push(revisions[0]);
+    }
+    assert!(put.is_sorted_by(|earlier, later| earlier < later), "{put:?}");
+    let mut watched = Vec::new();
+    soon("all versions", async {
+        while watched.last() != put.last() {
+            let entries = early.recv().await.expect("an open watch").into_iter();
+            watched.extend(entries.filter(|entry| entry.title.id == "a").map(|entry| entry.revision));
+        }
+    })
+    .await;
+    assert!(
+        watched.is_sorted() && watched.iter().all(|revision| put.contains(revision)),
+        "{watched:?} of {put:?}"
+    );
+    let mut late = ports.catalogue.watch().await.expect("a watch");
+    let entries = soon("first batch", late.recv()).await.expect("an open watch");
+    let latest = entries.iter().find(|entry| entry.title.id == "a").expect("it is there");
+    assert_eq!(Some(&latest.revision), put.last());
+}
+
+pub async fn a_title_is_replaced_only_in_the_version_that_is_named(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    let first_put = ports.catalogue.put(vec![title("a", "first")]).await.expect("put")[0];
+    let second = ports.catalogue.replace(title("a", "second"), first_put).await.expect("asked");
+    let second = second.expect("nobody else changed it");
+    assert!(second > first_put);
+    let stale = ports.catalogue.replace(title("a", "from what was"), first_put).await.expect("asked");
+    assert_eq!(stale, None);
+    drop(ports);
+    let ports = fixture.ports().await;
+    let mut watch = ports.catalogue.watch().await.expect("a watch");
+    let entries = soon("first batch", watch.recv()).await.expect("an open watch");
+    assert_eq!(entries[0].title, title("a", "second"));
+    let third = ports.catalogue.replace(title("a", "third"), entries[0].revision).await.expect("asked");
+    assert!(third.is_some_and(|third| third > entries[0].revision), "after reopening, too");
 }

@@ -5,6 +5,7 @@ use crate::simulate::servers::Servers;
 use crate::simulate::servers::catalogue::CatalogueServer;
 use async_trait::async_trait;
 use nearline_model::Title;
+use nearline_model::catalogue::CatalogueEntry;
 use nearline_ports::{CatalogueStore, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +38,9 @@ fn unavailable(detail: &str) -> PortError {
 
 #[async_trait]
 impl CatalogueStore for SimulatedCatalogue {
-    async fn put(&self, titles: Vec<Title>) -> Result<(), PortError> {
+    async fn put(&self, titles: Vec<Title>) -> Result<Vec<u64>, PortError> {
         let mut titles = Some(titles);
+        let mut revisions = Vec::new();
         let put = move |servers: &mut Servers| {
             if servers.fails() {
                 return Err(unavailable("busy"));
@@ -46,17 +48,33 @@ impl CatalogueStore for SimulatedCatalogue {
             // A call that arrives twice must not put an older version over a newer one.
             if let Some(titles) = titles.take() {
                 servers.note(format_args!("catalogue: {} titles put", titles.len()));
-                servers.catalogue.put(titles);
+                revisions = servers.catalogue.put(titles);
             }
-            Ok(())
+            Ok(revisions.clone())
         };
         self.link.call(put).await
     }
 
-    async fn watch(&self) -> Result<mpsc::Receiver<Vec<Title>>, PortError> {
+    async fn replace(&self, title: Title, revision: u64) -> Result<Option<u64>, PortError> {
+        let replace = move |servers: &mut Servers| {
+            if servers.fails() {
+                return Err(unavailable("busy"));
+            }
+            if servers.catalogue.revision(&title.id) as u64 != revision {
+                return Ok(None);
+            }
+            servers.note(format_args!("catalogue: title {} replaced", title.id));
+            Ok(servers.catalogue.put(vec![title.clone()]).pop())
+        };
+        self.link.call(replace).await
+    }
+
+    async fn watch(&self) -> Result<mpsc::Receiver<Vec<CatalogueEntry>>, PortError> {
         let all = |servers: &mut Servers| {
-            let latest = servers.catalogue.latest().into_values().cloned().collect::<Vec<_>>();
-            Ok((latest, servers.catalogue.put.len()))
+            let catalogue = &servers.catalogue;
+            let latest =
+                catalogue.latest().into_keys().filter_map(|id| catalogue.entry(catalogue.revision(id)));
+            Ok((latest.collect::<Vec<_>>(), catalogue.put.len()))
         };
         let (all, after) = self.link.call(all).await?;
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
@@ -76,7 +94,7 @@ async fn forward(
     link: &Link<Servers>,
     news: &Notify,
     mut after: usize,
-    sender: &mpsc::Sender<Vec<Title>>,
+    sender: &mpsc::Sender<Vec<CatalogueEntry>>,
 ) -> Result<(), PortError> {
     while !sender.is_closed() {
         let told = news.notified();
@@ -87,8 +105,10 @@ async fn forward(
                 if servers.fails() {
                     return Err(unavailable("the watch lost its connection"));
                 }
-                let titles = &servers.catalogue.put[after..];
-                Ok(titles[..titles.len().min(BATCH)].to_vec())
+                let upto = servers.catalogue.put.len().min(after + BATCH);
+                Ok((after + 1..=upto)
+                    .filter_map(|revision| servers.catalogue.entry(revision))
+                    .collect::<Vec<_>>())
             })
             .await?;
         if titles.is_empty() {

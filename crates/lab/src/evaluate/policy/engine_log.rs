@@ -42,5 +42,6 @@ pub async fn read(ports: &Ports, settings: &FoldSettings) -> anyhow::Result<Artw
 /// The catalogue's.
 pub async fn titles(ports: &Ports) -> anyhow::Result<Vec<Title>> {
     let mut batches = ports.catalogue.watch().await.context("reading the catalogue")?;
-    Ok(batches.recv().await.unwrap_or_default())
+    let entries = batches.recv().await.unwrap_or_default();
+    Ok(entries.into_iter().map(|entry| entry.title).collect())
 }
