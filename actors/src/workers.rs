@@ -1,8 +1,11 @@
 //! The threads that partition actors live on: arbiters that tell whether they still turn, and that are
 //! left behind when they do not.
 
+mod starvation;
+
 use crate::event_loop::{EventLoop, Threads};
 use parking_lot::Mutex;
+use starvation::{Starvation, ThreadProbe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -10,6 +13,8 @@ use tokio::time::Instant;
 
 /// Time between two ticks of a worker.
 const TICK: Duration = Duration::from_millis(50);
+/// A thread that moved more recently than this is not looked at any closer.
+const NOT_STILL: Duration = Duration::from_millis(150);
 
 /// One thread.
 #[derive(Debug)]
@@ -19,21 +24,30 @@ pub struct Worker {
     origin: Instant,
     ticks: AtomicU64,
     moved_ms: AtomicU64,
+    probe: ThreadProbe,
+    starvation: Mutex<Starvation>,
 }
 
 impl Worker {
-    fn start(number: u64, origin: Instant) -> Arc<Self> {
-        let place = EventLoop::new(Threads::Own);
-        let worker = Arc::new(Self {
+    fn new(number: u64, place: EventLoop, origin: Instant) -> Self {
+        Self {
             number,
-            place: place.clone(),
+            place,
             origin,
             ticks: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
-        });
+            probe: ThreadProbe::default(),
+            starvation: Mutex::default(),
+        }
+    }
+
+    fn start(number: u64, origin: Instant) -> Arc<Self> {
+        let place = EventLoop::new(Threads::Own);
+        let worker = Arc::new(Self::new(number, place.clone(), origin));
         worker.moved();
         let ticking = worker.clone();
         place.spawn(async move {
+            ticking.probe.is_here();
             loop {
                 ticking.ticks.fetch_add(1, Relaxed);
                 ticking.moved();
@@ -58,13 +72,18 @@ impl Worker {
         self.moved_ms.store(self.origin.elapsed().as_millis() as u64, Relaxed);
     }
 
-    /// How long the thread has done nothing, not even tick.
+    /// How long the thread has done nothing, not even tick, though it was given a processor.
     pub fn still_for(&self) -> Duration {
         if self.is_here() {
             // Whoever asks runs on it.
             return Duration::ZERO;
         }
-        self.origin.elapsed().saturating_sub(Duration::from_millis(self.moved_ms.load(Relaxed)))
+        let (moved_ms, now_ms) = (self.moved_ms.load(Relaxed), self.origin.elapsed().as_millis() as u64);
+        let still = Duration::from_millis(now_ms.saturating_sub(moved_ms));
+        if still < NOT_STILL {
+            return still;
+        }
+        Duration::from_millis(self.starvation.lock().look(&self.probe, moved_ms, now_ms))
     }
 
     /// Ticks since it started.
@@ -96,8 +115,7 @@ impl Workers {
     pub(crate) fn start(threads: Threads, count: usize) -> Self {
         let origin = Instant::now();
         if threads == Threads::Here {
-            let (ticks, moved_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-            let here = Arc::new(Worker { number: 0, place: EventLoop::Here, origin, ticks, moved_ms });
+            let here = Arc::new(Worker::new(0, EventLoop::Here, origin));
             let state = State { slots: vec![here], left_behind: Vec::new(), started: 1 };
             return Self { origin, state: Mutex::new(state) };
         }
