@@ -11,6 +11,7 @@ mod admin_verify;
 mod admission;
 mod asked;
 mod body;
+mod body_room;
 mod console;
 mod cors;
 mod cursor;
@@ -92,6 +93,7 @@ pub async fn serve(
         config: Arc::new(config.clone()),
         queries: Arc::default(),
         admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
+        bodies: body_room::BodyRoom::new(config.http.max_bodies_bytes),
         programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
         live: live.clone(),
     };

@@ -86,6 +86,7 @@ fn begin_at_zero() {
     counter!("nearline_supervisor_panics_total").increment(0);
     counter!("nearline_threads_left_behind_total").increment(0);
     counter!("nearline_queries_shed_total").increment(0);
+    counter!("nearline_bodies_shed_total").increment(0);
     counter!("nearline_ownership_starts_total").increment(0);
 }
 
@@ -172,10 +173,20 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
         "Questions with a country answered without titles, since the catalogue had not come",
     ),
     ("nearline_queries_shed_total", Unit::Count, "Queries turned away because too many were under way"),
+    (
+        "nearline_bodies_shed_total",
+        Unit::Count,
+        "Bodies turned away because all together would have taken too much memory",
+    ),
     ("nearline_supervisor_panics_total", Unit::Count, "Panics of supervisors themselves: must stay 0"),
 ];
 
 const GAUGES: &[(&str, Unit, &str)] = &[
+    (
+        "nearline_memory_bytes",
+        Unit::Bytes,
+        "Memory by kind: all that the process has in use, and what single parts of it hold",
+    ),
     ("nearline_ready", Unit::Count, "1 if every partition is live and was caught up with the log"),
     ("nearline_partitions", Unit::Count, "Partitions of the log, by their state on this node"),
     ("nearline_partition_live", Unit::Count, "1 if the partition is live on this node"),

@@ -281,6 +281,8 @@ pub struct HttpSection {
     pub workers: usize,
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies that are being received or worked on at most; more are turned away with 429.
+    pub max_bodies_bytes: usize,
     /// Events or titles of one request at most.
     pub max_events_per_request: usize,
     /// Titles of one answer at most.
@@ -324,6 +326,7 @@ impl Default for HttpSection {
             address: "127.0.0.1:7700".to_owned(),
             workers: 0,
             max_body_bytes: 8 * 1_024 * 1_024,
+            max_bodies_bytes: 128 * 1_024 * 1_024,
             max_events_per_request: 10_000,
             max_limit: 200,
             default_limit: 20,

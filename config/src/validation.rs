@@ -269,11 +269,14 @@ impl Check<'_> {
         }
         // Lowering `max_limit` alone is fine: answers are then as long as that.
         let most_by_default = http.max_limit.max(HttpSection::default().default_limit) as u64;
+        // A compressed body and what it becomes.
+        let room_for_one = 2 * http.max_body_bytes as u64;
         self.ranges(
             "http",
             &[
                 ("workers", http.workers as u64, 0, 1_024),
                 ("max_body_bytes", http.max_body_bytes as u64, 1_024, 1_073_741_824),
+                ("max_bodies_bytes", http.max_bodies_bytes as u64, room_for_one, 1_099_511_627_776),
                 ("max_events_per_request", http.max_events_per_request as u64, 1, 1_000_000),
                 ("max_limit", http.max_limit as u64, 1, 10_000),
                 ("default_limit", http.default_limit as u64, 1, most_by_default),

@@ -52,7 +52,7 @@ fn text(mut answer: actix_web::HttpResponseBuilder, body: String) -> HttpRespons
 
 async fn metrics_text(state: State, prometheus: web::Data<PrometheusHandle>) -> HttpResponse {
     let partitions = state.engine.partitions();
-    gauges::refresh(&state.engine, &partitions);
+    gauges::refresh(&state, &partitions);
     let text = prometheus.render() + &gauges::of_partitions(&partitions);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }

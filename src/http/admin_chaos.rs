@@ -47,7 +47,7 @@ async fn read<T: DeserializeOwned>(
     payload: web::Payload,
     state: &State,
 ) -> Result<T, Problem> {
-    let bytes = body::read(request, payload, &state.config.http).await?;
+    let bytes = body::read(request, payload, state).await?;
     body::object(&bytes)
 }
 

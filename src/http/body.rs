@@ -1,9 +1,11 @@
 //! Request bodies: read within limits, and split into entries.
 
+use super::body_room::{Body, Place};
 use super::problem::{Problem, ProblemKind};
+use super::state::ApiState;
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, Payload};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use nearline_config::HttpSection;
@@ -11,6 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::io::Read;
 use std::time::Duration;
+
+/// Bytes that the beginning of a body gets room for.
+const FIRST_BYTES: usize = 4_096;
 
 /// How entries are written in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +73,22 @@ pub fn is_beacon(request: &HttpRequest) -> bool {
     }
 }
 
-/// Reads a whole body, decompressed.
-pub async fn read(request: &HttpRequest, payload: Payload, limits: &HttpSection) -> Result<Bytes, Problem> {
-    let encoding = encoding(request)?;
-    let body = read_raw(request, payload, limits).await?;
+/// Reads a whole body, decompressed. It takes its room among all bodies until it is dropped.
+pub async fn read(request: &HttpRequest, payload: Payload, state: &ApiState) -> Result<Body, Problem> {
+    let (encoding, limits, mut place) = (encoding(request)?, &state.config.http, state.bodies.place());
+    let body = read_raw(request, payload, limits, &mut place).await?;
     match encoding {
-        Encoding::Identity => Ok(body),
+        Encoding::Identity => Ok(Body::new(body, place)),
         Encoding::Gzip => {
             let most = limits.max_body_bytes;
+            place.grow(most)?;
             // Takes its time: not on the thread that serves others.
-            let unpacked = actix_web::web::block(move || unpack(&body, most)).await;
-            unpacked.unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, error.to_string())))
+            let unpacked = actix_web::web::block(move || {
+                let unpacked = unpack(&body, most)?;
+                place.shrink(unpacked.len());
+                Ok(Body::new(unpacked, place))
+            });
+            unpacked.await.unwrap_or_else(|error| Err(Problem::new(ProblemKind::Internal, error.to_string())))
         }
     }
 }
@@ -123,6 +133,7 @@ async fn read_raw(
     request: &HttpRequest,
     mut payload: Payload,
     limits: &HttpSection,
+    place: &mut Place,
 ) -> Result<Bytes, Problem> {
     let most = limits.max_body_bytes;
     let too_large = || too_large(most);
@@ -132,7 +143,8 @@ async fn read_raw(
         return Err(too_large());
     }
     let all = async {
-        let mut body = BytesMut::with_capacity(announced.unwrap_or(0));
+        // What is announced is believed as it comes: room is taken for what is here.
+        let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| {
                 Problem::new(ProblemKind::MalformedBody, format!("the body broke off: {error}"))
@@ -140,9 +152,16 @@ async fn read_raw(
             if body.len() + chunk.len() > most {
                 return Err(too_large());
             }
+            let needed = body.len() + chunk.len();
+            if needed > body.capacity() {
+                let ahead = (2 * needed).clamp(FIRST_BYTES, most).min(announced.unwrap_or(most));
+                let capacity = needed.max(ahead);
+                place.grow(capacity - body.capacity())?;
+                body.reserve_exact(capacity - body.len());
+            }
             body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(Bytes::from(body))
     };
     let deadline = Duration::from_millis(limits.body_timeout_ms);
     tokio::time::timeout(deadline, all).await.unwrap_or_else(|_| {

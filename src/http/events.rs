@@ -23,6 +23,7 @@ use nearline_ports::publish;
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Some events were not acknowledged; `results` says which", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -33,7 +34,7 @@ pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Pa
         true => cors::check_beacon(&request, limits).map(|()| None)?,
         false => Some(BodyFormat::of(&request)?),
     };
-    let body = body::read(&request, payload, limits).await?;
+    let body = body::read(&request, payload, &state).await?;
     let entries = match format {
         Some(format) => Entries::split(format, &body, limits.max_events_per_request)?,
         None => Entries::split_beacon(&body, limits.max_events_per_request)?,

@@ -3,8 +3,9 @@
 //! The series of single partitions are written by hand: the recorder keeps a gauge for good that was set once, and a
 //! partition that went elsewhere would stay here with its last value.
 
+use super::state::ApiState;
 use crate::telemetry::help;
-use nearline_actors::{Engine, PartitionState, PartitionStatus};
+use nearline_actors::{PartitionState, PartitionStatus};
 use std::fmt::Write;
 
 /// All states, so that each has its number, also 0.
@@ -18,7 +19,12 @@ const STATES: [PartitionState; 6] = [
 ];
 
 /// Sets what the recorder renders.
-pub(super) fn refresh(engine: &Engine, partitions: &[PartitionStatus]) {
+pub(super) fn refresh(state: &ApiState, partitions: &[PartitionStatus]) {
+    let engine = &state.engine;
+    metrics::gauge!("nearline_memory_bytes", "kind" => "request_bodies").set(state.bodies.used() as f64);
+    if let Some(resident) = resident_bytes() {
+        metrics::gauge!("nearline_memory_bytes", "kind" => "resident").set(resident as f64);
+    }
     for state in STATES {
         let count = partitions.iter().filter(|status| status.state == state).count();
         metrics::gauge!("nearline_partitions", "state" => state.name()).set(count as f64);
@@ -32,6 +38,13 @@ pub(super) fn refresh(engine: &Engine, partitions: &[PartitionStatus]) {
         metrics::gauge!("nearline_aggregates_table_entries", "table" => size.table).set(size.entries as f64);
         metrics::gauge!("nearline_aggregates_table_limit", "table" => size.table).set(size.limit as f64);
     }
+}
+
+/// Memory that the process has in use, where the operating system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1_024)
 }
 
 /// The series of those partitions that this node runs, as Prometheus reads them.

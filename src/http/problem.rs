@@ -49,6 +49,8 @@ pub enum ProblemKind {
     PositionUnknown,
     /// The state is not as new as the position asked for.
     PositionNotReached,
+    /// Bodies take as much room as they may.
+    TooManyBodies,
     /// More queries at once than are taken.
     TooManyQueries,
     /// The log is away.
@@ -119,6 +121,7 @@ impl ProblemKind {
             Self::PositionNotReached => {
                 ("/problems/position-not-reached", "The state is not that new yet", 503)
             }
+            Self::TooManyBodies => ("/problems/too-many-bodies", "Bodies take as much room as they may", 429),
             Self::TooManyQueries => ("/problems/too-many-queries", "Too many queries are under way", 429),
             Self::LogUnavailable => {
                 ("/problems/log-unavailable", "The log does not take events right now", 503)

@@ -1,6 +1,7 @@
 //! What all handlers share.
 
 use super::admission::Admission;
+use super::body_room::BodyRoom;
 use super::filter::Programs;
 use super::live_hub::LiveHub;
 use super::problem::Problem;
@@ -48,6 +49,8 @@ pub struct ApiState {
     pub queries: Arc<QueryCounts>,
     /// Queries let in at once.
     pub admission: Arc<Admission>,
+    /// The room that request bodies take.
+    pub bodies: Arc<BodyRoom>,
     /// Compiled filters and boosts.
     pub programs: Arc<Programs>,
     /// What live rows share.

@@ -29,6 +29,7 @@ const PATCH_AGAIN_MS: u64 = 1_000;
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -39,7 +40,7 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
         let detail = "one title is application/json; send many to POST /v1/titles";
         return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
     }
-    let body = body::read(&request, payload, &state.config.http).await?;
+    let body = body::read(&request, payload, &state).await?;
     let mut title = Title::parse(&body).map_err(|reject| {
         let detail = format!("the body is no valid JSON of the expected shape: {}", reject.detail);
         Problem::new(ProblemKind::MalformedBody, detail)
@@ -88,6 +89,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -95,7 +97,7 @@ pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payl
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
     body::is_merge_patch(&request)?;
-    let body = body::read(&request, payload, &state.config.http).await?;
+    let body = body::read(&request, payload, &state).await?;
     let changes: Map<String, Value> = body::object(&body)?;
     let invalid = |reason: &str, detail: String| {
         Problem::new(ProblemKind::InvalidTitle, detail).with("reason", reason.to_owned())
@@ -174,6 +176,7 @@ fn known(state: &State, id: &str) -> Result<CatalogueEntry, Problem> {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away; nothing may have been stored", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -181,7 +184,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
     Parameters::read(&request, &[])?;
     let limits = &state.config.http;
     let format = BodyFormat::of(&request)?;
-    let body = body::read(&request, payload, limits).await?;
+    let body = body::read(&request, payload, &state).await?;
     let entries = Entries::split(format, &body, limits.max_events_per_request)?;
     let mut results = Vec::with_capacity(entries.entries.len());
     let mut titles = Vec::new();

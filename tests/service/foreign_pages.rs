@@ -174,3 +174,43 @@ fn a_character_that_had_to_be_encoded_is_named_in_a_problem_document() {
     let (head, problem) = ask("\u{16}\u{3}\u{1}\u{2}\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 400") && problem["type"] == "/problems/malformed-request", "{head}");
 }
+
+#[test]
+fn stalled_bodies_take_no_more_than_their_room_and_leave_it_when_they_are_gone() {
+    use std::io::Write;
+    let service = Service::start_with(
+        |config| {
+            config.http.max_body_bytes = 1_000_000;
+            config.http.max_bodies_bytes = 2_500_000;
+        },
+        |ports| ports,
+    );
+    let json = ("content-type", "application/x-ndjson");
+    let used = || {
+        let metrics = service.ask(service.admin, "/metrics").text;
+        let line =
+            metrics.lines().find(|line| line.starts_with("nearline_memory_bytes{kind=\"request_bodies\"}"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).expect("it is told")
+    };
+    let stalled: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
+            let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 900000\r\n\r\n";
+            stream.write_all(head.as_bytes()).expect("sent");
+            // The refused ones may be closed while it is sent.
+            let _refused = stream.write_all(&vec![b' '; 300_000]);
+            stream
+        })
+        .collect();
+    let refused = service.until("the room is full", || {
+        let reply = send(&service, "POST", &[json], &vec![b' '; 900_000]);
+        (reply.status == 429).then_some(reply)
+    });
+    assert_eq!(refused.json()["type"], "/problems/too-many-bodies");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert!((1_000_000.0..=2_500_000.0).contains(&used()), "{}", used());
+    drop(stalled);
+    service.until("the room is free", || (used() == 0.0).then_some(()));
+    let lines = format!("{}\n", play("a"));
+    assert_eq!(send(&service, "POST", &[json], lines.as_bytes()).json()["accepted"], 1);
+}
