@@ -4,10 +4,11 @@
 mod starvation;
 
 use crate::event_loop::{EventLoop, Threads};
+use nearline_ports::{ThreadNumber, ThreadStates};
 use parking_lot::Mutex;
-use starvation::{Starvation, ThreadProbe};
-use std::sync::Arc;
+use starvation::Starvation;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,30 +25,35 @@ pub struct Worker {
     origin: Instant,
     ticks: AtomicU64,
     moved_ms: AtomicU64,
-    probe: ThreadProbe,
+    threads: Arc<dyn ThreadStates>,
+    /// Its number in the operating system.
+    thread: OnceLock<ThreadNumber>,
     starvation: Mutex<Starvation>,
 }
 
 impl Worker {
-    fn new(number: u64, place: EventLoop, origin: Instant) -> Self {
+    fn new(number: u64, place: EventLoop, origin: Instant, threads: Arc<dyn ThreadStates>) -> Self {
         Self {
             number,
             place,
             origin,
             ticks: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
-            probe: ThreadProbe::default(),
+            threads,
+            thread: OnceLock::new(),
             starvation: Mutex::default(),
         }
     }
 
-    fn start(number: u64, origin: Instant) -> Arc<Self> {
+    fn start(number: u64, origin: Instant, threads: Arc<dyn ThreadStates>) -> Arc<Self> {
         let place = EventLoop::new(Threads::Own);
-        let worker = Arc::new(Self::new(number, place.clone(), origin));
+        let worker = Arc::new(Self::new(number, place.clone(), origin, threads));
         worker.moved();
         let ticking = worker.clone();
         place.spawn(async move {
-            ticking.probe.is_here();
+            if let Some(thread) = ticking.threads.this() {
+                let _once = ticking.thread.set(thread);
+            }
             loop {
                 ticking.ticks.fetch_add(1, Relaxed);
                 ticking.moved();
@@ -83,7 +89,8 @@ impl Worker {
         if still < NOT_STILL {
             return still;
         }
-        Duration::from_millis(self.starvation.lock().look(&self.probe, moved_ms, now_ms))
+        let doing = self.thread.get().and_then(|thread| self.threads.state(*thread));
+        Duration::from_millis(self.starvation.lock().look(doing, moved_ms, now_ms))
     }
 
     /// Ticks since it started.
@@ -99,6 +106,7 @@ impl Worker {
 #[derive(Debug)]
 pub struct Workers {
     origin: Instant,
+    threads: Arc<dyn ThreadStates>,
     state: Mutex<State>,
 }
 
@@ -112,16 +120,16 @@ struct State {
 
 impl Workers {
     /// Starts `count` threads, or none: then nothing that blocks is ever replaced.
-    pub(crate) fn start(threads: Threads, count: usize) -> Self {
+    pub(crate) fn start(on: Threads, count: usize, threads: Arc<dyn ThreadStates>) -> Self {
         let origin = Instant::now();
-        if threads == Threads::Here {
-            let here = Arc::new(Worker::new(0, EventLoop::Here, origin));
+        if on == Threads::Here {
+            let here = Arc::new(Worker::new(0, EventLoop::Here, origin, threads.clone()));
             let state = State { slots: vec![here], left_behind: Vec::new(), started: 1 };
-            return Self { origin, state: Mutex::new(state) };
+            return Self { origin, threads, state: Mutex::new(state) };
         }
         let count = count.max(1) as u64;
-        let slots = (0..count).map(|number| Worker::start(number, origin)).collect();
-        Self { origin, state: Mutex::new(State { slots, left_behind: Vec::new(), started: count }) }
+        let slots = (0..count).map(|number| Worker::start(number, origin, threads.clone())).collect();
+        Self { origin, threads, state: Mutex::new(State { slots, left_behind: Vec::new(), started: count }) }
     }
 
     /// The thread for the actor numbered `number`.
@@ -138,7 +146,7 @@ impl Workers {
         if let Some(slot) = state.slots.iter().position(|worker| worker.number == stuck.number) {
             let number = state.started;
             state.started += 1;
-            let worker = Worker::start(number, self.origin);
+            let worker = Worker::start(number, self.origin, self.threads.clone());
             let left = std::mem::replace(&mut state.slots[slot], worker);
             state.left_behind.push(left);
             metrics::counter!("nearline_threads_left_behind_total").increment(1);

@@ -69,7 +69,7 @@ impl Engine {
         let aggregates_actor = learning.start(actor);
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
-        let workers = Workers::start(threads, settings.workers);
+        let workers = Workers::start(threads, settings.workers, ports.threads.clone());
         let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
         let partitions = handles(count, &remediations);
         let node = node_id(&settings);

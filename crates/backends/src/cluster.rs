@@ -3,6 +3,7 @@
 use crate::nats::Followed;
 use crate::nats::NatsSettings;
 use crate::redis::RedisSettings;
+use crate::threads::SystemThreads;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nearline_model::PartitionId;
@@ -36,6 +37,7 @@ pub fn connect_cluster(
         }
         Ok(Ports {
             clock: Arc::new(SystemClock),
+            threads: Arc::new(SystemThreads),
             log: Arc::new(nats.log),
             store: store.clone(),
             dead_letters: Arc::new(nats.dead_letters),

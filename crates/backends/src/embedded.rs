@@ -42,6 +42,7 @@ pub use repair::{Gone, Repaired, repair};
 pub use store::EmbeddedStore;
 pub use writes_failed::{WritesFailed, takes_writes};
 
+use crate::threads::SystemThreads;
 use directory::Directory;
 use log_end::LogEnd;
 use nearline_ports::{PortError, Ports, SystemClock};
@@ -125,6 +126,7 @@ pub fn open_watched(settings: EmbeddedSettings, failed: WritesFailed) -> Result<
     let log = damage::guarded(|| EmbeddedLog::open(&directory, &settings, end, state.committed.clone()))?;
     Ok(Ports {
         clock: Arc::new(SystemClock),
+        threads: Arc::new(SystemThreads),
         log: Arc::new(log),
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),

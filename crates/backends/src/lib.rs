@@ -8,4 +8,5 @@ pub mod embedded;
 mod log_identity;
 pub mod nats;
 pub mod redis;
+mod threads;
 mod tls;

@@ -21,6 +21,7 @@ pub mod refold;
 pub mod remediation_journal;
 pub mod state_store;
 pub mod stored;
+pub mod thread_states;
 pub mod verify;
 
 pub use catalogue_store::CatalogueStore;
@@ -31,6 +32,7 @@ pub use membership::{Announced, Announcement, Membership, MembershipEvent, Quest
 pub use quarantine::{PartitionFaults, QuarantineStore};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
 pub use state_store::{Acquired, AggregatesSnapshot, OutboxEntry, StateStore};
+pub use thread_states::{ThreadNumber, ThreadState, ThreadStates, UnknownThreads};
 
 use std::sync::Arc;
 
@@ -119,4 +121,6 @@ pub struct Ports {
     pub remediations: Arc<dyn RemediationJournal>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What threads are doing.
+    pub threads: Arc<dyn ThreadStates>,
 }

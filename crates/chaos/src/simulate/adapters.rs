@@ -12,7 +12,7 @@ use super::servers::Servers;
 use catalogue::SimulatedCatalogue;
 use letters::SimulatedLetters;
 use log::SimulatedLog;
-use nearline_ports::Ports;
+use nearline_ports::{Ports, UnknownThreads};
 use quarantine::{NoJournal, SimulatedQuarantine};
 use registry::SimulatedMembership;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use store::SimulatedStore;
 pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link<Servers>) -> Ports {
     Ports {
         clock: Arc::new(servers.clock()),
+        threads: Arc::new(UnknownThreads),
         log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
         store: Arc::new(SimulatedStore { link: link(Server::Store) }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
