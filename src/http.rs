@@ -88,18 +88,20 @@ pub async fn serve(
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
     let live = live_hub::LiveHub::new(&config.live);
+    let (limits, deadline_ms) = (&config.http, config.engine.query_deadline_ms);
+    let cores = || std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = if limits.workers == 0 { cores() } else { limits.workers };
     let state = state::ApiState {
         engine,
         config: Arc::new(config.clone()),
         queries: Arc::default(),
-        admission: Arc::new(admission::Admission::new(config.http.max_queries_under_way)),
-        bodies: body_room::BodyRoom::new(config.http.max_bodies_bytes),
+        admission: Arc::new(admission::Admission::new(limits.max_queries_under_way, threads, deadline_ms)),
+        bodies: body_room::BodyRoom::new(limits.max_bodies_bytes),
         programs: Arc::new(filter::Programs::new(config.http.compiled_expressions)),
         live: live.clone(),
     };
     let data = web::Data::new(state.clone());
     let public = data.clone();
-    let deadline_ms = config.engine.query_deadline_ms;
     let app = move || {
         lag::watch(deadline_ms);
         App::new()
@@ -109,10 +111,8 @@ pub async fn serve(
             .wrap(from_fn(cors::allow))
             .configure(|config| routes::register(config, routes::public_routes()))
     };
-    let limits = &config.http;
-    let cores = || std::thread::available_parallelism().map_or(2, usize::from);
     let builder = Server::build()
-        .workers(if limits.workers == 0 { cores() } else { limits.workers })
+        .workers(threads)
         .max_concurrent_connections(limits.max_connections)
         .shutdown_timeout(limits.shutdown_seconds)
         .disable_signals();

@@ -42,7 +42,6 @@ pub(super) async fn page(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &known)?;
     let most_rows = parameters.number("rows", 1, MAX_ROWS)?.unwrap_or(MAX_ROWS);
     let asked = Asked::read(&parameters, &state, &member, Route::Home)?;
-    let _admitted = state.admission.admit()?;
     let answer = state.engine.page(&asked.question, most_rows).await.map_err(not_answered)?;
     state.answered("home", answer.source, started);
     let given = answer.offered.iter().flat_map(|row| &row.titles).map(|title| &*title.title);

@@ -28,7 +28,6 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let started = Instant::now();
     let member = path_id(&request)?;
     let after = Parameters::read(&request, &["after"])?.after()?;
-    let _admitted = state.admission.admit()?;
     let found = state.engine.member(&member, true, after).await.map_err(not_reached)?;
     let source = found.source.name();
     metrics::histogram!("nearline_query_duration_seconds", "route" => "member", "source" => source)

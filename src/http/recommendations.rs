@@ -49,7 +49,6 @@ pub(super) async fn answer(
     let known = [SHARED.as_slice(), &["after", "cursor"]].concat();
     let parameters = Parameters::read(request, &known)?;
     let asked = Asked::read(&parameters, state, &member, Route::Recommendations)?;
-    let _admitted = state.admission.admit()?;
     let answer = state.engine.recommend(&asked.question).await.map_err(not_answered)?;
     state.answered("recommendations", answer.source, started);
     let is_full = answer.offered.len() >= asked.question.limit;

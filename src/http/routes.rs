@@ -1,5 +1,6 @@
 //! The public routes: one table, from which they are registered and checked against the document.
 
+use super::admission::{Query, admitted};
 use super::problem::{Problem, ProblemKind};
 use super::{
     events, experiments, home, insights, live, log, members, openapi, recommendations, titles, trending,
@@ -22,18 +23,22 @@ pub fn public_routes() -> Vec<PublicRoute> {
     vec![
         route(Method::POST, "/v1/events", |route| route.to(events::publish)),
         route(Method::GET, "/v1/log", |route| route.to(log::read)),
-        route(Method::GET, "/v1/members/{id}/recommendations", |route| route.to(recommendations::recommend)),
+        route(Method::GET, "/v1/members/{id}/recommendations", |route| {
+            admitted(route.to(recommendations::recommend), Query::Row)
+        }),
         route(Method::GET, "/v1/members/{id}/recommendations/live", |route| route.to(live::follow)),
-        route(Method::GET, "/v1/members/{id}/home", |route| route.to(home::page)),
-        route(Method::GET, "/v1/members/{id}", |route| route.to(members::read)),
+        route(Method::GET, "/v1/members/{id}/home", |route| admitted(route.to(home::page), Query::Home)),
+        route(Method::GET, "/v1/members/{id}", |route| admitted(route.to(members::read), Query::Member)),
         route(Method::DELETE, "/v1/members/{id}", |route| route.to(members::erase)),
-        route(Method::GET, "/v1/trending", |route| route.to(trending::list)),
+        route(Method::GET, "/v1/trending", |route| admitted(route.to(trending::list), Query::Trending)),
         route(Method::POST, "/v1/titles", |route| route.to(titles::put_many)),
         route(Method::GET, "/v1/titles/{id}", |route| route.to(titles::read)),
         route(Method::PUT, "/v1/titles/{id}", |route| route.to(titles::put)),
         route(Method::PATCH, "/v1/titles/{id}", |route| route.to(titles::patch)),
         route(Method::DELETE, "/v1/titles/{id}", |route| route.to(titles::withdraw)),
-        route(Method::GET, "/v1/titles/{id}/similar", |route| route.to(titles::similar_to)),
+        route(Method::GET, "/v1/titles/{id}/similar", |route| {
+            admitted(route.to(titles::similar_to), Query::Similar)
+        }),
         route(Method::GET, "/v1/titles/{id}/insights", |route| route.to(insights::read)),
         route(Method::GET, "/v1/experiments", |route| route.to(experiments::list)),
         route(Method::GET, "/v1/experiments/{name}", |route| route.to(experiments::read)),

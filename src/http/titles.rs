@@ -215,6 +215,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
         (status = 200, description = "Titles, most similar first", body = SimilarAnswer),
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of the title", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
     )
 ))]
 pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
