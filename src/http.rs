@@ -9,6 +9,7 @@ mod admin_dead_letters;
 mod admin_stream;
 mod admin_verify;
 mod admission;
+mod admitted;
 mod asked;
 mod body;
 mod body_room;

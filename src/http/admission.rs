@@ -5,12 +5,6 @@
 //! for others, so that a store that is away closes no door.
 
 use super::problem::{Problem, ProblemKind};
-use super::state::State;
-use actix_web::ResponseError;
-use actix_web::Route;
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Next, from_fn};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -109,7 +103,7 @@ impl Admission {
 
 impl Admitted<'_> {
     /// Answers the query, and learns what it cost: the time for which it kept the thread busy.
-    async fn answer<T>(self, answer: impl Future<Output = T>) -> T {
+    pub async fn answer<T>(self, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
         let mut busy = Duration::ZERO;
         let answered = poll_fn(|context| {
@@ -134,31 +128,10 @@ impl Drop for Admitted<'_> {
     }
 }
 
-/// A route whose queries have to be let in.
-pub(super) fn admitted(route: Route, query: Query) -> Route {
-    route.wrap(from_fn(move |request, next| let_in(query, request, next)))
-}
-
-async fn let_in(
-    query: Query,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let Some(state) = request.app_data::<State>().cloned() else {
-        return Ok(next.call(request).await?.map_into_boxed_body());
-    };
-    match state.admission.admit(query) {
-        Ok(admitted) => Ok(admitted.answer(next.call(request)).await?.map_into_boxed_body()),
-        Err(problem) => {
-            let problem = problem.at(request.path());
-            Ok(request.into_response(problem.error_response()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::ResponseError;
 
     const DEADLINE_MS: u64 = 400;
 

@@ -1,6 +1,7 @@
 //! The public routes: one table, from which they are registered and checked against the document.
 
-use super::admission::{Query, admitted};
+use super::admission::Query;
+use super::admitted::admitted;
 use super::problem::{Problem, ProblemKind};
 use super::{
     events, experiments, home, insights, live, log, members, openapi, recommendations, titles, trending,
