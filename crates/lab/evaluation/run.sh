@@ -5,6 +5,7 @@
 #
 #   --movielens DIR   the unpacked MovieLens 100K (u.data, u.item, u.genre)
 #   --mind DIR        an unpacked MIND (behaviors.tsv, news.tsv)
+#   --table FILE      a table of user, item and time (CSV, also .gz); may be given again. Its peers are those of tables.py
 #   --programs DIR    where `nearline` (imports) and `nearline-lab` (evaluates) are [built in release mode if not given]
 #   --to DIR          where events, reports and charts go [target/evaluation]
 #   --nearline-only   keep the peers' JSON of an earlier run: they do not change when nearline does
@@ -17,7 +18,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../../.." && pwd)"
 
-movielens="" mind="" programs="" to="$root/target/evaluation" peers=yes update=no label=""
+tables_of_plays=() movielens="" mind="" programs="" to="$root/target/evaluation" peers=yes update=no label=""
 fail() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 while [ $# -gt 0 ]; do
@@ -25,6 +26,12 @@ while [ $# -gt 0 ]; do
         --nearline-only) peers=no; shift ;;
         --update) update=yes; shift ;;
         --help) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+        --table)
+            [ $# -ge 2 ] || fail "$1 needs a value"
+            [ -f "$2" ] || fail "there is no table $2"
+            tables_of_plays+=("$2")
+            shift 2
+            ;;
         --movielens | --mind | --programs | --to | --label)
             [ $# -ge 2 ] || fail "$1 needs a value"
             declare "${1#--}=$2"
@@ -77,6 +84,19 @@ if [ -n "$mind" ]; then
     fi
     tables+=(--nearline-mind "$to/nearline-mind.json" --peers-mind "$to/peers-mind.json")
 fi
+
+for table in ${tables_of_plays[@]+"${tables_of_plays[@]}"}; do
+    name="$(basename "$(dirname "$table")")-$(basename "$table" | cut -d. -f1)"
+    say "$name: nearline"
+    "$python" "$here/tables.py" order "$table" --to "$to/$name.csv"
+    "$lab" evaluate prequential "$to/$name.csv" --json >"$to/nearline-$name.json"
+    if [ "$peers" = yes ] || [ ! -f "$to/peers-$name.json" ]; then
+        say "$name: the peers"
+        "$python" "$here/tables.py" peers "$to/$name.csv" --to "$to/peers-$name.json"
+    fi
+    say "$name"
+    "$python" "$here/tables.py" compare "$to/peers-$name.json" "$to/nearline-$name.json"
+done
 
 if [ "$update" = yes ]; then tables+=(--into "$root/docs/evaluation.md"); fi
 say "reports, charts and JSON are in $to"
