@@ -30,6 +30,7 @@
 
 mod batch;
 mod cache;
+mod captured;
 mod commit;
 mod fold_state;
 pub mod name_table;
@@ -42,6 +43,7 @@ pub use fold_state::FOLD_STATE_VERSION;
 use crate::check_invariant;
 use crate::delta::DeltaBuilder;
 use crate::event::Event;
+use crate::facts::Capture;
 use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
 use crate::log_clock::{LogClock, Stamp};
 use crate::member::{Applied, Member, MemberSnapshot, RecordTime};
@@ -49,6 +51,7 @@ use crate::reject::{Reject, RejectReason};
 use crate::settings::FoldSettings;
 use crate::versioned::DecodeError;
 use cache::{Cache, Held};
+use captured::held;
 use fold_state::FoldState;
 use name_table::NameTable;
 use std::sync::Arc;
@@ -85,6 +88,8 @@ pub struct Folded {
     pub ahead: u64,
     /// Records whose time stamp lies before the time believed.
     pub behind: u64,
+    /// Events whose own time was later than the log's: they count at the log's.
+    pub clamped: u64,
 }
 
 impl Folded {
@@ -125,6 +130,7 @@ pub struct Partition {
     /// Whether every member that the store may have is in the cache: nothing was stored when the fold
     /// began, and nothing was evicted since. Then members that are not there need no loading.
     has_all_members: bool,
+    capture: Option<Capture>,
 }
 
 impl Partition {
@@ -146,6 +152,7 @@ impl Partition {
             taken: 0,
             uncommitted_events: 0,
             has_all_members: true,
+            capture: None,
         }
     }
 
@@ -335,6 +342,10 @@ impl Partition {
             (Ok(event), Some(slot)) => {
                 // The log's clock bounds the client's: a time from the future is the log's time.
                 let record = RecordTime { position: record.position, at_ms: event.at_ms.min(log_ms), log_ms };
+                folded.clamped += u64::from(event.at_ms > log_ms);
+                if let Some(capture) = &mut self.capture {
+                    capture.before(&held(&self.cache, slot), &self.names, log_ms);
+                }
                 let applied = self.cache.state_mut(slot).apply(
                     event,
                     record,
@@ -344,8 +355,14 @@ impl Partition {
                 );
                 match applied {
                     Ok(applied) => {
-                        if applied != Applied::Duplicate && self.cache.mark_changed(slot) {
-                            self.changed.push(slot);
+                        if applied != Applied::Duplicate {
+                            if self.cache.mark_changed(slot) {
+                                self.changed.push(slot);
+                            }
+                            if let Some(capture) = &mut self.capture {
+                                let held = held(&self.cache, slot);
+                                capture.changed(&held, &self.names, event, record.position, log_ms);
+                            }
                         }
                         Ok(applied)
                     }
@@ -377,6 +394,7 @@ impl Partition {
         if self.folded == self.taken {
             return None;
         }
+        let facts = self.take_facts();
         let cache = &mut self.cache;
         let members = self
             .changed
@@ -398,6 +416,7 @@ impl Partition {
             symbols: self.names.since(self.names_taken).to_vec(),
             fold_state: self.fold_state(),
             stepped_over: Vec::new(),
+            facts,
             delta_bytes: delta.encode(),
             delta: Arc::new(delta),
         };
@@ -447,6 +466,9 @@ impl Partition {
             Held::Ready | Held::New => {
                 if held == Held::New {
                     self.cache.fill(slot, Member::default());
+                }
+                if let Some(capture) = &mut self.capture {
+                    capture.seen(slot);
                 }
                 let state = self.cache.state(slot);
                 let snapshot = MemberSnapshot::new(

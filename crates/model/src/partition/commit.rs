@@ -2,6 +2,7 @@
 
 use super::RecordMark;
 use crate::delta::Delta;
+use crate::facts::Fact;
 use crate::identifier::{OwnerEpoch, PartitionId, Position};
 use crate::quarantine::{Quarantine, Quarantined};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Commit {
     /// The events between that were stepped over, with why: the state depends on them, so that whatever a
     /// store is set back to, they are there where the state is.
     pub stepped_over: Vec<Quarantined>,
+    /// What became known of members, by position; none unless it is captured. The store has no part in it.
+    pub facts: Vec<Fact>,
     /// What it adds to the aggregates.
     pub delta: Arc<Delta>,
     /// The delta's encoded form, for the outbox.

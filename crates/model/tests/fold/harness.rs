@@ -1,11 +1,12 @@
 //! A partition with a store in memory, and streams of events for it.
 
+use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::partition_of;
 use nearline_model::partition::{Batch, Commit, Folded, Lookup};
 use nearline_model::timestamp::format_rfc3339;
 use nearline_model::{
-    Aggregates, Delta, FoldSettings, LogRecord, MemberSnapshot, Partition, PartitionId, Position,
-    RejectReason,
+    Aggregates, Delta, FoldSettings, LogRecord, MemberFacts, MemberSnapshot, Partition, PartitionId,
+    Position, RejectReason,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -61,6 +62,9 @@ pub struct Harness {
     pub store: Left,
     in_flight: VecDeque<Commit>,
     pub deltas: Vec<Arc<Delta>>,
+    /// Facts of commits that were taken, whether the store has them or not: they are in the stream before.
+    pub streamed: Vec<MemberFacts>,
+    capture: Option<CaptureSettings>,
     pub counted: Folded,
 }
 
@@ -73,8 +77,16 @@ impl Harness {
             store: Left { members: BTreeMap::new(), symbols: Vec::new(), fold_state: None, position: 0 },
             in_flight: VecDeque::new(),
             deltas: Vec::new(),
+            streamed: Vec::new(),
+            capture: None,
             counted: Folded::default(),
         }
+    }
+
+    pub fn capture(mut self, settings: CaptureSettings) -> Self {
+        self.capture = Some(settings);
+        self.partition = self.partition.capture(settings);
+        self
     }
 
     pub fn fold(&mut self, records: &[LogRecord]) -> Folded {
@@ -92,13 +104,22 @@ impl Harness {
         self.counted.before_erasure += folded.before_erasure;
         self.counted.ahead += folded.ahead;
         self.counted.behind += folded.behind;
+        self.counted.clamped += folded.clamped;
         self.counted.rejected.extend(folded.rejected.iter().cloned());
         folded
     }
 
     /// Takes a commit and sends it on its way.
     pub fn take(&mut self) {
-        self.in_flight.extend(self.partition.take_commit(1));
+        let Some(commit) = self.partition.take_commit(1) else { return };
+        self.streamed.push(MemberFacts {
+            partition: commit.partition,
+            after: commit.expected,
+            position: commit.position,
+            mark: commit.mark,
+            facts: commit.facts.clone(),
+        });
+        self.in_flight.push_back(commit);
     }
 
     /// The store takes the oldest commit on its way.
@@ -134,6 +155,10 @@ impl Harness {
             self.store.fold_state.as_deref(),
         )
         .expect("stored symbols are in place");
+        if let Some(settings) = self.capture {
+            let fresh = Partition::new(self.partition.id(), self.partitions, self.settings.clone());
+            self.partition = std::mem::replace(&mut self.partition, fresh).capture(settings);
+        }
     }
 
     pub fn snapshot(&mut self, member: &str) -> MemberSnapshot {

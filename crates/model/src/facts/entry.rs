@@ -1,0 +1,83 @@
+//! What a fact stream holds: facts of members with the part of the log that they cover, and decisions.
+
+use super::Fact;
+use crate::identifier::{PartitionId, Position};
+use crate::partition::RecordMark;
+use crate::versioned::{self, DecodeError};
+use serde::{Deserialize, Serialize};
+
+const VERSION: u8 = 1;
+/// Bytes of a fact beside member and payload, at most.
+const FACT_BYTES: usize = 64;
+
+/// Facts of the members that changed in a part of a partition's log. Parts that follow one another without a gap leave
+/// nothing out; those of a replay overlap, with equal facts at equal positions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberFacts {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Position before the first that is covered.
+    pub after: Position,
+    /// The last position that is covered.
+    pub position: Position,
+    /// Fingerprint of the record that the part ends with, where it is known: a log that was set back has another.
+    pub mark: Option<RecordMark>,
+    /// The facts, by position.
+    pub facts: Vec<Fact>,
+}
+
+impl MemberFacts {
+    /// The same in parts of about so many bytes each, as small as one fact.
+    pub fn split(self, most_bytes: usize) -> Vec<Self> {
+        let bytes = |fact: &Fact| FACT_BYTES + fact.member.len() + fact.payload.len();
+        let (mut parts, mut held, mut after) = (Vec::new(), Vec::new(), self.after);
+        let mut size = 0;
+        for fact in self.facts {
+            if !held.is_empty() && size + bytes(&fact) > most_bytes {
+                let position = held.last().map_or(after, |last: &Fact| last.position);
+                let facts = std::mem::take(&mut held);
+                parts.push(Self { partition: self.partition, after, position, mark: None, facts });
+                (after, size) = (position, 0);
+            }
+            size += bytes(&fact);
+            held.push(fact);
+        }
+        let (partition, position, mark) = (self.partition, self.position, self.mark);
+        parts.push(Self { partition, after, position, mark, facts: held });
+        parts
+    }
+}
+
+/// One entry of a fact stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactEntry {
+    /// Facts of members.
+    Members(MemberFacts),
+    /// Decisions, in the order in which they were made on one node.
+    Decisions(Vec<Fact>),
+}
+
+impl FactEntry {
+    /// Facts in it.
+    pub fn facts(&self) -> &[Fact] {
+        match self {
+            Self::Members(members) => &members.facts,
+            Self::Decisions(facts) => facts,
+        }
+    }
+
+    /// Its stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        versioned::encode(VERSION, self)
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where it is of a newer version, or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        const WHAT: &str = "an entry of the fact stream";
+        let (_, bytes) = versioned::split(WHAT, VERSION, bytes)?;
+        versioned::decode(WHAT, bytes)
+    }
+}
