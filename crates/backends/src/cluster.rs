@@ -41,6 +41,7 @@ pub fn connect_cluster(
             log: Arc::new(nats.log),
             store: store.clone(),
             dead_letters: Arc::new(nats.dead_letters),
+            facts: Arc::new(nats.facts),
             catalogue: Arc::new(nats.catalogue),
             membership: Arc::new(nats.membership),
             quarantine: store,

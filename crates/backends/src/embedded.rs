@@ -12,6 +12,7 @@ mod damage;
 mod dead_letters;
 mod directory;
 mod duplicate_window;
+mod facts;
 mod failure;
 mod journal;
 mod log;
@@ -34,6 +35,7 @@ mod writes_failed;
 
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
+pub use facts::EmbeddedFacts;
 pub use log::EmbeddedLog;
 pub use membership::EmbeddedMembership;
 pub use quarantine::EmbeddedQuarantine;
@@ -85,6 +87,8 @@ pub struct EmbeddedSettings {
     /// How many of the newest events the log keeps, in equal parts for the partitions; 0 keeps all. What the store has not committed is
     /// kept whatever its age.
     pub retention_events: u64,
+    /// Bytes of facts that are kept at most, the newest ones.
+    pub fact_bytes: u64,
 }
 
 impl EmbeddedSettings {
@@ -97,6 +101,7 @@ impl EmbeddedSettings {
             duplicate_window_seconds: 120,
             duplicate_window_ids: 262_144,
             retention_events: 0,
+            fact_bytes: 1 << 30,
         }
     }
 }
@@ -130,6 +135,7 @@ pub fn open_watched(settings: EmbeddedSettings, failed: WritesFailed) -> Result<
         log: Arc::new(log),
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
+        facts: Arc::new(EmbeddedFacts::new(&directory, settings.fact_bytes)),
         catalogue: Arc::new(EmbeddedCatalogue::new(state.clone())),
         membership: Arc::new(EmbeddedMembership::default()),
         quarantine: Arc::new(EmbeddedQuarantine::new(state.clone())),

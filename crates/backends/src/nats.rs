@@ -8,6 +8,7 @@ mod access;
 mod catalogue;
 mod consumer;
 mod dead_letters;
+mod facts;
 mod link;
 mod log;
 mod membership;
@@ -17,6 +18,7 @@ mod streams;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
+pub use facts::NatsFacts;
 pub use log::NatsLog;
 pub use membership::NatsMembership;
 pub use remediation_journal::NatsJournal;
@@ -50,6 +52,10 @@ pub struct NatsSettings {
     pub nodes_bucket: String,
     /// Stream of the remediations.
     pub remediation_stream: String,
+    /// Stream of the facts, made when the first one is put.
+    pub fact_stream: String,
+    /// Largest size of that stream in bytes, when it is made; 0: no limit.
+    pub fact_stream_bytes: u64,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
     /// Replicas of each stream, at least.
@@ -99,6 +105,8 @@ impl Default for NatsSettings {
             catalogue_bucket: "nearline-titles".into(),
             nodes_bucket: "nearline-nodes".into(),
             remediation_stream: "REMEDIATIONS".into(),
+            fact_stream: "FACTS".into(),
+            fact_stream_bytes: 1 << 30,
             partitions: 16,
             replicas: 1,
             duplicate_window_seconds: 120,
@@ -129,6 +137,8 @@ pub struct NatsPorts {
     pub membership: NatsMembership,
     /// The journal of remediations.
     pub remediations: NatsJournal,
+    /// The stream of facts.
+    pub facts: NatsFacts,
 }
 
 /// Connects, and creates the streams or checks those that are there.
@@ -162,6 +172,7 @@ pub async fn connect_following(settings: NatsSettings, followed: Followed) -> Re
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),
         membership: NatsMembership::new(links.clone()),
+        facts: NatsFacts::new(links.clone(), &identity),
         remediations: NatsJournal::new(links),
     })
 }

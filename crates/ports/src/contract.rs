@@ -6,6 +6,7 @@
 pub mod catalogue_store;
 pub mod dead_letters;
 pub mod event_log;
+pub mod fact_stream;
 pub mod membership;
 pub mod quarantine;
 pub mod remediation_journal;
@@ -93,6 +94,7 @@ pub fn commit(
         symbols: Vec::new(),
         fold_state: format!("fold state at {position}").into_bytes(),
         stepped_over: Vec::new(),
+        facts: Vec::new(),
         delta: Arc::new(delta),
         delta_bytes: format!("delta {expected}..{position}").into_bytes(),
     })
@@ -109,7 +111,7 @@ pub fn is_fenced(outcome: &Result<(), PortError>) -> bool {
 macro_rules! contract_suite {
     ($fixture:path) => {
         $crate::contract_suite!($fixture: event_log state_store dead_letters quarantine remediation_journal
-            catalogue_store membership);
+            catalogue_store membership fact_stream);
     };
     ($fixture:path: $($port:ident)+) => {
         $($crate::contract_suite!(@$port $fixture);)+
@@ -194,6 +196,14 @@ macro_rules! contract_suite {
             no_title_is_lost_between_the_first_batch_and_the_changes
             every_watcher_gets_every_title
             titles_survive_reopening);
+    };
+    (@fact_stream $fixture:path) => {
+        $crate::contract_suite!(@promises fact_stream, $fixture,
+            an_empty_stream_has_no_entries
+            entries_come_back_in_order_as_they_were_put
+            facts_survive_reopening_and_numbers_go_on
+            what_a_replay_puts_again_is_there_once_at_least
+            a_large_part_covers_all_of_it_whatever_it_is_cut_into);
     };
     (@membership $fixture:path) => {
         $crate::contract_suite!(@promises membership, $fixture,

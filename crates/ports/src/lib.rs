@@ -13,6 +13,7 @@ pub mod clock;
 pub mod contract;
 pub mod dead_letters;
 pub mod event_log;
+pub mod fact_stream;
 pub mod membership;
 pub mod publish;
 pub mod quarantine;
@@ -28,6 +29,7 @@ pub use catalogue_store::CatalogueStore;
 pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
+pub use fact_stream::{FactStream, StreamedFacts};
 pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
 pub use quarantine::{PartitionFaults, QuarantineStore};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
@@ -111,6 +113,8 @@ pub struct Ports {
     pub store: Arc<dyn StateStore>,
     /// Where refused events go.
     pub dead_letters: Arc<dyn DeadLetters>,
+    /// Where facts go.
+    pub facts: Arc<dyn FactStream>,
     /// The catalogue of titles.
     pub catalogue: Arc<dyn CatalogueStore>,
     /// The registry of nodes.

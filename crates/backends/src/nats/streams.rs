@@ -1,10 +1,12 @@
 //! Streams: created where they are missing, checked where they are there.
 
 mod check;
+mod facts;
 mod ingress;
 mod log;
 mod names;
 
+pub(super) use facts::{fact_identity, last_fact, prepare_facts};
 pub(super) use ingress::{Route, route};
 pub(super) use log::{FIRST, FOLLOWS, check_config};
 pub(super) use names::{own_subject, stream_of};

@@ -57,6 +57,7 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
         symbols: vec!["first".into()],
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
+        facts: Vec::new(),
         delta: Arc::new(Delta { partition: P0, after: 0, position: 7, ..Delta::default() }),
         delta_bytes: b"delta 7".to_vec(),
     };

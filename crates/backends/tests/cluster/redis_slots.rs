@@ -38,6 +38,7 @@ fn commit(epoch: u64, position: u64) -> Arc<Commit> {
         symbols: vec![format!("symbol-{position}").into()],
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
+        facts: Vec::new(),
         delta: Arc::new(Delta { partition: P1, after: expected, position, ..Delta::default() }),
         delta_bytes: format!("delta {position}").into_bytes(),
     })

@@ -47,6 +47,7 @@ fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> A
         symbols: if expected == 0 { vec!["first".into()] } else { Vec::new() },
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
+        facts: Vec::new(),
         delta: Arc::new(delta),
         delta_bytes: format!("delta {position}").into_bytes(),
     })

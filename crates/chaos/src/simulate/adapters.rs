@@ -1,6 +1,7 @@
 //! The adapters: the ports, over links to the servers.
 
 pub mod catalogue;
+pub mod facts;
 pub mod letters;
 pub mod log;
 pub mod quarantine;
@@ -10,6 +11,7 @@ pub mod store;
 use super::network::{Link, Server};
 use super::servers::Servers;
 use catalogue::SimulatedCatalogue;
+use facts::SimulatedFacts;
 use letters::SimulatedLetters;
 use log::SimulatedLog;
 use nearline_ports::{Ports, UnknownThreads};
@@ -26,6 +28,7 @@ pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link<Servers>) -> Por
         log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
         store: Arc::new(SimulatedStore { link: link(Server::Store) }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
+        facts: Arc::new(SimulatedFacts { link: link(Server::Log) }),
         catalogue: Arc::new(SimulatedCatalogue::new(link(Server::Log), &servers.catalogue)),
         quarantine: Arc::new(SimulatedQuarantine { link: link(Server::Store) }),
         remediations: Arc::new(NoJournal),

@@ -1,6 +1,7 @@
 //! The servers: what they hold together, beside the auditor that watches them.
 
 pub mod catalogue;
+pub mod facts;
 pub mod letters;
 pub mod log;
 pub mod registry;
@@ -12,6 +13,7 @@ use super::network::{Called, Caller};
 use super::scenario::{START_MS, Scenario};
 use super::trace::Trace;
 use catalogue::CatalogueServer;
+use facts::FactServer;
 use letters::LetterServer;
 use log::LogServer;
 use nearline_audience::dice::Dice;
@@ -29,6 +31,8 @@ pub struct Servers {
     pub store: StoreServer,
     /// The dead letters.
     pub letters: LetterServer,
+    /// The facts.
+    pub facts: FactServer,
     /// The catalogue.
     pub catalogue: CatalogueServer,
     /// The nodes.
@@ -60,6 +64,7 @@ impl Servers {
             log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
             store: StoreServer::new(scenario.partitions),
             letters: LetterServer::default(),
+            facts: FactServer::default(),
             catalogue: CatalogueServer::default(),
             registry: RegistryServer::default(),
             auditor: Auditor::new(scenario.partitions, scenario.fold()),

@@ -71,4 +71,5 @@ async fn serve(mut asked: mpsc::UnboundedReceiver<oneshot::Sender<Ports>>) {
     }
 }
 
-nearline_ports::contract_suite!(simulated: event_log state_store dead_letters quarantine catalogue_store membership);
+nearline_ports::contract_suite!(simulated: event_log state_store dead_letters quarantine catalogue_store membership
+    fact_stream);
