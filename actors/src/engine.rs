@@ -9,6 +9,7 @@ mod start;
 use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
 use crate::basis::Basis;
 use crate::event_loop::EventLoop;
+use crate::facts::Offer;
 use crate::member_answer::{MemberAnswer, NotReached};
 use crate::member_watch::MemberWatch;
 use crate::node::SupervisedNode;
@@ -135,7 +136,7 @@ impl Engine {
     }
 
     /// Makes an answer of such a row.
-    pub fn sign<T>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
+    pub fn sign<T: Offer>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
         self.inner.recommender.sign(question, found, offered)
     }
 
@@ -405,6 +406,7 @@ impl Engine {
                     Err(_) => tracing::warn!("storing the aggregates took too long; the outbox has them"),
                 }
             }
+            inner.recommender.flush().await;
             inner.supervised.remediations.flush().await;
             inner.event_loops.iter().for_each(EventLoop::stop);
             inner.supervised.workers.stop();

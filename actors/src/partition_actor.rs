@@ -12,6 +12,7 @@ mod messages;
 pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retire, Stop};
 
 use crate::aggregates_actor::AggregatesActor;
+use crate::facts::FactPath;
 use crate::faults::{Faults, InjectedFault};
 use crate::member_watch::MemberWatches;
 use crate::progress::{Incarnation, PartitionState, Progress};
@@ -132,14 +133,22 @@ pub struct PartitionActor {
     ticks_skipped: u32,
     /// When the log's clock was warned of last.
     clock_warned: Option<Instant>,
+    /// Where facts go, if they are captured.
+    facts: Option<Arc<FactPath>>,
 }
 
 impl PartitionActor {
     /// An actor made of `parts`.
     pub fn new(parts: Parts) -> Self {
         let partitions = usize::from(parts.ports.log.partitions().max(1));
+        let facts = parts.settings.facts.capture.then(|| Arc::new(FactPath::new(parts.ports.facts.clone())));
+        let partition = match &facts {
+            Some(_) => parts.partition.capture(parts.settings.facts.of_members()),
+            None => parts.partition,
+        };
         Self {
-            partition: parts.partition,
+            partition,
+            facts,
             epoch: parts.epoch,
             ports: parts.ports,
             cached_members: (parts.settings.cached_members / partitions).max(1),

@@ -16,6 +16,7 @@ pub use question::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQu
 
 use crate::engine::catalogue::SharedCatalogue;
 use crate::event_loop::Threads;
+use crate::facts::{DecisionQueue, Made, Offer};
 use crate::member_answer::{MemberAnswer, Source};
 use crate::router::Router;
 use boards::Shared;
@@ -59,16 +60,32 @@ pub(crate) struct Recommender {
     costly: Costly,
     /// By experiment, in their order.
     exposures: Vec<Exposure>,
+    decisions: Option<DecisionQueue>,
 }
 
 impl Recommender {
-    pub fn new(sources: Sources, settings: AnswerSettings, threads: Threads, deadline: Duration) -> Self {
+    pub fn new(
+        sources: Sources,
+        settings: AnswerSettings,
+        decisions: Option<DecisionQueue>,
+        threads: Threads,
+        deadline: Duration,
+    ) -> Self {
         let artworks = Mutex::new(Chooser::new(settings.artwork.clone()));
         let variants = settings.experiments.all().iter().map(|experiment| experiment.variants.len());
         let exposures = variants.map(Exposure::new).collect();
         let shared = Shared::new(sources.clone(), threads);
         let costly = Costly::new(threads, deadline);
-        Self { sources, settings, artworks, row_takes: RowTakes::default(), shared, costly, exposures }
+        Self {
+            sources,
+            settings,
+            artworks,
+            row_takes: RowTakes::default(),
+            shared,
+            costly,
+            exposures,
+            decisions,
+        }
     }
 
     /// A row, asked of the member's owner and ranked.
@@ -113,7 +130,7 @@ impl Recommender {
 
     /// What was made for a member becomes an answer, with an id of its own. Under an experiment, the member
     /// counts as exposed to the variant from now on.
-    pub fn sign<T>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
+    pub fn sign<T: Offer>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
         check_invariant!(
             I7,
             found.source != Source::Popular || found.position == 0,
@@ -127,12 +144,29 @@ impl Recommender {
             self.exposures[number].add(&question.member, allocation.number);
         }
         let random = u128::from(crate::retry::random()) << 64 | u128::from(crate::retry::random());
-        Answer {
+        let answer = Answer {
             recommendation_id: recommendation_id(allocation.as_ref(), random),
             source: found.source,
             position: found.position,
             variant: allocation.map(|dealt| (dealt.experiment.to_owned(), dealt.variant.to_owned())),
             offered,
+        };
+        if let Some(decisions) = &self.decisions {
+            decisions.add(&Made {
+                question,
+                found,
+                recommendation_id: &answer.recommendation_id,
+                variant: answer.variant.as_ref(),
+                offered: &answer.offered,
+            });
+        }
+        answer
+    }
+
+    /// Waits until the decisions made are kept, for a moment at most.
+    pub async fn flush(&self) {
+        if let Some(decisions) = &self.decisions {
+            decisions.flush().await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! How the engine runs: everything that does not change what it computes, beside what does.
 
 use crate::event_loop::Threads;
+use crate::facts::FactSettings;
 use crate::recommender::AnswerSettings;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::settings::AggregateSettings;
@@ -27,6 +28,8 @@ pub struct EngineSettings {
     pub commit_members: usize,
     /// Members held in memory by all partitions together.
     pub cached_members: usize,
+    /// Which facts are captured.
+    pub facts: FactSettings,
     /// Records read at once.
     pub batch_events: usize,
     /// Which threads there are.
@@ -75,6 +78,7 @@ impl Default for EngineSettings {
             commit_interval_ms: 500,
             commit_members: 10_000,
             cached_members: 200_000,
+            facts: FactSettings::default(),
             batch_events: 1_024,
             threads: Threads::Own,
             workers: 2,

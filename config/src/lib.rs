@@ -6,6 +6,7 @@
 //! What is deliberately absent: logic. A section holds values; whoever uses them decides.
 
 mod experiments;
+mod fact_section;
 mod layers;
 mod live_section;
 mod log_section;
@@ -17,6 +18,7 @@ mod sections;
 mod validation;
 
 pub use experiments::{ExperimentSection, VariantSection};
+pub use fact_section::FactSection;
 pub use live_section::LiveSection;
 pub use log_section::{LogFormat, LogSection};
 pub use ports::{open_ports, open_ports_watched, open_stored_ports};
@@ -44,6 +46,8 @@ pub struct Config {
     pub fold: FoldSettings,
     /// What bounds and shapes the aggregates.
     pub aggregates: AggregateSettings,
+    /// Which facts are captured.
+    pub facts: FactSection,
     /// This node among others.
     pub node: NodeSection,
     /// How artworks are chosen.

@@ -34,6 +34,7 @@ impl Config {
             commit_members: engine.commit_members,
             cached_members: engine.cached_members,
             solved_titles: engine.solved_titles,
+            facts: self.facts.settings(),
             batch_events: engine.batch_events,
             threads: Threads::Own,
             workers: if engine.workers == 0 { cores() } else { engine.workers },
@@ -131,6 +132,7 @@ fn embedded_settings(config: &Config) -> EmbeddedSettings {
         duplicate_window_seconds: section.duplicate_window_seconds,
         duplicate_window_ids: section.duplicate_window_ids,
         retention_events: section.retention_events,
+        fact_bytes: config.facts.stream_bytes,
     }
 }
 
@@ -144,6 +146,8 @@ fn nats_settings(config: &Config) -> NatsSettings {
         catalogue_bucket: section.catalogue_bucket.clone(),
         nodes_bucket: section.nodes_bucket.clone(),
         remediation_stream: section.remediation_stream.clone(),
+        fact_stream: section.fact_stream.clone(),
+        fact_stream_bytes: config.facts.stream_bytes,
         partitions: config.engine.partitions,
         replicas: section.replicas,
         duplicate_window_seconds: section.duplicate_window_seconds,

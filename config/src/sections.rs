@@ -179,6 +179,8 @@ pub struct NatsSection {
     pub nodes_bucket: String,
     /// Stream of the remediations.
     pub remediation_stream: String,
+    /// Stream of the facts; made when the first one is put.
+    pub fact_stream: String,
     /// Connections that readers share.
     pub connections: usize,
     /// Replicas of a stream that is created.
@@ -218,6 +220,7 @@ impl Default for NatsSection {
             catalogue_bucket: settings.catalogue_bucket,
             nodes_bucket: settings.nodes_bucket,
             remediation_stream: settings.remediation_stream,
+            fact_stream: settings.fact_stream,
             connections: settings.connections,
             replicas: settings.replicas,
             duplicate_window_seconds: settings.duplicate_window_seconds,

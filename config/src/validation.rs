@@ -10,6 +10,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     let check = Check { origins };
     check.engine(config)?;
     check.fold(config)?;
+    check.facts(config)?;
     check.node(config)?;
     check.artwork(config)?;
     check.backends(config)?;
@@ -157,6 +158,23 @@ impl Check<'_> {
         self.range("node.lease_ms", node.lease_ms, 400, 30_000)
     }
 
+    fn facts(&self, config: &Config) -> Result<(), ConfigError> {
+        let facts = &config.facts;
+        if !(0.0..=1.0).contains(&facts.decision_share) {
+            return Err(self.impossible("facts.decision_share", facts.decision_share, "0 to 1"));
+        }
+        // Embedded, the oldest go by whole files.
+        let least_bytes = if config.backend.kind == BackendKind::Embedded { 1 << 20 } else { 0 };
+        self.ranges(
+            "facts",
+            &[
+                ("titles", facts.titles as u64, 1, 1_000),
+                ("decision_queue", facts.decision_queue as u64, 1, 1_000_000),
+                ("stream_bytes", facts.stream_bytes, least_bytes, i64::MAX as u64),
+            ],
+        )
+    }
+
     fn backends(&self, config: &Config) -> Result<(), ConfigError> {
         let (embedded, nats, redis) = (&config.embedded, &config.nats, &config.redis);
         if embedded.directory.trim().is_empty() {
@@ -179,6 +197,7 @@ impl Check<'_> {
             ("nats.catalogue_bucket", &nats.catalogue_bucket),
             ("nats.nodes_bucket", &nats.nodes_bucket),
             ("nats.remediation_stream", &nats.remediation_stream),
+            ("nats.fact_stream", &nats.fact_stream),
             ("redis.key_prefix", &redis.key_prefix),
         ];
         let tokens = nats.subject_prefix.split('.').map(|token| ("nats.subject_prefix", token));

@@ -3,6 +3,7 @@
 
 mod bed;
 mod chaos;
+mod facts;
 mod kill;
 mod kubernetes;
 mod other_log;

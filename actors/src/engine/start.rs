@@ -4,6 +4,7 @@ use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::AggregatesActor;
 use crate::event_loop::EventLoop;
+use crate::facts::DecisionQueue;
 use crate::faults::Faults;
 use crate::node::SupervisedNode;
 use crate::ownership::Shell;
@@ -101,7 +102,6 @@ impl Engine {
         };
         learning.spawn(solver.run());
         supervision.spawn(sweep(supervised.clone()));
-        let event_loops = vec![owning, supervision, learning];
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let sources = Sources {
@@ -111,7 +111,11 @@ impl Engine {
             clock: ports.clock.clone(),
         };
         let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
-        let recommender = Arc::new(Recommender::new(sources, settings.answers.clone(), threads, deadline));
+        let stream = ports.facts.clone();
+        let decisions = DecisionQueue::start(&settings.facts, count, ports.clock.clone(), stream, &learning);
+        let answers = settings.answers.clone();
+        let recommender = Arc::new(Recommender::new(sources, answers, decisions, threads, deadline));
+        let event_loops = vec![owning, supervision, learning];
         let inner = Inner {
             ports,
             node,

@@ -1,14 +1,15 @@
-//! Committing: dead letters first, then state, position and delta in one step, then learning.
+//! Committing: dead letters and facts first, then state, position and delta in one step, then learning.
 
 use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
+use crate::facts::FactPath;
 use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::until_done;
 use actix::prelude::*;
 use nearline_model::aggregates::Added;
 use nearline_model::check_invariant;
 use nearline_model::partition::RejectedRecord;
-use nearline_model::{Commit, PartitionId, Position};
+use nearline_model::{Commit, MemberFacts, PartitionId, Position};
 use nearline_ports::{DeadLetter, PortError, Ports};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,7 +29,8 @@ impl PartitionActor {
             return;
         }
         let events = self.partition.uncommitted_events();
-        let Some(commit) = self.partition.take_commit(self.epoch) else { return };
+        let Some(mut commit) = self.partition.take_commit(self.epoch) else { return };
+        let known = self.facts.clone().map(|path| (path, member_facts(&mut commit)));
         self.commit_running = true;
         let started = Instant::now();
         let commit = Arc::new(commit.stepping_over(&self.quarantine));
@@ -46,6 +48,7 @@ impl PartitionActor {
             self.aggregates.clone(),
             commit.clone(),
             letters,
+            known,
         );
         context.spawn(committing.into_actor(self).map(move |outcome, actor, context| {
             if actor.broken {
@@ -103,6 +106,17 @@ fn dead_letter(commit: &Commit, rejected: RejectedRecord) -> DeadLetter {
     }
 }
 
+/// Takes the facts out of a commit: the store has no part in them.
+fn member_facts(commit: &mut Commit) -> MemberFacts {
+    MemberFacts {
+        partition: commit.partition,
+        after: commit.expected,
+        position: commit.position,
+        mark: commit.mark,
+        facts: std::mem::take(&mut commit.facts),
+    }
+}
+
 /// Says that the actor waits for the store.
 struct Holder {
     progress: Arc<Progress>,
@@ -115,6 +129,7 @@ async fn carry_out(
     aggregates: Addr<AggregatesActor>,
     commit: Arc<Commit>,
     letters: Vec<DeadLetter>,
+    known: Option<(Arc<FactPath>, MemberFacts)>,
 ) -> Result<(), PortError> {
     let hold = |error: &PortError| {
         holder.progress.hold(holder.incarnation, Hold::Commit, error, 0);
@@ -123,6 +138,9 @@ async fn carry_out(
     };
     if !letters.is_empty() {
         until_done(|| ports.dead_letters.put(letters.clone()), hold).await?;
+    }
+    if let Some((path, facts)) = known {
+        path.put(facts).await;
     }
     until_done(|| ports.store.commit(commit.clone()), hold).await?;
     holder.progress.resume(holder.incarnation, Hold::Commit);

@@ -155,6 +155,9 @@ impl PartitionActor {
                             .increment(count);
                     }
                 }
+                if folded.clamped > 0 {
+                    metrics::counter!("nearline_fold_clamped_total").increment(folded.clamped);
+                }
                 for rejected in &folded.rejected {
                     let reason = rejected.reject.reason.code();
                     metrics::counter!("nearline_rejects_total", "reason" => reason).increment(1);
