@@ -45,8 +45,8 @@ pub struct Change {
     pub add: Vec<Add>,
     /// Files that are no longer the table's, by their paths.
     pub remove: Vec<String>,
-    /// How far an application has come with it.
-    pub transaction: Option<Transaction>,
+    /// How far applications have come with it.
+    pub transactions: Vec<Transaction>,
     /// What is done, such as `WRITE`.
     pub operation: &'static str,
 }
@@ -93,7 +93,7 @@ impl DeltaTable {
     pub fn commit(&mut self, change: &Change, now_ms: i64) -> Result<Committed> {
         let mut actions: Vec<Action> = change.add.iter().cloned().map(Action::Add).collect();
         actions.extend(change.remove.iter().map(|path| Action::remove(path, now_ms)));
-        actions.extend(change.transaction.clone().map(Action::Transaction));
+        actions.extend(change.transactions.iter().cloned().map(Action::Transaction));
         actions.push(Action::info(change.operation, now_ms));
         let version = self.version + 1;
         if !log::write(&self.root, version, &actions)? {

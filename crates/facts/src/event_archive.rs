@@ -23,9 +23,9 @@ pub use erase::Erased;
 pub use rows::Events;
 
 /// The setting that holds the number of partitions.
-const PARTITIONS: &str = "nearline.partitions";
+pub(crate) const PARTITIONS: &str = "nearline.partitions";
 /// The setting that holds the identity of the log: positions mean nothing in another one.
-const LOG: &str = "nearline.log";
+pub(crate) const LOG: &str = "nearline.log";
 
 /// The archive of a log's events.
 #[derive(Debug)]
@@ -103,6 +103,11 @@ impl EventArchive {
         self.partitions
     }
 
+    /// The identity of the log.
+    pub fn log(&self) -> &str {
+        self.table.setting(LOG).unwrap_or_default()
+    }
+
     /// The table.
     pub fn table(&self) -> &DeltaTable {
         &self.table
@@ -142,11 +147,11 @@ impl EventArchive {
         })?;
         let change = Change {
             add: vec![Add::new(name, bytes, records.len() as u64, now_ms)],
-            transaction: Some(Transaction {
+            transactions: vec![Transaction {
                 app_id: application(partition),
                 version,
                 last_updated: Some(now_ms),
-            }),
+            }],
             operation: "WRITE",
             ..Change::default()
         };

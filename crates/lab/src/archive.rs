@@ -1,5 +1,7 @@
 //! The archiver: copies a log's events into an archive, partition by partition, from where the last run ended.
 
+mod facts;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,6 +12,8 @@ use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::Ports;
 use rand::Rng;
 use serde::Serialize;
+
+pub use facts::{FactJob, FactReport, archive_facts};
 
 /// Events read from the log at a time.
 const READ: usize = 4_096;

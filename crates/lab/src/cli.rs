@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; those of `stratify` stand there.
 
 mod archive;
+mod backfill;
 mod compact;
 mod erase;
 mod evaluate;
@@ -47,8 +48,10 @@ struct Cli {
 enum Command {
     /// Measure what recommendations would have been worth, on events of the past.
     Evaluate(evaluate::EvaluateArgs),
-    /// Copy the log's events into an archive.
+    /// Copy the log's events into an archive, and facts into tables.
     Archive(archive::ArchiveArgs),
+    /// Make facts of members of archived events.
+    Backfill(backfill::BackfillArgs),
     /// Write facts anew in the order of their members, with an index.
     Compact(compact::CompactArgs),
     /// Take forgotten members out of an archive.
@@ -91,6 +94,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = runtime.context("the runtime cannot be made")?;
     match command {
         Command::Archive(args) => runtime.block_on(archive::run(args, &config))?,
+        Command::Backfill(args) => backfill::run(args, &config)?,
         Command::State(args) => state::run(&args, &config)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
         // Done above: they need no configuration.

@@ -1,0 +1,254 @@
+//! Facts, kept for good: a Delta table of what was known of members, and one of what they were offered.
+//!
+//! A commit holds a file and how far the table has come with it: which entries of the stream it has taken, and up to which
+//! position of each partition facts of members leave nothing out. Whoever finds that another writer has come further adds
+//! nothing: no fact is there twice.
+
+mod decisions;
+mod members;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use nearline_model::{Fact, PartitionId, Position};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
+use crate::error::{FactsError, Result};
+use crate::event_archive::{Archived, LOG, PARTITIONS};
+use crate::table_writer::{TableWriter, properties};
+
+/// The setting that says which table it is.
+const TABLE: &str = "nearline.facts";
+
+/// Which facts a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactTable {
+    /// What was known of members: one row a fact.
+    Members,
+    /// What they were offered: one row a candidate.
+    Decisions,
+}
+
+impl FactTable {
+    /// Its name, that of its folder, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Members => "members",
+            Self::Decisions => "decisions",
+        }
+    }
+
+    fn columns(self) -> Vec<Column> {
+        match self {
+            Self::Members => members::columns(),
+            Self::Decisions => decisions::columns(),
+        }
+    }
+
+    /// Facts as rows.
+    fn batch(self, facts: &[Fact]) -> Result<RecordBatch> {
+        match self {
+            Self::Members => members::batch(facts),
+            Self::Decisions => decisions::batch(facts),
+        }
+    }
+}
+
+/// A column: name, type, whether it may be null, whether it has few values.
+struct Column(&'static str, DataType, bool, bool);
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn schema(columns: &[Column]) -> SchemaRef {
+    let field = |Column(name, kind, nullable, _): &Column| Field::new(*name, kind.clone(), *nullable);
+    std::sync::Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// How far a table has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// A stream, by its identity, and the number of the last entry taken of it.
+    pub stream: Option<(String, u64)>,
+    /// Positions up to which nothing is left out, of some partitions.
+    pub covered: BTreeMap<PartitionId, Position>,
+}
+
+/// A table of facts.
+#[derive(Debug)]
+pub struct FactArchive {
+    table: DeltaTable,
+    which: FactTable,
+}
+
+impl FactArchive {
+    /// Opens a table of facts of a log, by its identity, or makes it, under an id of its own.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or written, or holds something else; a table of another log.
+    pub fn open(
+        root: &Path,
+        which: FactTable,
+        log: &str,
+        partitions: u16,
+        id: &str,
+        now_ms: i64,
+    ) -> Result<Self> {
+        let table = match DeltaTable::open(root)? {
+            Some(table) => table,
+            None => DeltaTable::create(root, metadata(which, log, partitions, id, now_ms), now_ms)?,
+        };
+        let setting = |key| table.setting(key).unwrap_or_default();
+        if setting(TABLE) != which.name() {
+            return Err(FactsError::Refused(format!(
+                "{} is a Delta table, but none of the facts called {}; name another folder",
+                root.display(),
+                which.name()
+            )));
+        }
+        if setting(LOG) != log || setting(PARTITIONS) != partitions.to_string() {
+            return Err(FactsError::Refused(format!(
+                "{} holds facts of the log {} of {} partitions, and this is the log {log} of {partitions}; name another folder",
+                root.display(),
+                setting(LOG),
+                setting(PARTITIONS)
+            )));
+        }
+        Ok(Self { table, which })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &DeltaTable {
+        &self.table
+    }
+
+    /// Number of the last entry that was taken of a stream.
+    pub fn taken(&self, stream: &str) -> u64 {
+        let taken = self.table.transaction(&stream_application(stream)).unwrap_or_default();
+        u64::try_from(taken).unwrap_or_default()
+    }
+
+    /// Position up to which no fact of a partition's members is left out.
+    pub fn covered(&self, partition: PartitionId) -> Position {
+        let covered = self.table.transaction(&partition_application(partition)).unwrap_or_default();
+        Position::try_from(covered).unwrap_or_default()
+    }
+
+    /// How far it has come with what `of` names.
+    fn standing(&self, of: &Standing) -> Standing {
+        Standing {
+            stream: of.stream.as_ref().map(|(stream, _)| (stream.clone(), self.taken(stream))),
+            covered: of.covered.keys().map(|partition| (*partition, self.covered(*partition))).collect(),
+        }
+    }
+
+    /// Adds facts that bring the table to `then`, under a name that is nobody else's.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, and facts whose payload cannot be read.
+    pub fn add(&mut self, facts: &[Fact], then: &Standing, nonce: &str, now_ms: i64) -> Result<Archived> {
+        let before = self.standing(then);
+        let mut change = Change { operation: "WRITE", ..Change::default() };
+        let mut written = None;
+        if !facts.is_empty() {
+            let name = format!("{}-{nonce}.parquet", self.which.name());
+            let path = self.table.root().join(&name);
+            let columns = self.which.columns();
+            let batch = self.which.batch(facts)?;
+            let mut writer = TableWriter::create(&path, &schema(&columns), dictionaries(&columns))?;
+            writer.write(&batch, Vec::new())?;
+            let bytes = writer.finish_synced()?;
+            change.add.push(Add::new(name, bytes, batch.num_rows() as u64, now_ms));
+            written = Some((path, bytes));
+        }
+        change.transactions = transactions(then, now_ms)?;
+        while self.table.commit(&change, now_ms)? == Committed::Conflict {
+            self.refresh()?;
+            if self.standing(then) != before {
+                if let Some((path, _)) = written {
+                    std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+                }
+                return Ok(Archived::Overtaken { last: 0 });
+            }
+        }
+        Ok(Archived::Added { bytes: written.map_or(0, |(_, bytes)| bytes) })
+    }
+
+    /// Reads what others have committed.
+    fn refresh(&mut self) -> Result<()> {
+        let root = self.table.root().to_owned();
+        self.table = DeltaTable::open(&root)?
+            .ok_or_else(|| FactsError::Refused(format!("{} is gone", root.display())))?;
+        Ok(())
+    }
+}
+
+fn transactions(then: &Standing, now_ms: i64) -> Result<Vec<Transaction>> {
+    let stream = then.stream.iter().map(|(stream, taken)| (stream_application(stream), *taken));
+    let covered =
+        then.covered.iter().map(|(partition, covered)| (partition_application(*partition), *covered));
+    let transaction = |(app_id, reached): (String, u64)| {
+        let version = i64::try_from(reached)
+            .map_err(|_| FactsError::Refused(format!("{reached} is beyond what a Delta table can hold")))?;
+        Ok(Transaction { app_id, version, last_updated: Some(now_ms) })
+    };
+    stream.chain(covered).map(transaction).collect()
+}
+
+fn stream_application(stream: &str) -> String {
+    format!("nearline-facts-stream-{stream}")
+}
+
+fn partition_application(partition: PartitionId) -> String {
+    format!("nearline-facts-p{:05}", partition.0)
+}
+
+/// Columns of few values have a dictionary.
+fn dictionaries(columns: &[Column]) -> WriterProperties {
+    let dictionary = |builder: WriterPropertiesBuilder, column: &Column| match column {
+        Column(name, DataType::List(_), _, true) => builder.set_column_dictionary_enabled(
+            ColumnPath::from(vec![(*name).to_owned(), "list".to_owned(), "element".to_owned()]),
+            true,
+        ),
+        Column(name, _, _, is_few) => builder.set_column_dictionary_enabled(ColumnPath::from(*name), *is_few),
+    };
+    columns.iter().fold(properties(None), dictionary).build()
+}
+
+fn metadata(which: FactTable, log: &str, partitions: u16, id: &str, now_ms: i64) -> Metadata {
+    let fields = which.columns().into_iter().map(|Column(name, kind, nullable, _)| {
+        serde_json::json!({ "name": name, "type": delta_type(&kind), "nullable": nullable, "metadata": {} })
+    });
+    let schema = serde_json::json!({ "type": "struct", "fields": fields.collect::<Vec<_>>() });
+    Metadata {
+        id: id.to_owned(),
+        schema_string: schema.to_string(),
+        configuration: BTreeMap::from([
+            (PARTITIONS.to_owned(), partitions.to_string()),
+            (LOG.to_owned(), log.to_owned()),
+            (TABLE.to_owned(), which.name().to_owned()),
+        ]),
+        created_time: Some(now_ms),
+        ..Metadata::default()
+    }
+}
+
+/// The protocol's name of a type.
+fn delta_type(kind: &DataType) -> serde_json::Value {
+    match kind {
+        DataType::Utf8 => "string".into(),
+        DataType::Int32 => "integer".into(),
+        DataType::Int64 => "long".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Binary => "binary".into(),
+        DataType::List(element) => serde_json::json!({
+            "type": "array", "elementType": delta_type(element.data_type()), "containsNull": element.is_nullable(),
+        }),
+        _ => "timestamp".into(),
+    }
+}

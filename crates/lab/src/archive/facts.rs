@@ -1,0 +1,263 @@
+//! The archiver of facts: takes what the stream holds into tables, and makes of archived events what it lacks.
+
+use std::path::PathBuf;
+
+use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Standing};
+use nearline_model::facts::CaptureSettings;
+use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts};
+use nearline_ports::Ports;
+use serde::Serialize;
+
+use super::unique_name;
+use crate::backfill::{Part, refold};
+
+/// Entries read from the stream at a time.
+const READ: usize = 64;
+/// Times that a table is begun anew because another archiver came further.
+const ATTEMPTS: usize = 20;
+
+/// Where facts go, and how they are made where the stream lacks them.
+#[derive(Debug, Clone)]
+pub struct FactJob {
+    /// The archive of events, which must be as new as the facts.
+    pub events: PathBuf,
+    /// The folder of the tables.
+    pub to: PathBuf,
+    /// Facts of a file at most, about; so many are in memory.
+    pub file_facts: usize,
+    /// How the engine folds.
+    pub fold: FoldSettings,
+    /// What facts are made of.
+    pub capture: CaptureSettings,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FactReport {
+    /// Facts of members that were added.
+    pub members: u64,
+    /// Of these, those that the stream lacked and that were made of events.
+    pub made_again: u64,
+    /// Facts of members that were there already: a replay repeats them.
+    pub repeated: u64,
+    /// Facts that belong to a log that was set back: left out.
+    pub foreign: u64,
+    /// Decisions that were added.
+    pub decisions: u64,
+    /// Entries that had left the stream before they were read.
+    pub gone: u64,
+    /// Bytes of payloads, and of the files.
+    pub payload_bytes: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Files.
+    pub files: u64,
+    /// Times that another archiver came further.
+    pub overtaken: u64,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl FactReport {
+    /// The report as text.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} facts of members ({} made again of events, {} were there already), {} decisions in {} files: {} bytes, their \
+             payloads are {}\n",
+            self.members,
+            self.made_again,
+            self.repeated,
+            self.decisions,
+            self.files,
+            self.bytes,
+            self.payload_bytes
+        );
+        for note in &self.notes {
+            text.push_str(&format!("note: {note}\n"));
+        }
+        text
+    }
+}
+
+/// Takes what the stream holds now and the tables do not.
+///
+/// # Errors
+/// A stream or a folder that cannot be read or written.
+pub async fn archive_facts(ports: &Ports, job: &FactJob) -> anyhow::Result<FactReport> {
+    let mut report = FactReport::default();
+    let stream = ports.facts.identity().await?;
+    if stream.is_empty() {
+        report.notes.push(
+            "no fact was ever captured (facts.capture); `nearline-lab backfill` makes those of members of the events".into(),
+        );
+        return Ok(report);
+    }
+    for which in [FactTable::Members, FactTable::Decisions] {
+        let mut attempts = 0;
+        while !one_table(ports, job, which, &stream, &mut report).await? {
+            attempts += 1;
+            report.overtaken += 1;
+            if attempts == ATTEMPTS {
+                report.notes.push(format!("{}: other archivers were quicker all the time", which.name()));
+                break;
+            }
+        }
+    }
+    if report.foreign > 0 {
+        let note =
+            format!("{} facts belong to a log that was set back since, and are left out", report.foreign);
+        report.notes.push(note);
+    }
+    if report.gone > 0 {
+        let note = format!(
+            "{} entries had left the stream before they were read: decisions among them are lost; archive more often, or raise \
+             facts.stream_bytes",
+            report.gone
+        );
+        report.notes.push(note);
+    }
+    Ok(report)
+}
+
+/// False: another archiver has come further.
+async fn one_table(
+    ports: &Ports,
+    job: &FactJob,
+    which: FactTable,
+    stream: &str,
+    report: &mut FactReport,
+) -> anyhow::Result<bool> {
+    let (now_ms, partitions) = (ports.clock.now_ms(), ports.log.partitions());
+    let (root, log) = (job.to.join(which.name()), ports.log.identity());
+    let archive = FactArchive::open(&root, which, log, partitions, &unique_name(), now_ms)?;
+    let taken = archive.taken(stream);
+    let mut gathered =
+        Gathered { archive, stream, taken, facts: Vec::new(), then: Standing::default(), now_ms };
+    loop {
+        let entries = ports.facts.read(gathered.taken, READ).await?;
+        if entries.is_empty() {
+            return gathered.flush(report);
+        }
+        for streamed in entries {
+            if which == FactTable::Decisions {
+                report.gone += streamed.sequence - gathered.taken - 1;
+            }
+            match streamed.entry {
+                FactEntry::Members(members) if which == FactTable::Members => {
+                    if !take_members(ports, job, &mut gathered, members, report).await? {
+                        return Ok(false);
+                    }
+                }
+                FactEntry::Decisions(decisions) if which == FactTable::Decisions => {
+                    gathered.facts.extend(decisions);
+                }
+                FactEntry::Members(_) | FactEntry::Decisions(_) => {}
+            }
+            gathered.taken = streamed.sequence;
+            if gathered.facts.len() >= job.file_facts && !gathered.flush(report)? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Takes the facts of a part that are new, and before them those that are missing. False: another archiver has come further.
+async fn take_members(
+    ports: &Ports,
+    job: &FactJob,
+    gathered: &mut Gathered<'_>,
+    part: MemberFacts,
+    report: &mut FactReport,
+) -> anyhow::Result<bool> {
+    // What the record at the end is now, if it is still there.
+    if let Some(mark) = part.mark
+        && ports.log.record(part.partition, part.position).await?.is_some_and(|record| record.mark() != mark)
+    {
+        report.foreign += part.facts.len() as u64;
+        return Ok(true);
+    }
+    let covered = gathered.covered(&part);
+    if part.after > covered && !make_again(job, gathered, &part, covered, report)? {
+        return Ok(false);
+    }
+    let covered = gathered.covered(&part);
+    let count = part.facts.len();
+    let new: Vec<Fact> = part.facts.into_iter().filter(|fact| fact.position > covered).collect();
+    report.repeated += (count - new.len()) as u64;
+    gathered.facts.extend(new);
+    if part.position > covered {
+        gathered.then.covered.insert(part.partition, part.position);
+    }
+    Ok(true)
+}
+
+/// Makes the facts between what is covered and what comes, of archived events.
+fn make_again(
+    job: &FactJob,
+    gathered: &mut Gathered<'_>,
+    part: &MemberFacts,
+    covered: u64,
+    report: &mut FactReport,
+) -> anyhow::Result<bool> {
+    let events = EventArchive::existing(&job.events)?;
+    let missing =
+        Part { partition: part.partition, after: covered, up_to: part.after, most_facts: job.file_facts };
+    // Nobody knows which of them were served: all of them.
+    let capture = CaptureSettings { every_change: true, ..job.capture };
+    let mut goes_on = true;
+    let made = refold(&events, &missing, &job.fold, capture, &|_| {}, |made| {
+        report.made_again += made.facts.len() as u64;
+        gathered.facts.extend(made.facts);
+        gathered.then.covered.insert(made.partition, made.position);
+        if gathered.facts.len() >= job.file_facts {
+            goes_on = gathered.flush(report)?;
+        }
+        Ok(goes_on)
+    });
+    if let Err(error) = made {
+        report.notes.push(format!(
+            "partition {}: facts between positions {covered} and {} are missing and cannot be made again: {error:#}",
+            part.partition, part.after
+        ));
+    }
+    Ok(goes_on)
+}
+
+/// Facts on their way to a table.
+struct Gathered<'a> {
+    archive: FactArchive,
+    stream: &'a str,
+    /// Number of the last entry that was read.
+    taken: u64,
+    facts: Vec<Fact>,
+    then: Standing,
+    now_ms: i64,
+}
+
+impl Gathered<'_> {
+    fn covered(&self, part: &MemberFacts) -> u64 {
+        let gathered = self.then.covered.get(&part.partition).copied();
+        gathered.unwrap_or_else(|| self.archive.covered(part.partition))
+    }
+
+    /// Adds what is gathered. False: another archiver has come further.
+    fn flush(&mut self, report: &mut FactReport) -> anyhow::Result<bool> {
+        if self.facts.is_empty() && self.taken == self.archive.taken(self.stream) {
+            return Ok(true);
+        }
+        self.then.stream = Some((self.stream.to_owned(), self.taken));
+        let added = self.archive.add(&self.facts, &self.then, &unique_name(), self.now_ms)?;
+        let Archived::Added { bytes } = added else { return Ok(false) };
+        let count = self.facts.len() as u64;
+        match self.facts.first().map(|fact| fact.kind) {
+            Some(nearline_model::facts::FactKind::Member) => report.members += count,
+            _ => report.decisions += count,
+        }
+        report.payload_bytes += self.facts.iter().map(|fact| fact.payload.len() as u64).sum::<u64>();
+        report.bytes += bytes;
+        report.files += u64::from(count > 0);
+        self.facts.clear();
+        self.then = Standing::default();
+        Ok(true)
+    }
+}

@@ -1,0 +1,282 @@
+//! From the stream of facts to tables, and facts made again of archived events: the same bytes, whoever died meanwhile.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use nearline_config::{Config, open_ports};
+use nearline_lab::archive::{ArchiveJob, FactJob, FactReport, archive, archive_facts};
+use nearline_lab::backfill::{BackfillJob, backfill};
+use nearline_model::facts::{Candidate, CaptureSettings, Decision, FactKind};
+use nearline_model::partition::Batch;
+use nearline_model::{Fact, FoldSettings, MemberFacts, Partition, PartitionId};
+use nearline_ports::{NewEvent, Ports};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+const PARTITIONS: u16 = 3;
+const NOW_MS: i64 = 1_772_400_000_000;
+
+fn config(folder: &Path) -> Config {
+    let directory = folder.join("data").display().to_string();
+    let environment = [
+        ("NEARLINE__EMBEDDED__DIRECTORY".to_owned(), directory),
+        ("NEARLINE__ENGINE__PARTITIONS".to_owned(), PARTITIONS.to_string()),
+    ];
+    Config::load(None, environment.into_iter()).unwrap()
+}
+
+async fn publish(ports: &Ports, numbers: std::ops::Range<u32>) {
+    let event = |number: u32| {
+        let (member, title) = (format!("m{}", number % 23), format!("t{}", number * 7 % 31));
+        let payload = format!(
+            r#"{{"id":"e{number}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:{:02}:00Z","country":"BR"}}"#,
+            number % 60
+        );
+        NewEvent { member, id: format!("e{number}"), payload: payload.into() }
+    };
+    for appended in ports.log.append(numbers.map(event).collect()).await {
+        appended.unwrap();
+    }
+}
+
+/// Does what an engine does with a partition's log: folds it, commits every so many events, and puts the facts.
+struct Engine<'a> {
+    ports: &'a Ports,
+    partitions: Vec<Partition>,
+}
+
+impl<'a> Engine<'a> {
+    fn new(ports: &'a Ports) -> Self {
+        let partition = |id| {
+            Partition::new(PartitionId(id), PARTITIONS, FoldSettings::default())
+                .capture(CaptureSettings::default())
+        };
+        Self { ports, partitions: (0..PARTITIONS).map(partition).collect() }
+    }
+
+    async fn fold(&mut self, commit_events: usize, streams: bool) {
+        for partition in &mut self.partitions {
+            let last = self.ports.log.bounds(partition.id()).await.unwrap().last;
+            while partition.folded() < last {
+                let mut reader =
+                    self.ports.log.open_reader(partition.id(), partition.folded()).await.unwrap();
+                let records = reader.next_batch(commit_events).await.unwrap();
+                let (admitted, missing) = partition.admit(Batch::parse(records, 65_536));
+                missing.into_iter().for_each(|slot| partition.loaded(slot, None).unwrap());
+                partition.fold(admitted, |_, _| {});
+                let commit = partition.take_commit(1).unwrap();
+                let facts = MemberFacts {
+                    partition: commit.partition,
+                    after: commit.expected,
+                    position: commit.position,
+                    mark: commit.mark,
+                    facts: commit.facts,
+                };
+                if streams {
+                    self.ports.facts.put(facts).await.unwrap();
+                }
+            }
+        }
+    }
+}
+
+fn fact_job(folder: &Path) -> FactJob {
+    FactJob {
+        events: folder.join("events"),
+        to: folder.join("facts"),
+        file_facts: 40,
+        fold: FoldSettings::default(),
+        capture: CaptureSettings::default(),
+    }
+}
+
+async fn run(ports: &Ports, folder: &Path) -> FactReport {
+    let events = ArchiveJob { to: folder.join("events"), partitions: Vec::new(), file_events: 64 };
+    archive(ports, &events).await.unwrap();
+    archive_facts(ports, &fact_job(folder)).await.unwrap()
+}
+
+fn backfilled(folder: &Path, to: &str) -> PathBuf {
+    let job = BackfillJob {
+        archive: folder.join("events"),
+        to: folder.join(to),
+        partitions: Vec::new(),
+        file_facts: 50,
+        threads: 2,
+        fold: FoldSettings::default(),
+        capture: CaptureSettings { every_change: true, ..CaptureSettings::default() },
+    };
+    backfill(&job, NOW_MS, &|_| {}).unwrap();
+    folder.join(to).join("members")
+}
+
+type Row = (i32, i64, i32);
+
+/// Payloads by partition, position and ordinal; each is there once.
+fn payloads(table: &Path) -> BTreeMap<Row, (String, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for file in nearline_facts::delta::DeltaTable::open(table).unwrap().unwrap().files() {
+        let file = std::fs::File::open(table.join(&file.path)).unwrap();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            let number = |name: &str, row| batch[name].as_primitive::<Int32Type>().value(row);
+            for row in 0..batch.num_rows() {
+                let position = batch["position"].as_primitive::<Int64Type>().value(row);
+                let key = (number("partition", row), position, number("ordinal", row));
+                let member = batch["member"].as_string::<i32>().value(row).to_owned();
+                let payload = batch["payload"].as_binary::<i32>().value(row).to_vec();
+                assert!(found.insert(key, (member, payload)).is_none(), "{key:?} is there twice");
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn captured_facts_are_archived_once_and_equal_those_made_of_the_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    let mut engine = Engine::new(&ports);
+    publish(&ports, 0..300).await;
+    engine.fold(17, true).await;
+    let first = run(&ports, folder.path()).await;
+    assert!(first.members > 100 && first.made_again == 0, "{first:?}");
+    assert_eq!(run(&ports, folder.path()).await.members, 0, "nothing is archived twice");
+    publish(&ports, 300..400).await;
+    engine.fold(17, true).await;
+    // A crashed engine folds again from its last commit, and commits at other places.
+    Engine::new(&ports).fold(29, true).await;
+    let again = run(&ports, folder.path()).await;
+    assert!(again.repeated > 100, "{again:?}");
+
+    let captured = payloads(&folder.path().join("facts/members"));
+    let all = payloads(&backfilled(folder.path(), "backfilled"));
+    assert_eq!(all.len(), 400);
+    assert!(captured.len() < all.len());
+    for (key, fact) in &captured {
+        assert_eq!(Some(fact), all.get(key), "{key:?}");
+    }
+    // A second run makes nothing, and one that goes on makes the rest.
+    assert_eq!(payloads(&backfilled(folder.path(), "backfilled")), all);
+}
+
+#[tokio::test]
+async fn what_the_stream_lacks_is_made_again_of_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    let mut engine = Engine::new(&ports);
+    publish(&ports, 0..100).await;
+    engine.fold(10, false).await;
+    publish(&ports, 100..200).await;
+    engine.fold(10, true).await;
+    publish(&ports, 200..300).await;
+    engine.fold(10, false).await;
+    publish(&ports, 300..330).await;
+    engine.fold(10, true).await;
+    let report = run(&ports, folder.path()).await;
+    assert_eq!(report.made_again, 200, "{report:?}");
+    assert!(report.notes.is_empty(), "{report:?}");
+    let captured = payloads(&folder.path().join("facts/members"));
+    let all = payloads(&backfilled(folder.path(), "backfilled"));
+    assert!(captured.iter().all(|(key, fact)| all.get(key) == Some(fact)));
+    // The newest of everybody is there.
+    let newest = |facts: &BTreeMap<Row, (String, Vec<u8>)>| {
+        let mut newest: BTreeMap<String, Row> = BTreeMap::new();
+        for (key, (member, _)) in facts {
+            let held = newest.entry(member.clone()).or_insert(*key);
+            *held = (*held).max(*key);
+        }
+        newest
+    };
+    assert_eq!(newest(&captured), newest(&all));
+    // A backfill into the same tables adds nothing: all is covered.
+    let before = captured.len();
+    assert_eq!(payloads(&backfilled(folder.path(), "facts")).len(), before);
+}
+
+#[tokio::test]
+async fn two_archivers_at_once_add_each_fact_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    publish(&ports, 0..600).await;
+    Engine::new(&ports).fold(25, true).await;
+    let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
+    archive(&ports, &events).await.unwrap();
+    let job = fact_job(folder.path());
+    let (one, other) = tokio::join!(archive_facts(&ports, &job), archive_facts(&ports, &job));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let found = payloads(&folder.path().join("facts/members"));
+    assert_eq!(found.len() as u64, one.members + other.members, "{one:?} {other:?}");
+    let all = payloads(&backfilled(folder.path(), "backfilled"));
+    assert!(found.iter().all(|(key, fact)| all.get(key) == Some(fact)));
+}
+
+#[tokio::test]
+async fn decisions_become_labels_that_are_joined_with_what_was_known_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    publish(&ports, 0..200).await;
+    Engine::new(&ports).fold(1_000, true).await;
+    let candidate = |title: &str, place| Candidate {
+        title: title.into(),
+        row: "".into(),
+        place,
+        score: 0.5,
+        artwork: None,
+    };
+    let decision = |number: u32, candidates| Decision {
+        recommendation_id: format!("r{number}").into(),
+        source: "live".into(),
+        variant: None,
+        country: None,
+        device: None,
+        known: None,
+        candidates,
+    };
+    let fact = |number: u32, decision: Decision| Fact {
+        member: format!("m{number}").into(),
+        event_at_ms: NOW_MS,
+        known_at_ms: NOW_MS,
+        partition: nearline_model::identifier::partition_of(&format!("m{number}"), PARTITIONS),
+        position: 1_000,
+        ordinal: 0,
+        kind: FactKind::Row,
+        schema_version: 1,
+        payload: decision.encode().into(),
+    };
+    let with_two = decision(1, vec![candidate("t1", 0), candidate("t2", 1)]);
+    ports.facts.put_decisions(vec![fact(1, with_two), fact(2, decision(2, Vec::new()))]).await.unwrap();
+    let report = run(&ports, folder.path()).await;
+    assert_eq!(report.decisions, 2, "{report:?}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_nearline-lab"))
+        .current_dir(folder.path())
+        .args(["extract", "--labels", "facts/decisions", "--facts", "facts/members", "--order", "as-served"])
+        .args([
+            "--columns",
+            "titles,titles_1d,last_title,recent_titles,country",
+            "-o",
+            "train.parquet",
+            "--json",
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // One row for each candidate, and one for the answer without any.
+    assert_eq!((&report["rows"], &report["ok"]), (&3.into(), &3.into()), "{report}");
+    let file = std::fs::File::open(folder.path().join("train.parquet")).unwrap();
+    let batch =
+        ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap().unwrap();
+    let titles = batch["titles"].as_primitive::<Int32Type>();
+    let recent = batch["recent_titles"].as_list::<i32>();
+    for row in 0..3 {
+        assert_eq!(recent.value(row).len(), titles.value(row) as usize);
+        assert_eq!(
+            recent.value(row).as_string::<i32>().value(0),
+            batch["last_title"].as_string::<i32>().value(row)
+        );
+    }
+}
