@@ -19,7 +19,8 @@ use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
 use crate::table_writer::{TableWriter, properties};
 
-pub use erase::Erased;
+pub(crate) use erase::Erasing;
+pub use erase::{Erased, Limits};
 pub use rows::Events;
 
 /// The setting that holds the number of partitions.
@@ -117,6 +118,13 @@ impl EventArchive {
     pub fn last(&self, partition: PartitionId) -> Position {
         let last = self.table.transaction(&application(partition)).unwrap_or_default();
         Position::try_from(last).unwrap_or_default()
+    }
+
+    /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
+    pub fn first(&self, partition: PartitionId) -> Option<Position> {
+        let of_partition = format!("events-p{:05}-", partition.0);
+        let first = self.table.files().find_map(|file| file.path.strip_prefix(&of_partition))?;
+        first.split('-').next()?.parse().ok()
     }
 
     /// Adds the events of a partition that follow the last one, in order, under a name that is nobody else's.

@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
-use crate::event_archive::{Archived, LOG, PARTITIONS};
+use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
 use crate::table_writer::{TableWriter, properties};
 
 /// The setting that says which table it is.
@@ -177,6 +177,39 @@ impl FactArchive {
             }
         }
         Ok(Archived::Added { bytes: written.map_or(0, |(_, bytes)| bytes) })
+    }
+
+    /// Opens a table that is there; none if there is no such folder.
+    ///
+    /// # Errors
+    /// A folder that holds something else.
+    pub fn existing(root: &Path, which: FactTable) -> Result<Option<Self>> {
+        let Some(table) = DeltaTable::open(root)? else { return Ok(None) };
+        if table.setting(TABLE) != Some(which.name()) {
+            return Err(FactsError::Refused(format!(
+                "{} is a Delta table, but none of the facts called {}",
+                root.display(),
+                which.name()
+            )));
+        }
+        Ok(Some(Self { table, which }))
+    }
+
+    /// Erases members, each up to a position, and proves it. `name` gives names that are nobody else's. Archivers may run
+    /// meanwhile; two erasures may not.
+    ///
+    /// # Errors
+    /// Files that cannot be read, written or deleted; a name that is found afterwards.
+    pub fn erase(
+        &mut self,
+        limits: &Limits,
+        mut name: impl FnMut() -> String,
+        now_ms: i64,
+    ) -> Result<Erased> {
+        let columns = self.which.columns();
+        let properties = || dictionaries(&columns);
+        Erasing { table: &mut self.table, schema: schema(&columns), properties: &properties, limits }
+            .erase(&mut name, now_ms)
     }
 
     /// Reads what others have committed.

@@ -9,15 +9,17 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use memchr::memmem::Finder;
 use nearline_model::event::EventKind;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 
 use super::{EventArchive, dictionaries, rows};
 use crate::columns::{MEMBER, POSITION};
-use crate::delta::{Add, Change, Committed};
+use crate::delta::{Add, Change, Committed, DeltaTable};
 use crate::error::{FactsError, Result};
 use crate::table_writer::TableWriter;
 
@@ -26,7 +28,7 @@ use crate::table_writer::TableWriter;
 pub struct Erased {
     /// Members that were to be erased.
     pub members: u64,
-    /// Events that left the archive.
+    /// Rows that left the table: events, facts, candidates of decisions.
     pub events: u64,
     /// Files that were written anew, or went.
     pub files: u64,
@@ -37,8 +39,8 @@ pub struct Erased {
 /// How long a file that the archive does not name may still be somebody's.
 const GRACE_MS: i64 = 600_000;
 
-/// Up to which position events of a member are erased.
-type Limits = BTreeMap<String, i64>;
+/// Up to which position rows of a member are erased.
+pub type Limits = BTreeMap<String, i64>;
 
 impl EventArchive {
     /// Erases all events of these members, and with `forgotten` those of every member that asked to be forgotten, up to that
@@ -53,33 +55,19 @@ impl EventArchive {
         mut name: impl FnMut() -> String,
         now_ms: i64,
     ) -> Result<Erased> {
+        let limits = self.erasable(members, forgotten)?;
+        Erasing { table: &mut self.table, schema: rows::schema(), properties: &dictionaries, limits: &limits }
+            .erase(&mut name, now_ms)
+    }
+
+    /// Up to which position each of these members is to be erased; with `forgotten`, whoever asked for it, too.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn erasable(&self, members: &[String], forgotten: bool) -> Result<Limits> {
         let mut limits = if forgotten { self.forgotten()? } else { Limits::new() };
         limits.extend(members.iter().map(|member| (member.clone(), i64::MAX)));
-        let mut erased = Erased { members: limits.len() as u64, ..Erased::default() };
-        if limits.is_empty() {
-            return Ok(erased);
-        }
-        let paths: Vec<String> = self.table.files().map(|file| file.path.clone()).collect();
-        for path in paths {
-            self.erase_from(&path, &limits, &name(), now_ms, &mut erased)?;
-        }
-        for path in self.table.unnamed()? {
-            if holds(&path, &limits)?.is_empty() {
-                continue;
-            }
-            // An archiver writes its file first, and then the commit that names it.
-            if modified_ms(&path)? > now_ms - GRACE_MS {
-                return Err(FactsError::Refused(format!(
-                    "{} names erased members and is not the archive's yet: an archiver may be about to add it; erase again in \
-                     ten minutes",
-                    path.display()
-                )));
-            }
-            std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
-            erased.deleted += 1;
-        }
-        self.prove(&limits)?;
-        Ok(erased)
+        Ok(limits)
     }
 
     /// The members that asked to be forgotten, and where they did it last.
@@ -101,17 +89,50 @@ impl EventArchive {
         }
         Ok(limits)
     }
+}
 
-    fn erase_from(
-        &mut self,
-        old: &str,
-        limits: &Limits,
-        nonce: &str,
-        now_ms: i64,
-        erased: &mut Erased,
-    ) -> Result<()> {
+/// A table that members are erased from.
+pub(crate) struct Erasing<'a> {
+    pub table: &'a mut DeltaTable,
+    pub schema: SchemaRef,
+    pub properties: &'a dyn Fn() -> WriterProperties,
+    pub limits: &'a Limits,
+}
+
+impl Erasing<'_> {
+    /// Erases them, and proves it.
+    pub fn erase(mut self, name: &mut dyn FnMut() -> String, now_ms: i64) -> Result<Erased> {
+        let limits = self.limits;
+        let mut erased = Erased { members: limits.len() as u64, ..Erased::default() };
+        if limits.is_empty() {
+            return Ok(erased);
+        }
+        let paths: Vec<String> = self.table.files().map(|file| file.path.clone()).collect();
+        for path in paths {
+            self.erase_from(&path, &name(), now_ms, &mut erased)?;
+        }
+        for path in self.table.unnamed()? {
+            if holds(&path, limits)?.is_empty() {
+                continue;
+            }
+            // An archiver writes its file first, and then the commit that names it.
+            if modified_ms(&path)? > now_ms - GRACE_MS {
+                return Err(FactsError::Refused(format!(
+                    "{} names erased members and is not the archive's yet: an archiver may be about to add it; erase again in \
+                     ten minutes",
+                    path.display()
+                )));
+            }
+            std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+            erased.deleted += 1;
+        }
+        self.prove()?;
+        Ok(erased)
+    }
+
+    fn erase_from(&mut self, old: &str, nonce: &str, now_ms: i64, erased: &mut Erased) -> Result<()> {
         let path = self.table.root().join(old);
-        let searches = Searches::new(limits);
+        let searches = Searches::new(self.limits);
         let (mut kept, mut gone) = (Vec::new(), 0);
         for batch in batches(&path)? {
             let keep: BooleanArray =
@@ -131,12 +152,14 @@ impl EventArchive {
             let stem = old.rsplit_once('-').map_or(old, |(stem, _)| stem);
             let new = format!("{stem}-{nonce}.parquet");
             let place = self.table.root().join(&new);
-            let mut writer = TableWriter::create(&place, &rows::schema(), dictionaries())?;
+            let mut writer = TableWriter::create(&place, &self.schema, (self.properties)())?;
             kept.iter().try_for_each(|batch| writer.write(batch, Vec::new()))?;
             change.add.push(Add::new(new, writer.finish_synced()?, rows, now_ms));
         }
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
-            *self = Self::existing(self.table.root())?;
+            let root = self.table.root().to_owned();
+            *self.table = DeltaTable::open(&root)?
+                .ok_or_else(|| FactsError::Refused(format!("{} is gone", root.display())))?;
         }
         std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
         erased.events += gone;
@@ -146,10 +169,10 @@ impl EventArchive {
     }
 
     /// Searches every file for the members' names.
-    fn prove(&self, limits: &Limits) -> Result<()> {
+    fn prove(&self) -> Result<()> {
         let mut left = BTreeSet::new();
         for file in self.table.files() {
-            left.extend(holds(&self.table.root().join(&file.path), limits)?);
+            left.extend(holds(&self.table.root().join(&file.path), self.limits)?);
         }
         if left.is_empty() {
             return Ok(());

@@ -27,6 +27,7 @@ pub(super) fn columns() -> Vec<Column> {
         Column("kind", DataType::Utf8, false, true),
         Column("schema_version", DataType::Int32, false, true),
         Column("recommendation_id", DataType::Utf8, false, true),
+        Column("offer_id", DataType::Utf8, false, false),
         Column("source", DataType::Utf8, false, true),
         Column("experiment", DataType::Utf8, true, true),
         Column("variant", DataType::Utf8, true, true),
@@ -45,7 +46,7 @@ pub(super) fn columns() -> Vec<Column> {
 
 #[derive(Default)]
 struct Rows {
-    texts: [StringBuilder; 12],
+    texts: [StringBuilder; 13],
     numbers: [Int32Builder; 4],
     longs: [Int64Builder; 3],
     floats: [Float64Builder; 2],
@@ -85,6 +86,7 @@ impl Rows {
             told(Some(&fact.member)),
             told(Some(fact.kind.name())),
             told(Some(&decision.recommendation_id)),
+            Some(format!("{}.{ordinal}", decision.recommendation_id)),
             told(Some(&decision.source)),
             told(decision.variant.as_ref().map(|(experiment, _)| &**experiment)),
             told(decision.variant.as_ref().map(|(_, variant)| &**variant)),
@@ -108,8 +110,21 @@ impl Rows {
     }
 
     fn finish(self) -> Result<RecordBatch> {
-        let [member, kind, id, source, experiment, variant, country, device, title, row, artwork, segment] =
-            self.texts.map(finished);
+        let [
+            member,
+            kind,
+            id,
+            offer,
+            source,
+            experiment,
+            variant,
+            country,
+            device,
+            title,
+            row,
+            artwork,
+            segment,
+        ] = self.texts.map(finished);
         let [partition, ordinal, version, place] = self.numbers.map(finished);
         let [position, decision_position, digest] = self.longs.map(finished);
         let [score, propensity] = self.floats.map(finished);
@@ -127,6 +142,7 @@ impl Rows {
             kind,
             version,
             id,
+            offer,
             source,
             experiment,
             variant,

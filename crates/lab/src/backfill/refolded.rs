@@ -36,15 +36,14 @@ pub fn refold(
     let mut folding = Folding {
         partition: Partition::new(part.partition, events.partitions(), fold.clone()),
         event_bytes: fold.event_bytes,
+        captures: false,
     };
     if part.after == 0 {
         folding.begin(capture);
     }
+    is_whole(events, part.partition)?;
     for records in events.events(part.partition) {
         let mut records: Vec<LogRecord> = records?;
-        if folding.partition.folded() == 0 {
-            is_whole(events, part.partition, &records)?;
-        }
         records.truncate(records.partition_point(|record| record.position <= part.up_to));
         let split = records.partition_point(|record| record.position <= part.after);
         let wanted = records.split_off(split);
@@ -53,35 +52,31 @@ pub fn refold(
         if wanted.is_empty() {
             continue;
         }
-        if part.after > 0 && folding.partition.taken() == 0 {
-            folding.skipped()?;
+        if part.after > 0 && !folding.captures {
+            folding.skip();
             folding.begin(capture);
         }
-        let before = folding.partition.folded();
         folding.fold(wanted)?;
-        let made = folding.partition.changed_facts();
-        let ended = folding.partition.folded() >= part.up_to;
-        if before < part.up_to && (made >= part.most_facts || ended) && !take(folding.facts()?)? {
-            return Ok(());
-        }
-        if ended {
+        let is_full = folding.partition.changed_facts() >= part.most_facts;
+        if is_full && folding.partition.folded() < part.up_to && !take(folding.facts(None))? {
             return Ok(());
         }
     }
-    match folding.partition.folded() {
-        folded if folded >= part.up_to => Ok(()),
-        folded => bail!("the archive's events end at position {folded}, before {}", part.up_to),
+    // Events of erased members are gone, the last one maybe among them: what counts is how far was archived.
+    let last = events.last(part.partition);
+    if last < part.up_to {
+        bail!("the archive's events end at position {last}, before {}", part.up_to);
     }
+    take(folding.facts(Some(part.up_to))).map(drop)
 }
 
 /// State is the fold of all events: without the first ones, facts would be wrong.
-fn is_whole(events: &EventArchive, partition: PartitionId, records: &[LogRecord]) -> anyhow::Result<()> {
+fn is_whole(events: &EventArchive, partition: PartitionId) -> anyhow::Result<()> {
     let first = position_of(1, partition, events.partitions());
-    match records.first() {
-        Some(record) if record.position != first => bail!(
-            "the archive's events begin at position {}, not at {first}: what was before is gone, and with it what facts \
-             would be made of",
-            record.position
+    match events.first(partition) {
+        Some(found) if found != first => bail!(
+            "the archive's events begin at position {found}, not at {first}: what was before is gone, and with it what facts \
+             would be made of"
         ),
         _ => Ok(()),
     }
@@ -90,12 +85,14 @@ fn is_whole(events: &EventArchive, partition: PartitionId, records: &[LogRecord]
 struct Folding {
     partition: Partition,
     event_bytes: usize,
+    captures: bool,
 }
 
 impl Folding {
     fn begin(&mut self, capture: CaptureSettings) {
         let fresh = Partition::new(self.partition.id(), 1, FoldSettings::default());
         self.partition = std::mem::replace(&mut self.partition, fresh).capture(capture);
+        self.captures = true;
     }
 
     fn fold(&mut self, records: Vec<LogRecord>) -> anyhow::Result<()> {
@@ -111,23 +108,23 @@ impl Folding {
     }
 
     /// What was folded until here makes no facts.
-    fn skipped(&mut self) -> anyhow::Result<()> {
-        let commit =
-            self.partition.take_commit(1).context("no event was folded before the part that is wanted")?;
-        self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
-        Ok(())
+    fn skip(&mut self) {
+        if let Some(commit) = self.partition.take_commit(1) {
+            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+        }
     }
 
-    /// The facts since the last time.
-    fn facts(&mut self) -> anyhow::Result<MemberFacts> {
-        let commit = self.partition.take_commit(1).context("nothing was folded")?;
-        self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
-        Ok(MemberFacts {
-            partition: commit.partition,
-            after: commit.expected,
-            position: commit.position,
-            mark: commit.mark,
-            facts: commit.facts,
-        })
+    /// The facts since the last time; `up_to` is how far they go, if that is further than the last event.
+    fn facts(&mut self, up_to: Option<Position>) -> MemberFacts {
+        let (partition, after) = (self.partition.id(), self.partition.taken());
+        let (mut position, mut mark, mut facts) = (self.partition.folded(), None, Vec::new());
+        if let Some(commit) = self.partition.take_commit(1) {
+            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+            if self.captures {
+                (mark, facts) = (commit.mark, commit.facts);
+            }
+        }
+        position = up_to.unwrap_or_default().max(position);
+        MemberFacts { partition, after, position, mark, facts }
     }
 }

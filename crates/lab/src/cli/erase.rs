@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use nearline_facts::EventArchive;
+use nearline_facts::{Erased, EventArchive, FactArchive, FactTable};
 use nearline_ports::{Clock, SystemClock};
 use nearline_terminal::print_all;
 
@@ -13,9 +13,12 @@ use crate::archive::unique_name;
 /// and every file that is left is searched for their names.
 #[derive(Debug, Args)]
 pub struct EraseArgs {
-    /// The archive.
+    /// The archive of events.
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
+    /// The folder of the facts: they go, too.
+    #[arg(long, value_name = "DIR")]
+    facts: Option<PathBuf>,
     /// A member of which everything goes; may be given several times.
     #[arg(long = "member", value_name = "MEMBER", required_unless_present = "forgotten")]
     members: Vec<String>,
@@ -33,13 +36,30 @@ pub struct EraseArgs {
 /// Files that cannot be read, written or deleted.
 pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     let mut archive = EventArchive::existing(&args.archive)?;
-    let erased = archive.erase(&args.members, args.forgotten, unique_name, SystemClock.now_ms())?;
+    let now_ms = SystemClock.now_ms();
+    // The facts first: who asked to be forgotten is told by events that go, too.
+    let limits = archive.erasable(&args.members, args.forgotten)?;
+    let mut facts = Erased::default();
+    for which in [FactTable::Members, FactTable::Decisions] {
+        let Some(folder) = &args.facts else { break };
+        if let Some(mut table) = FactArchive::existing(&folder.join(which.name()), which)? {
+            let erased = table.erase(&limits, unique_name, now_ms)?;
+            facts.events += erased.events;
+            facts.files += erased.files;
+            facts.deleted += erased.deleted;
+        }
+    }
+    let mut erased = archive.erase(&args.members, args.forgotten, unique_name, now_ms)?;
+    erased.files += facts.files;
+    erased.deleted += facts.deleted;
     print_all(&if args.json {
-        format!("{}\n", serde_json::to_string(&erased)?)
+        let mut json = serde_json::to_value(&erased)?;
+        json["facts"] = facts.events.into();
+        format!("{json}\n")
     } else {
         format!(
-            "{} members: {} events erased, {} files written anew, {} deleted; no file names them any more\n",
-            erased.members, erased.events, erased.files, erased.deleted
+            "{} members: {} events and {} rows of facts erased, {} files written anew, {} deleted; no file names them any more\n",
+            erased.members, erased.events, facts.events, erased.files, erased.deleted
         )
     })
 }

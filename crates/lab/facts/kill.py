@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Kills engine and archiver at random moments, and holds the facts that are left against those of a clean fold.
+
+usage: kill.py NEARLINE NEARLINE_LAB FOLDER [rounds=50] [seed=1]     needs polars, deltalake
+
+Each round serves FOLDER/data with facts.capture, publishes and asks, kills the engine (SIGKILL), then runs two archivers at once and
+kills one of them. At the end everything is archived; every fact must equal that of a backfill, none be there twice, and each
+member's newest be there.
+"""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import polars as pl
+
+
+def environment(folder):
+    return {
+        **os.environ,
+        "NEARLINE__EMBEDDED__DIRECTORY": str(folder / "data"),
+        "NEARLINE__EMBEDDED__SYNC": "os",
+        "NEARLINE__ENGINE__PARTITIONS": "4",
+        "NEARLINE__ENGINE__COMMIT_EVENTS": "500",
+        "NEARLINE__ENGINE__COMMIT_INTERVAL_MS": "50",
+        "NEARLINE__FACTS__CAPTURE": "true",
+        "NEARLINE__HTTP__ADDRESS": "127.0.0.1:7790",
+        "NEARLINE__ADMIN__ENABLED": "false",
+        "NEARLINE__LOG__LEVEL": "error",
+    }
+
+
+def call(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:7790{path}", data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def serve_and_kill(nearline, folder, dice, number):
+    """Publishes and asks until it is killed; gives how many events were acknowledged."""
+    engine = subprocess.Popen([nearline, "serve"], env=environment(folder), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    acknowledged = 0
+    try:
+        end = time.time() + 20
+        while time.time() < end:
+            try:
+                call("/v1/trending?limit=1")
+                break
+            except OSError:
+                time.sleep(0.02)
+        end = time.time() + dice.uniform(0.1, 1.5)
+        while time.time() < end:
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            events = [
+                {
+                    "id": f"r{number}-{acknowledged + at}", "type": dice.choice(["play", "impression", "list_add"]),
+                    "member": f"m{dice.randrange(200)}", "title": f"t{dice.randrange(300)}", "at": now, "country": "BR",
+                }
+                for at in range(100)
+            ]  # fmt: skip
+            call("/v1/events", events)
+            acknowledged += len(events)
+            call(f"/v1/members/{events[-1]['member']}/recommendations")
+    finally:
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
+    return acknowledged
+
+
+def archive(lab, folder):
+    command = [lab, "archive", "--to", "events", "--facts", "facts", "--file-facts", "1000", "--file-events", "1000"]
+    return subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def main():
+    nearline, lab, folder = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), Path(sys.argv[3]).absolute()
+    rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 50
+    dice = random.Random(int(sys.argv[5]) if len(sys.argv) > 5 else 1)
+    folder.mkdir(parents=True)
+    acknowledged = kills = 0
+    for number in range(rounds):
+        acknowledged += serve_and_kill(nearline, folder, dice, number)
+        doomed = archive(lab, folder)
+        time.sleep(dice.uniform(0.0, 0.4))
+        kills += doomed.poll() is None
+        doomed.send_signal(signal.SIGKILL)
+        doomed.wait()
+    # The last engine ends in order: what was replayed is committed.
+    for _ in range(2):
+        last = archive(lab, folder)
+        error = last.communicate()[1]
+        if last.returncode:
+            sys.exit(error.decode())
+    subprocess.run([lab, "backfill", "--archive", "events", "--to", "clean", "--json"], cwd=folder, env=environment(folder),
+                   check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+    key = ["partition", "position", "ordinal"]
+    facts = pl.scan_delta(str(folder / "facts/members")).collect()
+    clean = pl.scan_delta(str(folder / "clean/members")).collect()
+    events = pl.scan_delta(str(folder / "events")).select(pl.len()).collect().item()
+    double = len(facts) - facts.select(key).n_unique()
+    unlike = len(facts) - len(facts.join(clean, on=[*key, "member", "event_at", "known_at", "payload"], how="semi"))
+    # Up to where facts were captured, everybody's newest change is there.
+    reached = facts.group_by("partition").agg(reached=pl.col("position").max())
+    clean = clean.join(reached, on="partition").filter(pl.col("position") <= pl.col("reached"))
+    newest = clean.group_by("member").agg(pl.col("position").max())
+    missing = len(newest.join(facts, on=["member", "position"], how="anti"))
+    print(f"{rounds} engines and {kills} archivers killed: {acknowledged} events acknowledged, {events} archived, "
+          f"{len(facts)} facts captured; double {double}, unlike a clean fold {unlike}, newest missing {missing}")  # fmt: skip
+    if double or unlike or missing or events < acknowledged:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
