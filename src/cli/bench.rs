@@ -14,6 +14,7 @@ mod workload;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
+use nearline_actors::{EngineSettings, FactSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
 use nearline_backends::nats::NatsSettings;
@@ -69,6 +70,12 @@ impl Backend {
             Self::Cluster => "nats+redis",
         }
     }
+}
+
+/// How the engine runs: as ever, or capturing facts.
+fn settings(facts: bool) -> EngineSettings {
+    let facts = FactSettings { capture: facts, ..FactSettings::default() };
+    EngineSettings { facts, ..EngineSettings::default() }
 }
 
 /// A backend made for one benchmark; dropping it removes everything.

@@ -9,7 +9,7 @@ use super::{Backend, Bed, workload};
 use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
-use nearline_actors::{Engine, EngineSettings};
+use nearline_actors::Engine;
 use nearline_model::PartitionId;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,9 @@ pub struct IngestArgs {
     /// Partitions.
     #[arg(long, default_value_t = 16)]
     partitions: u16,
+    /// Captures facts.
+    #[arg(long)]
+    facts: bool,
 }
 
 pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
@@ -41,7 +44,7 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
     let events = workload::events(args.events, args.members, args.titles, 1);
     match args.backend {
         Backend::Embedded => {
-            let engine = Engine::start(bed.ports.clone(), EngineSettings::default()).await?;
+            let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
             let (started, cpu) = (Instant::now(), cpu_time());
             workload::fill(&*bed.ports.log, &events, 16).await?;
             let acknowledged = started.elapsed();
@@ -64,7 +67,7 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             let url = bed.nats_url.clone().context("the cluster bed has a NATS server")?;
             let bare = bare_drain(&url, args.partitions, args.events).await?;
             let (started, cpu) = (Instant::now(), cpu_time());
-            let engine = Engine::start(bed.ports.clone(), EngineSettings::default()).await?;
+            let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
             engine.caught_up().await?;
             let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu);
             let rate = args.events as f64 / elapsed.as_secs_f64();

@@ -9,7 +9,7 @@ use crate::http;
 use anyhow::{Context, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
-use nearline_actors::{Engine, EngineSettings};
+use nearline_actors::Engine;
 use nearline_config::Config;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub struct QueryArgs {
     /// Partitions.
     #[arg(long, default_value_t = 16)]
     partitions: u16,
+    /// Captures facts.
+    #[arg(long)]
+    facts: bool,
 }
 
 /// Connections that queries share.
@@ -51,7 +54,7 @@ const CONNECTIONS: usize = 32;
 
 pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
     let bed = Bed::make(args.backend, args.partitions).await?;
-    let engine = Engine::start(bed.ports.clone(), EngineSettings::default()).await?;
+    let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
     let beside = (args.events_rate * args.seconds) as usize;
     let mut events = workload::events(args.warm_events + beside, args.members, args.titles, 1);
     let beside = events.split_off(args.warm_events);

@@ -10,7 +10,7 @@ use super::scenario::{POISON, QUERY_DEADLINE_MS, Scenario};
 use super::world::World;
 use actix::{Actor, Addr};
 use nearline_actors::aggregates_actor::AggregatesActor;
-use nearline_actors::{AnswerSettings, Engine, EngineSettings, FaultProbe, Threads};
+use nearline_actors::{AnswerSettings, Engine, EngineSettings, FactSettings, FaultProbe, Threads};
 use nearline_audience::dice::Dice;
 use nearline_model::Aggregates;
 use nearline_model::control::remediation::RemediationSettings;
@@ -59,6 +59,9 @@ pub struct Node {
     pub state: Rc<NodeState>,
 }
 
+/// Titles that a fact spells out.
+pub const FACT_TITLES: usize = 3;
+
 /// The engine's settings in this scenario.
 fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> EngineSettings {
     EngineSettings {
@@ -71,6 +74,11 @@ fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> Engi
         commit_interval_ms: scenario.commit_interval_ms,
         cached_members: scenario.cached_members,
         batch_events: scenario.batch_events,
+        facts: FactSettings {
+            capture: scenario.captures_facts,
+            titles: FACT_TITLES,
+            ..FactSettings::default()
+        },
         query_deadline_ms: QUERY_DEADLINE_MS,
         remediation: RemediationSettings {
             restart_backoff_max_ms: 200,

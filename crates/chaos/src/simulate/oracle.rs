@@ -1,6 +1,8 @@
 //! The end of a world: everything is compared with the log, folded again from its start, and with counts
 //! that were taken without the fold.
 
+mod facts;
+
 use super::answers::closing;
 use super::asked::Asked;
 use super::auditor::fold;
@@ -39,6 +41,7 @@ pub async fn judge(world: &World) {
         answered_in_time(world, asked);
     }
     answers_equal_folded(world, &logs);
+    facts::equal_folded(world, &logs);
     closing::judge(world, &expected).await;
 }
 

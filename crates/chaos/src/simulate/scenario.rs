@@ -124,6 +124,8 @@ pub struct Scenario {
     pub publishers: Vec<Vec<Planned>>,
     /// The catalogue, and how it changes.
     pub catalogue: TitlePlan,
+    /// Whether facts are captured.
+    pub captures_facts: bool,
     /// What breaks, by virtual millisecond.
     pub faults: Vec<(u64, Fault)>,
     /// How long the log knows an id.
@@ -203,6 +205,7 @@ impl Scenario {
             repeats: shape.chance(200),
             clock_jump_seconds: FoldSettings::default().clock_jump_seconds,
             catalogue: TitlePlan::draw(&mut dice.fork(4), CALM_MS),
+            captures_facts: dice.fork(7).chance(300),
         }
     }
 
