@@ -110,11 +110,7 @@ impl Engine {
             learned: learned.clone(),
             clock: ports.clock.clone(),
         };
-        let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
-        let stream = ports.facts.clone();
-        let decisions = DecisionQueue::start(&settings.facts, count, ports.clock.clone(), stream, &learning);
-        let answers = settings.answers.clone();
-        let recommender = Arc::new(Recommender::new(sources, answers, decisions, threads, deadline));
+        let recommender = Arc::new(recommender(&ports, &settings, sources, &learning));
         let event_loops = vec![owning, supervision, learning];
         let inner = Inner {
             ports,
@@ -136,6 +132,18 @@ impl Engine {
         actix_rt::spawn(engine.clone().watch_log());
         Ok(engine)
     }
+}
+
+fn recommender(
+    ports: &Ports,
+    settings: &EngineSettings,
+    sources: Sources,
+    learning: &EventLoop,
+) -> Recommender {
+    let (count, clock, stream) = (ports.log.partitions(), ports.clock.clone(), ports.facts.clone());
+    let decisions = DecisionQueue::start(&settings.facts, count, clock, stream, learning);
+    let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
+    Recommender::new(sources, settings.answers.clone(), decisions, settings.threads, deadline)
 }
 
 fn node_id(settings: &EngineSettings) -> NodeId {

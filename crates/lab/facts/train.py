@@ -4,7 +4,7 @@
 usage: train.py TRAIN EVENTS [minutes]     needs polars, scikit-learn
 
 TRAIN is what `nearline-lab extract --labels facts/decisions --facts facts/members` wrote, EVENTS the archive of events. The last
-fifth of the time is for testing; the engine's own order, by its score, is held beside the model's on the same candidates.
+fifth of the time is for testing; the engine's own order is held beside the model's, answer by answer.
 """
 import sys
 
@@ -60,7 +60,6 @@ def main():
     train, events = sys.argv[1:3]
     minutes = int(sys.argv[3]) if len(sys.argv) > 3 else 30
     table = with_features(labelled(train, events, minutes))
-    last = table["event_at"].max()
     cut = table["event_at"].quantile(0.8)
     first, rest = table.filter(pl.col("event_at") < cut), table.filter(pl.col("event_at") >= cut)
     if first["taken"].n_unique() < 2 or rest["taken"].n_unique() < 2:
@@ -69,9 +68,15 @@ def main():
     model.fit(first.select(FEATURES).to_numpy(), first["taken"].to_numpy())
     scored = model.predict_proba(rest.select(FEATURES).to_numpy())[:, 1]
     taken = rest["taken"].to_numpy()
-    print(f"{len(table)} offers up to {last}, {table['taken'].sum()} taken; {table['status'].value_counts().to_dicts()}")
-    print(f"AUC on the last fifth ({len(rest)} offers): model {roc_auc_score(taken, scored):.4f}, "
-          f"the engine's score {roc_auc_score(taken, rest['score'].to_numpy()):.4f}")  # fmt: skip
+    print(f"{len(table)} offers up to {table['event_at'].max()}, {table['taken'].sum()} taken; "
+          f"{table['status'].value_counts().to_dicts()}")  # fmt: skip
+    # Scores are comparable within an answer: where would the title that was taken have stood?
+    ranked = rest.with_columns(model=pl.Series(scored)).filter(pl.col("taken").any().over("recommendation_id"))
+    rank = lambda by: pl.col(by).rank("ordinal", descending=True).over("recommendation_id")  # noqa: E731
+    ranked = ranked.with_columns(by_model=rank("model"), by_engine=rank("score")).filter("taken")
+    print(f"last fifth of the time, {len(rest)} offers: AUC of the model {roc_auc_score(taken, scored):.4f}; mean reciprocal rank of "
+          f"{len(ranked)} titles taken: model {(1 / ranked['by_model']).mean():.4f}, "
+          f"the engine's order {(1 / ranked['by_engine']).mean():.4f}")  # fmt: skip
 
 
 if __name__ == "__main__":

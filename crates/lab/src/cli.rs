@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage; those of `stratify` stand there.
 
 mod archive;
+mod audit;
 mod backfill;
 mod compact;
 mod erase;
@@ -50,6 +51,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Copy the log's events into an archive, and facts into tables.
     Archive(archive::ArchiveArgs),
+    /// Look whether facts are as many as ever, whole, and what was served.
+    Audit(audit::AuditArgs),
     /// Make facts of members of archived events.
     Backfill(backfill::BackfillArgs),
     /// Write facts anew in the order of their members, with an index.
@@ -94,6 +97,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = runtime.context("the runtime cannot be made")?;
     match command {
         Command::Archive(args) => runtime.block_on(archive::run(args, &config))?,
+        Command::Audit(args) => audit::run(args, &config)?,
         Command::Backfill(args) => backfill::run(args, &config)?,
         Command::State(args) => state::run(&args, &config)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,

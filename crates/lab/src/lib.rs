@@ -4,6 +4,7 @@
 //! without actors, ports or servers.
 
 pub mod archive;
+pub mod audit;
 pub mod backfill;
 pub mod cli;
 pub mod evaluate;

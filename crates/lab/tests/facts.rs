@@ -9,9 +9,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use nearline_config::{Config, open_ports};
 use nearline_lab::archive::{ArchiveJob, FactJob, FactReport, archive, archive_facts};
+use nearline_lab::audit::{AuditJob, audit, page};
 use nearline_lab::backfill::{BackfillJob, backfill};
-use nearline_model::facts::{Candidate, CaptureSettings, Decision, FactKind};
-use nearline_model::partition::Batch;
+use nearline_model::facts::{Candidate, CaptureSettings, Decision, FactKind, Known};
+use nearline_model::identifier::partition_of;
+use nearline_model::partition::{Batch, Lookup};
 use nearline_model::{Fact, FoldSettings, MemberFacts, Partition, PartitionId};
 use nearline_ports::{NewEvent, Ports};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -214,41 +216,119 @@ async fn two_archivers_at_once_add_each_fact_once() {
     assert!(found.iter().all(|(key, fact)| all.get(key) == Some(fact)));
 }
 
+/// An answer of one title, made of a state.
+fn decision(number: u32, member: &str, position: u64, known: Option<u64>) -> Fact {
+    let candidate = |place| Candidate {
+        title: format!("t{place}").as_str().into(),
+        row: "".into(),
+        place,
+        score: 0.5,
+        artwork: None,
+    };
+    let decision = Decision {
+        recommendation_id: format!("r{number}").into(),
+        source: "live".into(),
+        variant: None,
+        country: None,
+        device: None,
+        known,
+        candidates: (0..number).map(candidate).collect(),
+    };
+    Fact {
+        member: member.into(),
+        event_at_ms: NOW_MS,
+        known_at_ms: NOW_MS,
+        partition: partition_of(member, PARTITIONS),
+        position,
+        ordinal: 0,
+        kind: FactKind::Row,
+        schema_version: 1,
+        payload: decision.encode().into(),
+    }
+}
+
+#[tokio::test]
+async fn an_audit_finds_what_is_missing_and_what_was_served_of_another_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    let mut engine = Engine::new(&ports);
+    publish(&ports, 0..200).await;
+    engine.fold(20, true).await;
+    let titles = CaptureSettings::default().titles;
+    let mut decisions = Vec::new();
+    for number in 0..4 {
+        let member = format!("m{number}");
+        let partition = &mut engine.partitions[usize::from(partition_of(&member, PARTITIONS).0)];
+        let Lookup::Ready(snapshot) = partition.lookup(&member, false) else { panic!("{member} is cached") };
+        let known = Known::of_snapshot(&snapshot, titles).digest();
+        let known = if number == 3 { known + 1 } else { known };
+        decisions.push(decision(number, &member, snapshot.position, Some(known)));
+    }
+    ports.facts.put_decisions(decisions).await.unwrap();
+    run(&ports, folder.path()).await;
+    let job = AuditJob {
+        archive: folder.path().join("events"),
+        facts: folder.path().join("facts"),
+        sample: 1.0,
+        refold: true,
+        fold: FoldSettings::default(),
+        capture: CaptureSettings::default(),
+    };
+    let report = audit(&job).unwrap();
+    assert_eq!((report.served.answers, report.served.equal, report.served.unlike), (4, 3, 1), "{report:#?}");
+    assert_eq!(report.findings.len(), 1, "{report:#?}");
+    let refolded = report.refolded.as_ref().unwrap();
+    assert!(refolded.facts > 50 && refolded.equal == refolded.facts, "{refolded:?}");
+    assert!(report.coverage.iter().all(|partition| partition.covered == partition.events), "{report:#?}");
+    assert_eq!(report.tables.iter().map(|table| table.rows).collect::<Vec<_>>()[0], 200);
+    assert!(page(&report).contains("3 of 4"));
+
+    publish(&ports, 200..230).await;
+    let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
+    archive(&ports, &events).await.unwrap();
+    let report = audit(&job).unwrap();
+    let missing: u64 = report.coverage.iter().map(|partition| partition.events - partition.covered).sum();
+    assert_eq!(missing, 30);
+    assert!(report.findings.len() > 1, "{report:#?}");
+}
+
+#[tokio::test]
+async fn an_erased_member_leaves_the_facts_and_what_is_made_again_of_the_rest_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = open_ports(&config(folder.path())).await.unwrap();
+    publish(&ports, 0..200).await;
+    Engine::new(&ports).fold(20, true).await;
+    ports
+        .facts
+        .put_decisions(vec![decision(2, "m3", 100, None), decision(2, "m4", 100, None)])
+        .await
+        .unwrap();
+    run(&ports, folder.path()).await;
+    let all = payloads(&backfilled(folder.path(), "before"));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_nearline-lab"))
+        .current_dir(folder.path())
+        .args(["erase", "--archive", "events", "--facts", "facts", "--member", "m3", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["facts"].as_u64().unwrap() > 2 && report["events"].as_u64().unwrap() > 2, "{report}");
+    let left = payloads(&folder.path().join("facts/members"));
+    assert!(!left.is_empty() && left.values().all(|(member, _)| member != "m3"));
+    assert_eq!(run(&ports, folder.path()).await.members, 0, "what is erased does not come back");
+    let again = payloads(&backfilled(folder.path(), "after"));
+    let others: BTreeMap<_, _> = all.into_iter().filter(|(_, (member, _))| member != "m3").collect();
+    assert!(again == others, "{} facts made again, {} before", again.len(), others.len());
+}
+
 #[tokio::test]
 async fn decisions_become_labels_that_are_joined_with_what_was_known_then() {
     let folder = tempfile::tempdir().unwrap();
     let ports = open_ports(&config(folder.path())).await.unwrap();
     publish(&ports, 0..200).await;
     Engine::new(&ports).fold(1_000, true).await;
-    let candidate = |title: &str, place| Candidate {
-        title: title.into(),
-        row: "".into(),
-        place,
-        score: 0.5,
-        artwork: None,
-    };
-    let decision = |number: u32, candidates| Decision {
-        recommendation_id: format!("r{number}").into(),
-        source: "live".into(),
-        variant: None,
-        country: None,
-        device: None,
-        known: None,
-        candidates,
-    };
-    let fact = |number: u32, decision: Decision| Fact {
-        member: format!("m{number}").into(),
-        event_at_ms: NOW_MS,
-        known_at_ms: NOW_MS,
-        partition: nearline_model::identifier::partition_of(&format!("m{number}"), PARTITIONS),
-        position: 1_000,
-        ordinal: 0,
-        kind: FactKind::Row,
-        schema_version: 1,
-        payload: decision.encode().into(),
-    };
-    let with_two = decision(1, vec![candidate("t1", 0), candidate("t2", 1)]);
-    ports.facts.put_decisions(vec![fact(1, with_two), fact(2, decision(2, Vec::new()))]).await.unwrap();
+    let decisions = vec![decision(2, "m1", 1_000, None), decision(0, "m2", 1_000, None)];
+    ports.facts.put_decisions(decisions).await.unwrap();
     let report = run(&ports, folder.path()).await;
     assert_eq!(report.decisions, 2, "{report:?}");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_nearline-lab"))

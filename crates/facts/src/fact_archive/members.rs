@@ -14,8 +14,11 @@ use super::{Column, schema, time};
 use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
 use crate::error::{FactsError, Result};
 
+/// A count of a member's.
+type Count = fn(&Known<'_>) -> u32;
+
 /// Counts of a member: column, value.
-const COUNTS: [(&str, fn(&Known<'_>) -> u32); 9] = [
+const COUNTS: [(&str, Count); 9] = [
     ("titles", |known| known.titles),
     ("seen", |known| known.seen),
     ("listed", |known| known.listed),

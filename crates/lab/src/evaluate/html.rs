@@ -7,7 +7,8 @@ use nearline_model::timestamp::format_rfc3339;
 use nearline_terminal::grouped;
 use std::fmt::Write as _;
 
-const STYLE: &str = "
+/// The look of reports.
+pub const STYLE: &str = "
 :root { color-scheme: light dark; --text: #1c2430; --quiet: #5d6878; --line: #dfe4ea; --back: #fff; --own: #1768ac; --popular: #d1872c; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e9f0; --quiet: #98a4b5; --line: #303a47; --back: #12171e; --own: #5aaeea; --popular: #e5a44f; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 760px; margin: 2rem auto; padding: 0 1rem; }
