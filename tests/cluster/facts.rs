@@ -1,11 +1,16 @@
 //! Facts that a running engine captures: those of a clean fold of its log, and what its answers were made from.
 
-use crate::bed::{Bed, PARTITIONS, audience_events, eventually, run};
+use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, run};
+use async_trait::async_trait;
 use nearline_actors::{Engine, EngineSettings, FactSettings, Question};
 use nearline_model::facts::{CaptureSettings, Decision, Known};
 use nearline_model::partition::Batch;
 use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts, Partition, PartitionId};
+use nearline_ports::{FactStream, PortError, StreamedFacts};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Instant;
 
 const TITLES: usize = 7;
 
@@ -163,6 +168,79 @@ async fn crashes_repeat_facts_and_lose_none(bed: Bed) {
         );
     }
     assert_eq!(unlike(&clean, &decisions), [""; 0], "answers that no moment of the log accounts for");
+}
+
+/// A stream that can be away.
+struct Flaky {
+    stream: Arc<dyn FactStream>,
+    is_away: AtomicBool,
+    refused: AtomicU64,
+}
+
+impl Flaky {
+    fn there(&self) -> Result<&dyn FactStream, PortError> {
+        if self.is_away.load(SeqCst) {
+            self.refused.fetch_add(1, SeqCst);
+            return Err(PortError::Unavailable { what: "the stream".into(), detail: "it is away".into() });
+        }
+        Ok(&*self.stream)
+    }
+}
+
+#[async_trait]
+impl FactStream for Flaky {
+    async fn identity(&self) -> Result<String, PortError> {
+        self.there()?.identity().await
+    }
+
+    async fn put(&self, facts: MemberFacts) -> Result<(), PortError> {
+        self.there()?.put(facts).await
+    }
+
+    async fn put_decisions(&self, decisions: Vec<Fact>) -> Result<(), PortError> {
+        self.there()?.put_decisions(decisions).await
+    }
+
+    async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError> {
+        self.there()?.read(after, most).await
+    }
+}
+
+async fn a_stream_that_is_away_holds_nothing_up_and_leaves_a_gap_that_is_seen(mut bed: Bed) {
+    let flaky = Arc::new(Flaky {
+        stream: bed.ports.facts.clone(),
+        is_away: AtomicBool::new(true),
+        refused: AtomicU64::new(0),
+    });
+    bed.ports.facts = flaky.clone();
+    let engine = bed.engine(settings()).await;
+    bed.append(audience_events(2_000, 60, 1)).await;
+    bed.assert_state_is_fold_of_log(&engine, &settings()).await;
+    let refused = flaky.refused.load(SeqCst);
+    assert!((1..200).contains(&refused), "it is left alone for a while: asked {refused} times");
+
+    flaky.is_away.store(false, SeqCst);
+    let before = bed.ports.log.bounds(PartitionId(0)).await.expect("bounds").last;
+    let started = Instant::now();
+    let parts = loop {
+        bed.append(audience_events(50, 60, 100 + started.elapsed().as_millis() as u64)).await;
+        engine.caught_up().await.expect("caught up");
+        let parts = streamed(&bed).await.0;
+        if (0..PARTITIONS).all(|id| parts.iter().any(|part| part.partition == PartitionId(id))) {
+            break parts;
+        }
+        assert!(started.elapsed() < DEADLINE, "facts go on when the stream is back");
+    };
+    let first = parts.iter().find(|part| part.partition == PartitionId(0)).expect("just seen");
+    assert!(first.after >= before, "the part says that nothing before {} is in it", first.after);
+    engine.stop().await;
+}
+
+#[test]
+fn a_stream_that_is_away_holds_nothing_up_embedded() {
+    run(async {
+        a_stream_that_is_away_holds_nothing_up_and_leaves_a_gap_that_is_seen(Bed::embedded()).await
+    });
 }
 
 #[test]

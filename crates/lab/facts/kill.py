@@ -57,7 +57,7 @@ def serve_and_kill(nearline, folder, dice, number):
     engine = subprocess.Popen([nearline, "serve"], env=environment(folder), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     acknowledged = 0
     try:
-        end = time.time() + 30
+        end = time.time() + 120
         while True:
             try:
                 call("/v1/trending?limit=1")
