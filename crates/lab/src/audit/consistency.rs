@@ -44,7 +44,8 @@ impl Served {
     pub(super) fn finding(&self) -> Option<String> {
         (self.unlike > 0).then(|| {
             format!(
-                "{} of {} answers were made of a state that is not kept, such as {}; a backfill has every state",
+                "{} of {} answers were made of a state that is not kept, such as {}; a backfill into a folder of its own has every \
+                 state",
                 self.unlike,
                 self.answers,
                 self.examples.join(", ")
