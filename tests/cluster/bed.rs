@@ -122,6 +122,15 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// The same, on a thread that nobody else needs.
+pub fn eventually_here(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Events of a seeded audience, the newest of now.
 pub fn audience_events(events: usize, members: usize, seed: u64) -> Vec<NewEvent> {
     use nearline_audience::{Audience, AudienceSettings};

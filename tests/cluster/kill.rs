@@ -4,6 +4,7 @@
 //! `NEARLINE_KILL_EVENTS=1000000 cargo nextest run --release --test cluster kill` runs it at full size.
 
 use crate::bed::{DEADLINE, PARTITIONS, audience_events, run};
+use crate::program::Program;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::embedded::{self, EmbeddedSettings};
@@ -13,9 +14,8 @@ use nearline_model::PartitionId;
 use nearline_ports::{NewEvent, Ports};
 use nearline_servers::{NatsServer, RedisServer};
 use std::collections::HashSet;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const KILLS: usize = 3;
@@ -24,60 +24,6 @@ const REQUEST_EVENTS: usize = 500;
 
 fn event_count() -> usize {
     std::env::var("NEARLINE_KILL_EVENTS").map_or(12_000, |count| count.parse().expect("a number of events"))
-}
-
-/// The program, running; killed when dropped.
-struct Program {
-    child: Child,
-    http: String,
-}
-
-impl Program {
-    fn start(directory: &Path, backend: &str) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-        let (http, admin) = (free(), free());
-        let config = directory.join("nearline.toml");
-        let text = format!(
-            "[engine]\npartitions = {PARTITIONS}\nsnapshot_interval_ms = 500\n\
-             [http]\naddress = \"{http}\"\n[admin]\naddress = \"{admin}\"\n{backend}"
-        );
-        std::fs::write(&config, text).expect("the configuration is written");
-        let child = Command::new(env!("CARGO_BIN_EXE_nearline"))
-            .args(["serve", "--config"])
-            .arg(&config)
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let program = Self { child, http: format!("http://{http}") };
-        let started = Instant::now();
-        while ureq::get(format!("http://{admin}/livez")).call().is_err() {
-            assert!(started.elapsed() < DEADLINE, "the program does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        program
-    }
-
-    /// Publishes events; true if the program acknowledged them all.
-    fn publish(&self, events: &[NewEvent]) -> bool {
-        let body: Vec<u8> =
-            events.iter().flat_map(|event| event.payload.iter().copied().chain([b'\n'])).collect();
-        let sent = ureq::post(format!("{}/v1/events", self.http))
-            .header("content-type", "application/x-ndjson")
-            .send(&body[..]);
-        sent.is_ok_and(|answer| answer.status() == 200)
-    }
-
-    fn kill(mut self) {
-        self.child.kill().expect("SIGKILL is sent");
-        self.child.wait().expect("the program ended");
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
-    }
 }
 
 /// Publishes everything through the program, which is killed in the middle of it, three times. A
@@ -92,7 +38,7 @@ fn publish_through_kills(directory: &Path, backend: &str, events: &[NewEvent]) {
             std::thread::scope(|scope| {
                 let running = &program;
                 let publishing = scope.spawn(move || running.publish(request));
-                let pid = running.child.id().to_string();
+                let pid = running.process_id().to_string();
                 std::thread::sleep(Duration::from_millis(3));
                 let killed = Command::new("kill").args(["-9", &pid]).status().expect("kill runs");
                 assert!(killed.success());

@@ -1,0 +1,93 @@
+//! The program in a process of its own.
+
+use crate::bed::{DEADLINE, PARTITIONS};
+use nearline_ports::NewEvent;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// The program, running; killed when dropped.
+pub struct Program {
+    child: Child,
+    http: String,
+    admin: String,
+}
+
+impl Program {
+    /// Starts it on free ports, and waits until it listens.
+    pub fn start(directory: &Path, backend: &str) -> Self {
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let (http, admin) = (free(), free());
+        let config = directory.join("nearline.toml");
+        let text = format!(
+            "[engine]\npartitions = {PARTITIONS}\nsnapshot_interval_ms = 500\n\
+             [http]\naddress = \"{http}\"\n[admin]\naddress = \"{admin}\"\n{backend}"
+        );
+        std::fs::write(&config, text).expect("the configuration is written");
+        let child = Command::new(env!("CARGO_BIN_EXE_nearline"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let program = Self { child, http: format!("http://{http}"), admin: format!("http://{admin}") };
+        let started = Instant::now();
+        while ureq::get(format!("http://{admin}/livez")).call().is_err() {
+            assert!(started.elapsed() < DEADLINE, "the program does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        program
+    }
+
+    /// Publishes events; true if the program acknowledged them all.
+    pub fn publish(&self, events: &[NewEvent]) -> bool {
+        let body: Vec<u8> =
+            events.iter().flat_map(|event| event.payload.iter().copied().chain([b'\n'])).collect();
+        let sent = ureq::post(format!("{}/v1/events", self.http))
+            .header("content-type", "application/x-ndjson")
+            .send(&body[..]);
+        sent.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Status and body of what operators ask.
+    pub fn operators_ask(&self, path: &str) -> (u16, String) {
+        ask(&format!("{}{path}", self.admin))
+    }
+
+    /// Status and body of what everybody asks.
+    pub fn ask(&self, path: &str) -> (u16, String) {
+        ask(&format!("{}{path}", self.http))
+    }
+
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_some())
+    }
+
+    /// Kills it at once.
+    pub fn kill(mut self) {
+        self.child.kill().expect("SIGKILL is sent");
+        self.child.wait().expect("the program ended");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+fn ask(url: &str) -> (u16, String) {
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    match agent.get(url).call() {
+        Ok(mut answer) => (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default()),
+        Err(error) => (0, error.to_string()),
+    }
+}
