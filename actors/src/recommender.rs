@@ -27,7 +27,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::check_invariant;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
-use nearline_ranking::artwork::{Chooser, affinity_segment, offered};
+use nearline_ranking::artwork::{Chooser, affinity_segment};
 use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
 use nearline_ranking::expression::{Context, Stop};
 use nearline_ranking::gate::{BudgetSpent, Gate, sifted};
@@ -437,10 +437,9 @@ impl Recommender {
             let segment = segment.get_or_insert_with(|| affinity_segment(catalogue, snapshot));
             // Locked for each title anew: a page that needs many probabilities holds up no other for long.
             let choice = self.artworks.lock().choose(aggregates, known, member, segment.as_ref(), now_ms);
-            title.artwork = choice.map(|choice| OfferedArtwork {
-                id: offered(known)[choice.artwork].clone(),
-                propensity: choice.propensity,
-                segment: choice.segment,
+            title.artwork = choice.and_then(|choice| {
+                let id = known.artworks.get(choice.artwork)?.to_owned();
+                Some(OfferedArtwork { id, propensity: choice.propensity, segment: choice.segment })
             });
         }
     }

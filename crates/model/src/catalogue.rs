@@ -1,8 +1,11 @@
 //! The catalogue: what is known about titles beside what members do with them.
 
+pub mod id_list;
+
 use crate::identifier::id_problem;
 use crate::reject::{Reject, RejectReason};
 use hashbrown::HashMap;
+use id_list::IdList;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -32,8 +35,8 @@ pub struct Title {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub countries: Vec<String>,
     /// Ids of its artworks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub artworks: Vec<String>,
+    #[serde(default, skip_serializing_if = "IdList::is_empty")]
+    pub artworks: IdList,
     /// Whether it was taken out of the catalogue: it is offered nowhere, whoever asks. Written `"available": false`.
     #[serde(default, rename = "available", with = "available", skip_serializing_if = "is_available")]
     pub withdrawn: bool,
@@ -95,7 +98,7 @@ impl Title {
         if let Some(problem) = id_problem(&self.id) {
             return bad(RejectReason::InvalidId, format!("`id` {problem}"));
         }
-        for artwork in &self.artworks {
+        for artwork in self.artworks.iter() {
             if let Some(problem) = id_problem(artwork) {
                 return bad(RejectReason::InvalidId, format!("`artworks` has {artwork:?}, which {problem}"));
             }

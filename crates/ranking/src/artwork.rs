@@ -104,11 +104,11 @@ impl Chooser {
         now_ms: i64,
     ) -> Option<Choice> {
         let artworks = offered(title);
-        if artworks.is_empty() || !self.settings.enabled {
+        if title.artworks.is_empty() || !self.settings.enabled {
             return None;
         }
         // The list of artworks is part of the keys: a title whose artworks change is chosen for anew.
-        let list = fingerprint_of(artworks.iter().map(String::as_str));
+        let list = fingerprint_of(artworks);
         let window = Window::of(member, now_ms, self.settings.hold_seconds);
         let draw = hash(&[member.as_bytes(), title.id.as_bytes(), &window.number.to_le_bytes()]);
         let key = hash(&[&draw.to_le_bytes(), &list.to_le_bytes()]);
@@ -131,7 +131,7 @@ impl Chooser {
         segment: Option<&Arc<str>>,
         now_ms: i64,
     ) -> Arc<[u32]> {
-        let list = fingerprint_of(offered(title).iter().map(String::as_str));
+        let list = fingerprint_of(offered(title));
         let name = segment.map_or("", |segment| segment);
         let key = hash(&[title.id.as_bytes(), name.as_bytes(), &list.to_le_bytes()]);
         if let Some(known) = self.probabilities.get(key, now_ms) {
@@ -146,11 +146,11 @@ impl Chooser {
 }
 
 /// The artworks of a title that are chosen among.
-pub fn offered(title: &Title) -> &[String] {
+pub fn offered(title: &Title) -> impl Iterator<Item = &str> + Clone {
     if title.artworks.len() > MAX_ARTWORKS {
         metrics::counter!("nearline_artwork_limit_hits_total", "limit" => "artworks").increment(1);
     }
-    &title.artworks[..title.artworks.len().min(MAX_ARTWORKS)]
+    title.artworks.iter().take(MAX_ARTWORKS)
 }
 
 /// Probabilities, in millionths, with which each artwork that `title` [offers](offered) is chosen for
@@ -170,8 +170,8 @@ fn beliefs(aggregates: &Aggregates, title: &Title, segment: &str) -> Vec<best_ar
     let artworks = offered(title);
     let arms = aggregates.arms();
     let tallies = match aggregates.title(&title.id) {
-        Some(number) => arms.tallies(number, artworks.iter().map(String::as_str), segment),
-        None => vec![ArtworkTally::default(); artworks.len()],
+        Some(number) => arms.tallies(number, artworks, segment),
+        None => vec![ArtworkTally::default(); artworks.count()],
     };
     belief::beliefs(arms.overall(), &tallies, !segment.is_empty())
 }

@@ -154,7 +154,7 @@ fn simulate(args: &BanditArgs, settings: &ArtworkSettings) -> anyhow::Result<Out
             outcome.last.add(&world, title_at, *segment, choice.artwork);
             outcome.last_impressions += 1;
         }
-        let artwork = &title.artworks[choice.artwork];
+        let artwork = title.artworks.get(choice.artwork).context("it was chosen among them")?;
         let propensity = choice.propensity;
         learning.publish(
             at_ms,

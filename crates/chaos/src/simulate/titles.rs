@@ -45,7 +45,7 @@ fn draw_title(dice: &mut Dice, id: &str) -> Title {
         id: id.to_owned(),
         genres: some(&["drama", "comedy", "horror"], 400),
         countries: some(&["BR", "JP"], 300),
-        artworks: some(&["a0", "a1", "a2"], 300),
+        artworks: some(&["a0", "a1", "a2"], 300).iter().collect(),
         year: dice.chance(700).then(|| dice.within(2018, 2026) as u16),
         maturity: dice.chance(700).then(|| [0, 6, 12, 16, 18][dice.below(5)]),
         withdrawn: dice.chance(100),

@@ -122,7 +122,7 @@ pub async fn titles_survive_reopening(fixture: &dyn Fixture) {
         year: Some(1985),
         maturity: Some(16),
         countries: vec!["BR".into()],
-        artworks: vec!["art-1".into()],
+        artworks: ["art-1"].into_iter().collect(),
         ..title("b", "Brazil")
     };
     ports.catalogue.put(vec![whole.clone(), title("a", "Alien")]).await.expect("put");

@@ -31,7 +31,7 @@ pub fn for_everybody(wanted: &Wanted, catalogue: &Catalogue, offer: &Offer) -> O
             if wanted.route == Route::Similar && **id == *wanted.title {
                 return Some(format!("{id} is offered as similar to itself"));
             }
-            let artworks = title.map(|title| title.artworks.as_slice()).unwrap_or_default();
+            let artworks = title.map(|title| title.artworks.clone()).unwrap_or_default();
             let is_one_of_them = match &offered.artwork {
                 None => artworks.is_empty() || !matches!(wanted.route, Route::Row | Route::Page(_)),
                 Some((artwork, chance)) => artworks.contains(artwork) && *chance > 0.0 && *chance <= 1.0,

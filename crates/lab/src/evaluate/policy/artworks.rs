@@ -16,6 +16,7 @@ use nearline_model::symbols::{NONE, Symbol, Symbols};
 use nearline_model::{Aggregates, Delta, Event, EventKind, FoldSettings, PartitionId, Title};
 use nearline_ranking::artwork::{expected_rates, offered, policy, probabilities};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Impressions that are no decision, and why.
@@ -197,12 +198,12 @@ impl ArtworkLog {
         let mut known: HashMap<(usize, Symbol, Symbol), Policies> = HashMap::new();
         for decision in &self.decisions {
             let title = &catalogue[&decision.title];
-            if offered(title).len() < 2 {
+            if offered(title).nth(1).is_none() {
                 self.skipped.without_choice += 1;
                 continue;
             }
             let artwork = self.names.text(decision.artwork);
-            let Some(at) = offered(title).iter().position(|known| **known == **artwork) else {
+            let Some(at) = offered(title).position(|known| *known == **artwork) else {
                 self.skipped.not_in_catalogue += 1;
                 continue;
             };
@@ -225,16 +226,15 @@ impl ArtworkLog {
     }
 
     fn catalogue(&self, titles: Vec<Title>) -> HashMap<Symbol, Title> {
-        let mut catalogue: HashMap<Symbol, Title> = HashMap::new();
+        let mut shown: HashMap<Symbol, BTreeSet<&str>> = HashMap::new();
         for decision in &self.decisions {
-            let id = self.names.text(decision.title).to_string();
-            let title = catalogue.entry(decision.title).or_insert_with(|| Title { id, ..Title::default() });
-            title.artworks.push(self.names.text(decision.artwork).to_string());
+            shown.entry(decision.title).or_default().insert(self.names.text(decision.artwork));
         }
-        for title in catalogue.values_mut() {
-            title.artworks.sort_unstable();
-            title.artworks.dedup();
-        }
+        let title = |(name, artworks): (Symbol, BTreeSet<&str>)| {
+            let id = self.names.text(name).to_string();
+            (name, Title { id, artworks: artworks.into_iter().collect(), ..Title::default() })
+        };
+        let mut catalogue: HashMap<Symbol, Title> = shown.into_iter().map(title).collect();
         for title in titles.into_iter().filter(|title| !title.artworks.is_empty()) {
             if let Some(known) = self.names.get(&title.id).and_then(|name| catalogue.get_mut(&name)) {
                 *known = title;
