@@ -154,7 +154,7 @@ async fn read_raw(
             }
             let needed = body.len() + chunk.len();
             if needed > body.capacity() {
-                let ahead = (2 * needed).clamp(FIRST_BYTES, most).min(announced.unwrap_or(most));
+                let ahead = (2 * needed).clamp(FIRST_BYTES.min(most), most).min(announced.unwrap_or(most));
                 let capacity = needed.max(ahead);
                 place.grow(capacity - body.capacity())?;
                 body.reserve_exact(capacity - body.len());
