@@ -1,6 +1,7 @@
 //! The event ids that the log remembers, so that an event sent again is not stored again.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
+use nearline_model::identifier::MAX_ID_BYTES;
 use nearline_model::{PartitionId, Position};
 use std::collections::VecDeque;
 
@@ -9,26 +10,48 @@ pub(super) type IdHash = u128;
 
 /// Hash of an event's `id` among those of its member. It is stored with the record.
 pub(super) fn hash_of(member: &str, id: &str) -> IdHash {
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-    hasher.update(member.as_bytes());
-    // In neither of them.
-    hasher.update(b"/");
-    hasher.update(id.as_bytes());
-    hasher.digest128()
+    // The slash is in neither of them.
+    let parts = [member.as_bytes(), b"/", id.as_bytes()];
+    let mut text = [0; 2 * MAX_ID_BYTES + 1];
+    let mut length = 0;
+    for part in parts {
+        match text.get_mut(length..length + part.len()) {
+            Some(place) => place.copy_from_slice(part),
+            None => return xxhash_rust::xxh3::xxh3_128(&parts.concat()),
+        }
+        length += part.len();
+    }
+    xxhash_rust::xxh3::xxh3_128(&text[..length])
 }
 
 /// The newest ids and where their events are, bounded by count and by age.
+///
+/// The table holds places of the ring alone, so that it stays in the processor's cache: nearly every id is new, which the
+/// table tells without a look at the ring.
 pub(super) struct DuplicateWindow {
-    places: HashMap<IdHash, (PartitionId, Position)>,
-    order: VecDeque<(i64, IdHash)>,
+    /// Numbers of the ids in the ring, by their hash.
+    places: HashTable<u32>,
+    /// Oldest first.
+    ring: VecDeque<Remembered>,
+    /// Number of the oldest; numbers go on around.
+    oldest: u32,
     max_ids: usize,
     max_age_ms: i64,
+}
+
+struct Remembered {
+    id: IdHash,
+    log_ms: i64,
+    position: Position,
+    partition: PartitionId,
 }
 
 impl DuplicateWindow {
     pub(super) fn new(max_ids: usize, max_age_seconds: u64) -> Self {
         let max_age_ms = i64::try_from(max_age_seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        Self { places: HashMap::new(), order: VecDeque::new(), max_ids, max_age_ms }
+        // Numbers tell no more of them apart.
+        let max_ids = max_ids.min(u32::MAX as usize);
+        Self { places: HashTable::new(), ring: VecDeque::new(), oldest: 0, max_ids, max_age_ms }
     }
 
     /// How many ids it may hold.
@@ -43,7 +66,10 @@ impl DuplicateWindow {
 
     /// Where the event with this id is.
     pub(super) fn place(&self, id: IdHash) -> Option<(PartitionId, Position)> {
-        self.places.get(&id).copied()
+        let remembered = |number: u32| &self.ring[number.wrapping_sub(self.oldest) as usize];
+        let number = self.places.find(id as u64, |number| remembered(*number).id == id)?;
+        let Remembered { partition, position, .. } = *remembered(*number);
+        Some((partition, position))
     }
 
     /// Remembers an id that it did not know; the oldest goes if there are too many.
@@ -51,32 +77,42 @@ impl DuplicateWindow {
         if self.max_ids == 0 {
             return;
         }
-        if self.order.len() >= self.max_ids {
+        if self.ring.len() >= self.max_ids {
             self.forget_oldest();
         }
-        self.places.insert(id, (partition, position));
-        self.order.push_back((log_ms, id));
+        let number = self.oldest.wrapping_add(self.ring.len() as u32);
+        self.ring.push_back(Remembered { id, log_ms, position, partition });
+        let (ring, oldest) = (&self.ring, self.oldest);
+        let hash = |number: &u32| ring[number.wrapping_sub(oldest) as usize].id as u64;
+        self.places.insert_unique(id as u64, number, hash);
     }
 
     /// Forgets what is too old as of `now_ms`.
     pub(super) fn expire(&mut self, now_ms: i64) {
         let oldest_ms = self.oldest_ms(now_ms);
-        while self.order.front().is_some_and(|(log_ms, _)| *log_ms < oldest_ms) {
+        while self.ring.front().is_some_and(|remembered| remembered.log_ms < oldest_ms) {
             self.forget_oldest();
         }
     }
 
     /// Forgets the `count` ids remembered last: their events were not stored after all.
     pub(super) fn forget_newest(&mut self, count: usize) {
-        let kept = self.order.len().saturating_sub(count);
-        for (_, id) in self.order.drain(kept..) {
-            self.places.remove(&id);
+        for _ in 0..count.min(self.ring.len()) {
+            let Some(Remembered { id, .. }) = self.ring.pop_back() else { break };
+            self.forget(id, self.oldest.wrapping_add(self.ring.len() as u32));
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, id)) = self.order.pop_front() {
-            self.places.remove(&id);
+        if let Some(Remembered { id, .. }) = self.ring.pop_front() {
+            self.forget(id, self.oldest);
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+    }
+
+    fn forget(&mut self, id: IdHash, number: u32) {
+        if let Ok(found) = self.places.find_entry(id as u64, |known| *known == number) {
+            found.remove();
         }
     }
 }
@@ -86,6 +122,17 @@ mod tests {
     use super::*;
 
     const P0: PartitionId = PartitionId(0);
+
+    #[test]
+    fn hashes_are_those_that_are_stored() {
+        for (member, id) in
+            [("ada", "e1"), ("", ""), (&*"m".repeat(64), &*"e".repeat(64)), ("a", &*"e".repeat(300))]
+        {
+            let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+            [member, "/", id].iter().for_each(|part| hasher.update(part.as_bytes()));
+            assert_eq!(hash_of(member, id), hasher.digest128(), "{member} {id}");
+        }
+    }
 
     #[test]
     fn count_and_age_bound_the_window() {

@@ -5,10 +5,11 @@ use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
 use super::log_block::StoredRecords;
 use super::log_tail::LogTail;
+use super::state_files::{JOURNAL_BYTES, WORKERS};
 use crate::log_identity::new_log_identity;
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
-use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions};
+use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
@@ -19,7 +20,11 @@ use tokio::sync::watch;
 
 const IDENTITY_KEY: &str = "identity";
 /// Memory for the tails of all partitions.
-const TAILS_BYTES: usize = 64 << 20;
+const TAILS_BYTES: usize = 32 << 20;
+/// Memory for blocks that were read.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Records held in memory until they are moved out of the journal; several times as much may wait for that.
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// Key of the records stored together, by the first of them: partition (2 bytes), position (8 bytes), both big-endian.
 pub(super) fn record_key(partition: PartitionId, position: Position) -> [u8; 10] {
@@ -59,14 +64,18 @@ impl LogFiles {
         let path = directory.join("log");
         let what = format!("the log in {}", path.display());
         let fail = |error| storage(&what, error);
-        // Blocks are compressed when they leave the journal; doing it twice costs more than it saves.
-        let builder =
-            Database::builder(&path).cache_size(32 << 20).journal_compression(CompressionType::None);
+        let builder = Database::builder(&path).cache_size(CACHE_BYTES).worker_threads(WORKERS);
+        let builder = builder.max_journaling_size(JOURNAL_BYTES);
+        let builder = builder.journal_compression(CompressionType::None);
         let database = builder.open().map_err(fail)?;
+        // Records are never changed: they are moved out of the journal once, and what is sorted is where they are.
+        let aside = || KvSeparationOptions::default().compression(CompressionType::None);
         let options = || {
             KeyspaceCreateOptions::default()
                 .filter_policy(FilterPolicy::disabled())
                 .data_block_size_policy(BlockSizePolicy::all(16_384))
+                .max_memtable_size(MEMTABLE_BYTES)
+                .with_kv_separation(Some(aside()))
         };
         let records = database.keyspace("records", options).map_err(fail)?;
         let identity = identity(&what, &database)?;
@@ -153,8 +162,12 @@ impl LogFiles {
         let mut records = Vec::with_capacity(max_records.min(1_024));
         for guard in self.records.range(range) {
             let (_, stored) = read(&self.what, guard)?;
-            let wanted = stored.records().filter(|record| (next..=last).contains(&record.position));
-            records.extend(wanted.take(max_records - records.len()));
+            if stored.last() <= after {
+                continue;
+            }
+            let stored = stored.records().map_err(|detail| damaged(&self.what, detail))?;
+            let wanted = stored.after(after, max_records - records.len());
+            records.extend(wanted.take_while(|record| record.position <= last));
             if records.len() >= max_records {
                 break;
             }
@@ -280,7 +293,8 @@ fn read(what: &str, guard: Guard) -> Result<(Position, StoredRecords), PortError
 pub(super) fn check(what: &str, guard: Guard) -> Result<Vec<u8>, PortError> {
     let (key, value) = guard.into_inner().map_err(|error| storage(what, error))?;
     let first = decode_position(what, &key)?;
-    StoredRecords::read(first, Bytes::from(value)).map_err(|detail| damaged(what, detail))?;
+    let stored = StoredRecords::read(first, Bytes::from(value));
+    stored.and_then(|stored| stored.records()).map_err(|detail| damaged(what, detail))?;
     Ok(key.to_vec())
 }
 

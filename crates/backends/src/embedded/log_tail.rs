@@ -1,11 +1,12 @@
 //! The newest records of a partition, kept in memory for readers that keep up.
 
+use super::log_block::Records;
 use nearline_model::{LogRecord, Position};
 use std::collections::VecDeque;
 
 /// All records of a partition after `floor`, as long as they fit.
 pub(super) struct LogTail {
-    records: VecDeque<LogRecord>,
+    blocks: VecDeque<Records>,
     floor: Position,
     bytes: usize,
     max_bytes: usize,
@@ -14,19 +15,19 @@ pub(super) struct LogTail {
 impl LogTail {
     /// An empty tail of a partition whose last record is at `last`.
     pub(super) fn new(last: Position, max_bytes: usize) -> Self {
-        Self { records: VecDeque::new(), floor: last, bytes: 0, max_bytes }
+        Self { blocks: VecDeque::new(), floor: last, bytes: 0, max_bytes }
     }
 
     /// Adds records that follow; the oldest go where there is no room.
-    pub(super) fn extend(&mut self, records: impl Iterator<Item = LogRecord>) {
-        for record in records {
-            self.bytes += weight(&record);
-            self.records.push_back(record);
+    pub(super) fn extend(&mut self, blocks: impl Iterator<Item = Records>) {
+        for block in blocks {
+            self.bytes += block.weight();
+            self.blocks.push_back(block);
         }
         while self.bytes > self.max_bytes {
-            let Some(oldest) = self.records.pop_front() else { break };
-            self.bytes -= weight(&oldest);
-            self.floor = oldest.position;
+            let Some(oldest) = self.blocks.pop_front() else { break };
+            self.bytes -= oldest.weight();
+            self.floor = oldest.last();
         }
     }
 
@@ -35,22 +36,27 @@ impl LogTail {
         if after < self.floor {
             return None;
         }
-        let start = self.records.partition_point(|record| record.position <= after);
-        let end = self.records.len().min(start.saturating_add(max_records));
-        Some(self.records.range(start..end).cloned().collect())
+        let mut records = Vec::new();
+        let start = self.blocks.partition_point(|block| block.last() <= after);
+        for block in self.blocks.range(start..) {
+            if records.len() >= max_records {
+                break;
+            }
+            records.extend(block.after(after, max_records - records.len()));
+        }
+        Some(records)
     }
-}
-
-fn weight(record: &LogRecord) -> usize {
-    record.payload.len() + 128
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::log_block::BlockBuilder;
     use super::*;
 
-    fn records(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = LogRecord> {
-        positions.map(|position| LogRecord { position, log_ms: 0, payload: "payload".into() })
+    fn block(positions: &[u64]) -> impl Iterator<Item = Records> {
+        let mut builder = BlockBuilder::default();
+        positions.iter().for_each(|position| builder.push(*position, 0, 0, b"payload"));
+        std::iter::once(builder.take().0)
     }
 
     fn positions(tail: &LogTail, after: u64, max_records: usize) -> Option<Vec<u64>> {
@@ -59,23 +65,26 @@ mod tests {
 
     #[test]
     fn records_are_given_only_without_a_gap() {
-        let mut tail = LogTail::new(10, 135 * 3);
+        let mut tail = LogTail::new(10, 320);
         assert_eq!(positions(&tail, 9, 5), None);
         assert_eq!(positions(&tail, 10, 5), Some(vec![]));
-        tail.extend(records([13, 17].into_iter()));
+        tail.extend(block(&[13, 17]));
         assert_eq!(positions(&tail, 10, 5), Some(vec![13, 17]));
         assert_eq!(positions(&tail, 13, 5), Some(vec![17]));
         assert_eq!(positions(&tail, 10, 1), Some(vec![13]));
-        tail.extend(records([20, 21].into_iter()));
-        assert_eq!(positions(&tail, 10, 5), None);
-        assert_eq!(positions(&tail, 13, 5), Some(vec![17, 20, 21]));
+        tail.extend(block(&[20]));
+        assert_eq!(positions(&tail, 10, 2), Some(vec![13, 17]));
+        tail.extend(block(&[21]));
+        assert_eq!(positions(&tail, 16, 5), None);
+        assert_eq!(positions(&tail, 17, 5), Some(vec![20, 21]));
+        assert_eq!(positions(&tail, 20, 5), Some(vec![21]));
         assert_eq!(positions(&tail, 21, 5), Some(vec![]));
     }
 
     #[test]
     fn a_record_larger_than_the_tail_is_read_from_disk() {
         let mut tail = LogTail::new(0, 10);
-        tail.extend(records(1..=1));
+        tail.extend(block(&[1]));
         assert_eq!(positions(&tail, 0, 5), None);
         assert_eq!(positions(&tail, 1, 5), Some(vec![]));
     }

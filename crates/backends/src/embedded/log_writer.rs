@@ -2,12 +2,12 @@
 
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::storage;
-use super::log_block::{BlockBuilder, StoredRecords};
+use super::log_block::{BlockBuilder, Records};
 use super::log_end::LogEnd;
 use super::log_files::{LogFiles, record_key};
 use bytes::Bytes;
 use fjall::{OwnedWriteBatch, PersistMode};
-use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_model::{PartitionId, Position};
 use nearline_ports::{Appended, PortError};
 use nearline_ports::{Clock, SystemClock};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub(super) struct LogWriter {
     /// What of the group is being put together, by partition; its records that are; and the partitions
     /// that have any.
     blocks: Vec<BlockBuilder>,
-    fresh: Vec<Vec<LogRecord>>,
+    fresh: Vec<Vec<Records>>,
     touched: Vec<PartitionId>,
 }
 
@@ -153,8 +153,7 @@ impl LogWriter {
             Ok(()) => {
                 // Before anybody hears of it: what was acknowledged is known to be there.
                 if self.placed > 0 {
-                    self.end
-                        .reached(self.fresh.iter().map(|fresh| fresh.last().map(|record| record.position)));
+                    self.end.reached(self.fresh.iter().map(|fresh| fresh.last().map(Records::last)));
                 }
                 self.failures.ended();
                 self.publish();
@@ -212,10 +211,9 @@ impl LogWriter {
         if self.blocks[at].is_empty() {
             return;
         }
-        let (first, value) = self.blocks[at].take();
-        let stored = StoredRecords::read(first, value.clone()).expect("just put together");
-        self.fresh[at].extend(stored.records());
-        batch.insert(&self.files.records, record_key(partition, first), value);
+        let (records, value) = self.blocks[at].take();
+        batch.insert(&self.files.records, record_key(partition, records.first()), value);
+        self.fresh[at].push(records);
     }
 
     /// Shows the readers what is stored now.
@@ -224,7 +222,7 @@ impl LogWriter {
             let fresh = &mut self.fresh[usize::from(partition.0)];
             let log = &self.files.partitions[usize::from(partition.0)];
             let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { continue };
-            let (first, last) = (first.position, last.position);
+            let (first, last) = (first.first(), last.last());
             log.tail.lock().extend(fresh.drain(..));
             // Fails where there is a first record already, which stays the first.
             log.first.compare_exchange(0, first, Ordering::AcqRel, Ordering::Acquire).ok();

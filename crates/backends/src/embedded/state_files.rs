@@ -8,12 +8,21 @@ use super::SyncPolicy;
 use super::directory::Directory;
 use super::failure::{storage, takes_no_more};
 use super::partition_row::PartitionRow;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Memory for blocks that were read.
+const CACHE_BYTES: u64 = 32 << 20;
+/// Writes held in memory until they are sorted into files, per kind of entry; several may wait for that.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// The journal of either database at most, or nearly: what a start reads through.
+pub(super) const JOURNAL_BYTES: u64 = 128 << 20;
+/// Threads that sort into files. With a second one, the first goes round in circles while the second compacts.
+pub(super) const WORKERS: usize = 1;
 
 /// Committed positions of all partitions: what the log may forget.
 pub(super) struct CommittedPositions(Vec<AtomicU64>);
@@ -76,8 +85,12 @@ impl StateFiles {
         let path = directory.join("state");
         let what = format!("the state in {}", path.display());
         let fail = |error| storage(&what, error);
-        let database = Database::builder(&path).cache_size(64 << 20).open().map_err(fail)?;
-        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).map_err(fail);
+        let builder = Database::builder(&path).cache_size(CACHE_BYTES).worker_threads(WORKERS);
+        let builder = builder.max_journaling_size(JOURNAL_BYTES);
+        let builder = builder.journal_compression(CompressionType::None);
+        let database = builder.open().map_err(fail)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let keyspace = |name: &str| database.keyspace(name, options).map_err(fail);
         let stored = keyspace("partitions")?;
         let (mut rows, mut committed, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
         for partition in 0..partitions {
