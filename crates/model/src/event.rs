@@ -266,6 +266,7 @@ impl<'a> Event<'a> {
     }
 }
 
+#[inline]
 fn read_payload(payload: &[u8]) -> Result<Payload<'_>, Reject> {
     // Checked once here, so that the parser does not check every string again.
     let text = std::str::from_utf8(payload)
@@ -324,10 +325,11 @@ fn required<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Rej
 
 fn required_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
     let id = required(text, field)?;
-    match id_problem(&id) {
-        None => Ok(id),
-        Some(problem) => Err(Reject::new(RejectReason::InvalidId, format!("`{field}` {problem}"))),
+    if is_id(&id) {
+        return Ok(id);
     }
+    let problem = id_problem(&id).unwrap_or_default();
+    Err(Reject::new(RejectReason::InvalidId, format!("`{field}` {problem}")))
 }
 
 fn optional_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {

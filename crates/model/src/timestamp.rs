@@ -14,13 +14,13 @@ pub fn parse_rfc3339_ms(text: &str) -> Result<i64, String> {
         let shown: String = text.chars().take(40).collect();
         format!("{shown:?} {why}; expected RFC 3339 with an offset, such as 2026-03-01T20:15:00.250Z")
     };
+    if let Some(ms) = common_form(text.as_bytes()) {
+        return Ok(ms);
+    }
     let bytes = text.as_bytes();
     if bytes.len() < 19 || bytes.len() > 40 {
         return Err(wrong("is no complete time stamp"));
     }
-    let digits = |range: std::ops::Range<usize>| {
-        bytes[range].iter().try_fold(0_i64, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-    };
     let shape = bytes[4] == b'-'
         && bytes[7] == b'-'
         && matches!(bytes[10], b'T' | b't')
@@ -39,28 +39,43 @@ pub fn parse_rfc3339_ms(text: &str) -> Result<i64, String> {
             None => return Err(wrong("has no offset")),
         }
     }
-    // The common form, UTC with milliseconds or whole seconds, without going through a calendar library.
-    let utc = matches!(bytes[bytes.len() - 1], b'Z');
-    let fraction = match bytes.len() {
-        20 => Some(0),
-        24 if bytes[19] == b'.' => digits(20..23),
-        _ => None,
+    let parsed: jiff::Timestamp = text.parse().map_err(|_| wrong("is no valid date and time"))?;
+    let ms = parsed.as_millisecond();
+    if (MIN_MS..=MAX_MS).contains(&ms) { Ok(ms) } else { Err(wrong("lies outside 1970 to 2199")) }
+}
+
+/// The common form, UTC with milliseconds or whole seconds, without going through a calendar library. All digits are read
+/// before any is doubted.
+#[inline]
+fn common_form(bytes: &[u8]) -> Option<i64> {
+    let (&time, fraction) = bytes.split_first_chunk::<19>()?;
+    let mut worst = 0;
+    let mut digit = |byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        worst = worst.max(digit);
+        i64::from(digit)
     };
-    let fields = (digits(0..4), digits(5..7), digits(8..10), digits(11..13), digits(14..16), digits(17..19));
-    if let (true, Some(ms), (Some(y), Some(mo), Some(d), Some(h), Some(mi), Some(s))) =
-        (utc, fraction, fields)
+    let mut two = |at: usize| digit(time[at]) * 10 + digit(time[at + 1]);
+    let (y, mo, d) = (two(0) * 100 + two(2), two(5), two(8));
+    let (h, mi, s) = (two(11), two(14), two(17));
+    let ms = match *fraction {
+        [b'Z'] => 0,
+        [b'.', a, b, c, b'Z'] => digit(a) * 100 + digit(b) * 10 + digit(c),
+        _ => return None,
+    };
+    let is_shape = time[4] == b'-'
+        && time[7] == b'-'
+        && matches!(time[10], b'T' | b't')
+        && time[13] == b':'
+        && time[16] == b':';
+    let is_time = worst <= 9
         && (1970..2200).contains(&y)
         && (1..=12).contains(&mo)
         && (1..=28).contains(&d)
         && h < 24
         && mi < 60
-        && s < 60
-    {
-        return Ok((days_from_civil(y, mo, d) * 86_400 + h * 3_600 + mi * 60 + s) * 1_000 + ms);
-    }
-    let parsed: jiff::Timestamp = text.parse().map_err(|_| wrong("is no valid date and time"))?;
-    let ms = parsed.as_millisecond();
-    if (MIN_MS..=MAX_MS).contains(&ms) { Ok(ms) } else { Err(wrong("lies outside 1970 to 2199")) }
+        && s < 60;
+    (is_shape && is_time).then(|| (days_from_civil(y, mo, d) * 86_400 + h * 3_600 + mi * 60 + s) * 1_000 + ms)
 }
 
 /// Formats Unix milliseconds as RFC 3339 in UTC.
