@@ -3,6 +3,7 @@
 //! A delta names its strings itself, so that any node can add it without the partition's table.
 
 mod arms;
+mod counted;
 mod encoding;
 mod places;
 mod variants;
@@ -16,8 +17,8 @@ pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, 
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
 use arms::ArmBuilder;
+use counted::Counted;
 use hashbrown::HashMap;
-use places::PlaceBuilder;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use variants::VariantBuilder;
@@ -174,30 +175,22 @@ impl Delta {
 /// Collects a delta while events are folded.
 #[derive(Debug, Default)]
 pub struct DeltaBuilder {
-    cells: HashMap<(Symbol, u32, Symbol, Symbol), Counts>,
+    counted: Counted,
     transitions: Vec<u32>,
-    places: PlaceBuilder,
     variants: VariantBuilder,
     arms: ArmBuilder,
 }
 
 impl DeltaBuilder {
-    /// The counts of a cell, to add to.
-    pub fn count(&mut self, title: Symbol, at_ms: i64, country: Symbol, device: Symbol) -> &mut Counts {
-        self.cells.entry((title, epoch_of(at_ms), country, device)).or_default()
+    /// A title was played.
+    pub fn played(&mut self, title: Symbol, at_ms: i64, country: Symbol, device: Symbol) {
+        self.counted.played(title, epoch_of(at_ms), country, device);
     }
 
     /// An impression has come as far as `stage`.
     pub fn stage(&mut self, stage: Stage, showing: &Showing) {
-        let Showing { title, epoch, country, device, row, band, variant } = *showing;
-        let counts = self.cells.entry((title, epoch, country, device)).or_default();
-        match stage {
-            Stage::Shown => counts.impressions += 1,
-            Stage::Taken => counts.attributed += 1,
-            Stage::Quality => counts.quality += 1,
-        }
-        self.places.count(stage, title, epoch, row, band);
-        self.variants.count(stage, variant, epoch);
+        self.counted.stage(stage, showing);
+        self.variants.count(stage, showing.variant, showing.epoch);
     }
 
     /// An artwork was shown so many times, and taken so many.
@@ -218,9 +211,8 @@ impl DeltaBuilder {
 
     /// Whether nothing was collected.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.counted.is_empty()
             && self.transitions.is_empty()
-            && self.places.is_empty()
             && self.variants.is_empty()
             && self.arms.is_empty()
     }
@@ -241,18 +233,14 @@ impl DeltaBuilder {
                 strings.len() as u32 - 1
             })
         };
-        let mut collected: Vec<_> = self.cells.drain().collect();
-        collected.sort_unstable_by_key(|(key, _)| *key);
-        let cells = collected
-            .into_iter()
-            .map(|((title, epoch, country, device), counts)| Cell {
-                title: local(title),
-                epoch,
-                country: local(country),
-                device: local(device),
-                counts,
-            })
-            .collect();
+        let (mut cells, mut places) = self.counted.take();
+        let mut title = (NONE, 0);
+        for cell in &mut cells {
+            if cell.title != title.0 {
+                title = (cell.title, local(cell.title));
+            }
+            (cell.title, cell.country, cell.device) = (title.1, local(cell.country), local(cell.device));
+        }
         let mut transitions = std::mem::take(&mut self.transitions);
         let mut at = 0;
         while at < transitions.len() {
@@ -263,7 +251,11 @@ impl DeltaBuilder {
             }
             at += 2 + run;
         }
-        let places = self.places.take(&mut local);
+        for place in &mut places {
+            for symbol in [&mut place.title, &mut place.row] {
+                *symbol = local(*symbol);
+            }
+        }
         let variants = self.variants.take(&mut local);
         let arms = self.arms.take(&mut local);
         Delta { partition, after, position, strings, cells, transitions, places, variants, arms }

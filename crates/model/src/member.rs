@@ -200,7 +200,7 @@ impl Member {
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
-        delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
+        delta.played(names.title, record.at_ms, names.country, names.device);
         let play = OpenPlay {
             request: request_fingerprint(&event.request),
             title: names.title,
@@ -234,7 +234,7 @@ impl Member {
         let is_known = self.history.iter().any(|watched| watched.title == names.title);
         if !is_known && !opinions::is_low(rating_tenths) {
             self.transition_to(names.title, record.at_ms, settings, delta);
-            delta.count(names.title, record.at_ms, names.country, names.device).plays += 1;
+            delta.played(names.title, record.at_ms, names.country, names.device);
         }
         self.watch(names.title, record, settings);
     }

@@ -93,8 +93,8 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Records that became something: a change, a duplicate, a refusal.
-    fn accounted(&self) -> u64 {
+    /// Records that became something: a change, a duplicate, a refusal. Those that had been folded before did not.
+    pub fn records(&self) -> u64 {
         self.changed + self.duplicates + self.before_erasure + self.rejected.len() as u64
     }
 }
@@ -315,7 +315,7 @@ impl Partition {
             }
         }
         self.mark = newest.map_or(self.mark, |record| Some(record.mark()));
-        let accounted = folded.accounted();
+        let accounted = folded.records();
         check_invariant!(I1, accounted == records, "{accounted} of {records} records are accounted for");
         folded
     }

@@ -4,6 +4,7 @@
 //! Numbers make member state small. Because they follow the order of the log, folding the same
 //! log again gives the same numbers.
 
+use compact_str::CompactString;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ pub struct SymbolsFull {
 #[derive(Debug, Clone)]
 pub struct Symbols {
     strings: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, Symbol>,
+    /// Short strings stand in the table itself: a look-up ends there.
+    numbers: HashMap<CompactString, Symbol>,
     /// Numbers that may be given out again.
     free: Vec<Symbol>,
     limit: usize,
@@ -36,8 +38,8 @@ impl Symbols {
     pub fn new(limit: usize) -> Self {
         let none: Arc<str> = Arc::from("");
         Self {
-            strings: vec![none.clone()],
-            numbers: HashMap::from_iter([(none, NONE)]),
+            strings: vec![none],
+            numbers: HashMap::from_iter([(CompactString::const_new(""), NONE)]),
             free: Vec::new(),
             limit,
         }
@@ -52,18 +54,16 @@ impl Symbols {
             return Ok(symbol);
         }
         if let Some(symbol) = self.free.pop() {
-            let shared: Arc<str> = Arc::from(text);
-            self.strings[symbol as usize] = shared.clone();
-            self.numbers.insert(shared, symbol);
+            self.strings[symbol as usize] = Arc::from(text);
+            self.numbers.insert(text.into(), symbol);
             return Ok(symbol);
         }
         if self.strings.len() > self.limit {
             return Err(SymbolsFull { limit: self.limit });
         }
         let symbol = self.strings.len() as Symbol;
-        let shared: Arc<str> = Arc::from(text);
-        self.strings.push(shared.clone());
-        self.numbers.insert(shared, symbol);
+        self.strings.push(Arc::from(text));
+        self.numbers.insert(text.into(), symbol);
         Ok(symbol)
     }
 
@@ -75,9 +75,9 @@ impl Symbols {
     /// The string of `symbol` has no number any more; the number keeps its string.
     pub(crate) fn retire(&mut self, symbol: Symbol) {
         if let Some(text) = self.strings.get(symbol as usize)
-            && self.numbers.get(text) == Some(&symbol)
+            && self.numbers.get(&**text) == Some(&symbol)
         {
-            self.numbers.remove(&text.clone());
+            self.numbers.remove(&**text);
         }
     }
 

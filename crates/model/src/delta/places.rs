@@ -3,9 +3,7 @@
 //! Positions are counted one by one where most is seen, and in bands that grow with the distance
 //! from the start of the row, so that what is kept of a title stays bounded.
 
-use super::{Stage, TakeCounts};
-use crate::symbols::{NONE, Symbol};
-use hashbrown::HashMap;
+use super::TakeCounts;
 use serde::{Deserialize, Serialize};
 
 /// First positions of the bands; the last has no end.
@@ -60,44 +58,6 @@ pub struct PlaceCell {
     pub band: Option<PositionBand>,
     /// What was counted.
     pub counts: TakeCounts,
-}
-
-/// Collects the counts by place of a delta.
-#[derive(Debug, Default)]
-pub(super) struct PlaceBuilder {
-    cells: HashMap<(Symbol, u32, Symbol, Option<PositionBand>), TakeCounts>,
-}
-
-impl PlaceBuilder {
-    pub fn count(
-        &mut self,
-        stage: Stage,
-        title: Symbol,
-        epoch: u32,
-        row: Symbol,
-        band: Option<PositionBand>,
-    ) {
-        if row != NONE || band.is_some() {
-            self.cells.entry((title, epoch, row, band)).or_default().count(stage);
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
-    pub fn take(&mut self, local: &mut impl FnMut(Symbol) -> u32) -> Vec<PlaceCell> {
-        let mut collected: Vec<_> = self.cells.drain().collect();
-        collected.sort_unstable_by_key(|(key, _)| *key);
-        let cell = |((title, epoch, row, band), counts)| PlaceCell {
-            title: local(title),
-            epoch,
-            row: local(row),
-            band,
-            counts,
-        };
-        collected.into_iter().map(cell).collect()
-    }
 }
 
 #[cfg(test)]
