@@ -74,7 +74,7 @@ impl Default for EngineSettings {
             fold: FoldSettings::default(),
             aggregates: AggregateSettings::default(),
             answers: AnswerSettings::default(),
-            commit_events: 20_000,
+            commit_events: 50_000,
             commit_interval_ms: 500,
             commit_members: 10_000,
             cached_members: 200_000,
