@@ -21,6 +21,7 @@ use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_ports::Ports;
 use nearline_servers::{NatsServer, RedisServer};
+use process::Neighbours;
 use report::Report;
 
 /// What to measure, and how to print it.
@@ -31,6 +32,9 @@ pub struct BenchArgs {
     /// Print one JSON object a line instead of a table.
     #[arg(long, global = true)]
     json: bool,
+    /// Measure that many times: figures are medians then, beside the least and the greatest.
+    #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeat: u32,
 }
 
 /// The benchmarks.
@@ -122,16 +126,30 @@ impl Bed {
 /// # Errors
 /// What the benchmark ran into.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
-    let reports: Vec<Report> = match args.bench {
-        Bench::Fold(args) => vec![fold::run(&args)?],
-        Bench::Bandit(args) => vec![bandit::run(&args)?],
-        Bench::Ingest(args) => vec![ingest::run(&args).await?],
-        Bench::Query(args) => vec![query::run(&args).await?],
-        Bench::Freshness(args) => vec![freshness::run(&args).await?],
-        Bench::Restart(args) => vec![restart::run(&args).await?],
-        Bench::State(args) => vec![state::run(&args).await?],
-        Bench::Takerate(args) => vec![takerate::run(&args).await?],
-    };
+    let mut runs = Vec::new();
+    for _ in 0..args.repeat {
+        let neighbours = Neighbours::now();
+        let report = measure(&args.bench).await?;
+        runs.push(
+            report
+                .figure("load_before", neighbours.load())
+                .figure("stolen_cpu_s", neighbours.stolen_since().as_secs_f64()),
+        );
+    }
+    let reports: Vec<Report> = Report::together(runs).into_iter().collect();
     report::print(&reports, args.json);
     Ok(())
+}
+
+async fn measure(bench: &Bench) -> anyhow::Result<Report> {
+    match bench {
+        Bench::Fold(args) => fold::run(args),
+        Bench::Bandit(args) => bandit::run(args),
+        Bench::Ingest(args) => ingest::run(args).await,
+        Bench::Query(args) => query::run(args).await,
+        Bench::Freshness(args) => freshness::run(args).await,
+        Bench::Restart(args) => restart::run(args).await,
+        Bench::State(args) => state::run(args).await,
+        Bench::Takerate(args) => takerate::run(args).await,
+    }
 }

@@ -109,7 +109,6 @@ impl PartitionActor {
 
     fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
         let started = Instant::now();
-        let records = batch.admitted.batch.len() as u64;
         let (partition_id, log_ms) = (self.partition.id(), batch.log_ms);
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
         let mut watched = self.watches.watched();
@@ -141,7 +140,7 @@ impl PartitionActor {
                     self.watches.tell(watched, self.partition.folded());
                 }
                 self.progress.write(self.incarnation, |progress| {
-                    progress.events.fetch_add(records, Relaxed);
+                    progress.events.fetch_add(folded.records(), Relaxed);
                     progress.behind.folded(log_ms);
                 });
                 for (outcome, count) in [

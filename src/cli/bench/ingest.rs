@@ -11,6 +11,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use nearline_actors::Engine;
 use nearline_model::PartitionId;
+use nearline_model::identifier::sequence_of;
 use std::time::{Duration, Instant};
 
 /// Events that the bare consumer asks for at once: more made it no faster.
@@ -50,12 +51,13 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             let acknowledged = started.elapsed();
             engine.caught_up().await?;
             let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu);
-            let folded: u64 = engine.partitions().iter().map(|partition| partition.events).sum();
+            let (folded, replayed) = folded(&engine, args.partitions)?;
             anyhow::ensure!(folded == args.events as u64, "{folded} of {} events were folded", args.events);
-            let report = Report::new("ingest", args.backend.name(), "≥ 250,000 events/s on two cores")
+            let report = Report::new("ingest", args.backend.name(), "≥ 500,000 events/s on two cores")
                 .figure("events_per_s", args.events as f64 / elapsed.as_secs_f64())
                 .figure("events_per_cpu_s", args.events as f64 / cpu.as_secs_f64())
                 .figure("acknowledged_per_s", args.events as f64 / acknowledged.as_secs_f64())
+                .figure("replayed_events", replayed as f64)
                 .figure("rss_mib", rss_mib());
             engine.stop().await;
             Ok(report)
@@ -83,6 +85,21 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             Ok(report)
         }
     }
+}
+
+/// Events that the engine's state reflects, by their dense positions; and how many were folded once more, because an
+/// actor was taken for hung (a busy machine does that) and built anew.
+fn folded(engine: &Engine, partitions: u16) -> anyhow::Result<(u64, u64)> {
+    let (mut reflected, mut folds) = (0, 0);
+    for status in engine.partitions() {
+        if status.folded > 0 {
+            let sequence = sequence_of(status.folded, status.partition, partitions);
+            reflected +=
+                sequence.with_context(|| format!("{} is at none of its positions", status.partition))?;
+        }
+        folds += status.events;
+    }
+    Ok((reflected, folds.saturating_sub(reflected)))
 }
 
 /// Time that bare consumers without acknowledgements, one for each of the log's streams, take to drain all of them over

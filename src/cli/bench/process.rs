@@ -33,3 +33,35 @@ fn status_mib(field: &str) -> f64 {
         status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok());
     kib.unwrap_or(0.0) / 1_024.0
 }
+
+/// What else the machine did while something was measured.
+pub struct Neighbours {
+    load: f64,
+    stolen: Duration,
+}
+
+impl Neighbours {
+    /// As of now: what is measured has not begun.
+    pub fn now() -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or_default();
+        Self { load, stolen: stolen() }
+    }
+
+    /// Processes that ran or wanted to before, as an average over a minute.
+    pub fn load(&self) -> f64 {
+        self.load
+    }
+
+    /// Time since, on all cores together, that other machines on the same hardware were given.
+    pub fn stolen_since(&self) -> Duration {
+        stolen().saturating_sub(self.stolen)
+    }
+}
+
+fn stolen() -> Duration {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = stat.lines().next().unwrap_or_default();
+    let ticks = all.split_whitespace().nth(8).and_then(|ticks| ticks.parse::<u64>().ok());
+    Duration::from_millis(ticks.unwrap_or_default() * 10)
+}

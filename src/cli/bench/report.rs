@@ -7,8 +7,15 @@ use serde_json::{Map, Value, json};
 pub struct Report {
     bench: &'static str,
     backend: &'static str,
-    figures: Vec<(&'static str, f64)>,
+    figures: Vec<Figure>,
     budget: &'static str,
+}
+
+/// One figure: the median of all runs, the least and the greatest.
+struct Figure {
+    name: &'static str,
+    value: f64,
+    spread: Option<(f64, f64)>,
 }
 
 impl Report {
@@ -18,8 +25,26 @@ impl Report {
 
     /// Adds a figure.
     pub fn figure(mut self, name: &'static str, value: f64) -> Self {
-        self.figures.push((name, value));
+        self.figures.push(Figure { name, value, spread: None });
         self
+    }
+
+    /// Reports of several runs of one benchmark as one.
+    pub fn together(mut runs: Vec<Self>) -> Option<Self> {
+        let mut together = runs.pop()?;
+        if runs.is_empty() {
+            return Some(together);
+        }
+        for figure in &mut together.figures {
+            let same = runs.iter().flat_map(|run| &run.figures).filter(|other| other.name == figure.name);
+            let mut values: Vec<f64> = same.map(|other| other.value).collect();
+            values.push(figure.value);
+            values.sort_unstable_by(f64::total_cmp);
+            let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+            figure.value = low.midpoint(high);
+            figure.spread = Some((values[0], values[values.len() - 1]));
+        }
+        Some(together)
     }
 
     fn json(&self) -> Value {
@@ -27,8 +52,17 @@ impl Report {
             ("bench".to_owned(), json!(self.bench)),
             ("backend".to_owned(), json!(self.backend)),
         ]);
-        for (name, value) in &self.figures {
-            object.insert((*name).to_owned(), json!((value * 10_000.0).round() / 10_000.0));
+        let rounded = |value: f64| json!((value * 10_000.0).round() / 10_000.0);
+        for Figure { name, value, .. } in &self.figures {
+            object.insert((*name).to_owned(), rounded(*value));
+        }
+        let spreads = self.figures.iter().filter_map(|figure| {
+            let (least, greatest) = figure.spread?;
+            Some((figure.name.to_owned(), json!([rounded(least), rounded(greatest)])))
+        });
+        let spreads = Map::from_iter(spreads);
+        if !spreads.is_empty() {
+            object.insert("spread".to_owned(), Value::Object(spreads));
         }
         object.insert("budget".to_owned(), json!(self.budget));
         Value::Object(object)
@@ -44,12 +78,22 @@ pub fn print(reports: &[Report], json: bool) {
         return;
     }
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["bench", "backend", "figure", "value", "budget"]);
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
+        "bench",
+        "backend",
+        "figure",
+        "value",
+        "least to greatest",
+        "budget",
+    ]);
     for report in reports {
-        for (at, (name, value)) in report.figures.iter().enumerate() {
+        for (at, Figure { name, value, spread }) in report.figures.iter().enumerate() {
             let (bench, backend) = if at == 0 { (report.bench, report.backend) } else { ("", "") };
             let budget = if at == 0 { report.budget } else { "" };
-            table.add_row([bench, backend, name, &readable(*value), budget]);
+            let spread = spread.map_or(String::new(), |(least, greatest)| {
+                format!("{} to {}", readable(least), readable(greatest))
+            });
+            table.add_row([bench, backend, name, &readable(*value), &spread, budget]);
         }
     }
     println!("{table}");
@@ -68,5 +112,22 @@ fn readable(value: f64) -> String {
         grouped
     } else {
         format!("{value:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_runs_are_their_median_and_their_spread() {
+        let run = |value| Report::new("fold", "memory", "").figure("events_per_s", value);
+        let together = Report::together(vec![run(3.0), run(9.0), run(1.0)]).expect("there are runs");
+        assert_eq!(together.json()["events_per_s"], 3.0);
+        assert_eq!(together.json()["spread"]["events_per_s"], json!([1.0, 9.0]));
+        let even = Report::together(vec![run(1.0), run(2.0)]).expect("there are runs");
+        assert_eq!(even.json()["events_per_s"], 1.5);
+        assert_eq!(run(1.0).json().get("spread"), None);
+        assert!(Report::together(Vec::new()).is_none());
     }
 }

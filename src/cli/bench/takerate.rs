@@ -50,6 +50,9 @@ pub struct TakerateArgs {
     /// Events after which a partition commits.
     #[arg(long, default_value_t = EngineSettings::default().commit_events)]
     commit_events: u64,
+    /// Records read at once.
+    #[arg(long, default_value_t = EngineSettings::default().batch_events)]
+    batch_events: usize,
 }
 
 pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
@@ -62,6 +65,7 @@ pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
     let settings = EngineSettings {
         workers: args.workers.max(1),
         commit_events: args.commit_events.max(1),
+        batch_events: args.batch_events.max(1),
         ..EngineSettings::default()
     };
     let engine = Engine::start(bed.ports.clone(), settings).await?;

@@ -4,12 +4,13 @@ use nearline_model::Aggregates;
 use nearline_model::delta::EPOCH_MS;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// One cell.
 pub struct Cell {
-    pub title: std::sync::Arc<str>,
+    pub title: Arc<str>,
     pub epoch_ms: i64,
-    pub country: String,
+    pub country: Arc<str>,
     pub impressions: u64,
     pub plays: u64,
 }
@@ -38,17 +39,19 @@ impl Format {
 pub fn of(aggregates: &Aggregates) -> Vec<Cell> {
     let countries: Vec<String> =
         aggregates.dimension_names().filter(|name| name.starts_with("country:")).map(str::to_owned).collect();
-    let mut cells = Vec::new();
-    for name in countries {
-        let Some(table) = aggregates.counters(&name) else { continue };
-        let country = name.trim_start_matches("country:");
+    let tables = || countries.iter().filter_map(|name| Some((name, aggregates.counters(name)?)));
+    let most =
+        tables().flat_map(|(_, table)| table.titles()).map(|(_, counters)| counters.epochs.len()).sum();
+    let mut cells = Vec::with_capacity(most);
+    for (name, table) in tables() {
+        let country: Arc<str> = name.trim_start_matches("country:").into();
         for (title, counters) in table.titles() {
             for (epoch, counts) in &counters.epochs {
                 if counts.impressions > 0 {
                     cells.push(Cell {
                         title: aggregates.title_id(title).clone(),
                         epoch_ms: i64::from(*epoch) * EPOCH_MS,
-                        country: country.to_owned(),
+                        country: country.clone(),
                         impressions: counts.impressions.into(),
                         plays: counts.attributed.into(),
                     });
