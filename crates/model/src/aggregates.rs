@@ -2,7 +2,8 @@
 //!
 //! [`counters`] counts titles by epoch and dimension with their decayed popularity, [`places`] by row
 //! and position, [`variants`] counts by variant of an experiment, [`arms`] how artworks are taken, and
-//! [`transitions`] counts which title follows which. A delta is added once, by its position.
+//! [`transitions`] counts which title follows which, and [`probes`] keeps a few plays to try the ranking on.
+//! A delta is added once, by its position.
 
 pub mod arms;
 pub mod beginnings;
@@ -12,6 +13,7 @@ mod encoding;
 mod learning;
 pub mod pair;
 pub mod places;
+pub mod probes;
 mod room;
 pub mod transitions;
 pub mod variants;
@@ -26,6 +28,7 @@ use arms::Arms;
 use counters::{CounterTable, Decays};
 use learning::Kind;
 use places::Places;
+use probes::Probes;
 use transitions::Transitions;
 use variants::Variants;
 
@@ -73,6 +76,7 @@ pub struct Aggregates {
     pub(crate) places: Places,
     pub(crate) variants: Variants,
     pub(crate) arms: Arms,
+    pub(crate) probes: Probes,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     /// Members who began, ever.
@@ -90,6 +94,7 @@ impl Aggregates {
             epochs: settings.epochs,
             newest_epoch: 0,
             popularity_landmark: 0,
+            trend_landmark: 0,
         };
         Self {
             titles: Symbols::new(settings.titles),
@@ -98,6 +103,7 @@ impl Aggregates {
             transitions: Transitions::new(settings.transitions),
             places: Places::new(&settings),
             variants: Variants::new(&settings),
+            probes: Probes::new(partitions),
             arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             beginnings: 0,
@@ -213,6 +219,11 @@ impl Aggregates {
     /// What is known of artworks.
     pub fn arms(&self) -> &Arms {
         &self.arms
+    }
+
+    /// Recent plays to try the ranking on.
+    pub fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// Counts by title, row and position.

@@ -37,11 +37,22 @@ impl DecayWeights {
         Self { weights: (0..half_life).map(|i| weight(i).round() as u64).collect() }
     }
 
+    /// Epochs of a half-life.
+    pub fn half_life_epochs(&self) -> u32 {
+        self.weights.len() as u32
+    }
+
     /// The half-life that `epoch` lies in, and the weight of one event there.
     pub fn place(&self, epoch: u32) -> (u32, u64) {
         let half_life = self.weights.len() as u32;
         (epoch / half_life, self.weights[(epoch % half_life) as usize])
     }
+}
+
+/// Two to the power of `bucket − landmark`, exact, made of its bits: it is asked for with every event.
+fn power_of_two(bucket: u32, landmark: u32) -> f64 {
+    let exponent = (i64::from(bucket) - i64::from(landmark)).clamp(-1_000, 1_000);
+    f64::from_bits(((exponent + 1_023) as u64) << 52)
 }
 
 impl DecayedSum {
@@ -82,13 +93,13 @@ impl DecayedSum {
     /// The sum in units of one event at the start of half-life `landmark`. Scaling by a power of two
     /// is exact, so comparisons do not depend on the landmark.
     pub fn value(&self, landmark: u32) -> f64 {
-        self.buckets
-            .iter()
-            .map(|(bucket, sum)| {
-                let exponent = i64::from(*bucket) - i64::from(landmark);
-                *sum as f64 / UNIT * (exponent.clamp(-1_000, 1_000) as f64).exp2()
-            })
-            .sum()
+        self.buckets.iter().map(|(bucket, sum)| *sum as f64 / UNIT * power_of_two(*bucket, landmark)).sum()
+    }
+
+    /// The sum of half-lives up to `landmark`, in units of one event at its start.
+    pub fn value_up_to(&self, landmark: u32) -> f64 {
+        let buckets = self.buckets.iter().take_while(|(bucket, _)| *bucket <= landmark);
+        buckets.map(|(bucket, sum)| *sum as f64 / UNIT * power_of_two(*bucket, landmark)).sum()
     }
 
     /// Whether nothing is in it.

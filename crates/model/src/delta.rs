@@ -6,12 +6,15 @@ mod arms;
 mod counted;
 mod encoding;
 mod places;
+mod probes;
 mod variants;
 
 pub use arms::{ArmCell, ArmCounts, ShownArtwork};
 pub(crate) use encoding::CountsV1;
 pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};
+pub use probes::Probe;
+pub(crate) use probes::is_probe;
 pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
 
 use crate::identifier::{PartitionId, Position};
@@ -141,6 +144,10 @@ pub struct Delta {
     pub variants: Vec<VariantCell>,
     /// Counts of artworks, each arm and epoch once, in ascending order.
     pub arms: Vec<ArmCell>,
+    /// Fingerprints of members erased: earlier probes of theirs are dropped.
+    pub erased: Vec<u64>,
+    /// Plays to try the ranking on, in the order of their runs.
+    pub probes: Vec<Probe>,
 }
 
 impl Default for Delta {
@@ -155,6 +162,8 @@ impl Default for Delta {
             places: Vec::new(),
             variants: Vec::new(),
             arms: Vec::new(),
+            erased: Vec::new(),
+            probes: Vec::new(),
         }
     }
 }
@@ -177,8 +186,12 @@ impl Delta {
 pub struct DeltaBuilder {
     counted: Counted,
     transitions: Vec<u32>,
+    /// Runs in `transitions`.
+    runs: u32,
     variants: VariantBuilder,
     arms: ArmBuilder,
+    erased: Vec<u64>,
+    probes: Vec<Probe>,
 }
 
 impl DeltaBuilder {
@@ -198,15 +211,19 @@ impl DeltaBuilder {
         self.arms.count(shown, impressions, takes);
     }
 
-    /// A play of `to` after `sources`, most recent first.
-    pub fn transition(&mut self, to: Symbol, sources: impl Iterator<Item = Symbol>) {
+    /// A play of `to` after `sources`, most recent first; false if there are none.
+    pub fn transition(&mut self, to: Symbol, sources: impl Iterator<Item = Symbol>) -> bool {
         let start = self.transitions.len();
         self.transitions.extend([to, 0]);
         self.transitions.extend(sources);
         match (self.transitions.len() - start - 2) as u32 {
             0 => self.transitions.truncate(start),
-            sources => self.transitions[start + 1] = sources,
+            sources => {
+                self.transitions[start + 1] = sources;
+                self.runs += 1;
+            }
         }
+        self.transitions.len() > start
     }
 
     /// Whether nothing was collected.
@@ -215,6 +232,7 @@ impl DeltaBuilder {
             && self.transitions.is_empty()
             && self.variants.is_empty()
             && self.arms.is_empty()
+            && self.erased.is_empty()
     }
 
     /// Gives out what was collected since the last time, and starts anew.
@@ -242,6 +260,7 @@ impl DeltaBuilder {
             (cell.title, cell.country, cell.device) = (title.1, local(cell.country), local(cell.device));
         }
         let mut transitions = std::mem::take(&mut self.transitions);
+        self.runs = 0;
         let mut at = 0;
         while at < transitions.len() {
             let run = transitions[at + 1] as usize;
@@ -258,6 +277,19 @@ impl DeltaBuilder {
         }
         let variants = self.variants.take(&mut local);
         let arms = self.arms.take(&mut local);
-        Delta { partition, after, position, strings, cells, transitions, places, variants, arms }
+        let (erased, probes) = (std::mem::take(&mut self.erased), std::mem::take(&mut self.probes));
+        Delta {
+            partition,
+            after,
+            position,
+            strings,
+            cells,
+            transitions,
+            places,
+            variants,
+            arms,
+            erased,
+            probes,
+        }
     }
 }

@@ -16,7 +16,7 @@ pub use opinions::Opinion;
 pub use snapshot::MemberSnapshot;
 
 use crate::aggregates::transitions::BEGINNING;
-use crate::delta::{DeltaBuilder, Showing, Stage, variant_of};
+use crate::delta::{DeltaBuilder, Showing, Stage, epoch_of, is_probe, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
 use crate::partition::name_table::{NameTable, ShareUsed};
@@ -134,6 +134,7 @@ impl Member {
         }
         if event.kind == EventKind::Forget {
             self.erase(record.at_ms);
+            delta.erase(&event.member);
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::Changed);
         }
@@ -211,7 +212,7 @@ impl Member {
             delta.arm(shown.artwork_shown(), 0, 1);
         }
         self.watched_enough(event, names.title, record, settings, delta);
-        self.transition_to(names.title, record.at_ms, settings, delta);
+        self.transition_to(event, names.title, record, settings, delta);
         self.watch(names.title, record, settings);
         self.note_progress(names.title, event, record.at_ms);
     }
@@ -233,7 +234,7 @@ impl Member {
         }
         let is_known = self.history.iter().any(|watched| watched.title == names.title);
         if !is_known && !opinions::is_low(rating_tenths) {
-            self.transition_to(names.title, record.at_ms, settings, delta);
+            self.transition_to(event, names.title, record, settings, delta);
             delta.played(names.title, record.at_ms, names.country, names.device);
         }
         self.watch(names.title, record, settings);
@@ -272,18 +273,30 @@ impl Member {
     /// Records the transition to `title` at `at_ms` from the titles of the history that were watched before
     /// it, the latest first, and the member's dislikes left out; before the first of them stands the beginning
     /// ([`BEGINNING`]), as if it were a title.
-    fn transition_to(&self, title: Symbol, at_ms: i64, settings: &FoldSettings, delta: &mut DeltaBuilder) {
+    fn transition_to(
+        &self,
+        event: &Event<'_>,
+        title: Symbol,
+        record: RecordTime,
+        settings: &FoldSettings,
+        delta: &mut DeltaBuilder,
+    ) {
         let disliked: Vec<Symbol> = self
             .opinions
             .iter()
             .filter(|opinion| opinion.is_negative())
             .map(|opinion| opinion.title)
             .collect();
-        let before = self.history.iter().rev().filter(|watched| watched.at_ms <= at_ms);
+        let before = self.history.iter().rev().filter(|watched| watched.at_ms <= record.at_ms);
         let sources = before.map(|watched| watched.title);
         let sources = sources.filter(|from| *from != title && !disliked.contains(from));
         let beginning = self.seen.is_empty().then_some(BEGINNING);
-        delta.transition(title, sources.chain(beginning).take(settings.transition_window));
+        let sources = sources.chain(beginning).take(settings.transition_window);
+        if delta.transition(title, sources) && is_probe(record.position) {
+            let is_repeat =
+                self.history.iter().any(|watched| watched.title == title) || self.seen.contains(&title);
+            delta.probe(&event.member, record.position, epoch_of(record.at_ms), is_repeat);
+        }
     }
 
     /// Erases everything but the ids of recent events (fingerprints, which keep redelivered events

@@ -5,7 +5,7 @@
 
 use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Showing, TakeCounts,
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Probe, Showing, TakeCounts,
     VariantCell,
 };
 use nearline_model::facts::{
@@ -175,6 +175,15 @@ fn deltas() -> [Delta; 2] {
     [first, second]
 }
 
+/// With what version 3 added.
+fn deltas_v3() -> [Delta; 2] {
+    let [mut first, mut second] = deltas();
+    let probe = |member, position, run, is_repeat| Probe { member, position, epoch: 984_664, is_repeat, run };
+    first.probes = vec![probe(0xfeed, 17, 0, false), probe(0xbeef, 300, 1, true)];
+    second.erased = vec![0xfeed];
+    [first, second]
+}
+
 fn sums_of(deltas: &[Delta]) -> Aggregates {
     let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
     for delta in deltas {
@@ -234,16 +243,36 @@ fn member_version_3_is_read_and_written_as_ever() {
 }
 
 #[test]
-fn delta_version_2_is_read_and_written_as_ever() {
+fn delta_version_2_is_read_for_good() {
     let [delta, _] = deltas();
-    let stored = golden("delta-v2.bin", &delta.encode());
-    assert_eq!(Delta::decode(&stored).expect("version 2 is read for good"), delta);
-    assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
+    assert_eq!(Delta::decode(&golden_of_old("delta-v2.bin")), Ok(delta));
 }
 
 #[test]
-fn aggregates_version_2_are_read_and_written_as_ever() {
-    let stored = golden("aggregates-v2.bin", &aggregates().encode());
+fn delta_version_3_is_read_and_written_as_ever() {
+    for (name, delta) in ["delta-v3.bin", "delta-v3-erased.bin"].into_iter().zip(deltas_v3()) {
+        let stored = golden(name, &delta.encode());
+        assert_eq!(Delta::decode(&stored).expect("version 3 is read for good"), delta);
+        assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
+    }
+}
+
+#[test]
+fn aggregates_version_3_are_read_and_written_as_ever() {
+    let aggregates = sums_of(&deltas_v3());
+    let stored = golden("aggregates-v3.bin", &aggregates.encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 3 is read for good");
+    assert_eq!(read.encode(), stored);
+    assert_eq!(aggregates.encode(), stored, "the form changed: give it a new version");
+    let probes: Vec<_> = read.probes().iter().collect();
+    assert_eq!(probes.len(), 2, "one member of another partition was erased: {probes:?}");
+    assert_eq!((probes[1].position, probes[1].is_repeat, probes[1].sources.len()), (300, true, 1));
+}
+
+#[test]
+fn aggregates_version_2_are_read_for_good_and_written_in_the_newest() {
+    let stored = golden_of_old("aggregates-v2.bin");
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 2 is read for good");
     let heat = read.title("heat").expect("counted");
@@ -251,8 +280,7 @@ fn aggregates_version_2_are_read_and_written_as_ever() {
         read.arms().of_title(heat).map(|(artwork, segment, _)| (artwork, segment)).collect();
     arms.sort_unstable();
     assert_eq!(arms, [("heat-a0", "drama"), ("heat-a1", "")]);
-    assert_eq!(read.encode(), stored);
-    assert_eq!(aggregates().encode(), stored, "the form changed: give it a new version");
+    assert_eq!(aggregates().encode(), read.encode(), "only what version 2 did not know differs");
     assert_eq!(read.variants().collect::<Vec<_>>(), [("home", "b")]);
     let variant = read.variant_counts("home", "b").expect("counted").totals();
     assert_eq!((variant.impressions, variant.attributed, variant.quality), (5, 2, 1));
@@ -274,7 +302,8 @@ fn aggregates_version_2_are_read_and_written_as_ever() {
 fn a_delta_that_names_strings_it_does_not_have_is_refused() {
     let [good, _] = deltas();
     assert_eq!(good.check(), Ok(()));
-    let spoilers: [fn(&mut Delta); 9] = [
+    let spoilers: [fn(&mut Delta); 10] = [
+        |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, is_repeat: false, run: 99 }),
         |delta| delta.cells[0].title = 99,
         |delta| delta.cells[1].country = 99,
         |delta| delta.cells[1].device = 99,

@@ -18,6 +18,7 @@ pub struct Decays {
     pub(crate) epochs: u32,
     pub(crate) newest_epoch: u32,
     pub(crate) popularity_landmark: u32,
+    pub(crate) trend_landmark: u32,
 }
 
 impl Decays {
@@ -37,7 +38,26 @@ impl Decays {
         if rescale {
             self.popularity_landmark = popularity;
         }
+        if rescale || swept {
+            self.trend_landmark = trend;
+        }
         rescale || swept
+    }
+
+    /// Half-lives of popularity and trend that `epoch` lies in.
+    pub fn half_lives(&self, epoch: u32) -> (u32, u32) {
+        (self.popularity.place(epoch).0, self.trend.place(epoch).0)
+    }
+
+    /// The weight of one play at `epoch`, in units of one at the beginning of its half-life of popularity.
+    pub fn popularity_weight(&self, epoch: u32) -> f64 {
+        self.popularity.place(epoch).1 as f64 / UNIT
+    }
+
+    /// The oldest epoch of which the trend before it is still known.
+    pub fn oldest_trend_epoch(&self) -> u32 {
+        let half_life = self.trend.half_life_epochs();
+        (self.newest_epoch / half_life).saturating_sub(KEPT_HALF_LIVES / 2) * half_life
     }
 
     /// The oldest epoch whose counts are kept.
@@ -71,6 +91,19 @@ impl TitleCounters {
         self.trend.value(half_life) * UNIT / weight as f64
     }
 
+    /// What popularity was worth in the half-life of `epoch`, plays of all of it included; in units of one
+    /// play at its beginning.
+    pub fn popularity_around(&self, epoch: u32, decays: &Decays) -> f64 {
+        let half_life = decays.popularity.place(epoch).0;
+        self.popularity.value_up_to(half_life)
+    }
+
+    /// What the trend was worth at the beginning of the half-life of `epoch`, in units of one play then.
+    pub fn trend_before(&self, epoch: u32, decays: &Decays) -> f64 {
+        let half_life = decays.trend.place(epoch).0;
+        half_life.checked_sub(1).map_or(0.0, |before| self.trend.value_up_to(before) / 2.0)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.epochs.is_empty() && self.popularity.is_empty() && self.trend.is_empty()
     }
@@ -80,10 +113,43 @@ impl TitleCounters {
 #[derive(Debug, Clone, Default)]
 pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
-    popularity: Vec<f64>,
-    maxima: BlockMaxima,
+    popularity: FadedPlays,
+    trend: FadedPlays,
     /// Impressions and plays in the epochs kept, as of the last sweep and since.
     events: u64,
+}
+
+/// Decayed plays by title number, in a unit common to all of them.
+#[derive(Debug, Clone, Default)]
+pub struct FadedPlays {
+    scores: Vec<f64>,
+    maxima: BlockMaxima,
+}
+
+impl FadedPlays {
+    /// By title number.
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    /// The greatest of each block of titles.
+    pub fn maxima(&self) -> &BlockMaxima {
+        &self.maxima
+    }
+
+    fn put(&mut self, title: Symbol, score: f64) {
+        let at = title as usize;
+        if self.scores.len() <= at {
+            self.scores.resize(at + 1, 0.0);
+        }
+        let before = std::mem::replace(&mut self.scores[at], score);
+        self.maxima.changed(&self.scores, at, before);
+    }
+
+    fn clear(&mut self) {
+        self.scores.fill(0.0);
+        self.maxima.clear();
+    }
 }
 
 impl CounterTable {
@@ -104,15 +170,15 @@ impl CounterTable {
             let plays = u64::from(counts.plays);
             counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
             counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
-            let score = counters.popularity.value(decays.popularity_landmark);
-            put(&mut self.popularity, &mut self.maxima, title, score);
+            self.popularity.put(title, counters.popularity.value(decays.popularity_landmark));
+            self.trend.put(title, counters.trend.value(decays.trend_landmark));
         }
     }
 
     /// Sweeps out what is too old, and recomputes all scores.
     pub(crate) fn rescale(&mut self, decays: &Decays) {
-        self.popularity.fill(0.0);
-        self.maxima.clear();
+        self.popularity.clear();
+        self.trend.clear();
         self.titles.retain(|_, counters| {
             counters.expire(decays);
             !counters.is_empty()
@@ -121,8 +187,8 @@ impl CounterTable {
         for (title, counters) in &self.titles {
             let events = counters.epochs.iter().map(|(_, c)| u64::from(c.impressions) + u64::from(c.plays));
             self.events += events.sum::<u64>();
-            let score = counters.popularity.value(decays.popularity_landmark);
-            put(&mut self.popularity, &mut self.maxima, *title, score);
+            self.popularity.put(*title, counters.popularity.value(decays.popularity_landmark));
+            self.trend.put(*title, counters.trend.value(decays.trend_landmark));
         }
     }
 
@@ -138,7 +204,8 @@ impl CounterTable {
             !is_gone
         });
         for title in forgotten {
-            put(&mut self.popularity, &mut self.maxima, title, 0.0);
+            self.popularity.put(title, 0.0);
+            self.trend.put(title, 0.0);
         }
     }
 
@@ -147,14 +214,14 @@ impl CounterTable {
         self.events
     }
 
-    /// Decayed plays by title number, in a unit common to this table.
-    pub fn popularity(&self) -> &[f64] {
+    /// Plays faded by the half-life of popularity.
+    pub fn popularity(&self) -> &FadedPlays {
         &self.popularity
     }
 
-    /// The greatest of [`Self::popularity`] in each block of titles.
-    pub fn popularity_maxima(&self) -> &BlockMaxima {
-        &self.maxima
+    /// Plays faded by the short half-life of trends.
+    pub fn trend(&self) -> &FadedPlays {
+        &self.trend
     }
 
     /// Numbers of all titles counted, in no order.
@@ -166,13 +233,4 @@ impl CounterTable {
     pub fn title(&self, title: Symbol) -> Option<&TitleCounters> {
         self.titles.get(&title)
     }
-}
-
-fn put(scores: &mut Vec<f64>, maxima: &mut BlockMaxima, title: Symbol, score: f64) {
-    let at = title as usize;
-    if scores.len() <= at {
-        scores.resize(at + 1, 0.0);
-    }
-    let before = std::mem::replace(&mut scores[at], score);
-    maxima.changed(scores, at, before);
 }

@@ -7,11 +7,12 @@ use super::Aggregates;
 use super::arms::ArmsForm;
 use super::pair::Pair;
 use super::places::PlaceSum;
+use super::probes::KeptProbe;
 use super::transitions::BEGINNING;
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand};
-use crate::identifier::Position;
+use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 2;
+pub const SNAPSHOT_VERSION: u8 = 3;
 
 const WHAT: &str = "aggregates";
 
@@ -68,10 +69,50 @@ struct PlacesV2 {
 
 type PlaceV2 = (u32, Option<PositionBand>, u32, u64, u64);
 
+/// Version 2: no probes.
 #[derive(Serialize, Deserialize)]
 struct SnapshotV2 {
     positions: Vec<Position>,
     contents: ContentsV2,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SnapshotV3 {
+    positions: Vec<Position>,
+    contents: ContentsV2,
+    probes: ProbesV3,
+}
+
+impl SnapshotV3 {
+    /// Of a form of any version; settings that it did not know are those of `settings`.
+    fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
+        Ok(match version {
+            1 => {
+                let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
+                let contents = ContentsV2::from_v1(contents, settings);
+                Self { positions, contents, probes: Vec::new() }
+            }
+            2 => {
+                let SnapshotV2 { positions, contents } = versioned::decode(WHAT, body)?;
+                Self { positions, contents, probes: Vec::new() }
+            }
+            _ => versioned::decode(WHAT, body)?,
+        })
+    }
+}
+
+/// By partition, oldest first.
+type ProbesV3 = Vec<Vec<ProbeV3>>;
+
+#[derive(Serialize, Deserialize)]
+struct ProbeV3 {
+    member: u64,
+    position: Position,
+    epoch: u32,
+    is_repeat: bool,
+    title: u32,
+    /// Places of titles; [`BEGINNING_PLACE`] for the beginning.
+    sources: Vec<u32>,
 }
 
 impl ContentsV2 {
@@ -114,14 +155,16 @@ fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
 impl Aggregates {
     /// The sums alone, without the positions they reflect: equal for equal event histories.
     pub fn encode_contents(&self) -> Vec<u8> {
-        versioned::encode(SNAPSHOT_VERSION, &self.contents())
+        let (contents, probes) = self.contents();
+        versioned::encode(SNAPSHOT_VERSION, &(contents, probes))
     }
 
     /// The sums with the positions they reflect.
     pub fn encode(&self) -> Vec<u8> {
+        let (contents, probes) = self.contents();
         versioned::encode(
             SNAPSHOT_VERSION,
-            &SnapshotV2 { positions: self.positions().to_vec(), contents: self.contents() },
+            &SnapshotV3 { positions: self.positions().to_vec(), contents, probes },
         )
     }
 
@@ -132,13 +175,7 @@ impl Aggregates {
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV2 { positions, contents } = match version {
-            1 => {
-                let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
-                SnapshotV2 { positions, contents: ContentsV2::from_v1(contents, settings) }
-            }
-            _ => versioned::decode(WHAT, body)?,
-        };
+        let SnapshotV3 { positions, contents, probes } = SnapshotV3::read(version, body, settings)?;
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -201,10 +238,28 @@ impl Aggregates {
                 aggregates.variants.add(&name, epoch, counts, &aggregates.decays);
             }
         }
+        aggregates.restore_probes(probes, number)?;
         Ok(aggregates)
     }
 
-    fn contents(&self) -> ContentsV2 {
+    fn restore_probes(
+        &mut self,
+        probes: ProbesV3,
+        number: impl Fn(u32) -> Result<Symbol, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        for (partition, probes) in (0..).map(PartitionId).zip(probes) {
+            for ProbeV3 { member, position, epoch, is_repeat, title, sources } in probes {
+                let source = |at| if at == BEGINNING_PLACE { Ok(BEGINNING) } else { number(at) };
+                let sources = sources.into_iter().map(source).collect::<Result<_, _>>()?;
+                let title = number(title)?;
+                let probe = KeptProbe { title, sources, is_repeat, epoch, position, member };
+                self.probes.push(partition, probe);
+            }
+        }
+        Ok(())
+    }
+
+    fn contents(&self) -> (ContentsV2, ProbesV3) {
         // Without those that made room for others.
         let known = |title: &Symbol| !self.titles.text(*title).is_empty();
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).filter(known).collect();
@@ -255,7 +310,8 @@ impl Aggregates {
             })
             .collect();
         transitions.sort_unstable_by_key(|(from, _)| *from);
-        ContentsV2 {
+        let probes = self.stored_probes(&places);
+        let contents = ContentsV2 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,
             titles: order
@@ -272,7 +328,22 @@ impl Aggregates {
                 .kept(&self.decays)
                 .map(|(name, epochs)| (name.clone(), epochs.to_vec()))
                 .collect(),
-        }
+        };
+        (contents, probes)
+    }
+
+    /// Probes; `places` are the titles' places in their list.
+    fn stored_probes(&self, places: &[u32]) -> ProbesV3 {
+        let place = |title: Symbol| places[title as usize];
+        let stored = |probe: &KeptProbe| ProbeV3 {
+            member: probe.member,
+            position: probe.position,
+            epoch: probe.epoch,
+            is_repeat: probe.is_repeat,
+            title: place(probe.title),
+            sources: probe.sources.iter().map(|source| place(*source)).collect(),
+        };
+        self.probes.by_partition().map(|probes| probes.iter().map(stored).collect()).collect()
     }
 
     /// Counts by place; `places` are the titles' places in their list.

@@ -3,9 +3,10 @@
 //! Cells come in order, so those of one title and epoch, and within them those of one country or row,
 //! stand together: they are summed up first, and each table is looked into once for all of them.
 
+use super::probes::{KeptProbe, MOST_SOURCES};
 use super::transitions::BEGINNING;
 use super::{ALL, Aggregates};
-use crate::delta::{Counts, Delta, PlaceCell, TakeCounts};
+use crate::delta::{Counts, Delta, PlaceCell, Probe, TakeCounts};
 use crate::symbols::Symbol;
 use hashbrown::HashMap;
 
@@ -27,12 +28,18 @@ impl Aggregates {
         }
         let mut dimensions = Dimensions { delta, numbers: self.make_room_for_dimensions(delta) };
         self.add_cells(delta, &mut titles, &mut dimensions);
-        for (to, sources) in delta.transition_runs() {
+        self.probes.erase(delta);
+        let mut probes = delta.probes.iter().peekable();
+        for (run, (to, sources)) in (0_u32..).zip(delta.transition_runs()) {
             // Interned in the order of the run, whether there is room for all or not.
             let to = titles.number(self, to);
             let sources: Vec<Option<Symbol>> =
                 sources.iter().map(|from| titles.number(self, *from)).collect();
+            let probe = probes.next_if(|probe| probe.run == run);
             if let Some(to) = to {
+                if let Some(probe) = probe {
+                    self.probes.push(delta.partition, kept(probe, to, &sources));
+                }
                 self.beginnings += u64::from(sources.first() == Some(&Some(BEGINNING)));
                 self.transitions.add(to, sources.into_iter());
             }
@@ -121,6 +128,13 @@ impl Aggregates {
             table.add(title, epoch, counts, &self.decays);
         }
     }
+}
+
+/// A probe of a play of `title` after `sources`, as far back as all have a number.
+fn kept(probe: &Probe, title: Symbol, sources: &[Option<Symbol>]) -> KeptProbe {
+    let Probe { member, position, epoch, is_repeat, .. } = *probe;
+    let sources = sources.iter().take(MOST_SOURCES).map_while(|source| *source).collect();
+    KeptProbe { title, sources, is_repeat, epoch, position, member }
 }
 
 fn counts_of(cell: &PlaceCell) -> Counts {

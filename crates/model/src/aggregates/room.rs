@@ -74,7 +74,7 @@ impl Aggregates {
     fn forget_least_titles(&mut self, count: usize, kept: &HashSet<Symbol>) -> usize {
         let all = self.counters(super::ALL);
         let strength = |title: Symbol| {
-            let popularity = all.and_then(|table| table.popularity().get(title as usize)).copied();
+            let popularity = all.and_then(|table| table.popularity().scores().get(title as usize)).copied();
             let counters = all.and_then(|table| table.title(title));
             let shown = counters.into_iter().flat_map(|counters| &counters.epochs);
             let shown: u64 = shown.map(|(_, counts)| u64::from(counts.impressions)).sum();
@@ -108,6 +108,7 @@ impl Aggregates {
         self.transitions.forget(&gone);
         self.places.forget(&gone);
         self.arms.forget(&gone);
+        self.probes.forget(&gone);
         for (_, _, title) in &titles[..count] {
             if let Some(plays) = self.plays.get_mut(*title as usize) {
                 *plays = 0;

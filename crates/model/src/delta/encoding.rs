@@ -1,13 +1,13 @@
 //! Encoded form of a delta, and what must hold of one that is read.
 
-use super::{Cell, Counts, Delta};
+use super::{ArmCell, Cell, Counts, Delta, PlaceCell, VariantCell};
 use crate::identifier::{PartitionId, Position};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Newest version of an encoded delta. Version 2 is [`Delta`] as it stands.
-pub const DELTA_VERSION: u8 = 2;
+/// Newest version of an encoded delta. Version 3 is [`Delta`] as it stands.
+pub const DELTA_VERSION: u8 = 3;
 
 const WHAT: &str = "delta";
 
@@ -51,6 +51,29 @@ impl From<CellV1> for Cell {
     }
 }
 
+/// Version 2: no probes.
+#[derive(Serialize, Deserialize)]
+struct DeltaV2 {
+    partition: PartitionId,
+    after: Position,
+    position: Position,
+    strings: Vec<Arc<str>>,
+    cells: Vec<Cell>,
+    transitions: Vec<u32>,
+    places: Vec<PlaceCell>,
+    variants: Vec<VariantCell>,
+    arms: Vec<ArmCell>,
+}
+
+impl From<DeltaV2> for Delta {
+    fn from(delta: DeltaV2) -> Self {
+        let DeltaV2 { partition, after, position, strings, cells, transitions, places, variants, arms } =
+            delta;
+        let sections = Self { strings, cells, transitions, places, variants, arms, ..Self::default() };
+        Self { partition, after, position, ..sections }
+    }
+}
+
 impl From<DeltaV1> for Delta {
     fn from(delta: DeltaV1) -> Self {
         let DeltaV1 { partition, after, position, strings, cells, transitions } = delta;
@@ -74,6 +97,7 @@ impl Delta {
         let (version, body) = versioned::split(WHAT, DELTA_VERSION, bytes)?;
         let delta = match version {
             1 => versioned::decode::<DeltaV1>(WHAT, body)?.into(),
+            2 => versioned::decode::<DeltaV2>(WHAT, body)?.into(),
             _ => versioned::decode::<Self>(WHAT, body)?,
         };
         delta.check()?;
@@ -92,6 +116,12 @@ impl Delta {
         let runs: usize = self.transition_runs().map(|(_, from)| from.len() + 2).sum();
         if runs != self.transitions.len() {
             return damaged("its transitions end within a run".to_owned());
+        }
+        let runs = self.transition_runs().count();
+        if self.probes.iter().any(|probe| probe.run as usize >= runs)
+            || !self.probes.is_sorted_by_key(|probe| probe.run)
+        {
+            return damaged(format!("its probes are not in the order of its {runs} runs"));
         }
         let cells = self.cells.iter().flat_map(|cell| [cell.title, cell.country, cell.device]);
         let runs = self.transition_runs().flat_map(|(to, from)| from.iter().copied().chain([to]));

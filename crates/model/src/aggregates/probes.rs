@@ -1,0 +1,93 @@
+//! Probes: recent plays with what was played before them, for the ranking to try itself on.
+//!
+//! Each partition keeps its newest, the same number at most, so that what is kept follows from the
+//! partition's own log. Members are fingerprints, by which an erased one's are dropped.
+
+use crate::delta::Delta;
+use crate::identifier::{PartitionId, Position};
+use crate::symbols::Symbol;
+use std::collections::VecDeque;
+
+/// Probes kept of all partitions together, about.
+const KEPT: usize = 4_096;
+/// Probes kept of one partition at least.
+const KEPT_OF_ONE: usize = 32;
+/// Titles before a play that are kept at most.
+pub const MOST_SOURCES: usize = 32;
+
+/// A play, and what its member had played before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptProbe {
+    /// The title played.
+    pub title: Symbol,
+    /// Titles before it, most recent first; last the beginning
+    /// ([`BEGINNING`](super::transitions::BEGINNING)), where it is not too far back.
+    pub sources: Box<[Symbol]>,
+    /// Whether the member had played the title before.
+    pub is_repeat: bool,
+    /// Epoch of event time.
+    pub epoch: u32,
+    /// Position of the play.
+    pub position: Position,
+    pub(crate) member: u64,
+}
+
+/// Probes of all partitions.
+#[derive(Debug, Default)]
+pub struct Probes {
+    partitions: Vec<VecDeque<KeptProbe>>,
+    kept: usize,
+}
+
+impl Probes {
+    pub(crate) fn new(partitions: u16) -> Self {
+        let kept = (KEPT / usize::from(partitions.max(1))).max(KEPT_OF_ONE);
+        Self { partitions: vec![VecDeque::new(); usize::from(partitions)], kept }
+    }
+
+    /// Drops those of members that `delta` erases.
+    pub(super) fn erase(&mut self, delta: &Delta) {
+        if let Some(probes) = self.partitions.get_mut(usize::from(delta.partition.0))
+            && !delta.erased.is_empty()
+        {
+            probes.retain(|probe| !delta.erased.contains(&probe.member));
+        }
+    }
+
+    /// Drops those of plays of titles that are `gone`, by their number; of others, what was played before from
+    /// the first such title on. Numbers are given out again.
+    pub(super) fn forget(&mut self, gone: &[bool]) {
+        let is_gone = |title: Symbol| gone.get(title as usize).copied().unwrap_or_default();
+        for probes in &mut self.partitions {
+            probes.retain_mut(|probe| {
+                if let Some(end) = probe.sources.iter().position(|source| is_gone(*source)) {
+                    probe.sources = probe.sources[..end].into();
+                }
+                !is_gone(probe.title) && !probe.sources.is_empty()
+            });
+        }
+    }
+
+    /// Keeps `probe`, unless nothing is known of what was played before it.
+    pub(crate) fn push(&mut self, partition: PartitionId, probe: KeptProbe) {
+        if probe.sources.is_empty() {
+            return;
+        }
+        if let Some(probes) = self.partitions.get_mut(usize::from(partition.0)) {
+            while probes.len() >= self.kept {
+                probes.pop_front();
+            }
+            probes.push_back(probe);
+        }
+    }
+
+    /// Those of each partition, oldest first.
+    pub fn by_partition(&self) -> impl Iterator<Item = &VecDeque<KeptProbe>> {
+        self.partitions.iter()
+    }
+
+    /// All, partition by partition, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &KeptProbe> {
+        self.partitions.iter().flatten()
+    }
+}
