@@ -5,7 +5,7 @@ use divan::{Bencher, black_box};
 use ndarray::Array2;
 use nearline_benches::World;
 use nearline_model::Aggregates;
-use nearline_ranking::associations::Problem;
+use nearline_ranking::associations::{Problem, Weighing};
 use std::sync::OnceLock;
 
 const SOLVED: [usize; 2] = [512, 1_024];
@@ -35,7 +35,7 @@ fn take_a_problem_from_the_sums(bencher: Bencher<'_, '_>, titles: usize) {
 fn solve(bencher: Bencher<'_, '_>, titles: usize) {
     let aggregates = aggregates();
     let problem = || Problem::of(aggregates, titles);
-    bencher.with_inputs(problem).bench_local_values(Problem::solve);
+    bencher.with_inputs(problem).bench_local_values(|problem| problem.solve(Weighing::default()));
 }
 
 /// The machine's limit beside it: one product of two matrices of that size, *2n³* operations. A solve needs a

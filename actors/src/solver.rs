@@ -13,6 +13,7 @@ use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
+use nearline_ranking::tuning::{Examination, Tuning};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -102,7 +103,15 @@ impl Solver {
             }
             problem.take_in();
         }
-        let (associations, solving) = self.solve(problem)?;
+        let before = self.learned.read().clone();
+        let is_due = before.tuning.is_due(&self.aggregates.read());
+        let examination = is_due.then(|| {
+            let mut examination = Examination::begin(&problem);
+            examination.look(&self.aggregates.read());
+            examination
+        });
+        let tuning = before.tuning.clone();
+        let Solved { associations, tuning, took: solving } = self.solve(problem, examination, tuning)?;
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
         let learned = {
@@ -110,10 +119,11 @@ impl Solver {
             if !associations.are_of(&aggregates) {
                 return None;
             }
-            Learned::solved(&aggregates, &self.catalogue.titles.read(), associations, &lifts)
+            let catalogue = self.catalogue.titles.read();
+            Learned::solved(&aggregates, &catalogue, associations, &lifts, tuning)
         };
-        let before = self.learned.read().clone();
         learned.prepare_as(&before);
+        tell(&learned);
         metrics::gauge!("nearline_ranking_solved_titles").set(learned.associations.titles().len() as f64);
         *self.learned.write() = Arc::new(learned);
         metrics::histogram!("nearline_ranking_solve_duration_seconds").record(started.0.elapsed());
@@ -125,19 +135,52 @@ impl Solver {
 
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for; on this one,
     /// if there are no others.
-    fn solve(&self, problem: Problem) -> Option<(Associations, Duration)> {
+    fn solve(&self, problem: Problem, examination: Option<Examination>, before: Tuning) -> Option<Solved> {
         if self.stopping.load(Relaxed) {
             return None;
         }
         if self.threads == Threads::Here {
-            return Some((problem.solve(), Duration::ZERO));
+            return Some(Solved::of(problem, examination, before));
         }
         let solving = std::thread::Builder::new().name("nearline-solver".to_owned()).spawn(move || {
             give_way();
-            let associations = problem.solve();
-            (associations, processor_time().unwrap_or_default())
+            let solved = Solved::of(problem, examination, before);
+            Solved { took: processor_time().unwrap_or_default(), ..solved }
         });
         solving.ok()?.join().ok()
+    }
+}
+
+/// What a solve came to.
+struct Solved {
+    associations: Associations,
+    tuning: Tuning,
+    /// Time of a processor, on a thread of its own.
+    took: Duration,
+}
+
+impl Solved {
+    fn of(problem: Problem, examination: Option<Examination>, before: Tuning) -> Self {
+        let tuning = match examination {
+            Some(examination) => before.chosen_by(&examination),
+            None => before,
+        };
+        let associations = problem.solve(tuning.weighing);
+        Self { associations, tuning, took: Duration::ZERO }
+    }
+}
+
+/// Counts what was learned.
+fn tell(learned: &Learned) {
+    let Tuning { weighing, groups, .. } = &learned.tuning;
+    metrics::gauge!("nearline_ranking_regularisation").set(weighing.regularisation);
+    metrics::gauge!("nearline_ranking_direct_share").set(weighing.direct_share);
+    for group in groups {
+        let from = group.from_plays.to_string();
+        metrics::gauge!("nearline_ranking_tuning_probes", "from_plays" => from.clone())
+            .set(group.probes as f64);
+        metrics::gauge!("nearline_ranking_tuning_gain", "from_plays" => from.clone()).set(group.gain);
+        metrics::gauge!("nearline_ranking_step_weight", "from_plays" => from).set(group.weights.step);
     }
 }
 

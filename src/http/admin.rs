@@ -24,6 +24,7 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         .route("/admin/partitions/{partition}/verify", web::post().to(admin_verify::verify))
         .route("/admin/stream", web::get().to(admin_stream::open))
         .route("/admin/overview", routes::get().to(overview))
+        .route("/admin/ranking", routes::get().to(ranking))
         .route("/admin/remediations", routes::get().to(remediations))
         .route("/admin/members/{id}", routes::get().to(members::read))
         .route("/admin/members/{id}/recommendations", routes::get().to(recommendations::recommend))
@@ -60,6 +61,11 @@ async fn metrics_text(state: State, prometheus: web::Data<PrometheusHandle>) -> 
 async fn partitions(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
     ok(&state.engine.partitions())
+}
+
+async fn ranking(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    ok(&state.engine.learned().tuning)
 }
 
 async fn overview(request: HttpRequest, state: State, rates: web::Data<Rates>) -> Answer {

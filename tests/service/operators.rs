@@ -46,6 +46,8 @@ fn faults_on_purpose_do_not_exist_unless_configuration_asks_for_them() {
 fn a_panic_is_remedied_and_shown_with_before_and_after() {
     let service = chaos();
     assert_eq!(service.ask(service.admin, "/admin/remediations").json(), json!([]));
+    let ranking = service.ask(service.admin, "/admin/ranking").json();
+    assert_eq!((&ranking["groups"], &ranking["weighing"]["regularisation"]), (&json!([]), &json!(20.0)));
     let reply = post(&service, "/admin/chaos/panic", json!({"partition": 2}));
     assert_eq!((reply.status, &reply.json()["injected"]["fault"]), (202, &json!("panic")), "{}", reply.text);
     let shown = service.until("it is remedied", || {

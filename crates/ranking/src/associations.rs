@@ -13,27 +13,33 @@
 //!   play, which adds up to a geometric series. Exact for endless histories.
 //!
 //! The beginning of a history counts as a title that everybody watched first, so that members who have
-//! just begun are offered what others began with. *R* grows slowly with plays. What the solve has not seen (new titles, those beyond its size) is
-//! answered by the diagonal of the same equations ([`Equations::direct`]), so that a title counts from
-//! its first play on.
+//! just begun may be offered what others began with. *R* grows with the root of plays.
+//!
+//! Solved weights tell apart what goes with a title from what goes with its company, which needs long
+//! histories; where there are only short ones, what was played right before or after it
+//! ([`Equations::direct`]) says more. Weights are a blend of both ([`Weighing`]): its share, and *R*, are
+//! chosen from the stream ([`crate::tuning`]). What the solve has not seen (new titles, those beyond its
+//! size) is answered by what was played right after alone, so that a title counts from its first play on.
 //!
 //! Solving is pure: equal sums give equal weights. Sums change with every event; when to solve again
 //! is the caller's decision.
 
-use crate::cholesky::InverseFactor;
-use ndarray::Array2;
+mod pair_sums;
+
+pub(crate) use pair_sums::PairSums;
+
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::pair::Pair;
 use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP};
 use nearline_model::identifier::Position;
 use nearline_model::symbols::{NONE, Symbol};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Weight of rebuilding the history beside predicting the next title: α.
-const HISTORY_SHARE: f64 = 0.5;
-/// Regularisation: `REGULARISATION · (plays + 1)^REGULARISATION_POWER`.
-const REGULARISATION: f64 = 300.0;
-const REGULARISATION_POWER: f64 = 0.25;
+const HISTORY_SHARE: f64 = 0.9;
+/// Plays of a title that count beside those known, so that what was played once says little.
+const DOUBTED_PLAYS: f64 = 5.0;
 /// What an endless history faded by 0.85 per step adds up to, squared.
 const SERIES: f64 = 1.0 / (1.0 - NEXT_STEP * NEXT_STEP);
 
@@ -46,27 +52,41 @@ const UNSOLVED: u32 = u32::MAX;
 pub struct Equations;
 
 impl Equations {
-    /// The right-hand side, of what is played after and (`back`) before.
-    fn target(forth: Pair, back: Pair) -> f64 {
-        HISTORY_SHARE * (forth.near() + back.near()) + (1.0 - HISTORY_SHARE) * forth.next()
+    /// The right-hand side, of what is played after and (`back`) before; sums of next and near each.
+    fn target((next, near): (f64, f64), (_, back_near): (f64, f64)) -> f64 {
+        HISTORY_SHARE * (near + back_near) + (1.0 - HISTORY_SHARE) * next
     }
 
     /// The left-hand side beside the diagonal.
-    fn overlap(forth: Pair, back: Pair) -> f64 {
-        HISTORY_SHARE * (forth.near() + back.near())
-            + (1.0 - HISTORY_SHARE) * NEXT_STEP * SERIES * (forth.next() + back.next())
+    fn overlap((next, near): (f64, f64), (back_next, back_near): (f64, f64)) -> f64 {
+        HISTORY_SHARE * (near + back_near) + (1.0 - HISTORY_SHARE) * NEXT_STEP * SERIES * (next + back_next)
     }
 
     /// The left-hand side's diagonal, of a title with so many plays.
-    pub fn diagonal(plays: u64) -> f64 {
+    pub fn diagonal(plays: u64, regularisation: f64) -> f64 {
         let plays = plays as f64;
-        plays * (HISTORY_SHARE + (1.0 - HISTORY_SHARE) * SERIES)
-            + REGULARISATION * (plays + 1.0).powf(REGULARISATION_POWER)
+        plays * (HISTORY_SHARE + (1.0 - HISTORY_SHARE) * SERIES) + regularisation * (plays + 1.0).sqrt()
     }
 
-    /// The weight of a pair where nothing is solved: its right-hand side over the diagonal.
-    pub fn direct(forth: Pair, diagonal: f64) -> f64 {
-        Self::target(forth, Pair::default()) / diagonal
+    /// What a title with so many plays speaks for one of which `next` is the sum of what was played right
+    /// after it, or before: about the share of its plays beside which the other stood.
+    pub fn direct(next: f64, plays: u64) -> f64 {
+        next / (plays as f64 * (1.0 + SERIES) / 2.0 + DOUBTED_PLAYS)
+    }
+}
+
+/// How weights are made of the sums.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Weighing {
+    /// Regularisation *R*: this, times the root of a title's plays.
+    pub regularisation: f64,
+    /// Share of what was played right before and after; the rest is what was solved.
+    pub direct_share: f64,
+}
+
+impl Default for Weighing {
+    fn default() -> Self {
+        Self { regularisation: 20.0, direct_share: 0.2 }
     }
 }
 
@@ -80,13 +100,12 @@ impl Equations {
 pub struct Problem {
     titles: Vec<Symbol>,
     places: Vec<u32>,
-    overlap: Array2<f32>,
-    target: Array2<f32>,
+    sums: PairSums,
     positions: Vec<Position>,
     /// Shared by all numbers of the sums it was taken from, and by no others.
     identity: Arc<str>,
     /// Place of the next title to look at.
-    next: usize,
+    looked: usize,
     /// What was looked at and not taken in yet: occurrences by place, and pairs.
     occurrences: Vec<(usize, u64)>,
     pairs: Vec<(usize, usize, Pair)>,
@@ -125,11 +144,10 @@ impl Problem {
         Self {
             titles,
             places,
-            overlap: Array2::default((0, 0)),
-            target: Array2::default((0, 0)),
+            sums: PairSums::default(),
             positions: aggregates.positions().to_vec(),
             identity: aggregates.title_id(NONE).clone(),
-            next: 0,
+            looked: 0,
             occurrences: Vec::new(),
             pairs: Vec::new(),
         }
@@ -143,63 +161,59 @@ impl Problem {
     /// Looks at the sums of the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
         let mut looked = 0;
-        while let Some(from) = self.titles.get(self.next)
+        while let Some(from) = self.titles.get(self.looked)
             && looked < PAIRS_AT_ONCE
         {
-            self.occurrences.push((self.next, aggregates.occurrences(*from)));
+            self.occurrences.push((self.looked, aggregates.occurrences(*from)));
             for (to, pair) in aggregates.transitions().after(*from).into_iter().flat_map(|after| after.iter())
             {
                 looked += 1;
                 // Titles that came later have no place.
                 match self.places.get(to as usize) {
                     None | Some(&UNSOLVED) => {}
-                    Some(place) => self.pairs.push((self.next, *place as usize, pair)),
+                    Some(place) => self.pairs.push((self.looked, *place as usize, pair)),
                 }
             }
-            self.next += 1;
+            self.looked += 1;
         }
         !self.occurrences.is_empty()
     }
 
     /// Takes in what was looked at.
     pub fn take_in(&mut self) {
-        let size = self.titles.len();
-        if self.overlap.nrows() < size {
-            (self.overlap, self.target) = (Array2::zeros((size, size)), Array2::zeros((size, size)));
-        }
-        let (overlap, target, none) = (&mut self.overlap, &mut self.target, Pair::default());
-        for (row, column, forth) in self.pairs.drain(..) {
-            target[(row, column)] += Equations::target(forth, none) as f32;
-            target[(column, row)] += Equations::target(none, forth) as f32;
-            overlap[(row, column)] += Equations::overlap(forth, none) as f32;
-            overlap[(column, row)] += Equations::overlap(none, forth) as f32;
+        self.sums.grow(self.titles.len());
+        for (row, column, pair) in self.pairs.drain(..) {
+            self.sums.next[(row, column)] += pair.next() as f32;
+            self.sums.near[(row, column)] += pair.near() as f32;
         }
         for (place, occurrences) in self.occurrences.drain(..) {
-            overlap[(place, place)] = Equations::diagonal(occurrences) as f32;
-            target[(place, place)] = 0.0;
+            self.sums.occurrences[place] = occurrences;
         }
     }
 
-    /// Solves the equations: cubic in the number of titles, on one thread, in the memory of the problem.
-    ///
-    /// With *P* the inverse of the left-hand side and *T* the right-hand side, the weights are *P (T − E)*,
-    /// where the diagonal matrix *E* of Lagrange multipliers makes their diagonal zero.
-    ///
-    /// The left-hand side is positive definite but where the sums fall short of the histories: of titles
-    /// played again and again, or where pairs were dropped at the limit. Then the regularisation of all titles
-    /// grows by the same share of their diagonal until it is ([`Associations::raise`]): weights stay those of
-    /// a least-squares problem, smaller ones, and do not depend on an order of titles. Without, they would be
-    /// those of a saddle point. The share is the least tried, so that titles whose sums are sound change least;
-    /// weights among the others may be of either sign.
-    pub fn solve(self) -> Associations {
-        let Self { titles, places, overlap, target, positions, identity, .. } = self;
-        let (weights, raise) = match InverseFactor::of(overlap) {
-            Some(inverse) => (inverse.solve_with_zero_diagonal(target), inverse.raise()),
-            None => (Array2::zeros(target.raw_dim()), 0.0),
-        };
-        let (mut weights, _) = weights.into_raw_vec_and_offset();
-        weights.iter_mut().filter(|weight| !weight.is_finite()).for_each(|weight| *weight = 0.0);
-        Associations { titles, places, weights, raise, positions, identity }
+    /// The titles, by place: those played most first, the beginning last.
+    pub fn titles(&self) -> &[Symbol] {
+        &self.titles
+    }
+
+    /// The place of a title.
+    pub(crate) fn place(&self, title: Symbol) -> Option<usize> {
+        self.places.get(title as usize).filter(|place| **place != UNSOLVED).map(|place| *place as usize)
+    }
+
+    pub(crate) fn sums(&self) -> &PairSums {
+        &self.sums
+    }
+
+    /// Solves the equations: cubic in the number of titles, on one thread.
+    pub fn solve(self, weighing: Weighing) -> Associations {
+        let Self { titles, places, sums, positions, identity, .. } = self;
+        let (mut weights, raise) = sums.solved(weighing.regularisation);
+        let direct = sums.direct();
+        let share = weighing.direct_share as f32;
+        weights.zip_mut_with(&direct, |solved, direct| *solved += share * (direct - *solved));
+        let (weights, _) = weights.into_raw_vec_and_offset();
+        Associations { titles, places, weights, raise, weighing, positions, identity }
     }
 }
 
@@ -212,6 +226,7 @@ pub struct Associations {
     /// By place of the title watched, then of the title scored.
     weights: Vec<f32>,
     raise: f32,
+    weighing: Weighing,
     positions: Vec<Position>,
     identity: Arc<str>,
 }
@@ -219,7 +234,7 @@ pub struct Associations {
 impl Associations {
     /// Of the sums as they are, over the `most` titles played most.
     pub fn of(aggregates: &Aggregates, most: usize) -> Self {
-        Problem::of(aggregates, most).solve()
+        Problem::of(aggregates, most).solve(Weighing::default())
     }
 
     /// The titles solved, by place.
@@ -231,6 +246,11 @@ impl Associations {
     /// histories; 0, mostly: they were.
     pub fn raise(&self) -> f32 {
         self.raise
+    }
+
+    /// How the weights were made of the sums.
+    pub fn weighing(&self) -> Weighing {
+        self.weighing
     }
 
     /// Position of each partition that the sums reflected.

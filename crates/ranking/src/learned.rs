@@ -1,12 +1,13 @@
 //! What answers need beside the sums and is worked out from them now and then, off the path of queries:
 //! weights between titles, newcomers, damping and take-rate lifts, and how much each place is looked at.
 
-use crate::associations::Associations;
+use crate::associations::{Associations, Problem};
 use crate::factors::{FactorTable, Factors};
 use crate::lift::Lifts;
 use crate::newcomers::Newcomers;
 use crate::position_bias::PositionBias;
 use crate::settings::RankingSettings;
+use crate::tuning::{Examination, Tuning};
 use nearline_model::Aggregates;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::symbols::Symbol;
@@ -21,6 +22,8 @@ pub struct Learned {
     pub newcomers: Newcomers,
     /// How much each place is looked at.
     pub position_bias: PositionBias,
+    /// Weights of the ranking, as they were chosen.
+    pub tuning: Tuning,
     /// Damping and take-rate lifts, raised to their powers.
     factors: FactorTable,
 }
@@ -28,17 +31,29 @@ pub struct Learned {
 impl Learned {
     /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
-        let mut lifts = Lifts::default();
-        while lifts.look(aggregates) {}
-        Self::solved(aggregates, catalogue, Associations::of(aggregates, most), &lifts)
+        Self::after(&Tuning::default(), aggregates, catalogue, most)
     }
 
-    /// The same with weights that were solved already, and lifts.
+    /// The same, with weights of the ranking chosen beside those chosen `before`.
+    pub fn after(before: &Tuning, aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
+        let mut lifts = Lifts::default();
+        while lifts.look(aggregates) {}
+        let problem = Problem::of(aggregates, most);
+        let tuning = match before.is_due(aggregates) {
+            true => before.chosen_by(&Examination::of(&problem, aggregates)),
+            false => before.clone(),
+        };
+        let associations = problem.solve(tuning.weighing);
+        Self::solved(aggregates, catalogue, associations, &lifts, tuning)
+    }
+
+    /// The same with weights that were solved and chosen already, and lifts.
     pub fn solved(
         aggregates: &Aggregates,
         catalogue: &Catalogue,
         associations: Associations,
         lifts: &Lifts,
+        tuning: Tuning,
     ) -> Self {
         let mut by_title = vec![1.0; aggregates.title_count() + 1];
         for (title, lift) in lifts.of_titles() {
@@ -46,7 +61,8 @@ impl Learned {
         }
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
-        Self { associations, newcomers: Newcomers::of(aggregates, catalogue), position_bias, factors }
+        let newcomers = Newcomers::of(aggregates, catalogue);
+        Self { associations, newcomers, position_bias, tuning, factors }
     }
 
     /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise

@@ -28,6 +28,7 @@ pub mod row;
 pub mod settings;
 pub mod statistics;
 pub mod trending;
+pub mod tuning;
 
 pub use learned::Learned;
 pub use query::Query;

@@ -2,7 +2,7 @@
 
 use crate::learned::Learned;
 use crate::settings::RankingSettings;
-use nearline_model::Aggregates;
+use nearline_model::{Aggregates, MemberSnapshot};
 
 /// What is asked for.
 #[derive(Clone, Default)]
@@ -30,6 +30,20 @@ pub struct Query<'a> {
 impl<'a> Query<'a> {
     pub(crate) fn settings(&self) -> RankingSettings {
         self.settings.copied().unwrap_or_default()
+    }
+
+    /// The settings for `member`: what is learned takes the place of what stands at its default.
+    pub(crate) fn settings_for(
+        &self,
+        aggregates: &Aggregates,
+        member: Option<&MemberSnapshot>,
+    ) -> RankingSettings {
+        let settings = self.settings();
+        let played = member.map_or(0, |member| member.history.len() + member.seen.len());
+        match self.learned_of(aggregates) {
+            Some(learned) => learned.tuning.applied(settings, played),
+            None => settings,
+        }
     }
 
     /// What was worked out of these sums. Others in their place number titles otherwise: until they are

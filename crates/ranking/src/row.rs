@@ -1,10 +1,12 @@
 //! Ranking: which titles a member is offered next.
 //!
 //! A title's score adds up, over the titles of the member's history, what having watched each speaks
-//! for it: the weights of [associations](crate::associations), 0.85 per step back, more or less by what the member thought
-//! of the title. The beginning of the history counts as a title, too. The sum is damped by how often the title is played anyway (`(plays + 20)^-0.2`). Added is
-//! a little of its decayed popularity, which orders what associations do not reach and is all there is
-//! for a new member. Both count by the title's take-rate lift ([`crate::trending`]): how much more it is
+//! for it: the weights of [associations](crate::associations), less with each step back, more or less by what the
+//! member thought of the title. The beginning of the history counts as a title, too, and what was thumbed down
+//! unwatched against its like. The sum is damped by how often the title is played anyway. Added is a little of
+//! its decayed popularity and its trend, which order what associations do not reach and are all there is
+//! for a new member. How much each of these counts is chosen from the stream, for members with few plays and with
+//! many ([`crate::tuning`]). All count by the title's take-rate lift ([`crate::trending`]): how much more it is
 //! taken where it is offered than others are. Titles of the catalogue that hardly anybody has played yet are mixed in by the
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.

@@ -2,10 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Settings of the ranking. The defaults were chosen on a validation split (`docs/evaluation.md`).
+/// Settings of the ranking.
+///
+/// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight` and `beginning_weight` are chosen from
+/// the stream ([`crate::tuning`]) where they stand at their defaults and `learn` is on; set otherwise, they
+/// are as they are set. The defaults count until there is enough to choose by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RankingSettings {
+    /// Whether weights that stand at their defaults are chosen from the stream.
+    pub learn: bool,
     /// What a title of the history counts for, one more step back.
     pub step_weight: f64,
     /// Power of `(plays + damping_plays)` that scores are divided by: the higher, the fewer hits.
@@ -14,6 +20,10 @@ pub struct RankingSettings {
     pub damping_plays: f64,
     /// What the most popular title scores by its popularity alone.
     pub popularity_weight: f64,
+    /// What the title with the strongest trend scores by its trend alone.
+    pub trend_weight: f64,
+    /// What the beginning of a history counts for, as if it were a title before the first.
+    pub beginning_weight: f64,
     /// Power of the take-rate lift that scores are multiplied by; 0: it does not count.
     pub lift_power: f64,
     /// How much titles unlike those before them are preferred, 0 to 1 (maximal marginal relevance).
@@ -37,10 +47,13 @@ pub struct RankingSettings {
 impl Default for RankingSettings {
     fn default() -> Self {
         Self {
+            learn: true,
             step_weight: 0.85,
             damping_power: 0.2,
             damping_plays: 20.0,
-            popularity_weight: 0.0004,
+            popularity_weight: 0.001,
+            trend_weight: 0.0001,
+            beginning_weight: 0.1,
             lift_power: 2.0,
             diversity: 0.0,
             freshness: 0.1,
@@ -62,6 +75,8 @@ impl RankingSettings {
             ("damping_power", self.damping_power, 0.0, 1.0),
             ("damping_plays", self.damping_plays, 0.0, 1e9),
             ("popularity_weight", self.popularity_weight, 0.0, 1.0),
+            ("trend_weight", self.trend_weight, 0.0, 1.0),
+            ("beginning_weight", self.beginning_weight, 0.0, 10.0),
             ("lift_power", self.lift_power, 0.0, 4.0),
             ("diversity", self.diversity, 0.0, 1.0),
             ("freshness", self.freshness, 0.0, 1.0),

@@ -15,3 +15,5 @@ mod row_reference;
 mod row_search;
 #[path = "answers/trending.rs"]
 mod trending;
+#[path = "answers/tuning.rs"]
+mod tuning;

@@ -2,6 +2,7 @@
 
 use crate::query::Query;
 use nearline_model::aggregates::block_maxima::BlockMaxima;
+use nearline_model::aggregates::counters::FadedPlays;
 use nearline_model::aggregates::{ALL, Aggregates};
 
 /// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
@@ -20,10 +21,13 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn of(aggregates: &'a Aggregates, name: String) -> Option<Self> {
-        let counters = aggregates.counters(&name)?;
-        let maxima = counters.popularity_maxima();
-        let top = maxima.greatest();
-        (top > 0.0).then_some(Self { name, scores: counters.popularity(), maxima, top, share: 1.0 })
+        let faded = aggregates.counters(&name)?.popularity();
+        Self::faded(name, faded)
+    }
+
+    fn faded(name: String, faded: &'a FadedPlays) -> Option<Self> {
+        let top = faded.maxima().greatest();
+        (top > 0.0).then_some(Self { name, scores: faded.scores(), maxima: faded.maxima(), top, share: 1.0 })
     }
 
     fn share_of(&self, score: Option<f64>) -> f64 {
@@ -35,10 +39,12 @@ impl<'a> Table<'a> {
 pub(super) struct Popularity<'a> {
     tables: Vec<Table<'a>>,
     weight: f64,
+    trend: Option<Table<'a>>,
+    trend_weight: f64,
 }
 
 impl<'a> Popularity<'a> {
-    pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, weight: f64) -> Self {
+    pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, [weight, trend_weight]: [f64; 2]) -> Self {
         let country = query.country.map(|country| format!("country:{country}"));
         let device = query.device.map(|device| format!("device:{device}"));
         let asked = [country, device].into_iter().flatten();
@@ -49,19 +55,25 @@ impl<'a> Popularity<'a> {
             all.share = if tables.is_empty() { 1.0 } else { EVERYWHERE };
             tables.push(all);
         }
-        Self { tables, weight }
+        let trend = aggregates.counters(ALL).filter(|_| trend_weight > 0.0);
+        let trend = trend.and_then(|counters| Table::faded(ALL.to_owned(), counters.trend()));
+        Self { tables, weight, trend, trend_weight }
     }
 
     /// What a title scores by its popularity.
     pub fn score(&self, title: usize) -> f64 {
-        let shares = self.tables.iter().map(|table| table.share_of(table.scores.get(title).copied()));
-        self.weight * shares.sum::<f64>()
+        self.weighed(|table| table.scores.get(title).copied())
     }
 
     /// What the titles of a block score at most by their popularity.
     pub fn most_of_block(&self, block: usize) -> f64 {
-        let shares = self.tables.iter().map(|table| table.share_of(table.maxima.of_block(block)));
-        self.weight * shares.sum::<f64>()
+        self.weighed(|table| table.maxima.of_block(block))
+    }
+
+    fn weighed(&self, score: impl Fn(&Table<'_>) -> Option<f64>) -> f64 {
+        let popular: f64 = self.tables.iter().map(|table| table.share_of(score(table))).sum();
+        let trending = self.trend.as_ref().map_or(0.0, |table| table.share_of(score(table)));
+        self.weight * popular + self.trend_weight * trending
     }
 
     /// Where a title is popular: the dimensions asked for in which it is, or `all`.

@@ -9,6 +9,7 @@ use crate::query::Query;
 use crate::ranked::Reason;
 use crate::settings::RankingSettings;
 use nearline_model::aggregates::Aggregates;
+use nearline_model::aggregates::pair::Pair;
 use nearline_model::aggregates::transitions::{BEGINNING, Followers};
 use nearline_model::member::MemberSnapshot;
 use nearline_model::member::snapshot::{TitleOpinion, WatchedTitle};
@@ -16,7 +17,9 @@ use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
 /// What a title of the history must still count for.
-const LEAST_WEIGHT: f64 = 0.001;
+const LEAST_WEIGHT: f64 = 0.01;
+/// Titles thumbed down without being watched that count at most, the newest.
+const MOST_DISLIKED: usize = 8;
 /// Share of a title's length below which it counts as given up.
 const ABANDONED_SHARE: f64 = 0.1;
 /// Reasons given for a title at most.
@@ -29,7 +32,7 @@ struct Source<'a> {
     weight: f64,
     solved: Option<&'a [f32]>,
     followers: Option<&'a Followers>,
-    diagonal: f64,
+    occurrences: u64,
 }
 
 impl<'a> Source<'a> {
@@ -46,15 +49,19 @@ impl<'a> Source<'a> {
             weight,
             solved: learned.and_then(|learned| learned.associations.after(symbol)),
             followers: aggregates.transitions().after(symbol),
-            diagonal: Equations::diagonal(aggregates.occurrences(symbol)),
+            occurrences: aggregates.occurrences(symbol),
         }
     }
 
     /// What it speaks for `to`, before damping.
     fn weight_of(&self, to: Symbol, associations: Option<&Associations>) -> f64 {
         let solved = associations.and_then(|associations| associations.weight(self.symbol, to));
-        let direct = || self.followers.map_or(0.0, |after| Equations::direct(after.get(to), self.diagonal));
+        let direct = || self.followers.map_or(0.0, |after| self.direct(after.get(to)));
         self.weight * solved.unwrap_or_else(direct)
+    }
+
+    fn direct(&self, pair: Pair) -> f64 {
+        Equations::direct(pair.next(), self.occurrences)
     }
 }
 
@@ -76,7 +83,7 @@ pub(super) struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     /// A scorer for `member`.
     pub fn new(aggregates: &'a Aggregates, member: Option<&MemberSnapshot>, query: &Query<'a>) -> Self {
-        let settings = query.settings();
+        let settings = query.settings_for(aggregates, member);
         let history = member.map(|member| member.history.as_slice()).unwrap_or_default();
         let opinions = member.map(|member| member.opinions.as_slice()).unwrap_or_default();
         let learned = query.learned_of(aggregates);
@@ -93,36 +100,48 @@ impl<'a> Scorer<'a> {
             }
             step *= settings.step_weight;
         }
+        // What was thumbed down without being watched speaks against its like, too.
+        let is_watched = |id: &Arc<str>| history.iter().any(|watched| watched.title == *id);
+        let disliked = opinions.iter().rev().filter(|opinion| opinion.thumb == Some(-1));
+        for opinion in disliked.filter(|opinion| !is_watched(&opinion.title)).take(MOST_DISLIKED) {
+            if let Some(symbol) = aggregates.title(&opinion.title) {
+                let (title, weight) = (opinion.title.clone(), settings.thumb_down);
+                sources.push(Source::new(aggregates, learned, title, symbol, weight));
+            }
+        }
         if let Some(member) = member
             && member.seen.is_empty()
             && step >= LEAST_WEIGHT
+            && settings.beginning_weight > 0.0
         {
-            sources.push(Source::new(aggregates, learned, Arc::from(""), BEGINNING, step));
+            let weight = step * settings.beginning_weight;
+            sources.push(Source::new(aggregates, learned, Arc::from(""), BEGINNING, weight));
         }
-        Self::of(aggregates, query, sources, settings.popularity_weight)
+        Self::of(aggregates, query, sources, settings)
     }
 
     /// A scorer for whoever watched `title` alone, whatever is popular.
     pub fn after(aggregates: &'a Aggregates, title: &str, symbol: Symbol, query: &Query<'a>) -> Self {
         let learned = query.learned_of(aggregates);
         let source = Source::new(aggregates, learned, Arc::from(title), symbol, 1.0);
-        Self::of(aggregates, query, vec![source], 0.0)
+        let settings = RankingSettings { popularity_weight: 0.0, trend_weight: 0.0, ..query.settings() };
+        Self::of(aggregates, query, vec![source], settings)
     }
 
     fn of(
         aggregates: &'a Aggregates,
         query: &Query<'a>,
         sources: Vec<Source<'a>>,
-        popularity_weight: f64,
+        settings: RankingSettings,
     ) -> Self {
-        let settings = query.settings();
         let learned = query.learned_of(aggregates);
         let associations = learned.map(|learned| &learned.associations);
         let factors = match learned {
             Some(learned) => learned.factors(&settings),
             None => Arc::new(Factors::unprepared(&settings)),
         };
-        let popularity = Popularity::of(aggregates, query, popularity_weight);
+        let popularity =
+            Popularity::of(aggregates, query, [settings.popularity_weight, settings.trend_weight]);
         let mut solved = vec![0.0_f32; associations.map_or(0, |solved| solved.titles().len())];
         let mut direct = BlockSums::new(aggregates.title_count() + 1);
         for source in &sources {
@@ -137,7 +156,7 @@ impl<'a> Scorer<'a> {
             let covering = associations.filter(|_| source.solved.is_some());
             for (to, pair) in source.followers.into_iter().flat_map(|followers| followers.iter()) {
                 if !covering.is_some_and(|covering| covering.covers(to)) {
-                    direct.add(to as usize, source.weight * Equations::direct(pair, source.diagonal));
+                    direct.add(to as usize, source.weight * source.direct(pair));
                 }
             }
         }
@@ -183,7 +202,7 @@ impl<'a> Scorer<'a> {
     pub fn most_of_block(&self, block: usize) -> f64 {
         let beginning = self.beginning.map_or(0.0, |at| {
             let pair = self.aggregates.transitions().beginnings().most_of_block(block);
-            self.sources[at].weight * Equations::direct(pair, self.sources[at].diagonal)
+            self.sources[at].weight * self.sources[at].direct(pair)
         });
         let associated = self.direct.most_of_block(block) + beginning;
         let damped = if associated > 0.0 { associated * self.factors.most_damping(block) } else { 0.0 };
@@ -192,7 +211,7 @@ impl<'a> Scorer<'a> {
 
     fn after_beginning(&self, at: usize, title: Symbol) -> f64 {
         let pair = self.aggregates.transitions().beginnings().get(title);
-        self.sources[at].weight * Equations::direct(pair, self.sources[at].diagonal)
+        self.sources[at].weight * self.sources[at].direct(pair)
     }
 
     fn together(&self, title: Symbol, associated: f64) -> f64 {

@@ -2,12 +2,14 @@
 
 use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
+use nearline_model::member::snapshot::TitleOpinion;
 use nearline_model::settings::AggregateSettings;
-use nearline_model::{Aggregates, FoldSettings, LogRecord};
+use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::associations::Associations;
 use nearline_ranking::{Query, Ranked, Reason, rank, score_titles, similar};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// An audience: everybody watches the titles of a list, in its order.
 fn audience(lists: &[&[&str]]) -> (Harness, Aggregates) {
@@ -94,6 +96,22 @@ fn a_title_that_left_the_history_is_still_left_out() {
     member.seen.push(left.title);
     let query = Query { limit: 10, ..Query::default() };
     assert!(!ids(&rank(&aggregates, &Catalogue::default(), Some(&member), &query)).contains(&"a"));
+}
+
+#[test]
+fn what_goes_with_a_title_thumbed_down_unwatched_goes_down() {
+    let (mut harness, aggregates) = audience(LISTS);
+    let mut member = harness.snapshot("m2");
+    let query = Query { limit: 10, ..Query::default() };
+    let score = |member: &MemberSnapshot| {
+        let titles = ["elsewhere", "d"];
+        score_titles(&aggregates, &Catalogue::default(), Some(member), &query, &titles)
+    };
+    let before = score(&member);
+    member.opinions.push(TitleOpinion { title: Arc::from("disliked"), thumb: Some(-1), rating: None });
+    let after = score(&member);
+    assert!(after[1] < before[1], "d is played after what is disliked: {before:?}, {after:?}");
+    assert_eq!(after[0], before[0], "the other is not");
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub struct Reference<'a> {
     /// Title, number, weight.
     sources: Vec<(Arc<str>, Symbol, f64)>,
     popularity_weight: f64,
+    trend_weight: f64,
 }
 
 impl<'a> Reference<'a> {
@@ -52,7 +53,7 @@ impl<'a> Reference<'a> {
         let settings = query.settings.copied().unwrap_or_default();
         let (mut sources, mut step) = (Vec::new(), 1.0);
         for watched in member.iter().flat_map(|member| member.history.iter().rev()) {
-            if step < 0.001 {
+            if step < 0.01 {
                 break;
             }
             if let (Some(number), Some(member)) = (aggregates.title(&watched.title), member) {
@@ -60,17 +61,38 @@ impl<'a> Reference<'a> {
             }
             step *= settings.step_weight;
         }
-        if member.is_some_and(|member| member.seen.is_empty()) && step >= 0.001 {
-            sources.push((Arc::from(""), BEGINNING, step));
+        let newest = member.iter().flat_map(|member| member.opinions.iter().rev());
+        let unwatched = |title: &str| {
+            member.is_some_and(|member| member.history.iter().all(|watched| *watched.title != *title))
+        };
+        let disliked =
+            newest.filter(|opinion| opinion.thumb == Some(-1) && unwatched(&opinion.title)).take(8);
+        for opinion in disliked {
+            if let Some(number) = aggregates.title(&opinion.title) {
+                sources.push((opinion.title.clone(), number, settings.thumb_down));
+            }
         }
-        let popularity_weight = settings.popularity_weight;
-        Self { aggregates, catalogue, learned, member, query, settings, sources, popularity_weight }
+        if member.is_some_and(|member| member.seen.is_empty()) && step >= 0.01 {
+            sources.push((Arc::from(""), BEGINNING, step * settings.beginning_weight));
+        }
+        let (popularity_weight, trend_weight) = (settings.popularity_weight, settings.trend_weight);
+        Self {
+            aggregates,
+            catalogue,
+            learned,
+            member,
+            query,
+            settings,
+            sources,
+            popularity_weight,
+            trend_weight,
+        }
     }
 
     /// After one title alone.
     pub fn after(mut self, title: &str) -> Option<Self> {
         self.sources = vec![(Arc::from(title), self.aggregates.title(title)?, 1.0)];
-        self.popularity_weight = 0.0;
+        (self.popularity_weight, self.trend_weight) = (0.0, 0.0);
         Some(self)
     }
 
@@ -86,8 +108,8 @@ impl<'a> Reference<'a> {
     /// What one source speaks for a title where nothing is solved.
     fn direct(&self, from: Symbol, to: Symbol) -> f64 {
         let after = self.aggregates.transitions().after(from);
-        let diagonal = Equations::diagonal(self.aggregates.occurrences(from));
-        after.map_or(0.0, |after| Equations::direct(after.get(to), diagonal))
+        let occurrences = self.aggregates.occurrences(from);
+        after.map_or(0.0, |after| Equations::direct(after.get(to).next(), occurrences))
     }
 
     fn solved(&self, from: Symbol, to: Symbol) -> Option<f64> {
@@ -96,7 +118,7 @@ impl<'a> Reference<'a> {
 
     fn tables(&self) -> Vec<(String, &'a [f64], f64, f64)> {
         let table = |name: String, share: f64| {
-            let scores = self.aggregates.counters(&name)?.popularity();
+            let scores = self.aggregates.counters(&name)?.popularity().scores();
             let top = scores.iter().copied().fold(0.0, f64::max);
             (top > 0.0).then_some((name, scores, top, share))
         };
@@ -114,7 +136,15 @@ impl<'a> Reference<'a> {
         let share = |(_, scores, top, share): &(String, &[f64], f64, f64)| {
             scores.get(title as usize).map_or(0.0, |score| share * score / top)
         };
-        self.popularity_weight * self.tables().iter().map(share).sum::<f64>()
+        let popular = self.popularity_weight * self.tables().iter().map(share).sum::<f64>();
+        popular + self.trend_weight * self.trend(title)
+    }
+
+    fn trend(&self, title: Symbol) -> f64 {
+        let Some(counters) = self.aggregates.counters(ALL) else { return 0.0 };
+        let scores = counters.trend().scores();
+        let top = scores.iter().copied().fold(0.0, f64::max);
+        if top > 0.0 { scores.get(title as usize).map_or(0.0, |score| score / top) } else { 0.0 }
     }
 
     pub fn score(&self, title: Symbol) -> f64 {

@@ -1,0 +1,77 @@
+//! The sums of pairs of titles as matrices, and what follows from them.
+
+use super::Equations;
+use crate::cholesky::InverseFactor;
+use ndarray::Array2;
+
+/// The sums between some titles, by their places.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PairSums {
+    /// By place of the title played before, then of the one played after.
+    pub next: Array2<f32>,
+    /// The same.
+    pub near: Array2<f32>,
+    pub occurrences: Vec<u64>,
+}
+
+impl PairSums {
+    pub(super) fn grow(&mut self, size: usize) {
+        if self.occurrences.len() < size {
+            (self.next, self.near) = (Array2::zeros((size, size)), Array2::zeros((size, size)));
+            self.occurrences = vec![0; size];
+        }
+    }
+
+    /// Those between the titles at `places` alone.
+    pub fn among(&self, places: &[usize]) -> Self {
+        let of = |sums: &Array2<f32>| {
+            Array2::from_shape_fn((places.len(), places.len()), |(row, column)| {
+                sums[(places[row], places[column])]
+            })
+        };
+        let occurrences = places.iter().map(|place| self.occurrences[*place]).collect();
+        Self { next: of(&self.next), near: of(&self.near), occurrences }
+    }
+
+    /// Weights that solve the equations, with a zero diagonal, and what their diagonal was raised by.
+    ///
+    /// With *P* the inverse of the left-hand side and *T* the right-hand side, the weights are *P (T − E)*,
+    /// where the diagonal matrix *E* of Lagrange multipliers makes their diagonal zero.
+    ///
+    /// The left-hand side is positive definite but where the sums fall short of the histories: of titles
+    /// played again and again, or where pairs were dropped at the limit. Then the regularisation of all titles
+    /// grows by the same share of their diagonal until it is ([`super::Associations::raise`]): weights stay those of
+    /// a least-squares problem, smaller ones, and do not depend on an order of titles. Without, they would be
+    /// those of a saddle point. The share is the least tried, so that titles whose sums are sound change least;
+    /// weights among the others may be of either sign.
+    pub fn solved(&self, regularisation: f64) -> (Array2<f32>, f32) {
+        let size = self.occurrences.len();
+        let (mut overlap, mut target) =
+            (Array2::<f32>::zeros((size, size)), Array2::<f32>::zeros((size, size)));
+        for row in 0..size {
+            let (next, near) = (self.next.row(row), self.near.row(row));
+            for column in 0..size {
+                let back = (f64::from(self.next[(column, row)]), f64::from(self.near[(column, row)]));
+                let forth = (f64::from(next[column]), f64::from(near[column]));
+                target[(row, column)] = Equations::target(forth, back) as f32;
+                overlap[(row, column)] = Equations::overlap(forth, back) as f32;
+            }
+            target[(row, row)] = 0.0;
+            overlap[(row, row)] = Equations::diagonal(self.occurrences[row], regularisation) as f32;
+        }
+        let (mut weights, raise) = match InverseFactor::of(overlap) {
+            Some(inverse) => (inverse.solve_with_zero_diagonal(target), inverse.raise()),
+            None => (Array2::zeros((size, size)), 0.0),
+        };
+        weights.mapv_inplace(|weight| if weight.is_finite() { weight } else { 0.0 });
+        (weights, raise)
+    }
+
+    /// What titles speak for those that were played right before or after them.
+    pub fn direct(&self) -> Array2<f32> {
+        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| {
+            let next = f64::from(self.next[(from, to)]) + f64::from(self.next[(to, from)]);
+            if from == to { 0.0 } else { Equations::direct(next, self.occurrences[from]) as f32 }
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! The examination: probes, and the sums without them, of the titles played most.
+
+use super::{group_of, plays_of};
+use crate::associations::{PairSums, Problem};
+use nearline_model::Aggregates;
+use nearline_model::aggregates::ALL;
+use nearline_model::aggregates::probes::KeptProbe;
+use nearline_model::aggregates::transitions::{BEGINNING, NEAR_STEP, NEXT_STEP};
+use nearline_model::symbols::Symbol;
+
+/// Titles that what was played is ranked among at most.
+const MOST_TITLES: usize = 1_024;
+/// Probes tried at most, the newest.
+const MOST_EXAMPLES: usize = 1_536;
+
+/// A play to be found again.
+#[derive(Debug)]
+pub(super) struct Example {
+    /// Place of the title played.
+    pub target: usize,
+    /// Places of titles played before, with steps back from 0.
+    pub sources: Vec<(usize, i32)>,
+    /// Steps back to the beginning, if it is known.
+    pub beginning: Option<i32>,
+    pub group: usize,
+    /// Place of the popularity then, and what the play itself adds to that of its title.
+    pub popularity: usize,
+    pub own_popularity: f32,
+    /// Place of the trend then; `None`: it is not known any more.
+    pub trend: Option<usize>,
+}
+
+/// What the ranking is tried on.
+#[derive(Debug)]
+pub struct Examination {
+    titles: Vec<Symbol>,
+    /// Sums between those titles, without the examples.
+    pub(super) sums: PairSums,
+    /// Place of the beginning.
+    pub(super) beginning: Option<usize>,
+    pub(super) examples: Vec<Example>,
+    /// Popularity and trends of all titles at the times of examples, the greatest 1, and how much that was.
+    pub(super) popularities: Vec<Faded>,
+    pub(super) trends: Vec<Faded>,
+    pub(super) plays: u64,
+}
+
+/// Plays of all titles as they were faded at some time, the greatest 1.
+#[derive(Debug)]
+pub(super) struct Faded {
+    half_life: u32,
+    pub scores: Vec<f32>,
+    top: f64,
+}
+
+impl Faded {
+    fn of(half_life: u32, scores: Vec<f64>) -> Self {
+        let top = scores.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        Self { half_life, scores: scores.into_iter().map(|score| (score / top) as f32).collect(), top }
+    }
+}
+
+impl Examination {
+    /// Of a problem that was looked at whole, and the sums that it is of.
+    pub fn of(problem: &Problem, aggregates: &Aggregates) -> Self {
+        let mut examination = Self::begin(problem);
+        examination.look(aggregates);
+        examination
+    }
+
+    /// Takes the sums between titles out of `problem`.
+    pub fn begin(problem: &Problem) -> Self {
+        let titles = problem.titles();
+        let most = titles.iter().take_while(|title| **title != BEGINNING).count().min(MOST_TITLES);
+        let beginning = problem.place(BEGINNING);
+        let places: Vec<usize> = (0..most).chain(beginning).collect();
+        Self {
+            sums: problem.sums().among(&places),
+            titles: places.iter().map(|place| titles[*place]).collect(),
+            beginning: beginning.map(|_| most),
+            examples: Vec::new(),
+            popularities: Vec::new(),
+            trends: Vec::new(),
+            plays: 0,
+        }
+    }
+
+    /// Takes probes and popularity from the sums.
+    pub fn look(&mut self, aggregates: &Aggregates) {
+        let mut probes: Vec<&KeptProbe> =
+            aggregates.probes().iter().filter(|probe| !probe.is_repeat).collect();
+        probes.sort_by_key(|probe| std::cmp::Reverse((probe.epoch, probe.position)));
+        let mut places = vec![None; aggregates.title_count() + 1];
+        for (place, title) in self.titles.iter().enumerate() {
+            if let Some(known) = places.get_mut(*title as usize) {
+                *known = Some(place);
+            }
+        }
+        self.plays = plays_of(aggregates);
+        for probe in probes {
+            if self.examples.len() >= MOST_EXAMPLES {
+                break;
+            }
+            if let Some(Some(target)) = places.get(probe.title as usize).copied() {
+                let example = self.example(probe, target, &places, aggregates);
+                self.hold_out(&example);
+                self.examples.push(example);
+            }
+        }
+    }
+
+    fn example(
+        &mut self,
+        probe: &KeptProbe,
+        target: usize,
+        places: &[Option<usize>],
+        aggregates: &Aggregates,
+    ) -> Example {
+        let begun = probe.sources.last() == Some(&BEGINNING);
+        let played = probe.sources.len() - usize::from(begun);
+        let steps = probe.sources[..played].iter().zip(0..);
+        let place =
+            |(source, step): (&Symbol, i32)| Some((places.get(*source as usize).copied().flatten()?, step));
+        let (popularity, own_popularity) = self.popularity(probe, aggregates);
+        Example {
+            target,
+            sources: steps.filter_map(place).collect(),
+            beginning: begun.then_some(played as i32),
+            group: group_of(played),
+            popularity,
+            own_popularity,
+            trend: self.trend(probe, aggregates),
+        }
+    }
+
+    fn popularity(&mut self, probe: &KeptProbe, aggregates: &Aggregates) -> (usize, f32) {
+        let decays = aggregates.decays();
+        let (half_life, _) = decays.half_lives(probe.epoch);
+        let known = self.popularities.iter().position(|faded| faded.half_life == half_life);
+        let place = known.unwrap_or_else(|| {
+            let counters = aggregates.counters(ALL);
+            let score = |title: &Symbol| {
+                let counters = counters.and_then(|counters| counters.title(*title));
+                counters.map_or(0.0, |counters| counters.popularity_around(probe.epoch, decays))
+            };
+            self.popularities.push(Faded::of(half_life, self.titles.iter().map(score).collect()));
+            self.popularities.len() - 1
+        });
+        let own = decays.popularity_weight(probe.epoch) / self.popularities[place].top;
+        (place, own as f32)
+    }
+
+    fn trend(&mut self, probe: &KeptProbe, aggregates: &Aggregates) -> Option<usize> {
+        let decays = aggregates.decays();
+        if probe.epoch < decays.oldest_trend_epoch() {
+            return None;
+        }
+        let (_, half_life) = decays.half_lives(probe.epoch);
+        let known = self.trends.iter().position(|faded| faded.half_life == half_life);
+        Some(known.unwrap_or_else(|| {
+            let counters = aggregates.counters(ALL);
+            let score = |title: &Symbol| {
+                let counters = counters.and_then(|counters| counters.title(*title));
+                counters.map_or(0.0, |counters| counters.trend_before(probe.epoch, decays))
+            };
+            self.trends.push(Faded::of(half_life, self.titles.iter().map(score).collect()));
+            self.trends.len() - 1
+        }))
+    }
+
+    /// Takes an example out of the sums: what is tried must not know the answer.
+    fn hold_out(&mut self, example: &Example) {
+        let beginning = self.beginning.zip(example.beginning);
+        for (place, step) in example.sources.iter().copied().chain(beginning) {
+            let at = (place, example.target);
+            self.sums.next[at] = (self.sums.next[at] - NEXT_STEP.powi(step) as f32).max(0.0);
+            self.sums.near[at] = (self.sums.near[at] - NEAR_STEP.powi(step) as f32).max(0.0);
+        }
+        let mut take = |place: usize| {
+            self.sums.occurrences[place] = self.sums.occurrences[place].saturating_sub(1);
+        };
+        take(example.target);
+        if let Some((beginning, 0)) = beginning {
+            take(beginning);
+        }
+    }
+
+    /// Titles that what was played is ranked among.
+    pub(super) fn ranked(&self) -> usize {
+        self.titles.len() - usize::from(self.beginning.is_some())
+    }
+}
