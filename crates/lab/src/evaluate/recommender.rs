@@ -72,7 +72,8 @@ impl Recommender {
             return;
         }
         self.solve_at = ((self.plays as f64 * SOLVE_GROWTH) as u64).max(self.plays + 1);
-        self.learned = Learned::of(&self.aggregates, &self.catalogue, self.solved_titles);
+        let before = self.learned.tuning.clone();
+        self.learned = Learned::after(&before, &self.aggregates, &self.catalogue, self.solved_titles);
     }
 
     /// Distinct titles known: played or shown at least once.
