@@ -37,6 +37,9 @@ pub use encoding::SNAPSHOT_VERSION;
 /// The dimension that counts everything.
 pub const ALL: &str = "all";
 
+/// In place of a dimension: plays that members began with, of which popularity and trend alone are kept.
+pub const OPENING: &str = "opening";
+
 /// What adding a delta came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
@@ -208,7 +211,8 @@ impl Aggregates {
 
     /// Names of all dimensions counted.
     pub fn dimension_names(&self) -> impl Iterator<Item = &str> {
-        self.dimensions.since(1).iter().map(|name| &**name).filter(|name| !name.is_empty())
+        let names = self.dimensions.since(1).iter().map(|name| &**name);
+        names.filter(|name| !name.is_empty() && *name != OPENING)
     }
 
     /// Which title follows which.

@@ -148,6 +148,19 @@ pub struct Delta {
     pub erased: Vec<u64>,
     /// Plays to try the ranking on, in the order of their runs.
     pub probes: Vec<Probe>,
+    /// Plays that members began with, by title and epoch, each once, in ascending order.
+    pub openings: Vec<Opening>,
+}
+
+/// Plays of one title in one epoch that were the first of their members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// The title, an index into [`Delta::strings`].
+    pub title: u32,
+    /// Epoch of event time.
+    pub epoch: u32,
+    /// How many.
+    pub plays: u32,
 }
 
 impl Default for Delta {
@@ -164,6 +177,7 @@ impl Default for Delta {
             arms: Vec::new(),
             erased: Vec::new(),
             probes: Vec::new(),
+            openings: Vec::new(),
         }
     }
 }
@@ -192,9 +206,15 @@ pub struct DeltaBuilder {
     arms: ArmBuilder,
     erased: Vec<u64>,
     probes: Vec<Probe>,
+    openings: HashMap<(Symbol, u32), u32>,
 }
 
 impl DeltaBuilder {
+    /// A member began with `title`.
+    pub fn open(&mut self, title: Symbol, at_ms: i64) {
+        *self.openings.entry((title, epoch_of(at_ms))).or_default() += 1;
+    }
+
     /// A title was played.
     pub fn played(&mut self, title: Symbol, at_ms: i64, country: Symbol, device: Symbol) {
         self.counted.played(title, epoch_of(at_ms), country, device);
@@ -278,6 +298,10 @@ impl DeltaBuilder {
         let variants = self.variants.take(&mut local);
         let arms = self.arms.take(&mut local);
         let (erased, probes) = (std::mem::take(&mut self.erased), std::mem::take(&mut self.probes));
+        let mut openings: Vec<_> = self.openings.drain().collect();
+        openings.sort_unstable();
+        let opening = |((title, epoch), plays)| Opening { title: local(title), epoch, plays };
+        let openings = openings.into_iter().map(opening).collect();
         Delta {
             partition,
             after,
@@ -290,6 +314,7 @@ impl DeltaBuilder {
             arms,
             erased,
             probes,
+            openings,
         }
     }
 }

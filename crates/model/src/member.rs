@@ -287,8 +287,11 @@ impl Member {
             .filter(|opinion| opinion.is_negative())
             .map(|opinion| opinion.title)
             .collect();
-        let before = self.history.iter().rev().filter(|watched| watched.at_ms <= record.at_ms);
-        let sources = before.map(|watched| watched.title);
+        let before = || self.history.iter().rev().filter(|watched| watched.at_ms <= record.at_ms);
+        if self.seen.is_empty() && before().next().is_none() {
+            delta.open(title, record.at_ms);
+        }
+        let sources = before().map(|watched| watched.title);
         let sources = sources.filter(|from| *from != title && !disliked.contains(from));
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         let sources = sources.chain(beginning).take(settings.transition_window);

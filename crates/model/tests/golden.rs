@@ -3,10 +3,10 @@
 //! `NEARLINE_WRITE_GOLDEN=1 cargo test -p nearline-model --test golden` writes the files that are not
 //! there yet; a file that is there is never written again. A new version of a form gets a new file.
 
-use nearline_model::aggregates::{Added, SNAPSHOT_VERSION};
+use nearline_model::aggregates::{Added, OPENING, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, PlaceCell, PositionBand, Probe, Showing, TakeCounts,
-    VariantCell,
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand, Probe, Showing,
+    TakeCounts, VariantCell,
 };
 use nearline_model::facts::{
     Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, Whereabouts,
@@ -180,6 +180,7 @@ fn deltas_v3() -> [Delta; 2] {
     let [mut first, mut second] = deltas();
     let probe = |member, position, run, is_repeat| Probe { member, position, epoch: 984_664, is_repeat, run };
     first.probes = vec![probe(0xfeed, 17, 0, false), probe(0xbeef, 300, 1, true)];
+    first.openings = vec![Opening { title: first.cells[0].title, epoch: 984_664, plays: 2 }];
     second.erased = vec![0xfeed];
     [first, second]
 }
@@ -268,6 +269,9 @@ fn aggregates_version_3_are_read_and_written_as_ever() {
     let probes: Vec<_> = read.probes().iter().collect();
     assert_eq!(probes.len(), 2, "one member of another partition was erased: {probes:?}");
     assert_eq!((probes[1].position, probes[1].is_repeat, probes[1].sources.len()), (300, true, 1));
+    let openings = read.counters(OPENING).expect("counted");
+    assert_eq!(openings.titles().count(), 1);
+    assert!(openings.popularity().maxima().greatest() > 0.0);
 }
 
 #[test]
@@ -302,7 +306,8 @@ fn aggregates_version_2_are_read_for_good_and_written_in_the_newest() {
 fn a_delta_that_names_strings_it_does_not_have_is_refused() {
     let [good, _] = deltas();
     assert_eq!(good.check(), Ok(()));
-    let spoilers: [fn(&mut Delta); 10] = [
+    let spoilers: [fn(&mut Delta); 11] = [
+        |delta| delta.openings.push(Opening { title: 99, epoch: 1, plays: 1 }),
         |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, is_repeat: false, run: 99 }),
         |delta| delta.cells[0].title = 99,
         |delta| delta.cells[1].country = 99,

@@ -18,14 +18,17 @@
 //! Solved weights tell apart what goes with a title from what goes with its company, which needs long
 //! histories; where there are only short ones, what was played right before or after it
 //! ([`Equations::direct`]) says more. Weights are a blend of both ([`Weighing`]): its share, and *R*, are
-//! chosen from the stream ([`crate::tuning`]). What the solve has not seen (new titles, those beyond its
-//! size) is answered by what was played right after alone, so that a title counts from its first play on.
+//! chosen from the stream ([`crate::tuning`]). Pairs that the solve has not seen (of titles beyond its size) are
+//! answered by what was played right after, as it stands in the sums, so that a title counts from its first play
+//! on, and by what was played most right before as of the solve ([`Associations::beside`]).
 //!
 //! Solving is pure: equal sums give equal weights. Sums change with every event; when to solve again
 //! is the caller's decision.
 
+mod beside;
 mod pair_sums;
 
+use beside::Beside;
 pub(crate) use pair_sums::PairSums;
 
 use nearline_model::aggregates::Aggregates;
@@ -104,8 +107,11 @@ pub struct Problem {
     positions: Vec<Position>,
     /// Shared by all numbers of the sums it was taken from, and by no others.
     identity: Arc<str>,
-    /// Place of the next title to look at.
+    /// Titles without a place.
+    others: Vec<Symbol>,
+    /// Place of the next title to look at; beyond all of them, of the next other.
     looked: usize,
+    beside: Beside,
     /// What was looked at and not taken in yet: occurrences by place, and pairs.
     occurrences: Vec<(usize, u64)>,
     pairs: Vec<(usize, usize, Pair)>,
@@ -141,8 +147,11 @@ impl Problem {
         for (place, title) in titles.iter().enumerate() {
             places[*title as usize] = place as u32;
         }
+        let all = 1..=aggregates.title_count() as Symbol;
         Self {
             titles,
+            others: all.filter(|title| places[*title as usize] == UNSOLVED).collect(),
+            beside: Beside::new(aggregates.title_count()),
             places,
             sums: PairSums::default(),
             positions: aggregates.positions().to_vec(),
@@ -160,23 +169,34 @@ impl Problem {
 
     /// Looks at the sums of the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
-        let mut looked = 0;
-        while let Some(from) = self.titles.get(self.looked)
+        let (mut looked, first) = (0, self.looked);
+        let count = self.titles.len();
+        while let Some(from) = self.titles.iter().chain(&self.others).nth(self.looked).copied()
             && looked < PAIRS_AT_ONCE
         {
-            self.occurrences.push((self.looked, aggregates.occurrences(*from)));
-            for (to, pair) in aggregates.transitions().after(*from).into_iter().flat_map(|after| after.iter())
+            let from_place = (self.looked < count).then_some(self.looked);
+            if from_place.is_some() {
+                self.occurrences.push((self.looked, aggregates.occurrences(from)));
+            }
+            for (to, pair) in aggregates.transitions().after(from).into_iter().flat_map(|after| after.iter())
             {
                 looked += 1;
                 // Titles that came later have no place.
-                match self.places.get(to as usize) {
-                    None | Some(&UNSOLVED) => {}
-                    Some(place) => self.pairs.push((self.looked, *place as usize, pair)),
+                let place = self.places.get(to as usize).filter(|place| **place != UNSOLVED);
+                match (from_place, place) {
+                    (Some(from_place), Some(place)) => {
+                        self.pairs.push((from_place, *place as usize, pair));
+                    }
+                    _ if from != BEGINNING => self.beside.put(to, from, pair.next(), aggregates),
+                    _ => {}
                 }
             }
             self.looked += 1;
         }
-        !self.occurrences.is_empty()
+        if self.looked == first {
+            self.beside.finish(aggregates);
+        }
+        self.looked > first
     }
 
     /// Takes in what was looked at.
@@ -207,13 +227,13 @@ impl Problem {
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self, weighing: Weighing) -> Associations {
-        let Self { titles, places, sums, positions, identity, .. } = self;
+        let Self { titles, places, sums, beside, positions, identity, .. } = self;
         let (mut weights, raise) = sums.solved(weighing.regularisation);
         let direct = sums.direct();
         let share = weighing.direct_share as f32;
         weights.zip_mut_with(&direct, |solved, direct| *solved += share * (direct - *solved));
         let (weights, _) = weights.into_raw_vec_and_offset();
-        Associations { titles, places, weights, raise, weighing, positions, identity }
+        Associations { titles, places, weights, beside, raise, weighing, positions, identity }
     }
 }
 
@@ -225,6 +245,7 @@ pub struct Associations {
     places: Vec<u32>,
     /// By place of the title watched, then of the title scored.
     weights: Vec<f32>,
+    beside: Beside,
     raise: f32,
     weighing: Weighing,
     positions: Vec<Position>,
@@ -278,6 +299,11 @@ impl Associations {
     pub fn after(&self, title: Symbol) -> Option<&[f32]> {
         let size = self.titles.len();
         self.place(title).map(|place| &self.weights[place * size..(place + 1) * size])
+    }
+
+    /// What `title` speaks for those that were played most right before it, as far as one of both is not solved.
+    pub fn beside(&self, title: Symbol) -> impl Iterator<Item = (Symbol, f64)> {
+        self.beside.of(title)
     }
 
     /// The weight of `to` for a member who watched `from`; `None`: not solved.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// Settings of the ranking.
 ///
-/// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight` and `beginning_weight` are chosen from
-/// the stream ([`crate::tuning`]) where they stand at their defaults and `learn` is on; set otherwise, they
-/// are as they are set. The defaults count until there is enough to choose by.
+/// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight`, `opening_share` and `beginning_weight`
+/// are chosen from the stream ([`crate::tuning`]) where they stand at their defaults and `learn` is on; set
+/// otherwise, they are as they are set. The defaults count until there is enough to choose by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RankingSettings {
@@ -22,6 +22,8 @@ pub struct RankingSettings {
     pub popularity_weight: f64,
     /// What the title with the strongest trend scores by its trend alone.
     pub trend_weight: f64,
+    /// Share of plays that members began with in popularity and trend; the rest is all plays.
+    pub opening_share: f64,
     /// What the beginning of a history counts for, as if it were a title before the first.
     pub beginning_weight: f64,
     /// Power of the take-rate lift that scores are multiplied by; 0: it does not count.
@@ -53,6 +55,7 @@ impl Default for RankingSettings {
             damping_plays: 20.0,
             popularity_weight: 0.001,
             trend_weight: 0.0001,
+            opening_share: 0.0,
             beginning_weight: 0.1,
             lift_power: 2.0,
             diversity: 0.0,
@@ -76,6 +79,7 @@ impl RankingSettings {
             ("damping_plays", self.damping_plays, 0.0, 1e9),
             ("popularity_weight", self.popularity_weight, 0.0, 1.0),
             ("trend_weight", self.trend_weight, 0.0, 1.0),
+            ("opening_share", self.opening_share, 0.0, 1.0),
             ("beginning_weight", self.beginning_weight, 0.0, 10.0),
             ("lift_power", self.lift_power, 0.0, 4.0),
             ("diversity", self.diversity, 0.0, 1.0),

@@ -30,12 +30,16 @@ const GROWTH: f64 = 1.05;
 
 /// What may be chosen of each weight. All grow, so that a neighbour is a little more or less.
 const STEPS: [f64; 8] = [0.3, 0.5, 0.65, 0.8, 0.85, 0.9, 0.93, 0.95];
-const DAMPINGS: [f64; 5] = [0.0, 0.1, 0.2, 0.3, 0.4];
+const DAMPINGS: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 const POPULARITIES: [f64; 8] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 const TRENDS: [f64; 9] = [0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
+const OPENINGS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 const BEGINNINGS: [f64; 6] = [0.0, 0.03, 0.1, 0.3, 1.0, 3.0];
-const REGULARISATIONS: [f64; 3] = [5.0, 20.0, 80.0];
+const REGULARISATIONS: [f64; 4] = [5.0, 20.0, 80.0, 320.0];
 const DIRECT_SHARES: [f64; 5] = [0.0, 0.2, 0.5, 0.8, 1.0];
+
+/// Weights of a group.
+const WEIGHTS: usize = 6;
 
 /// Weights of the members of one group: places in what may be chosen of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,22 +48,25 @@ struct Choice {
     damping: usize,
     popularity: usize,
     trend: usize,
+    opening: usize,
     beginning: usize,
 }
 
 /// The defaults of [`RankingSettings`].
-const DEFAULT_CHOICE: Choice = Choice { step: 4, damping: 2, popularity: 2, trend: 1, beginning: 2 };
+const DEFAULT_CHOICE: Choice =
+    Choice { step: 4, damping: 2, popularity: 2, trend: 1, opening: 0, beginning: 2 };
 /// Those of [`Weighing`].
 const DEFAULT_WEIGHING: (usize, usize) = (1, 1);
 
 impl Choice {
     /// Each weight with the number of values it may have.
-    fn weights(&mut self) -> [(&mut usize, usize); 5] {
+    fn weights(&mut self) -> [(&mut usize, usize); WEIGHTS] {
         [
             (&mut self.step, STEPS.len()),
             (&mut self.damping, DAMPINGS.len()),
             (&mut self.popularity, POPULARITIES.len()),
             (&mut self.trend, TRENDS.len()),
+            (&mut self.opening, OPENINGS.len()),
             (&mut self.beginning, BEGINNINGS.len()),
         ]
     }
@@ -78,6 +85,7 @@ impl Choice {
             damping: DAMPINGS[self.damping],
             popularity: POPULARITIES[self.popularity],
             trend: TRENDS[self.trend],
+            opening: OPENINGS[self.opening],
             beginning: BEGINNINGS[self.beginning],
         }
     }
@@ -94,6 +102,8 @@ pub struct Weights {
     pub popularity: f64,
     /// The same of the strongest trend.
     pub trend: f64,
+    /// Share of plays that members began with in both.
+    pub opening: f64,
     /// What the beginning of a history counts for.
     pub beginning: f64,
 }
@@ -170,6 +180,7 @@ impl Tuning {
                 chosen.popularity,
             ),
             trend_weight: or_chosen(settings.trend_weight, defaults.trend_weight, chosen.trend),
+            opening_share: or_chosen(settings.opening_share, defaults.opening_share, chosen.opening),
             beginning_weight: or_chosen(
                 settings.beginning_weight,
                 defaults.beginning_weight,
@@ -202,6 +213,7 @@ mod tests {
             damping: settings.damping_power,
             popularity: settings.popularity_weight,
             trend: settings.trend_weight,
+            opening: settings.opening_share,
             beginning: settings.beginning_weight,
         };
         assert_eq!(weights, of_settings);

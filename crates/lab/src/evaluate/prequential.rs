@@ -16,6 +16,7 @@ use super::summary::{Outcome, Timing};
 use super::timed_event::TimedEvent;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, MemberSnapshot, Title};
+use nearline_ranking::tuning::Tuning;
 use nearline_ranking::{Query, Ranked};
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,6 +68,8 @@ pub struct Prequential {
     pub recommended: usize,
     /// Mean self-information of what was recommended, in bits.
     pub novelty_bits: f64,
+    /// The ranking's weights as they were chosen last.
+    pub tuning: Tuning,
     /// Time of a query: the member's snapshot and the ranking.
     pub query: Timing,
     /// Time of an event: parsing, fold, commit and learning.
@@ -100,6 +103,7 @@ pub fn run(
         outcomes: Vec::new(),
         recommended: 0,
         novelty_bits: f64::NAN,
+        tuning: Tuning::default(),
         query: Timing::default(),
         event: Timing::default(),
         options,
@@ -161,6 +165,7 @@ pub fn run(
     report.members = members.len();
     report.titles = replay.recommender.titles();
     report.recommended = recommended.len();
+    report.tuning = replay.recommender.tuning().clone();
     report.novelty_bits = metrics::mean(novelty);
     Ok(report)
 }

@@ -6,6 +6,7 @@ use nearline_model::delta::Delta;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
 use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::tuning::Tuning;
 use nearline_ranking::{Learned, Query, Ranked, rank, score_titles};
 use std::sync::Arc;
 
@@ -74,6 +75,11 @@ impl Recommender {
         self.solve_at = ((self.plays as f64 * SOLVE_GROWTH) as u64).max(self.plays + 1);
         let before = self.learned.tuning.clone();
         self.learned = Learned::after(&before, &self.aggregates, &self.catalogue, self.solved_titles);
+    }
+
+    /// The ranking's weights as they were chosen last.
+    pub fn tuning(&self) -> &Tuning {
+        &self.learned.tuning
     }
 
     /// Distinct titles known: played or shown at least once.

@@ -85,6 +85,17 @@ impl TitleCounters {
         self.trend.expire(oldest(&decays.trend));
     }
 
+    /// Adds plays to popularity and trend, and gives what both are worth.
+    fn fade(&mut self, epoch: u32, plays: u64, decays: &Decays) -> (f64, f64) {
+        self.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
+        self.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
+        self.faded(decays)
+    }
+
+    fn faded(&self, decays: &Decays) -> (f64, f64) {
+        (self.popularity.value(decays.popularity_landmark), self.trend.value(decays.trend_landmark))
+    }
+
     /// Plays faded by the short half-life, as of the newest epoch.
     pub fn faded_plays(&self, decays: &Decays) -> f64 {
         let (half_life, weight) = decays.trend.place(decays.newest_epoch);
@@ -167,12 +178,20 @@ impl CounterTable {
             counters.epochs[at].1 += counts;
         }
         if counts.plays > 0 {
-            let plays = u64::from(counts.plays);
-            counters.popularity.add(&decays.popularity, epoch, plays, decays.newest_epoch);
-            counters.trend.add(&decays.trend, epoch, plays, decays.newest_epoch);
-            self.popularity.put(title, counters.popularity.value(decays.popularity_landmark));
-            self.trend.put(title, counters.trend.value(decays.trend_landmark));
+            let scores = counters.fade(epoch, u64::from(counts.plays), decays);
+            self.put(title, scores);
         }
+    }
+
+    /// Adds to popularity and trend alone.
+    pub(crate) fn fade(&mut self, title: Symbol, epoch: u32, plays: u64, decays: &Decays) {
+        let scores = self.titles.entry(title).or_default().fade(epoch, plays, decays);
+        self.put(title, scores);
+    }
+
+    fn put(&mut self, title: Symbol, (popularity, trend): (f64, f64)) {
+        self.popularity.put(title, popularity);
+        self.trend.put(title, trend);
     }
 
     /// Sweeps out what is too old, and recomputes all scores.
@@ -187,8 +206,9 @@ impl CounterTable {
         for (title, counters) in &self.titles {
             let events = counters.epochs.iter().map(|(_, c)| u64::from(c.impressions) + u64::from(c.plays));
             self.events += events.sum::<u64>();
-            self.popularity.put(*title, counters.popularity.value(decays.popularity_landmark));
-            self.trend.put(*title, counters.trend.value(decays.trend_landmark));
+            let (popularity, trend) = counters.faded(decays);
+            self.popularity.put(*title, popularity);
+            self.trend.put(*title, trend);
         }
     }
 
@@ -204,8 +224,7 @@ impl CounterTable {
             !is_gone
         });
         for title in forgotten {
-            self.popularity.put(title, 0.0);
-            self.trend.put(title, 0.0);
+            self.put(title, (0.0, 0.0));
         }
     }
 

@@ -5,8 +5,8 @@
 
 use super::probes::{KeptProbe, MOST_SOURCES};
 use super::transitions::BEGINNING;
-use super::{ALL, Aggregates};
-use crate::delta::{Counts, Delta, PlaceCell, Probe, TakeCounts};
+use super::{ALL, Aggregates, OPENING};
+use crate::delta::{Counts, Delta, Opening, PlaceCell, Probe, TakeCounts};
 use crate::symbols::Symbol;
 use hashbrown::HashMap;
 
@@ -46,6 +46,7 @@ impl Aggregates {
         }
         self.transitions.bound(&self.titles);
         self.add_places(delta, &mut titles, &mut dimensions);
+        self.add_openings(delta, &mut titles);
         for cell in &delta.arms {
             if let Some(title) = titles.number(self, cell.title) {
                 self.arms.add(title, cell, delta);
@@ -85,6 +86,20 @@ impl Aggregates {
                 self.plays.resize(title as usize + 1, 0);
             }
             self.plays[title as usize] += u64::from(together.plays);
+        }
+    }
+
+    fn add_openings(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
+        if delta.openings.is_empty() {
+            return;
+        }
+        let [dimension] = self.dimensions_of(&[OPENING]);
+        for Opening { title, epoch, plays } in &delta.openings {
+            let title = titles.number(self, *title);
+            if let (Some(title), Some(dimension)) = (title, dimension) {
+                let table = &mut self.counters[dimension as usize];
+                table.fade(title, *epoch, u64::from(*plays), &self.decays);
+            }
         }
     }
 

@@ -128,7 +128,8 @@ impl Delta {
         let places = self.places.iter().flat_map(|cell| [cell.title, cell.row]);
         let variants = self.variants.iter().map(|cell| cell.variant);
         let arms = self.arms.iter().flat_map(|cell| [cell.title, cell.artwork, cell.segment]);
-        let mut used = cells.chain(runs).chain(places).chain(variants).chain(arms);
+        let openings = self.openings.iter().map(|opening| opening.title);
+        let mut used = cells.chain(runs).chain(places).chain(variants).chain(arms).chain(openings);
         match used.find(|index| *index as usize >= self.strings.len()) {
             Some(index) => {
                 damaged(format!("it names string {index} of {}, which is not there", self.strings.len()))

@@ -1,9 +1,10 @@
 //! Popularity in the dimensions of a query.
 
 use crate::query::Query;
+use crate::settings::RankingSettings;
 use nearline_model::aggregates::block_maxima::BlockMaxima;
-use nearline_model::aggregates::counters::FadedPlays;
-use nearline_model::aggregates::{ALL, Aggregates};
+use nearline_model::aggregates::counters::{CounterTable, FadedPlays};
+use nearline_model::aggregates::{ALL, Aggregates, OPENING};
 
 /// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
 /// known there.
@@ -41,10 +42,14 @@ pub(super) struct Popularity<'a> {
     weight: f64,
     trend: Option<Table<'a>>,
     trend_weight: f64,
+    /// Popularity and trend of plays that members began with.
+    opening: [Option<Table<'a>>; 2],
+    opening_share: f64,
 }
 
 impl<'a> Popularity<'a> {
-    pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, [weight, trend_weight]: [f64; 2]) -> Self {
+    pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, settings: &RankingSettings) -> Self {
+        let RankingSettings { popularity_weight: weight, trend_weight, opening_share, .. } = *settings;
         let country = query.country.map(|country| format!("country:{country}"));
         let device = query.device.map(|device| format!("device:{device}"));
         let asked = [country, device].into_iter().flatten();
@@ -57,7 +62,10 @@ impl<'a> Popularity<'a> {
         }
         let trend = aggregates.counters(ALL).filter(|_| trend_weight > 0.0);
         let trend = trend.and_then(|counters| Table::faded(ALL.to_owned(), counters.trend()));
-        Self { tables, weight, trend, trend_weight }
+        let opening = aggregates.counters(OPENING).filter(|_| opening_share > 0.0);
+        let faded = |faded: Option<&'a FadedPlays>| Table::faded(OPENING.to_owned(), faded?);
+        let opening = [faded(opening.map(CounterTable::popularity)), faded(opening.map(CounterTable::trend))];
+        Self { tables, weight, trend, trend_weight, opening, opening_share }
     }
 
     /// What a title scores by its popularity.
@@ -71,9 +79,12 @@ impl<'a> Popularity<'a> {
     }
 
     fn weighed(&self, score: impl Fn(&Table<'_>) -> Option<f64>) -> f64 {
+        let share = |table: &Option<Table<'_>>| table.as_ref().map_or(0.0, |t| t.share_of(score(t)));
         let popular: f64 = self.tables.iter().map(|table| table.share_of(score(table))).sum();
-        let trending = self.trend.as_ref().map_or(0.0, |table| table.share_of(score(table)));
-        self.weight * popular + self.trend_weight * trending
+        let [popular_first, trending_first] = self.opening.each_ref().map(share);
+        let blend = |all: f64, first: f64| (1.0 - self.opening_share) * all + self.opening_share * first;
+        self.weight * blend(popular, popular_first)
+            + self.trend_weight * blend(share(&self.trend), trending_first)
     }
 
     /// Where a title is popular: the dimensions asked for in which it is, or `all`.

@@ -56,7 +56,12 @@ impl<'a> Source<'a> {
     /// What it speaks for `to`, before damping.
     fn weight_of(&self, to: Symbol, associations: Option<&Associations>) -> f64 {
         let solved = associations.and_then(|associations| associations.weight(self.symbol, to));
-        let direct = || self.followers.map_or(0.0, |after| self.direct(after.get(to)));
+        let direct = || {
+            let after = self.followers.map_or(0.0, |after| self.direct(after.get(to)));
+            let beside = associations.filter(|_| self.symbol != BEGINNING);
+            let beside = beside.and_then(|known| known.beside(self.symbol).find(|(before, _)| *before == to));
+            after + beside.map_or(0.0, |(_, weight)| weight)
+        };
         self.weight * solved.unwrap_or_else(direct)
     }
 
@@ -140,8 +145,7 @@ impl<'a> Scorer<'a> {
             Some(learned) => learned.factors(&settings),
             None => Arc::new(Factors::unprepared(&settings)),
         };
-        let popularity =
-            Popularity::of(aggregates, query, [settings.popularity_weight, settings.trend_weight]);
+        let popularity = Popularity::of(aggregates, query, &settings);
         let mut solved = vec![0.0_f32; associations.map_or(0, |solved| solved.titles().len())];
         let mut direct = BlockSums::new(aggregates.title_count() + 1);
         for source in &sources {
@@ -158,6 +162,9 @@ impl<'a> Scorer<'a> {
                 if !covering.is_some_and(|covering| covering.covers(to)) {
                     direct.add(to as usize, source.weight * source.direct(pair));
                 }
+            }
+            for (before, weight) in associations.into_iter().flat_map(|known| known.beside(source.symbol)) {
+                direct.add(before as usize, source.weight * weight);
             }
         }
         let beginning = sources.iter().position(|source| source.symbol == BEGINNING);

@@ -4,7 +4,7 @@ mod scores;
 
 use super::{
     Choice, DEFAULT_CHOICE, DEFAULT_WEIGHING, DIRECT_SHARES, Examination, GROUPS, GroupTuning,
-    LEAST_EXAMPLES, REGULARISATIONS, Tuning,
+    LEAST_EXAMPLES, REGULARISATIONS, Tuning, WEIGHTS,
 };
 use crate::associations::Weighing;
 use scores::Scores;
@@ -14,7 +14,6 @@ const LEAST_OF_GROUP: usize = 30;
 /// Standard errors that a gain must exceed: of the first choice, for all groups together, and of later ones.
 const FIRST_DOUBT: f64 = 0.25;
 const DOUBT: f64 = 1.0;
-const WEIGHTS: usize = 5;
 
 pub(super) fn tune(examination: &Examination, before: &Tuning) -> Tuning {
     if examination.examples.len() < LEAST_EXAMPLES {

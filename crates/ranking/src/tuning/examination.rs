@@ -3,13 +3,14 @@
 use super::{group_of, plays_of};
 use crate::associations::{PairSums, Problem};
 use nearline_model::Aggregates;
-use nearline_model::aggregates::ALL;
+use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::probes::KeptProbe;
 use nearline_model::aggregates::transitions::{BEGINNING, NEAR_STEP, NEXT_STEP};
+use nearline_model::aggregates::{ALL, OPENING};
 use nearline_model::symbols::Symbol;
 
 /// Titles that what was played is ranked among at most.
-const MOST_TITLES: usize = 1_024;
+const MOST_TITLES: usize = 2_048;
 /// Probes tried at most, the newest.
 const MOST_EXAMPLES: usize = 1_536;
 
@@ -23,9 +24,10 @@ pub(super) struct Example {
     /// Steps back to the beginning, if it is known.
     pub beginning: Option<i32>,
     pub group: usize,
-    /// Place of the popularity then, and what the play itself adds to that of its title.
+    /// Place of the popularity then, and what the play itself adds to that of its title: among all plays, and
+    /// among those that members began with.
     pub popularity: usize,
-    pub own_popularity: f32,
+    pub own_popularity: [f32; 2],
     /// Place of the trend then; `None`: it is not known any more.
     pub trend: Option<usize>,
 }
@@ -45,18 +47,31 @@ pub struct Examination {
     pub(super) plays: u64,
 }
 
-/// Plays of all titles as they were faded at some time, the greatest 1.
+/// Plays of all titles as they were faded at some time, the greatest 1: all, and those that members began with.
 #[derive(Debug)]
 pub(super) struct Faded {
     half_life: u32,
-    pub scores: Vec<f32>,
-    top: f64,
+    pub scores: [Vec<f32>; 2],
+    tops: [f64; 2],
 }
 
 impl Faded {
-    fn of(half_life: u32, scores: Vec<f64>) -> Self {
-        let top = scores.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        Self { half_life, scores: scores.into_iter().map(|score| (score / top) as f32).collect(), top }
+    fn of(
+        half_life: u32,
+        titles: &[Symbol],
+        aggregates: &Aggregates,
+        score: impl Fn(&TitleCounters) -> f64,
+    ) -> Self {
+        let scores = [ALL, OPENING].map(|name| {
+            let table = aggregates.counters(name);
+            let counters = |title: &Symbol| table.and_then(|table| table.title(*title));
+            titles.iter().map(|title| counters(title).map_or(0.0, &score)).collect::<Vec<f64>>()
+        });
+        let tops = scores.each_ref().map(|scores| scores.iter().copied().fold(f64::MIN_POSITIVE, f64::max));
+        let share =
+            |(scores, top): (Vec<f64>, f64)| scores.iter().map(|score| (score / top) as f32).collect();
+        let [all, opening] = scores;
+        Self { half_life, scores: [(all, tops[0]), (opening, tops[1])].map(share), tops }
     }
 }
 
@@ -133,21 +148,19 @@ impl Examination {
         }
     }
 
-    fn popularity(&mut self, probe: &KeptProbe, aggregates: &Aggregates) -> (usize, f32) {
+    fn popularity(&mut self, probe: &KeptProbe, aggregates: &Aggregates) -> (usize, [f32; 2]) {
         let decays = aggregates.decays();
         let (half_life, _) = decays.half_lives(probe.epoch);
         let known = self.popularities.iter().position(|faded| faded.half_life == half_life);
         let place = known.unwrap_or_else(|| {
-            let counters = aggregates.counters(ALL);
-            let score = |title: &Symbol| {
-                let counters = counters.and_then(|counters| counters.title(*title));
-                counters.map_or(0.0, |counters| counters.popularity_around(probe.epoch, decays))
-            };
-            self.popularities.push(Faded::of(half_life, self.titles.iter().map(score).collect()));
+            let score = |counters: &TitleCounters| counters.popularity_around(probe.epoch, decays);
+            self.popularities.push(Faded::of(half_life, &self.titles, aggregates, score));
             self.popularities.len() - 1
         });
-        let own = decays.popularity_weight(probe.epoch) / self.popularities[place].top;
-        (place, own as f32)
+        let weight = decays.popularity_weight(probe.epoch);
+        let [own, opening] = self.popularities[place].tops.map(|top| (weight / top) as f32);
+        let is_opening = probe.sources.first() == Some(&BEGINNING);
+        (place, [own, if is_opening { opening } else { 0.0 }])
     }
 
     fn trend(&mut self, probe: &KeptProbe, aggregates: &Aggregates) -> Option<usize> {
@@ -158,12 +171,8 @@ impl Examination {
         let (_, half_life) = decays.half_lives(probe.epoch);
         let known = self.trends.iter().position(|faded| faded.half_life == half_life);
         Some(known.unwrap_or_else(|| {
-            let counters = aggregates.counters(ALL);
-            let score = |title: &Symbol| {
-                let counters = counters.and_then(|counters| counters.title(*title));
-                counters.map_or(0.0, |counters| counters.trend_before(probe.epoch, decays))
-            };
-            self.trends.push(Faded::of(half_life, self.titles.iter().map(score).collect()));
+            let score = |counters: &TitleCounters| counters.trend_before(probe.epoch, decays);
+            self.trends.push(Faded::of(half_life, &self.titles, aggregates, score));
             self.trends.len() - 1
         }))
     }

@@ -1,8 +1,9 @@
 //! The ranking as it is defined: every title is scored, one after the other, and sorted. Slow, and plain
 //! enough to be read beside the module documentation of `nearline_ranking`.
 
-use nearline_model::aggregates::ALL;
+use nearline_model::aggregates::counters::{CounterTable, FadedPlays};
 use nearline_model::aggregates::transitions::BEGINNING;
+use nearline_model::aggregates::{ALL, OPENING};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::snapshot::WatchedTitle;
 use nearline_model::symbols::Symbol;
@@ -112,6 +113,13 @@ impl<'a> Reference<'a> {
         after.map_or(0.0, |after| Equations::direct(after.get(to).next(), occurrences))
     }
 
+    /// The same of what was played right before, as it was when weights were solved.
+    fn beside(&self, from: Symbol, to: Symbol) -> f64 {
+        let known = self.learned.filter(|_| from != BEGINNING);
+        let mut beside = known.into_iter().flat_map(|then| then.learned.associations.beside(from));
+        beside.find(|(before, _)| *before == to).map_or(0.0, |(_, weight)| weight)
+    }
+
     fn solved(&self, from: Symbol, to: Symbol) -> Option<f64> {
         self.learned.and_then(|then| then.learned.associations.weight(from, to))
     }
@@ -136,15 +144,17 @@ impl<'a> Reference<'a> {
         let share = |(_, scores, top, share): &(String, &[f64], f64, f64)| {
             scores.get(title as usize).map_or(0.0, |score| share * score / top)
         };
-        let popular = self.popularity_weight * self.tables().iter().map(share).sum::<f64>();
-        popular + self.trend_weight * self.trend(title)
-    }
-
-    fn trend(&self, title: Symbol) -> f64 {
-        let Some(counters) = self.aggregates.counters(ALL) else { return 0.0 };
-        let scores = counters.trend().scores();
-        let top = scores.iter().copied().fold(0.0, f64::max);
-        if top > 0.0 { scores.get(title as usize).map_or(0.0, |score| score / top) } else { 0.0 }
+        let popular = self.tables().iter().map(share).sum::<f64>();
+        let faded = |name: &str, of: fn(&CounterTable) -> &FadedPlays| {
+            let scores = self.aggregates.counters(name).map(|counters| of(counters).scores());
+            let scores = scores.unwrap_or_default();
+            let top = scores.iter().copied().fold(0.0, f64::max);
+            if top > 0.0 { scores.get(title as usize).map_or(0.0, |score| score / top) } else { 0.0 }
+        };
+        let opening = self.settings.opening_share;
+        let blend = |all: f64, first: f64| (1.0 - opening) * all + opening * first;
+        self.popularity_weight * blend(popular, faded(OPENING, CounterTable::popularity))
+            + self.trend_weight * blend(faded(ALL, CounterTable::trend), faded(OPENING, CounterTable::trend))
     }
 
     pub fn score(&self, title: Symbol) -> f64 {
@@ -154,7 +164,10 @@ impl<'a> Reference<'a> {
             match self.solved(*from, title) {
                 // Solved weights are single precision, and so are their sums.
                 Some(known) => solved += *weight as f32 * known as f32,
-                None => direct += weight * self.direct(*from, title),
+                None => {
+                    direct += weight * self.direct(*from, title);
+                    direct += weight * self.beside(*from, title);
+                }
             }
         }
         let mut score = direct + f64::from(solved);
@@ -275,7 +288,8 @@ impl<'a> Reference<'a> {
             let lift = self.lift(title);
             let damping = self.damping(title) * lift;
             for (source, from, weight) in &self.sources {
-                let speaks = self.solved(*from, title).unwrap_or_else(|| self.direct(*from, title));
+                let speaks = self.solved(*from, title);
+                let speaks = speaks.unwrap_or_else(|| self.direct(*from, title) + self.beside(*from, title));
                 let weight = weight * speaks * damping;
                 let reason = match source.is_empty() {
                     true => Reason::OftenFirst { weight },

@@ -185,6 +185,7 @@ impl Prequential {
         report.insert("by_titles_seen".to_owned(), classes("seen", self.by_seen()));
         report.insert("by_plays_of_title".to_owned(), classes("plays", self.by_plays()));
         report.insert("by_gap".to_owned(), classes("gap", self.by_gap()));
+        report.insert("ranking".to_owned(), serde_json::to_value(&self.tuning).unwrap_or_default());
         report.insert(
             "timing".to_owned(),
             json!({

@@ -127,19 +127,27 @@ impl<'a> Scores<'a> {
         let begun = example.beginning.map_or(0.0, |steps| (values.step as f32).powi(steps));
         let begun = if begun >= LEAST_WEIGHT { begun * values.beginning as f32 } else { 0.0 };
         let damping = &self.dampings[choice.damping];
-        let popularity = &self.examination.popularities[example.popularity].scores;
-        let none = vec![0.0; 0];
-        let trend = example.trend.map_or(&none, |trend| &self.examination.trends[trend].scores);
+        let [popularity, first] = &self.examination.popularities[example.popularity].scores;
+        let opening = values.opening as f32;
+        let shares = [1.0 - opening, opening];
         let (popular, trending) = (values.popularity as f32, values.trend as f32);
         let terms = solved.iter().zip(direct).zip(beginning).zip(damping.iter().zip(popularity));
         for (score, (((solved, direct), beginning), (damping, popularity))) in scores.iter_mut().zip(terms) {
             let sum = solved + share * (direct - solved) + begun * beginning;
-            *score = sum.max(0.0) * damping + popular * popularity;
+            *score = sum.max(0.0) * damping + popular * shares[0] * popularity;
         }
-        for (score, trend) in scores.iter_mut().zip(trend) {
-            *score += trending * trend;
+        let trends = example.trend.map(|trend| &self.examination.trends[trend].scores);
+        let trends =
+            trends.into_iter().flatten().zip(shares).map(|(scores, share)| (scores, trending * share));
+        for (added, weight) in trends.chain([(first, popular * opening)]).filter(|(_, weight)| *weight > 0.0)
+        {
+            scores.iter_mut().zip(added).for_each(|(score, added)| *score += weight * added);
         }
-        scores[example.target] -= popular * example.own_popularity.min(popularity[example.target]);
+        for (share, (own, scored)) in
+            shares.iter().zip(example.own_popularity.iter().zip([popularity, first]))
+        {
+            scores[example.target] -= popular * share * own.min(scored[example.target]);
+        }
     }
 }
 
