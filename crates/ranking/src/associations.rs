@@ -20,7 +20,8 @@
 //! ([`Equations::direct`]) says more. Weights are a blend of both ([`Weighing`]): its share, and *R*, are
 //! chosen from the stream ([`crate::tuning`]). Pairs that the solve has not seen (of titles beyond its size) are
 //! answered by what was played right after, as it stands in the sums, so that a title counts from its first play
-//! on, and by what was played most right before as of the solve ([`Associations::beside`]).
+//! on, and by what was played most right before as of the solve ([`Associations::beside`]), which counts by the share of
+//! direct weights: where they say little among solved titles, they say little beyond them.
 //!
 //! Solving is pure: equal sums give equal weights. Sums change with every event; when to solve again
 //! is the caller's decision.
@@ -227,10 +228,11 @@ impl Problem {
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self, weighing: Weighing) -> Associations {
-        let Self { titles, places, sums, beside, positions, identity, .. } = self;
+        let Self { titles, places, sums, mut beside, positions, identity, .. } = self;
         let (mut weights, raise) = sums.solved(weighing.regularisation);
         let direct = sums.direct();
         let share = weighing.direct_share as f32;
+        beside.weigh(share);
         weights.zip_mut_with(&direct, |solved, direct| *solved += share * (direct - *solved));
         let (weights, _) = weights.into_raw_vec_and_offset();
         Associations { titles, places, weights, beside, raise, weighing, positions, identity }

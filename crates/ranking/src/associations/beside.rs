@@ -38,6 +38,11 @@ impl Beside {
         }
     }
 
+    /// Multiplies all weights.
+    pub fn weigh(&mut self, share: f32) {
+        self.before.iter_mut().flatten().for_each(|(_, weight)| *weight *= share);
+    }
+
     pub fn of(&self, title: Symbol) -> impl Iterator<Item = (Symbol, f64)> {
         let known = self.before.get(title as usize).into_iter().flatten();
         known.map(|(before, weight)| (*before, f64::from(*weight)))
