@@ -25,6 +25,10 @@ impl Beside {
     pub fn put(&mut self, title: Symbol, before: Symbol, next: f64, aggregates: &Aggregates) {
         // Titles that came later have no place.
         let Some(known) = self.before.get_mut(title as usize) else { return };
+        // What was never played itself has nothing that its score could be damped by.
+        if aggregates.plays(before) == 0 {
+            return;
+        }
         known.push((before, Equations::direct(next, aggregates.plays(title)) as f32));
         if known.len() >= HELD {
             keep(known, aggregates);
