@@ -29,7 +29,8 @@ pub struct KeptProbe {
     pub epoch: u32,
     /// Position of the play.
     pub position: Position,
-    pub(crate) member: u64,
+    /// Fingerprint of the member.
+    pub member: u64,
 }
 
 /// Probes of all partitions.

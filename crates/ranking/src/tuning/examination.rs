@@ -2,6 +2,7 @@
 
 use super::{group_of, plays_of};
 use crate::associations::{PairSums, Problem};
+use hashbrown::HashMap;
 use nearline_model::Aggregates;
 use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::probes::KeptProbe;
@@ -13,6 +14,8 @@ use nearline_model::symbols::Symbol;
 const MOST_TITLES: usize = 2_048;
 /// Probes tried at most, the newest.
 const MOST_EXAMPLES: usize = 1_536;
+/// Probes of one member tried at most, so that no taste speaks for all.
+const MOST_OF_MEMBER: usize = 8;
 
 /// A play to be found again.
 #[derive(Debug)]
@@ -112,11 +115,17 @@ impl Examination {
             }
         }
         self.plays = plays_of(aggregates);
+        let mut of_member: HashMap<u64, usize> = HashMap::new();
         for probe in probes {
             if self.examples.len() >= MOST_EXAMPLES {
                 break;
             }
             if let Some(Some(target)) = places.get(probe.title as usize).copied() {
+                let taken = of_member.entry(probe.member).or_default();
+                *taken += 1;
+                if *taken > MOST_OF_MEMBER {
+                    continue;
+                }
                 let example = self.example(probe, target, &places, aggregates);
                 self.hold_out(&example);
                 self.examples.push(example);
