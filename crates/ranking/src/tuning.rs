@@ -55,6 +55,9 @@ struct Choice {
 /// The defaults of [`RankingSettings`].
 const DEFAULT_CHOICE: Choice =
     Choice { step: 4, damping: 2, popularity: 2, trend: 1, opening: 0, beginning: 2 };
+/// Of members who played nothing, until enough of them began to choose for them: what others began with counts
+/// as much as what everybody plays, and what suits members with a history says nothing of them.
+const NEWCOMERS_CHOICE: Choice = Choice { opening: 2, beginning: 0, ..DEFAULT_CHOICE };
 /// Those of [`Weighing`].
 const DEFAULT_WEIGHING: (usize, usize) = (1, 1);
 

@@ -4,7 +4,7 @@ mod scores;
 
 use super::{
     Choice, DEFAULT_CHOICE, DEFAULT_WEIGHING, DIRECT_SHARES, Examination, GROUPS, GroupTuning,
-    LEAST_EXAMPLES, REGULARISATIONS, Tuning, WEIGHTS,
+    LEAST_EXAMPLES, NEWCOMERS_CHOICE, REGULARISATIONS, Tuning, WEIGHTS,
 };
 use crate::associations::Weighing;
 use scores::Scores;
@@ -26,8 +26,9 @@ pub(super) fn tune(examination: &Examination, before: &Tuning) -> Tuning {
     if is_first {
         for _ in 0..2 {
             descent.choose_weighing(FIRST_DOUBT);
-            (0..WEIGHTS).for_each(|weight| descent.choose(&all, weight, FIRST_DOUBT));
+            (0..WEIGHTS).for_each(|weight| descent.choose(&all[1..], weight, FIRST_DOUBT));
         }
+        descent.begin_with_newcomers();
     }
     descent.choose_weighing(DOUBT);
     for group in all {
@@ -49,6 +50,15 @@ impl Descent<'_> {
     fn gains(&mut self, groups: &[usize], places: (usize, usize), choices: &[Choice]) -> Vec<f32> {
         let of_group = |group: &usize| self.scores.gains(*group, places, choices[*group]);
         groups.iter().flat_map(of_group).collect()
+    }
+
+    /// What the choice for members who played nothing begins with: the better of both defaults.
+    fn begin_with_newcomers(&mut self) {
+        let is_known = self.scores.examples_of(0) >= LEAST_OF_GROUP;
+        let mut gain = |choice| mean(&self.scores.gains(0, self.places, choice));
+        if !is_known || gain(NEWCOMERS_CHOICE) > gain(DEFAULT_CHOICE) {
+            self.choices[0] = NEWCOMERS_CHOICE;
+        }
     }
 
     /// Moves one weight of `groups`, of all alike.

@@ -48,7 +48,8 @@ fn weights_are_chosen_that_find_what_is_played_and_equal_sums_choose_alike() {
         assert!(group.gain > 0.95, "the next title of the ring follows from the last: {group:?}");
     }
     for group in &chosen.groups {
-        assert!(group.gain >= group.gain_of_defaults, "{group:?}");
+        // Weights between titles are made alike for all, so a group may lose a little by that.
+        assert!(group.gain >= group.gain_of_defaults - 0.01, "{group:?}");
     }
 }
 
