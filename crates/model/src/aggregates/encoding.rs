@@ -311,13 +311,11 @@ impl Aggregates {
             .collect();
         transitions.sort_unstable_by_key(|(from, _)| *from);
         let probes = self.stored_probes(&places);
+        let stored_title = |title: &Symbol| (self.titles.text(*title).clone(), self.plays(*title));
         let contents = ContentsV2 {
             settings: self.settings.clone(),
             newest_epoch: self.decays.newest_epoch,
-            titles: order
-                .iter()
-                .map(|title| (self.titles.text(*title).clone(), self.plays(*title)))
-                .collect(),
+            titles: order.iter().map(stored_title).collect(),
             dimensions,
             beginnings: self.beginnings,
             transitions,
