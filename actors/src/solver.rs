@@ -1,7 +1,8 @@
 //! Works out, now and then and off the path of queries, what the ranking needs beside the sums.
 //!
 //! Solving takes longer the more titles there are, so pauses are as many times as long: it never takes
-//! more than a small share of one core. It is done by a thread that gives way to all others, and takes what
+//! more than a small share of one core. So it is with choosing weights, which takes longer and has pauses of its own: what is
+//! learned of titles must not wait for it. It is done by a thread that gives way to all others, and takes what
 //! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
 //! while nothing was learned.
 //!
@@ -14,7 +15,7 @@ use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
 use nearline_ranking::tuning::{Examination, Tuning};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(crate) struct Solver {
     pub stopping: Arc<AtomicBool>,
     /// Where it is done.
     pub threads: Threads,
+    /// When weights may be chosen again; `None`: now.
+    pub choose_from: Mutex<Option<Instant>>,
 }
 
 impl Solver {
@@ -104,14 +107,20 @@ impl Solver {
             problem.take_in();
         }
         let before = self.learned.read().clone();
-        let is_due = before.tuning.is_due(&self.aggregates.read());
+        let may_choose = self.choose_from.lock().is_none_or(|from| Instant::now() >= from);
+        let is_due = may_choose && before.tuning.is_due(&self.aggregates.read());
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
             examination.look(&self.aggregates.read());
             examination
         });
         let tuning = before.tuning.clone();
-        let Solved { associations, tuning, took: solving } = self.solve(problem, examination, tuning)?;
+        let Solved { associations, tuning, took: solving, choosing } =
+            self.solve(problem, examination, tuning)?;
+        if is_due {
+            metrics::histogram!("nearline_ranking_choice_duration_seconds").record(choosing);
+            *self.choose_from.lock() = Some(Instant::now() + self.pause_after(choosing));
+        }
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
         let learned = {
@@ -145,7 +154,8 @@ impl Solver {
         let solving = std::thread::Builder::new().name("nearline-solver".to_owned()).spawn(move || {
             give_way();
             let solved = Solved::of(problem, examination, before);
-            Solved { took: processor_time().unwrap_or_default(), ..solved }
+            let took = processor_time().unwrap_or_default().saturating_sub(solved.choosing);
+            Solved { took, ..solved }
         });
         solving.ok()?.join().ok()
     }
@@ -155,18 +165,25 @@ impl Solver {
 struct Solved {
     associations: Associations,
     tuning: Tuning,
-    /// Time of a processor, on a thread of its own.
+    /// Time of a processor, on a thread of its own, without the choice of weights.
     took: Duration,
+    /// What the choice took.
+    choosing: Duration,
 }
 
 impl Solved {
     fn of(problem: Problem, examination: Option<Examination>, before: Tuning) -> Self {
+        let began = processor_time();
         let tuning = match examination {
             Some(examination) => before.chosen_by(&examination),
             None => before,
         };
+        let choosing = match (began, processor_time()) {
+            (Some(began), Some(now)) => now.saturating_sub(began),
+            _ => Duration::ZERO,
+        };
         let associations = problem.solve(tuning.weighing);
-        Self { associations, tuning, took: Duration::ZERO }
+        Self { associations, tuning, took: Duration::ZERO, choosing }
     }
 }
 

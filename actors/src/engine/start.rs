@@ -23,7 +23,7 @@ use nearline_model::control::assignment::NodeId;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{PortError, Ports, stored};
 use nearline_ranking::Learned;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -99,6 +99,7 @@ impl Engine {
             solved_titles: settings.solved_titles,
             stopping: stopping.clone(),
             threads,
+            choose_from: Mutex::default(),
         };
         learning.spawn(solver.run());
         supervision.spawn(sweep(supervised.clone()));
