@@ -8,6 +8,7 @@ mod dead_letters;
 mod demo;
 mod import;
 mod inspect;
+mod key;
 mod publish;
 mod refold;
 mod repair;
@@ -31,7 +32,7 @@ Examples:
   nearline inspect member m17                 what the store knows of a member
 
 Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment,
-such as NEARLINE__HTTP__ADDRESS=0.0.0.0:7700. Every key is described in config/default.toml.
+such as NEARLINE__HTTP__ADDRESS=127.0.0.1:8080. Every key is described in config/default.toml.
 
 Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.";
 
@@ -64,6 +65,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Forget what was folded, so that the log is folded anew.
     Refold(refold::RefoldArgs),
+    /// Make keys for callers, and list them.
+    Key(key::KeyArgs),
     /// Measure the engine.
     #[cfg(feature = "bench")]
     Bench(bench::BenchArgs),
@@ -90,6 +93,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
+    let cli = match cli {
+        // Before there is a configuration that its file stands in.
+        Cli { command: Command::Key(args), .. } => return key::run(args),
+        other => other,
+    };
     if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "nearline", &mut script);
@@ -112,7 +120,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             #[cfg(feature = "bench")]
             Command::Bench(args) => bench::run(args).await,
-            Command::Completions { .. } => Ok(()),
+            Command::Completions { .. } | Command::Key(_) => Ok(()),
         }
     })
 }

@@ -16,18 +16,21 @@ mod body_room;
 mod console;
 mod cors;
 mod cursor;
+#[cfg(feature = "openapi")]
+pub mod description;
 mod events;
 mod experiments;
 mod filter;
 mod gauges;
 mod home;
 mod insights;
+mod keyed;
 mod lag;
 mod live;
 mod live_hub;
 mod log;
 mod members;
-pub mod openapi;
+mod openapi;
 mod overview;
 mod own_origin;
 pub mod problem;
@@ -40,6 +43,7 @@ mod trending;
 mod unreadable;
 pub mod waiting;
 
+use crate::keys::KeyRing;
 use crate::telemetry::OperationalEvent;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
@@ -89,12 +93,14 @@ pub async fn serve(
     prometheus: PrometheusHandle,
 ) -> std::io::Result<Servers> {
     let live = live_hub::LiveHub::new(&config.live);
+    let keys = Arc::new(KeyRing::open(&config.access).map_err(std::io::Error::other)?);
     let (limits, deadline_ms) = (&config.http, config.engine.query_deadline_ms);
     let cores = || std::thread::available_parallelism().map_or(2, usize::from);
     let threads = if limits.workers == 0 { cores() } else { limits.workers };
     let state = state::ApiState {
         engine,
         config: Arc::new(config.clone()),
+        keys,
         queries: Arc::default(),
         admission: Arc::new(admission::Admission::new(limits.max_queries_under_way, threads, deadline_ms)),
         bodies: body_room::BodyRoom::new(limits.max_bodies_bytes),
@@ -141,8 +147,12 @@ pub async fn serve(
     let engine = state.engine.clone();
     // Expressions may ask for the hour.
     let trend = live.clone().follow_trend(every, move || (engine.basis(), engine.hour()));
-    let background =
-        vec![actix_rt::spawn(rates.sample(state)), actix_rt::spawn(upkeep), actix_rt::spawn(trend)];
+    let background = vec![
+        actix_rt::spawn(keyed::follow(state.clone())),
+        actix_rt::spawn(rates.sample(state)),
+        actix_rt::spawn(upkeep),
+        actix_rt::spawn(trend),
+    ];
     OperationalEvent::Listening { http, admin: admin_address }.emit();
     Ok(Servers { http, admin: admin_address, handles, background, live })
 }
@@ -170,12 +180,14 @@ fn bind_admin(
             .app_data(seats.clone())
             .app_data(turn.clone())
             .app_data(prometheus.clone())
+            .wrap(from_fn(keyed::guard))
             .wrap(from_fn(own_origin::guard))
             .wrap(from_fn(access::observe))
             // The console's one origin: what it asks of the API it asks here.
             .configure(|config| routes::register(config, routes::public_routes()))
             .configure(faults)
             .configure(admin_dead_letters::register)
+            .configure(keyed::register)
             .configure(admin::register)
     });
     let server = admin

@@ -5,4 +5,5 @@
 
 pub mod cli;
 pub mod http;
+pub mod keys;
 pub mod telemetry;

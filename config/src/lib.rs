@@ -5,8 +5,10 @@
 //!
 //! What is deliberately absent: logic. A section holds values; whoever uses them decides.
 
+mod access;
 mod experiments;
 mod fact_section;
+mod keys;
 mod layers;
 mod live_section;
 mod log_section;
@@ -17,8 +19,10 @@ mod secret_url;
 mod sections;
 mod validation;
 
+pub use access::AccessSection;
 pub use experiments::{ExperimentSection, VariantSection};
 pub use fact_section::FactSection;
+pub use keys::{KeySection, KeysError, Scope, key_text, keys_of, read_keys};
 pub use live_section::LiveSection;
 pub use log_section::{LogFormat, LogSection};
 pub use ports::{open_ports, open_ports_watched, open_stored_ports};
@@ -62,6 +66,8 @@ pub struct Config {
     pub redis: RedisSection,
     /// The public listener.
     pub http: HttpSection,
+    /// Who may call.
+    pub access: AccessSection,
     /// Rows that are sent again when they change.
     pub live: LiveSection,
     /// Settings of the ranking.

@@ -19,6 +19,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.ranking(config)?;
     check.experiments(config)?;
     check.remediation(config)?;
+    check.access(config)?;
     if let Err(problem) = config.log.targets() {
         let expected =
             "a level (error, warn, info, debug, trace, off) or directives such as info,nearline=debug";
@@ -370,6 +371,24 @@ impl Check<'_> {
                 config.admin.enabled
             );
             return Err(self.impossible("chaos.enabled", true, expected));
+        }
+        Ok(())
+    }
+
+    /// What others reach asks for keys, or is said to be open.
+    fn access(&self, config: &Config) -> Result<(), ConfigError> {
+        let access = &config.access;
+        if !access.keys_file.is_empty() {
+            return Ok(());
+        }
+        let admin = config.admin.enabled.then_some(("admin.address", &config.admin.address));
+        for (key, text) in [Some(("http.address", &config.http.address)), admin].into_iter().flatten() {
+            if !access.may_be_open(self.address(key, text)?.ip()) {
+                let expected = "a loopback address, or keys for its callers (make one with `nearline key new` and name \
+                                the file in `access.keys_file`), or `access.insecure = true` if whoever reaches it may \
+                                do everything";
+                return Err(self.impossible(key, format!("{text:?}"), expected));
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::http::waiting::{self, Waiting};
 use crate::http::{self, Servers};
+use crate::keys::KeyRing;
 use crate::telemetry::{OperationalEvent, install_logs, install_metrics};
 use actix_rt::signal::unix::{SignalKind, signal};
 use anyhow::{Context, bail};
@@ -48,6 +49,8 @@ impl Service {
     async fn start_watched(config: &Config, failed: WritesFailed) -> anyhow::Result<Self> {
         install_logs(&config.log)?;
         let prometheus = install_metrics()?;
+        // What is wrong with the keys is said before anything is opened.
+        KeyRing::open(&config.access)?;
         let started = Instant::now();
         let ports = open(config, failed).await.context("opening the backend")?;
         tracing::info!(took_ms = started.elapsed().as_millis() as u64, "the backend is open");

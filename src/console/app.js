@@ -1,5 +1,6 @@
 // The frame of the console: which page is shown, and how things stand.
-import { html, render, effect, signal } from "./ui.js";
+import { html, render, effect, locked, signal } from "./ui.js";
+import { Key } from "./key.js";
 import { connected, follow, overview } from "./feed.js";
 import { Now } from "./pages/now.js";
 import { Partitions } from "./pages/partitions.js";
@@ -26,7 +27,7 @@ function App() {
   const now = overview.value;
   const shown = PAGES[page.value] ?? PAGES.now;
   const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || now?.chaos);
-  const standing = !connected.value ? ["no answer", "failed"] : now?.ready ? ["ready", "live"] : ["catching up", "holding"];
+  const standing = locked.value ? ["locked", "holding"] : !connected.value ? ["no answer", "failed"] : now?.ready ? ["ready", "live"] : ["catching up", "holding"];
   return html`
     <header>
       <a class="brand" href="#/now">Nearline</a>
@@ -35,8 +36,8 @@ function App() {
       <span role="status" class=${"state " + standing[1]}>${standing[0]}</span>
     </header>
     <main id="main" tabindex="-1">
-      <h1>${shown[0]}</h1>
-      <${shown[1]} key=${page.value} />
+      <h1>${locked.value ? "Locked" : shown[0]}</h1>
+      ${locked.value ? html`<${Key} />` : html`<${shown[1]} key=${page.value} />`}
     </main>
     <footer>${now && html`${now.version} · ${now.backend} · node ${now.node || "of no name"}`}</footer>`;
 }

@@ -1,5 +1,5 @@
 // The one stream of what goes on, paused while nobody looks.
-import { signal } from "./ui.js";
+import { ask, locked, signal } from "./ui.js";
 
 export const overview = signal(null);
 /** Partitions by number. */
@@ -26,7 +26,17 @@ function open() {
     for (const one of changed) byId.set(one.id, one);
     remediations.value = [...byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, 500);
   });
-  source.onerror = () => { connected.value = false; };
+  source.onerror = () => {
+    connected.value = false;
+    // A stream does not say why it was refused; another question does. Open, it tries again by itself.
+    if (source?.readyState === EventSource.CLOSED) ask("admin/overview").catch(() => {}).then(() => locked.value || setTimeout(again, 1000));
+  };
+}
+
+/** Opens the stream anew: a key is there now, or the listener is. */
+export function again() {
+  close();
+  if (!document.hidden) open();
 }
 
 function close() {

@@ -17,11 +17,15 @@ export const partition = (n) => "p" + String(n).padStart(2, "0");
 /** @param {number} ms */
 export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 
+/** Whether the listener wants a key before it answers. */
+export const locked = signal(false);
+
 /** Asks the listener that the page came from; an answer that is a problem is thrown with its words. */
 export async function ask(path, method = "GET", body = undefined) {
   const headers = body === undefined ? {} : { "content-type": "application/json" };
   const reply = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await reply.text();
+  if (reply.status === 401) locked.value = true;
   if (!reply.ok) {
     let words = `${reply.status}`;
     try { words = JSON.parse(text).detail ?? words; } catch { /* no problem document: the status has to do */ }

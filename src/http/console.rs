@@ -24,6 +24,7 @@ const FILES: &[(&str, &str, &str)] = &[
     console_file!("image/svg+xml", "icon.svg"),
     console_file!(SCRIPT, "app.js"),
     console_file!(SCRIPT, "feed.js"),
+    console_file!(SCRIPT, "key.js"),
     console_file!(SCRIPT, "measures.js"),
     console_file!(SCRIPT, "poster.js"),
     console_file!(SCRIPT, "ui.js"),

@@ -1,10 +1,11 @@
 //! Problem documents (RFC 9457): every error of the API, with a stable `type`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::num::NonZeroU16;
 
 /// What kind of problem: decides `type`, `title` and `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,16 @@ pub enum ProblemKind {
     Misdirected,
     /// A page of another site asks for it.
     ForeignOrigin,
+    /// No key was shown, where one is asked for.
+    KeyMissing,
+    /// The key is none that is known.
+    KeyUnknown,
+    /// The key has ended.
+    KeyEnded,
+    /// The key is not for this.
+    ScopeMissing,
+    /// More requests a second than the key is for.
+    TooManyRequests,
     /// There is no such dead letter.
     LetterNotFound,
     /// A dead letter's event has no readable id or member.
@@ -87,6 +98,13 @@ impl ProblemKind {
             }
             Self::Misdirected => ("/problems/misdirected", "The request is for another host", 421),
             Self::ForeignOrigin => ("/problems/foreign-origin", "A page of another site asks for this", 403),
+            Self::KeyMissing => ("/problems/key-missing", "A key is asked for", 401),
+            Self::KeyUnknown => ("/problems/key-unknown", "The key is not known", 401),
+            Self::KeyEnded => ("/problems/key-ended", "The key has ended", 401),
+            Self::ScopeMissing => ("/problems/scope-missing", "The key is not for this", 403),
+            Self::TooManyRequests => {
+                ("/problems/too-many-requests", "More requests than the key is for", 429)
+            }
             Self::InvalidId => ("/problems/invalid-id", "An id is not valid", 400),
             Self::InvalidParameter => ("/problems/invalid-parameter", "A query parameter is not valid", 400),
             Self::UnknownParameter => ("/problems/unknown-parameter", "A query parameter is not known", 400),
@@ -168,6 +186,10 @@ pub struct Problem {
     #[serde(skip)]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub allow: Option<Box<str>>,
+    /// Seconds after which to try again, where it is not one.
+    #[serde(skip)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
+    pub retry_after_s: Option<NonZeroU16>,
 }
 
 impl Problem {
@@ -182,6 +204,7 @@ impl Problem {
             instance: None,
             more: Box::default(),
             allow: None,
+            retry_after_s: None,
         }
     }
 
@@ -215,7 +238,11 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         if matches!(self.status, 429 | 503) {
-            response.insert_header((RETRY_AFTER, "1"));
+            let seconds = self.retry_after_s.map_or(1, NonZeroU16::get);
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == 401 {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"nearline\""));
         }
         if let Some(allow) = &self.allow {
             response.insert_header((ALLOW, &**allow));

@@ -2,12 +2,14 @@
 
 use super::admission::Query;
 use super::admitted::admitted;
+use super::keyed::keyed;
 use super::problem::{Problem, ProblemKind};
 use super::{
     events, experiments, home, insights, live, log, members, openapi, recommendations, titles, trending,
 };
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, guard, web};
+use nearline_config::Scope;
 
 /// One public route.
 pub struct PublicRoute {
@@ -15,35 +17,46 @@ pub struct PublicRoute {
     pub method: Method,
     /// Path.
     pub path: &'static str,
+    /// What a caller's key has to be for; none: no key is asked for.
+    pub needs: Option<Scope>,
     handler: fn(Route) -> Route,
 }
 
 /// Every public route, those of one path beside each other.
 pub fn public_routes() -> Vec<PublicRoute> {
-    let route = |method, path, handler| PublicRoute { method, path, handler };
+    use Scope::{Catalogue, Publish, Query as Ask};
+    let route = |method, path, needs, handler| PublicRoute { method, path, needs, handler };
     vec![
-        route(Method::POST, "/v1/events", |route| route.to(events::publish)),
-        route(Method::GET, "/v1/log", |route| route.to(log::read)),
-        route(Method::GET, "/v1/members/{id}/recommendations", |route| {
+        route(Method::POST, "/v1/events", Some(Publish), |route| route.to(events::publish)),
+        route(Method::GET, "/v1/log", Some(Ask), |route| route.to(log::read)),
+        route(Method::GET, "/v1/members/{id}/recommendations", Some(Ask), |route| {
             admitted(route.to(recommendations::recommend), Query::Row)
         }),
-        route(Method::GET, "/v1/members/{id}/recommendations/live", |route| route.to(live::follow)),
-        route(Method::GET, "/v1/members/{id}/home", |route| admitted(route.to(home::page), Query::Home)),
-        route(Method::GET, "/v1/members/{id}", |route| admitted(route.to(members::read), Query::Member)),
-        route(Method::DELETE, "/v1/members/{id}", |route| route.to(members::erase)),
-        route(Method::GET, "/v1/trending", |route| admitted(route.to(trending::list), Query::Trending)),
-        route(Method::POST, "/v1/titles", |route| route.to(titles::put_many)),
-        route(Method::GET, "/v1/titles/{id}", |route| route.to(titles::read)),
-        route(Method::PUT, "/v1/titles/{id}", |route| route.to(titles::put)),
-        route(Method::PATCH, "/v1/titles/{id}", |route| route.to(titles::patch)),
-        route(Method::DELETE, "/v1/titles/{id}", |route| route.to(titles::withdraw)),
-        route(Method::GET, "/v1/titles/{id}/similar", |route| {
+        route(Method::GET, "/v1/members/{id}/recommendations/live", Some(Ask), |route| {
+            route.to(live::follow)
+        }),
+        route(Method::GET, "/v1/members/{id}/home", Some(Ask), |route| {
+            admitted(route.to(home::page), Query::Home)
+        }),
+        route(Method::GET, "/v1/members/{id}", Some(Ask), |route| {
+            admitted(route.to(members::read), Query::Member)
+        }),
+        route(Method::DELETE, "/v1/members/{id}", Some(Publish), |route| route.to(members::erase)),
+        route(Method::GET, "/v1/trending", Some(Ask), |route| {
+            admitted(route.to(trending::list), Query::Trending)
+        }),
+        route(Method::POST, "/v1/titles", Some(Catalogue), |route| route.to(titles::put_many)),
+        route(Method::GET, "/v1/titles/{id}", Some(Ask), |route| route.to(titles::read)),
+        route(Method::PUT, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::put)),
+        route(Method::PATCH, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::patch)),
+        route(Method::DELETE, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::withdraw)),
+        route(Method::GET, "/v1/titles/{id}/similar", Some(Ask), |route| {
             admitted(route.to(titles::similar_to), Query::Similar)
         }),
-        route(Method::GET, "/v1/titles/{id}/insights", |route| route.to(insights::read)),
-        route(Method::GET, "/v1/experiments", |route| route.to(experiments::list)),
-        route(Method::GET, "/v1/experiments/{name}", |route| route.to(experiments::read)),
-        route(Method::GET, "/v1/openapi.json", |route| route.to(openapi::read)),
+        route(Method::GET, "/v1/titles/{id}/insights", Some(Ask), |route| route.to(insights::read)),
+        route(Method::GET, "/v1/experiments", Some(Ask), |route| route.to(experiments::list)),
+        route(Method::GET, "/v1/experiments/{name}", Some(Ask), |route| route.to(experiments::read)),
+        route(Method::GET, "/v1/openapi.json", None, |route| route.to(openapi::read)),
     ]
 }
 
@@ -73,7 +86,11 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
                 });
                 web::method(route.method.clone())
             };
-            resource = resource.route((route.handler)(any));
+            let route_of = (route.handler)(any);
+            resource = resource.route(match route.needs {
+                Some(needs) => keyed(route_of, needs),
+                None => route_of,
+            });
             next = routes.next_if(|next| next.path == path);
         }
         let allow = allow.join(", ");

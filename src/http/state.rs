@@ -5,6 +5,7 @@ use super::body_room::BodyRoom;
 use super::filter::Programs;
 use super::live_hub::LiveHub;
 use super::problem::Problem;
+use crate::keys::KeyRing;
 use actix_web::{HttpResponse, web};
 use nearline_actors::{Engine, Source};
 use nearline_config::Config;
@@ -45,6 +46,8 @@ pub struct ApiState {
     pub engine: Engine,
     /// The configuration.
     pub config: Arc<Config>,
+    /// Who may call.
+    pub keys: Arc<KeyRing>,
     /// Queries answered.
     pub queries: Arc<QueryCounts>,
     /// Queries let in at once.
@@ -65,9 +68,14 @@ impl ApiState {
             .record(started.elapsed());
     }
 
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.engine.ports().clock.now_ms()
+    }
+
     /// Seconds since 1970.
     pub fn now_s(&self) -> u64 {
-        self.engine.ports().clock.now_ms().max(0) as u64 / 1_000
+        self.now_ms().max(0) as u64 / 1_000
     }
 }
 

@@ -198,6 +198,7 @@ fn configurations() -> Vec<(&'static str, &'static str)> {
         ("[redis]\nurl = \"http://localhost\"", "redis.url"),
         ("[http]\naddress = \"localhost\"", "http.address"),
         ("[http]\naddress = \"127.0.0.1:99999\"", "http.address"),
+        ("[http]\naddress = \"0.0.0.0:7700\"", "http.address"),
         ("[http]\nmax_limit = 0", "http.max_limit"),
         ("[http]\ndefault_limit = 500", "http.default_limit"),
         ("[admin]\naddress = \"127.0.0.1:7700\"", "admin.address"),

@@ -1,7 +1,7 @@
 //! The HTTP API against a real engine on the embedded backend.
 
 use crate::running::Service;
-use nearline::http::{openapi, routes::public_routes};
+use nearline::http::{description, routes::public_routes};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use serde_json::{Value, json};
@@ -305,7 +305,7 @@ fn while_the_log_is_away_publishing_says_so_and_queries_are_answered() {
 #[test]
 fn the_description_that_is_served_is_what_the_handlers_say() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/nearline.json");
-    let said = format!("{}\n", openapi::document().to_pretty_json().expect("JSON"));
+    let said = format!("{}\n", description::document().to_pretty_json().expect("JSON"));
     if std::env::var_os("NEARLINE_WRITE_DOCS").is_some() {
         std::fs::write(&file, &said).expect("written");
         return;
@@ -319,7 +319,7 @@ fn the_description_that_is_served_is_what_the_handlers_say() {
 
 #[test]
 fn every_route_is_documented_and_every_documented_route_is_there() {
-    let document = serde_json::to_value(openapi::document()).expect("JSON");
+    let document = serde_json::to_value(description::document()).expect("JSON");
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     let mut documented = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().expect("paths") {

@@ -11,6 +11,7 @@ mod foreign_pages;
 mod full_disk;
 mod http_api;
 mod http_pages;
+mod keys;
 mod late_catalogue;
 mod operators;
 mod running;

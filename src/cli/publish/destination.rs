@@ -10,7 +10,13 @@ use nearline_ports::publish::{Published, publish};
 use nearline_ports::{PortError, Ports};
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use ureq::SendBody;
+use ureq::http::Request;
+use ureq::http::header::{AUTHORIZATION, HeaderValue};
+use ureq::middleware::MiddlewareNext;
 
+/// The environment variable with the key that is shown: in arguments, everybody on the machine could read it.
+const KEY: &str = "NEARLINE_KEY";
 /// Titles put in one go.
 const TITLES_AT_ONCE: usize = 500;
 /// How long one request may take.
@@ -27,7 +33,7 @@ const TITLES_FOR: Duration = Duration::from_secs(15);
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
     /// Publish over HTTP to this nearline, such as http://127.0.0.1:7700; without it, straight to
-    /// the configured backend.
+    /// the configured backend. Where a key is asked for, it stands in the environment variable NEARLINE_KEY.
     #[arg(long, value_name = "URL")]
     pub to: Option<String>,
 }
@@ -82,11 +88,17 @@ impl Destination {
                 "{url:?} is no URL to publish to; expected such as http://127.0.0.1:7700 (TLS is not spoken here)"
             );
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .build()
-            .into();
+        let mut agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST_TIMEOUT));
+        if let Some(key) = std::env::var(KEY).ok().filter(|key| !key.is_empty()) {
+            let shown = HeaderValue::from_str(&format!("Bearer {}", key.trim()));
+            let shown = shown.with_context(|| format!("{KEY} is no key"))?;
+            agent = agent.middleware(move |mut request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
+                request.headers_mut().insert(AUTHORIZATION, shown.clone());
+                next.handle(request)
+            });
+        }
+        let agent = agent.build().into();
         Ok(Self::Http { agent, base: url.trim_end_matches('/').to_owned() })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! One table by name, since a name means the same on every route.
 
+use crate::http::routes::public_routes;
 use serde_json::{Map, Value, json};
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
@@ -23,6 +24,7 @@ impl Modify for Strict {
                 merge(&mut parameter["schema"], bounds);
             }
         }
+        keyed(&mut document);
         let schemas = &mut document["components"]["schemas"];
         for (schema, fields) in [("EventDocument", event()), ("TitleDocument", title())] {
             for (field, bounds) in fields {
@@ -42,6 +44,33 @@ impl Modify for Strict {
         *put = json!({ "$ref": "#/components/schemas/TitleBody" });
         *openapi = serde_json::from_value(document).expect("only known keywords were added");
     }
+}
+
+/// Keys: what a caller shows, what for, and the answers to those who may not. A Nearline without keys asks for none, which is
+/// what the empty requirement says.
+fn keyed(document: &mut Value) {
+    let problem = |description: &str| {
+        json!({
+            "description": description,
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
+        })
+    };
+    for route in public_routes() {
+        let Some(needs) = route.needs else { continue };
+        let method = route.method.as_str().to_lowercase();
+        let operation = &mut document["paths"][route.path][method];
+        operation["security"] = json!([{}, { "key": [needs.name()] }]);
+        let responses = operation["responses"].as_object_mut().expect("responses");
+        responses.insert("401".into(), problem("No key was shown, or it is not known, or it has ended"));
+        let foreign = responses.remove("403").map_or(String::new(), |known| {
+            format!(". Or: {}", known["description"].as_str().unwrap_or_default())
+        });
+        responses.insert("403".into(), problem(&format!("The key is not for this{foreign}")));
+        responses.entry("429").or_insert_with(|| problem("More requests a second than the key is for"));
+    }
+    let key = "`nearline key new` makes keys; of scopes `publish`, `query`, `catalogue`, or `admin` for all of them";
+    document["components"]["securitySchemes"] =
+        json!({ "key": { "type": "http", "scheme": "bearer", "description": key } });
 }
 
 /// A title as it is put: its id is in the path.

@@ -1,0 +1,156 @@
+//! Keys at the doors: of each public route, of the operators' routes, and of the console, which keeps its key in a cookie that no
+//! script can read.
+
+use super::body;
+use super::problem::{Problem, ProblemKind};
+use super::state::{Answer, ApiState, State};
+use crate::keys::{Caller, LOOK_AGAIN, Refusal};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, Route, web};
+use nearline_config::Scope;
+use serde::Deserialize;
+use std::num::NonZeroU16;
+
+/// The console's cookie. Not sent by pages of other sites, and not looked at by the public listener.
+const COOKIE_NAME: &str = "nearline_key";
+/// Where the console brings its key.
+const SESSION: &str = "/admin/session";
+
+/// A route for callers whose key has the scope `needs`.
+pub(super) fn keyed(route: Route, needs: Scope) -> Route {
+    route.wrap(from_fn(move |request, next| let_in(needs, request, next)))
+}
+
+/// The operators' routes: all below `/admin` is for keys of the scope `admin`. Probes and metrics need none.
+pub(super) async fn guard(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Some(shown) = of_cookie(request.headers())
+        && !request.headers().contains_key(AUTHORIZATION)
+    {
+        request.headers_mut().insert(AUTHORIZATION, shown);
+    }
+    if request.path().starts_with("/admin") && request.path() != SESSION {
+        return let_in(Scope::Admin, request, next).await;
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+async fn let_in(
+    needs: Scope,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match check(request.request(), needs) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Err(problem) => {
+            let problem = problem.at(request.path());
+            Ok(request.into_response(problem.error_response()))
+        }
+    }
+}
+
+fn check(request: &HttpRequest, needs: Scope) -> Result<Caller, Problem> {
+    let Some(state) = request.app_data::<State>() else { return Ok(Caller::default()) };
+    let shown = request.headers().get(AUTHORIZATION).and_then(bearer);
+    state.keys.check(shown, needs, state.now_ms()).map_err(refused)
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    metrics::counter!("nearline_key_refusals_total", "why" => refusal.name()).increment(1);
+    let kind = match &refusal {
+        Refusal::Missing => ProblemKind::KeyMissing,
+        Refusal::Unknown => ProblemKind::KeyUnknown,
+        Refusal::Ended(_) => ProblemKind::KeyEnded,
+        Refusal::NotFor(..) => ProblemKind::ScopeMissing,
+        Refusal::TooOften(..) => ProblemKind::TooManyRequests,
+    };
+    let problem = Problem::new(kind, refusal.to_string());
+    match refusal {
+        Refusal::TooOften(_, _, wait) => {
+            Problem { retry_after_s: NonZeroU16::new(wait.as_secs_f64().ceil() as u16), ..problem }
+        }
+        _ => problem,
+    }
+}
+
+/// What stands behind `Bearer`.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The console's key, as a program would send it.
+fn of_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut cookies =
+        headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    let key = cookies.find_map(|one| one.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))?;
+    HeaderValue::from_str(&format!("Bearer {key}")).ok()
+}
+
+/// Reads the file of keys again and again, and tells how long the next key is good for.
+pub(super) async fn follow(state: ApiState) {
+    while state.keys.is_asked_for() {
+        let left_ms = state.keys.next_end_ms(state.now_ms());
+        metrics::gauge!("nearline_keys_expire_seconds")
+            .set(left_ms.map_or(f64::INFINITY, |ms| ms as f64 / 1_000.0));
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let keys = state.keys.clone();
+        // It says itself what went wrong.
+        let _read = tokio::task::spawn_blocking(move || keys.read_again()).await;
+    }
+}
+
+/// Registers where the console brings its key, and gives it back.
+pub(super) fn register(config: &mut web::ServiceConfig) {
+    config.route(SESSION, web::post().to(begin)).route(SESSION, web::delete().to(end));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    key: String,
+}
+
+async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let bytes = body::read(&request, payload, &state).await?;
+    let Shown { key } = body::object(&bytes)?;
+    state.keys.check(Some(&key), Scope::Admin, state.now_ms()).map_err(refused)?;
+    // It is known, and so has no sign that a cookie must not have.
+    Ok(cookie(&format!("{COOKIE_NAME}={key}")))
+}
+
+async fn end() -> Answer {
+    Ok(cookie(&format!("{COOKIE_NAME}=; Max-Age=0")))
+}
+
+fn cookie(value: &str) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((SET_COOKIE, format!("{value}; Path=/; HttpOnly; SameSite=Strict")))
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_behind_bearer_or_in_the_cookie_of_its_name() {
+        let of = |text| bearer(&HeaderValue::from_static(text)).map(str::to_owned);
+        assert_eq!(of("Bearer nl_a"), Some("nl_a".into()));
+        assert_eq!(of("bearer  nl_a "), Some("nl_a".into()));
+        assert_eq!((of("Basic nl_a"), of("nl_a"), of("")), (None, None, None));
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=b; nearline_keys=nl_x; nearline_key=nl_a"));
+        assert_eq!(of_cookie(&headers), Some(HeaderValue::from_static("Bearer nl_a")));
+        headers.insert(COOKIE, HeaderValue::from_static("a=nearline_key=nl_a"));
+        assert_eq!(of_cookie(&headers), None);
+    }
+}

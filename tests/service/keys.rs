@@ -1,0 +1,275 @@
+//! Keys of callers: who may do what, on both listeners and from the command line.
+
+use crate::running::{Reply, Service};
+use nearline_config::Config;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn nearline(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nearline")).args(arguments).output().expect("it runs")
+}
+
+/// Makes a key in `file`; the key.
+fn key(file: &Path, name: &str, more: &[&str]) -> String {
+    let file = file.display().to_string();
+    let output = nearline(&[&["key", "new", "--name", name, "--file", &file], more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+}
+
+struct Keyed {
+    service: Service,
+    file: PathBuf,
+    keys: Vec<String>,
+    _directory: tempfile::TempDir,
+}
+
+impl Keyed {
+    /// A service with one key of each scope, in the order of their names here.
+    fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("keys.toml");
+        let scopes = ["publish", "query", "catalogue", "admin"];
+        let keys = scopes.iter().map(|scope| key(&file, scope, &["--scope", scope])).collect();
+        let named = file.display().to_string();
+        let service = Service::start_with(|config| config.access.keys_file = named, |ports| ports);
+        Self { service, file, keys, _directory: directory }
+    }
+
+    fn send(&self, to: SocketAddr, method: &str, path: &str, header: (&str, &str), body: &str) -> Reply {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{to}{path}"));
+        if !header.0.is_empty() {
+            request = request.header(header.0, header.1);
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        self.service.run(request.body(body.as_bytes().to_vec()).expect("a request"))
+    }
+
+    fn with_key(&self, to: SocketAddr, method: &str, path: &str, key: &str, body: &str) -> Reply {
+        self.send(to, method, path, ("authorization", &format!("Bearer {key}")), body)
+    }
+}
+
+const EVENT: &str = r#"{"id":"e1","type":"play","member":"ana","title":"heist","at":"2026-03-01T20:15:00Z"}"#;
+
+#[test]
+fn each_route_is_for_keys_of_its_scope_and_for_admin() {
+    let keyed = Keyed::start();
+    let http = keyed.service.http;
+    let title = r#"{"name":"Heist"}"#;
+    for (method, path, body, scope) in [
+        ("POST", "/v1/events", EVENT, Some(0)),
+        ("DELETE", "/v1/members/ana", "", Some(0)),
+        ("GET", "/v1/members/ana", "", Some(1)),
+        ("GET", "/v1/members/ana/recommendations", "", Some(1)),
+        ("GET", "/v1/log", "", Some(1)),
+        ("PUT", "/v1/titles/heist", title, Some(2)),
+        ("DELETE", "/v1/titles/heist", "", Some(2)),
+        ("GET", "/v1/openapi.json", "", None),
+    ] {
+        let reply = keyed.send(http, method, path, ("", ""), body);
+        let expected = if scope.is_some() { 401 } else { 200 };
+        assert_eq!(reply.status, expected, "{method} {path}: {}", reply.text);
+        let Some(scope) = scope else { continue };
+        assert_eq!(reply.json()["type"], "/problems/key-missing");
+        assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"nearline\"");
+        for (at, key) in keyed.keys.iter().enumerate() {
+            let reply = keyed.with_key(http, method, path, key, body);
+            if at == scope || at == 3 {
+                assert!((200..300).contains(&reply.status), "{method} {path}: {}", reply.text);
+            } else {
+                assert_eq!((reply.status, &reply.json()["type"]), (403, &json!("/problems/scope-missing")));
+            }
+            assert!(!reply.text.contains(key.as_str()), "an answer repeats the key");
+        }
+    }
+    let reply = keyed.with_key(http, "GET", "/v1/log", "nl_guessed", "");
+    assert_eq!((reply.status, &reply.json()["type"]), (401, &json!("/problems/key-unknown")));
+    let reply =
+        keyed.send(http, "GET", "/v1/log", ("cookie", &format!("nearline_key={}", keyed.keys[3])), "");
+    assert_eq!(reply.status, 401, "the console's cookie is for the operators' listener");
+}
+
+#[test]
+fn operators_need_an_admin_key_and_probes_none_and_the_console_keeps_its_own_in_a_cookie() {
+    let keyed = Keyed::start();
+    let admin = keyed.service.admin;
+    for path in ["/livez", "/readyz", "/metrics", "/", "/console/app.js"] {
+        assert_eq!(keyed.service.ask(admin, path).status, 200, "{path}");
+    }
+    for path in
+        ["/admin/partitions", "/admin/overview", "/admin/stream", "/admin/dead-letters", "/admin/nothing"]
+    {
+        assert_eq!(keyed.service.ask(admin, path).status, 401, "{path}");
+        assert_eq!(keyed.with_key(admin, "GET", path, &keyed.keys[1], "").status, 403, "{path}");
+    }
+    let begin =
+        |key: &str| keyed.send(admin, "POST", "/admin/session", ("", ""), &json!({ "key": key }).to_string());
+    assert_eq!((begin("nl_guessed").status, begin(&keyed.keys[0]).status), (401, 403));
+    let begun = begin(&keyed.keys[3]);
+    let cookie = begun.header("set-cookie").to_owned();
+    assert_eq!(begun.status, 204, "{}", begun.text);
+    for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let shown = cookie.split(';').next().expect("a cookie").to_owned();
+    assert_eq!(keyed.send(admin, "GET", "/admin/overview", ("cookie", &shown), "").status, 200);
+    assert_eq!(keyed.send(admin, "GET", "/v1/members/ana", ("cookie", &shown), "").status, 200);
+    let ended = keyed.send(admin, "DELETE", "/admin/session", ("cookie", &shown), "");
+    assert!(ended.header("set-cookie").contains("Max-Age=0"));
+}
+
+#[test]
+fn two_keys_of_one_name_are_good_until_the_old_one_is_taken_out_without_a_restart() {
+    let keyed = Keyed::start();
+    let ask = |key: &str| keyed.with_key(keyed.service.http, "GET", "/v1/log", key, "").status;
+    let old = keyed.keys[1].clone();
+    let old_file = std::fs::read_to_string(&keyed.file).expect("readable");
+    let new = key(&keyed.file, "query", &["--scope", "query", "--expires", "90d"]);
+    keyed.service.until("the new one is good", || (ask(&new) == 200).then_some(()));
+    assert_eq!(ask(&old), 200);
+    let both = std::fs::read_to_string(&keyed.file).expect("readable");
+    // The old one stands second among those that were there before.
+    let entries: Vec<&str> = old_file.split("[[keys]]").collect();
+    let without = both.replacen(entries[2], "", 1).replacen("[[keys]][[keys]]", "[[keys]]", 1);
+    std::fs::write(&keyed.file, without).expect("written");
+    keyed.service.until("the old one is not", || (ask(&old) == 401).then_some(()));
+    assert_eq!(ask(&new), 200);
+}
+
+#[test]
+fn a_key_that_sends_more_than_it_may_is_told_when_to_come_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("keys.toml");
+    let slow = key(&file, "slow", &["--scope", "query", "--requests-per-second", "2"]);
+    let named = file.display().to_string();
+    let service = Service::start_with(|config| config.access.keys_file = named, |ports| ports);
+    let ask = || {
+        let request = ureq::http::Request::builder().uri(format!("http://{}/v1/log", service.http));
+        service.run(request.header("authorization", format!("Bearer {slow}")).body(()).expect("a request"))
+    };
+    let refused = service.until("it sent too many", || Some(ask()).filter(|reply| reply.status != 200));
+    assert_eq!((refused.status, &refused.json()["type"]), (429, &json!("/problems/too-many-requests")));
+    assert_eq!(refused.header("retry-after"), "1");
+    service.until("it may again", || (ask().status == 200).then_some(()));
+    let metrics = service.ask(service.admin, "/metrics").text;
+    assert!(metrics.contains("nearline_key_refusals_total{why=\"rate\"}"), "{metrics}");
+}
+
+#[test]
+fn a_listener_that_others_reach_asks_for_keys_or_is_said_to_be_open() {
+    let with = |adjust: fn(&mut Config)| {
+        let mut config = Config::default();
+        adjust(&mut config);
+        config.validate()
+    };
+    let refused = with(|config| config.http.address = "0.0.0.0:7700".into()).expect_err("refused");
+    assert_eq!(refused.key(), Some("http.address"));
+    for says in ["nearline key new", "access.keys_file", "access.insecure = true"] {
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+    let refused = with(|config| config.admin.address = "[::]:7701".into()).expect_err("refused");
+    assert_eq!(refused.key(), Some("admin.address"));
+    let open = |config: &mut Config| {
+        config.http.address = "0.0.0.0:7700".into();
+        config.access.insecure = true;
+    };
+    assert_eq!(with(open), Ok(()));
+    assert_eq!(with(|config| config.http.address = "[::1]:7700".into()), Ok(()));
+    assert_eq!(
+        with(|config| {
+            config.http.address = "0.0.0.0:7700".into();
+            config.access.keys_file = "keys.toml".into();
+        }),
+        Ok(())
+    );
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_nearline"))
+        .current_dir(directory.path())
+        .env("NEARLINE__ACCESS__KEYS_FILE", "none.toml")
+        .arg("serve")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("none.toml, cannot be read"), "{said}");
+    assert!(!directory.path().join("nearline-data").exists(), "nothing is opened before");
+}
+
+#[test]
+fn publishing_shows_the_key_of_the_environment_and_no_key_is_in_a_log() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let publish = key(&at("keys.toml"), "publisher", &["--scope", "publish,query"]);
+    std::fs::write(at("events.ndjson"), format!("{EVENT}\n")).expect("written");
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let (http, admin) = (free().expect("a port").to_string(), free().expect("a port").to_string());
+    let log = std::fs::File::create(at("log")).expect("a file");
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_nearline"))
+        .current_dir(directory.path())
+        .envs([
+            ("NEARLINE__HTTP__ADDRESS", http.as_str()),
+            ("NEARLINE__ADMIN__ADDRESS", &admin),
+            ("NEARLINE__ACCESS__KEYS_FILE", "keys.toml"),
+            ("NEARLINE__LOG__LEVEL", "trace"),
+        ])
+        .arg("serve")
+        .stdout(std::process::Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("it starts");
+    let send = |key: &str| {
+        let to = format!("http://{http}");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_nearline"));
+        program.current_dir(directory.path()).env("NEARLINE_KEY", key);
+        program.args(["publish", "events.ndjson", "--to", &to]).output().expect("it runs")
+    };
+    let (refused, done) = (send("nl_wrong"), send(&publish));
+    serving.kill().expect("killed");
+    serving.wait().expect("ended");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("401") && said.contains("not known"), "{said}");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let logged = std::fs::read_to_string(at("log")).expect("UTF-8");
+    assert!(logged.len() > 1_000, "{logged}");
+    assert!(!logged.contains(&publish) && !logged.contains("nl_wrong"), "a key is in the log");
+}
+
+#[test]
+fn keys_are_listed_by_name_and_a_file_that_would_be_refused_is_left_as_it_was() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("keys.toml");
+    let key = key(&file, "player", &["--scope", "query", "--scope", "publish", "--expires", "30d"]);
+    let before = std::fs::read_to_string(&file).expect("readable");
+    assert!(!before.contains(&key));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "for its owner alone");
+    }
+    let shown = file.display().to_string();
+    let listed = String::from_utf8(nearline(&["key", "list", &shown]).stdout).expect("UTF-8");
+    assert!(listed.contains("player  publish,query  until 20"), "{listed}");
+    for (arguments, says) in [
+        (&["--name", "a b", "--scope", "query"][..], "expected 1 to 64"),
+        (&["--name", "player", "--scope", "query", "--requests-per-second", "9"], "differs"),
+        (&["--name", "x", "--scope", "query", "--expires", "2020-01-01T00:00:00Z"], "is over"),
+    ] {
+        let output = nearline(&[&["key", "new", "--file", &shown], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(says), "{said}");
+        assert!(output.stdout.is_empty(), "a key that is nowhere taken was printed");
+        assert_eq!(std::fs::read_to_string(&file).expect("readable"), before);
+    }
+    let printed = String::from_utf8(nearline(&["key", "new", "--name", "x", "--scope", "admin"]).stdout)
+        .expect("UTF-8");
+    assert!(
+        printed.starts_with("nl_") && printed.contains("[[keys]]\nname = \"x\"\nsha256 = \""),
+        "{printed}"
+    );
+}
