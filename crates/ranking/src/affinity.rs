@@ -8,6 +8,8 @@ use nearline_model::member::MemberSnapshot;
 const STEP_WEIGHT: f64 = 0.95;
 /// Weight of a title on the member's list, beside 1 of the title watched last.
 const LISTED_WEIGHT: f64 = 0.5;
+/// Stars up to which a rating says that the member did not like a title.
+pub(crate) const LOW_RATING: f32 = 2.0;
 /// Affinity to genres that nothing is known of: they stay possible.
 const UNKNOWN: f64 = 0.05;
 
@@ -19,7 +21,7 @@ pub struct GenreAffinity<'a> {
 
 impl<'a> GenreAffinity<'a> {
     /// A member's affinities. A title shares its weight among its genres; a thumb up doubles it, a
-    /// second one triples it, a thumb down turns it round.
+    /// second one triples it, a thumb down turns it round; a low rating is no interest.
     pub fn of(member: Option<&MemberSnapshot>, catalogue: &'a Catalogue) -> Self {
         let Some(member) = member else { return Self::default() };
         let mut genres: HashMap<&'a str, f64> = HashMap::new();
@@ -31,10 +33,11 @@ impl<'a> GenreAffinity<'a> {
         };
         let opinion = |id: &str| {
             let opinion = member.opinions.iter().find(|opinion| *opinion.title == *id);
-            match opinion.and_then(|opinion| opinion.thumb) {
-                Some(-1) => -1.0,
-                Some(thumb) => 1.0 + f64::from(thumb),
-                None => 1.0,
+            match opinion.map(|opinion| (opinion.thumb, opinion.rating)) {
+                Some((Some(-1), _)) => -1.0,
+                Some((Some(thumb), _)) => 1.0 + f64::from(thumb),
+                Some((None, Some(rating))) if rating <= LOW_RATING => 0.0,
+                _ => 1.0,
             }
         };
         let mut weight = 1.0;

@@ -18,18 +18,17 @@
 //! Solved weights tell apart what goes with a title from what goes with its company, which needs long
 //! histories; where there are only short ones, what was played right before or after it
 //! ([`Equations::direct`]) says more. Weights are a blend of both ([`Weighing`]): its share, and *R*, are
-//! chosen from the stream ([`crate::tuning`]). Pairs that the solve has not seen (of titles beyond its size) are
-//! answered by what was played right after, as it stands in the sums, so that a title counts from its first play
-//! on, and by what was played most right before as of the solve ([`Associations::beside`]), which counts by the share of
-//! direct weights: where they say little among solved titles, they say little beyond them.
+//! chosen from the stream ([`crate::tuning`]). Titles beyond those solved together are solved by themselves, against
+//! them. Titles that are new since the solve, or have grown, are answered by what was played right after, as it
+//! stands in the sums, so that a title counts from its first play on.
 //!
 //! Solving is pure: equal sums give equal weights. Sums change with every event; when to solve again
 //! is the caller's decision.
 
-mod beside;
+mod outer;
 mod pair_sums;
 
-use beside::Beside;
+use outer::{Inner, OuterSums, OuterWeights};
 pub(crate) use pair_sums::PairSums;
 
 use nearline_model::aggregates::Aggregates;
@@ -50,7 +49,9 @@ const SERIES: f64 = 1.0 / (1.0 - NEXT_STEP * NEXT_STEP);
 /// Pairs looked at in one go, about: a fraction of a millisecond.
 const PAIRS_AT_ONCE: usize = 16_384;
 
+/// In the place of a title's place: it is not solved, or by itself.
 const UNSOLVED: u32 = u32::MAX;
+const OUTER: u32 = u32::MAX - 1;
 
 /// The coefficients of one pair of titles, from the sums.
 pub struct Equations;
@@ -108,11 +109,9 @@ pub struct Problem {
     positions: Vec<Position>,
     /// Shared by all numbers of the sums it was taken from, and by no others.
     identity: Arc<str>,
-    /// Titles without a place.
-    others: Vec<Symbol>,
     /// Place of the next title to look at; beyond all of them, of the next other.
     looked: usize,
-    beside: Beside,
+    outer: OuterSums,
     /// What was looked at and not taken in yet: occurrences by place, and pairs.
     occurrences: Vec<(usize, u64)>,
     pairs: Vec<(usize, usize, Pair)>,
@@ -149,10 +148,14 @@ impl Problem {
             places[*title as usize] = place as u32;
         }
         let all = 1..=aggregates.title_count() as Symbol;
+        let others = all.filter(|title| places[*title as usize] == UNSOLVED).collect();
+        let outer = OuterSums::new(others, titles.len(), aggregates);
+        for title in outer.solved_titles() {
+            places[*title as usize] = OUTER;
+        }
         Self {
             titles,
-            others: all.filter(|title| places[*title as usize] == UNSOLVED).collect(),
-            beside: Beside::new(aggregates.title_count()),
+            outer,
             places,
             sums: PairSums::default(),
             positions: aggregates.positions().to_vec(),
@@ -172,7 +175,7 @@ impl Problem {
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
         let (mut looked, first) = (0, self.looked);
         let count = self.titles.len();
-        while let Some(from) = self.titles.iter().chain(&self.others).nth(self.looked).copied()
+        while let Some(from) = self.titles.iter().chain(self.outer.titles()).nth(self.looked).copied()
             && looked < PAIRS_AT_ONCE
         {
             let from_place = (self.looked < count).then_some(self.looked);
@@ -183,19 +186,17 @@ impl Problem {
             {
                 looked += 1;
                 // Titles that came later have no place.
-                let place = self.places.get(to as usize).filter(|place| **place != UNSOLVED);
-                match (from_place, place) {
-                    (Some(from_place), Some(place)) => {
-                        self.pairs.push((from_place, *place as usize, pair));
-                    }
-                    _ if from != BEGINNING => self.beside.put(to, from, pair.next(), aggregates),
+                let Some(place) = self.places.get(to as usize) else { continue };
+                match (from_place, *place as usize) {
+                    (Some(from_place), place) if place < count => self.pairs.push((from_place, place, pair)),
+                    _ if from != BEGINNING => self.outer.put(from, to, pair, aggregates),
                     _ => {}
                 }
             }
             self.looked += 1;
         }
         if self.looked == first {
-            self.beside.finish(aggregates);
+            self.outer.finish(aggregates);
         }
         self.looked > first
     }
@@ -219,7 +220,8 @@ impl Problem {
 
     /// The place of a title.
     pub(crate) fn place(&self, title: Symbol) -> Option<usize> {
-        self.places.get(title as usize).filter(|place| **place != UNSOLVED).map(|place| *place as usize)
+        let place = *self.places.get(title as usize)? as usize;
+        (place < self.titles.len()).then_some(place)
     }
 
     pub(crate) fn sums(&self) -> &PairSums {
@@ -228,14 +230,17 @@ impl Problem {
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self, weighing: Weighing) -> Associations {
-        let Self { titles, places, sums, mut beside, positions, identity, .. } = self;
-        let (mut weights, raise) = sums.solved(weighing.regularisation);
+        let Self { titles, places, sums, outer, positions, identity, .. } = self;
+        let solved = sums.solved(weighing.regularisation);
+        let inner = Inner { titles: &titles, places: &places, sums: &sums, solved: &solved };
+        let outer = outer::solve(&outer, inner, weighing);
+        let raise = solved.raise();
+        let mut weights = solved.weights;
         let direct = sums.direct();
         let share = weighing.direct_share as f32;
-        beside.weigh(share);
         weights.zip_mut_with(&direct, |solved, direct| *solved += share * (direct - *solved));
         let (weights, _) = weights.into_raw_vec_and_offset();
-        Associations { titles, places, weights, beside, raise, weighing, positions, identity }
+        Associations { titles, places, weights, outer, raise, weighing, positions, identity }
     }
 }
 
@@ -247,7 +252,7 @@ pub struct Associations {
     places: Vec<u32>,
     /// By place of the title watched, then of the title scored.
     weights: Vec<f32>,
-    beside: Beside,
+    outer: OuterWeights,
     raise: f32,
     weighing: Weighing,
     positions: Vec<Position>,
@@ -294,7 +299,29 @@ impl Associations {
 
     /// The place of `title` among those solved.
     pub(super) fn place(&self, title: Symbol) -> Option<usize> {
-        self.places.get(title as usize).filter(|place| **place != UNSOLVED).map(|place| *place as usize)
+        let place = *self.places.get(title as usize)? as usize;
+        (place < self.titles.len()).then_some(place)
+    }
+
+    /// Whether `title`, with so many plays by now, is solved by itself, and not outgrown what it was then.
+    fn is_solved(&self, title: Symbol, plays: u64) -> bool {
+        match self.places.get(title as usize) {
+            None | Some(&UNSOLVED) => false,
+            Some(&OUTER) => !self.outer.is_outgrown(title, plays),
+            Some(_) => true,
+        }
+    }
+
+    /// What pairs of titles that are not solved together count for by what was played right after `from`: all of it,
+    /// unless both are solved.
+    pub fn direct_shares<'a>(
+        &'a self,
+        from: Symbol,
+        aggregates: &'a Aggregates,
+    ) -> impl Fn(Symbol) -> f64 + 'a {
+        let is_solved = move |title: Symbol| self.is_solved(title, aggregates.plays(title));
+        let is_source_solved = is_solved(from);
+        move |to| if is_source_solved && is_solved(to) { self.weighing.direct_share } else { 1.0 }
     }
 
     /// Weights of all titles solved, by place, for a member who watched `title`; `None`: not solved.
@@ -303,9 +330,9 @@ impl Associations {
         self.place(title).map(|place| &self.weights[place * size..(place + 1) * size])
     }
 
-    /// What `title` speaks for those that were played most right before it, as far as one of both is not solved.
-    pub fn beside(&self, title: Symbol) -> impl Iterator<Item = (Symbol, f64)> {
-        self.beside.of(title)
+    /// What `title` speaks for others, where the two are not solved together, beside what was played right after.
+    pub fn outer(&self, title: Symbol) -> &[(Symbol, f32)] {
+        self.outer.of_title(title)
     }
 
     /// The weight of `to` for a member who watched `from`; `None`: not solved.

@@ -27,7 +27,7 @@ struct Indefinite;
 
 /// The inverse *M* of the lower triangular Cholesky factor of *A*: *A⁻¹ = Mᵀ M*.
 #[derive(Debug)]
-pub(super) struct InverseFactor {
+pub(crate) struct InverseFactor {
     /// *n × n*: *M* up to the diagonal, and beyond it still *A*.
     lower: Array2<f32>,
     raise: f32,
@@ -61,6 +61,13 @@ impl InverseFactor {
     /// The share that the diagonal was raised by to make the matrix positive definite; 0: it was.
     pub(super) fn raise(&self) -> f32 {
         self.raise
+    }
+
+    /// *A⁻¹ X*, in the memory of *X*.
+    pub(super) fn solve(&self, mut x: Array2<f32>) -> Array2<f32> {
+        times(self.lower.view(), x.view_mut());
+        transposed_times(self.lower.view(), x.view_mut());
+        x
     }
 
     /// *A⁻¹ (X − E)*, in the memory of *X*, where *E* is the diagonal matrix that makes its diagonal zero.

@@ -14,6 +14,21 @@ pub(crate) struct PairSums {
     pub occurrences: Vec<u64>,
 }
 
+/// What solving the equations came to.
+pub(crate) struct Solved {
+    /// By place of the title watched, then of the title scored.
+    pub weights: Array2<f32>,
+    /// Of the left-hand side; `None`: it could not be solved, and all weights are 0.
+    pub factor: Option<InverseFactor>,
+}
+
+impl Solved {
+    /// What the diagonal of the left-hand side was raised by.
+    pub fn raise(&self) -> f32 {
+        self.factor.as_ref().map_or(0.0, InverseFactor::raise)
+    }
+}
+
 impl PairSums {
     pub(super) fn grow(&mut self, size: usize) {
         if self.occurrences.len() < size {
@@ -33,7 +48,7 @@ impl PairSums {
         Self { next: of(&self.next), near: of(&self.near), occurrences }
     }
 
-    /// Weights that solve the equations, with a zero diagonal, and what their diagonal was raised by.
+    /// Weights that solve the equations, with a zero diagonal.
     ///
     /// With *P* the inverse of the left-hand side and *T* the right-hand side, the weights are *P (T − E)*,
     /// where the diagonal matrix *E* of Lagrange multipliers makes their diagonal zero.
@@ -44,27 +59,33 @@ impl PairSums {
     /// a least-squares problem, smaller ones, and do not depend on an order of titles. Without, they would be
     /// those of a saddle point. The share is the least tried, so that titles whose sums are sound change least;
     /// weights among the others may be of either sign.
-    pub fn solved(&self, regularisation: f64) -> (Array2<f32>, f32) {
+    pub fn solved(&self, regularisation: f64) -> Solved {
         let size = self.occurrences.len();
-        let (mut overlap, mut target) =
-            (Array2::<f32>::zeros((size, size)), Array2::<f32>::zeros((size, size)));
+        let (mut overlap, target) = (Array2::<f32>::zeros((size, size)), self.target());
         for row in 0..size {
             let (next, near) = (self.next.row(row), self.near.row(row));
             for column in 0..size {
                 let back = (f64::from(self.next[(column, row)]), f64::from(self.near[(column, row)]));
                 let forth = (f64::from(next[column]), f64::from(near[column]));
-                target[(row, column)] = Equations::target(forth, back) as f32;
                 overlap[(row, column)] = Equations::overlap(forth, back) as f32;
             }
-            target[(row, row)] = 0.0;
             overlap[(row, row)] = Equations::diagonal(self.occurrences[row], regularisation) as f32;
         }
-        let (mut weights, raise) = match InverseFactor::of(overlap) {
-            Some(inverse) => (inverse.solve_with_zero_diagonal(target), inverse.raise()),
-            None => (Array2::zeros((size, size)), 0.0),
+        let factor = InverseFactor::of(overlap);
+        let mut weights = match &factor {
+            Some(factor) => factor.solve_with_zero_diagonal(target),
+            None => Array2::zeros((size, size)),
         };
         weights.mapv_inplace(|weight| if weight.is_finite() { weight } else { 0.0 });
-        (weights, raise)
+        Solved { weights, factor }
+    }
+
+    /// The right-hand side.
+    pub(super) fn target(&self) -> Array2<f32> {
+        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| {
+            let sums = |at| (f64::from(self.next[at]), f64::from(self.near[at]));
+            if from == to { 0.0 } else { Equations::target(sums((from, to)), sums((to, from))) as f32 }
+        })
     }
 
     /// What titles speak for those that were played right before or after them.

@@ -2,6 +2,7 @@
 
 use super::popularity::Popularity;
 use super::sums::BlockSums;
+use crate::affinity::LOW_RATING;
 use crate::associations::{Associations, Equations};
 use crate::factors::Factors;
 use crate::learned::Learned;
@@ -54,15 +55,22 @@ impl<'a> Source<'a> {
     }
 
     /// What it speaks for `to`, before damping.
-    fn weight_of(&self, to: Symbol, associations: Option<&Associations>) -> f64 {
+    fn weight_of(&self, to: Symbol, associations: Option<&Associations>, aggregates: &Aggregates) -> f64 {
         let solved = associations.and_then(|associations| associations.weight(self.symbol, to));
         let direct = || {
             let after = self.followers.map_or(0.0, |after| self.direct(after.get(to)));
-            let beside = associations.filter(|_| self.symbol != BEGINNING);
-            let beside = beside.and_then(|known| known.beside(self.symbol).find(|(before, _)| *before == to));
-            after + beside.map_or(0.0, |(_, weight)| weight)
+            let Some(known) = associations.filter(|_| self.symbol != BEGINNING) else { return after };
+            let outer = known.outer(self.symbol);
+            let outer = outer.binary_search_by_key(&to, |(title, _)| *title).map(|at| f64::from(outer[at].1));
+            known.direct_shares(self.symbol, aggregates)(to) * after + outer.unwrap_or_default()
         };
-        self.weight * solved.unwrap_or_else(direct)
+        self.weight * self.spoken(solved.unwrap_or_else(direct))
+    }
+
+    /// What a weight counts for: of what was disliked, what goes with it counts against, but nothing is
+    /// liked for not going with it.
+    fn spoken(&self, weight: f64) -> f64 {
+        if self.weight < 0.0 { weight.max(0.0) } else { weight }
     }
 
     fn direct(&self, pair: Pair) -> f64 {
@@ -150,21 +158,24 @@ impl<'a> Scorer<'a> {
         let mut direct = BlockSums::new(aggregates.title_count() + 1);
         for source in &sources {
             if let Some(weights) = source.solved {
-                let weight = source.weight as f32;
-                solved.iter_mut().zip(weights).for_each(|(sum, solved)| *sum += weight * solved);
+                let (weight, least) =
+                    (source.weight as f32, if source.weight < 0.0 { 0.0 } else { f32::NEG_INFINITY });
+                solved.iter_mut().zip(weights).for_each(|(sum, solved)| *sum += weight * solved.max(least));
             }
             // What follows the beginning is read where it is needed.
             if source.symbol == BEGINNING {
                 continue;
             }
             let covering = associations.filter(|_| source.solved.is_some());
+            let shares = associations.map(|known| known.direct_shares(source.symbol, aggregates));
             for (to, pair) in source.followers.into_iter().flat_map(|followers| followers.iter()) {
                 if !covering.is_some_and(|covering| covering.covers(to)) {
-                    direct.add(to as usize, source.weight * source.direct(pair));
+                    let share = shares.as_ref().map_or(1.0, |share| share(to));
+                    direct.add(to as usize, source.weight * share * source.direct(pair));
                 }
             }
-            for (before, weight) in associations.into_iter().flat_map(|known| known.beside(source.symbol)) {
-                direct.add(before as usize, source.weight * weight);
+            for (to, weight) in associations.into_iter().flat_map(|known| known.outer(source.symbol)) {
+                direct.add(*to as usize, source.weight * source.spoken(f64::from(*weight)));
             }
         }
         let beginning = sources.iter().position(|source| source.symbol == BEGINNING);
@@ -243,7 +254,7 @@ impl<'a> Scorer<'a> {
             let lift = self.factors.lift(title as usize);
             let damping = self.damping(title) * lift;
             for source in &self.sources {
-                let weight = source.weight_of(title, self.associations) * damping;
+                let weight = source.weight_of(title, self.associations, self.aggregates) * damping;
                 if weight > 0.0 {
                     let because = || Reason::BecauseYouWatched { title: source.title.clone(), weight };
                     let is_beginning = source.symbol == BEGINNING;
@@ -269,6 +280,7 @@ fn regard(watched: &WatchedTitle, opinion: Option<&TitleOpinion>, settings: &Ran
             (Some(-1), _) => return settings.thumb_down,
             (Some(1), _) => return settings.thumb_up,
             (Some(_), _) => return settings.two_thumbs_up,
+            (None, Some(rating)) if rating <= LOW_RATING => return 0.0,
             (None, Some(rating)) => return 1.0 + settings.star * (f64::from(rating) - 3.0),
             (None, None) => {}
         }

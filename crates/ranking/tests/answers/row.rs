@@ -6,7 +6,7 @@ use nearline_model::member::snapshot::TitleOpinion;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::associations::Associations;
-use nearline_ranking::{Query, Ranked, Reason, rank, score_titles, similar};
+use nearline_ranking::{Learned, Query, Ranked, Reason, rank, score_titles, similar};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -96,6 +96,41 @@ fn a_title_that_left_the_history_is_still_left_out() {
     member.seen.push(left.title);
     let query = Query { limit: 10, ..Query::default() };
     assert!(!ids(&rank(&aggregates, &Catalogue::default(), Some(&member), &query)).contains(&"a"));
+}
+
+#[test]
+fn nothing_goes_up_for_a_title_thumbed_down_and_a_low_rating_is_no_interest() {
+    let (mut harness, aggregates) = audience(LISTS);
+    let learned = Learned::of(&aggregates, &Catalogue::default(), 4);
+    let whole = Learned::of(&aggregates, &Catalogue::default(), 100);
+    let ids: Vec<String> =
+        (1..=aggregates.title_count() as u32).map(|title| aggregates.title_id(title).to_string()).collect();
+    let titles: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for learned in [&learned, &whole] {
+        let query = Query { learned: Some(learned), ..Query::default() };
+        let score = |member: &MemberSnapshot| {
+            score_titles(&aggregates, &Catalogue::default(), Some(member), &query, &titles)
+        };
+        for disliked in &titles {
+            let mut member = harness.snapshot("m2");
+            if member.history.iter().any(|watched| *watched.title == **disliked) {
+                continue;
+            }
+            let before = score(&member);
+            member.opinions.push(TitleOpinion { title: Arc::from(*disliked), thumb: Some(-1), rating: None });
+            let after = score(&member);
+            assert!(before.iter().zip(&after).all(|(before, after)| after <= before), "{disliked}");
+        }
+        let mut member = harness.snapshot("m2");
+        let liked = score(&member);
+        for watched in member.history.clone() {
+            member.opinions.push(TitleOpinion { title: watched.title, thumb: None, rating: Some(1.0) });
+        }
+        let unrated = score(&MemberSnapshot { history: Vec::new(), ..member.clone() });
+        let rated = score(&member);
+        assert!(liked.iter().zip(&rated).any(|(liked, rated)| rated < liked));
+        assert!(rated.iter().zip(&unrated).all(|(rated, unrated)| rated <= unrated), "{rated:?} {unrated:?}");
+    }
 }
 
 #[test]

@@ -113,11 +113,17 @@ impl<'a> Reference<'a> {
         after.map_or(0.0, |after| Equations::direct(after.get(to).next(), occurrences))
     }
 
-    /// The same of what was played right before, as it was when weights were solved.
-    fn beside(&self, from: Symbol, to: Symbol) -> f64 {
+    /// What the same counts for, of a pair that is not solved together.
+    fn direct_share(&self, from: Symbol, to: Symbol) -> f64 {
         let known = self.learned.filter(|_| from != BEGINNING);
-        let mut beside = known.into_iter().flat_map(|then| then.learned.associations.beside(from));
-        beside.find(|(before, _)| *before == to).map_or(0.0, |(_, weight)| weight)
+        known.map_or(1.0, |then| then.learned.associations.direct_shares(from, self.aggregates)(to))
+    }
+
+    /// What else one source speaks for a title where the two are not solved together.
+    fn outer(&self, from: Symbol, to: Symbol) -> f64 {
+        let known = self.learned.filter(|_| from != BEGINNING);
+        let mut outer = known.into_iter().flat_map(|then| then.learned.associations.outer(from));
+        outer.find(|(title, _)| *title == to).map_or(0.0, |(_, weight)| f64::from(*weight))
     }
 
     fn solved(&self, from: Symbol, to: Symbol) -> Option<f64> {
@@ -163,10 +169,10 @@ impl<'a> Reference<'a> {
         for (_, from, weight) in &self.sources {
             match self.solved(*from, title) {
                 // Solved weights are single precision, and so are their sums.
-                Some(known) => solved += *weight as f32 * known as f32,
+                Some(known) => solved += *weight as f32 * spoken(*weight, known) as f32,
                 None => {
-                    direct += weight * self.direct(*from, title);
-                    direct += weight * self.beside(*from, title);
+                    direct += weight * self.direct_share(*from, title) * self.direct(*from, title);
+                    direct += weight * spoken(*weight, self.outer(*from, title));
                 }
             }
         }
@@ -289,8 +295,10 @@ impl<'a> Reference<'a> {
             let damping = self.damping(title) * lift;
             for (source, from, weight) in &self.sources {
                 let speaks = self.solved(*from, title);
-                let speaks = speaks.unwrap_or_else(|| self.direct(*from, title) + self.beside(*from, title));
-                let weight = weight * speaks * damping;
+                let unsolved =
+                    || self.direct_share(*from, title) * self.direct(*from, title) + self.outer(*from, title);
+                let speaks = speaks.unwrap_or_else(unsolved);
+                let weight = weight * spoken(*weight, speaks) * damping;
                 let reason = match source.is_empty() {
                     true => Reason::OftenFirst { weight },
                     false => Reason::BecauseYouWatched { title: source.clone(), weight },
@@ -313,6 +321,11 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// What was disliked speaks against what goes with it, and for nothing.
+fn spoken(weight: f64, speaks: f64) -> f64 {
+    if weight < 0.0 { speaks.max(0.0) } else { speaks }
+}
+
 fn watched(member: &MemberSnapshot) -> impl Iterator<Item = &str> {
     member.history.iter().map(|watched| &*watched.title).chain(member.seen.iter().map(|title| &**title))
 }
@@ -329,6 +342,7 @@ fn regard(watched: &WatchedTitle, member: &MemberSnapshot, settings: &RankingSet
         Some((Some(-1), _)) => settings.thumb_down,
         Some((Some(1), _)) => settings.thumb_up,
         Some((Some(_), _)) => settings.two_thumbs_up,
+        Some((None, Some(rating))) if rating <= 2.0 => 0.0,
         Some((None, Some(rating))) => 1.0 + settings.star * (f64::from(rating) - 3.0),
         _ if given_up => settings.abandoned,
         _ => 1.0,

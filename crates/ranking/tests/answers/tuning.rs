@@ -4,8 +4,8 @@ use crate::harness::{START_MS, event, fold_at_once, record};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
-use nearline_ranking::Learned;
 use nearline_ranking::tuning::Tuning;
+use nearline_ranking::{Learned, Query, similar};
 use serde_json::json;
 
 const TITLES: usize = 60;
@@ -81,4 +81,21 @@ fn what_is_erased_is_no_probe_and_others_stay() {
     let forget = |member: &str| vec![(member.to_owned(), "forget", "t1".to_owned())];
     assert_eq!(count(&[both.clone(), forget("ben")].concat()), of_ana);
     assert_eq!(count(&[both, forget("ben"), forget("ana")].concat()), 0);
+}
+
+#[test]
+fn titles_beyond_those_solved_together_are_ranked_as_if_they_were_among_them() {
+    let aggregates = sums(&ring(600));
+    let catalogue = Catalogue::default();
+    let [whole, halved] = [TITLES, TITLES / 2].map(|most| Learned::of(&aggregates, &catalogue, most));
+    assert_eq!((whole.associations.titles().len(), halved.associations.titles().len()), (61, 31));
+    let mut same = 0;
+    for title in 0..TITLES {
+        let first = |learned| {
+            let query = Query { limit: 1, learned: Some(learned), ..Query::default() };
+            similar(&aggregates, &catalogue, &format!("t{title:02}"), &query).remove(0).title
+        };
+        same += usize::from(first(&whole) == first(&halved));
+    }
+    assert!(same >= TITLES * 9 / 10, "{same} of {TITLES} titles are followed by the same");
 }

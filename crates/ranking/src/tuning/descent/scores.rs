@@ -57,7 +57,7 @@ impl<'a> Scores<'a> {
     fn solved(&mut self, regularisation: usize) -> Rc<Array2<f32>> {
         let sums = &self.examination.sums;
         self.solved[regularisation]
-            .get_or_insert_with(|| Rc::new(sums.solved(REGULARISATIONS[regularisation]).0))
+            .get_or_insert_with(|| Rc::new(sums.solved(REGULARISATIONS[regularisation]).weights))
             .clone()
     }
 
