@@ -6,6 +6,7 @@
 pub mod bench;
 mod dead_letters;
 mod demo;
+mod doctor;
 mod import;
 mod inspect;
 mod key;
@@ -29,6 +30,7 @@ Examples:
   nearline serve                              embedded in ./nearline-data, API on http://127.0.0.1:7700
   nearline --config config/cluster.toml serve the same program on NATS and Redis
   nearline publish events.ndjson              publish a file of events, resumable
+  nearline doctor                             is everything as it should be, and what to do
   nearline inspect member m17                 what the store knows of a member
 
 Configuration: defaults, then the file of --config, then NEARLINE__SECTION__KEY in the environment,
@@ -65,6 +67,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Forget what was folded, so that the log is folded anew.
     Refold(refold::RefoldArgs),
+    /// Look whether configuration, servers and machine are as they should be, and say what to do.
+    Doctor(doctor::DoctorArgs),
     /// Make keys for callers, and list them.
     Key(key::KeyArgs),
     /// Measure the engine.
@@ -106,8 +110,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let path = cli.config.as_deref();
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let config = Config::load(path, environment).context("the configuration was refused")?;
+    let config = Config::load(path, environment);
     let system = actix_rt::System::new();
+    if let Command::Doctor(args) = &cli.command {
+        return system.block_on(doctor::run(args, config));
+    }
+    let config = config.context("the configuration was refused")?;
     system.block_on(async {
         match cli.command {
             Command::Serve => serve::run(config).await,
@@ -120,7 +128,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::DeadLetters(args) => dead_letters::run(args, &config).await,
             #[cfg(feature = "bench")]
             Command::Bench(args) => bench::run(args).await,
-            Command::Completions { .. } | Command::Key(_) => Ok(()),
+            Command::Completions { .. } | Command::Key(_) | Command::Doctor(_) => Ok(()),
         }
     })
 }

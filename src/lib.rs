@@ -4,6 +4,7 @@
 //! `nearline-ranking`, effects in `nearline-actors`, servers in `nearline-backends`, settings in `nearline-config`.
 
 pub mod cli;
+pub mod doctor;
 pub mod http;
 pub mod keys;
 pub mod telemetry;

@@ -25,7 +25,7 @@ pub use fact_section::FactSection;
 pub use keys::{KeySection, KeysError, Scope, key_text, keys_of, read_keys};
 pub use live_section::LiveSection;
 pub use log_section::{LogFormat, LogSection};
-pub use ports::{open_ports, open_ports_watched, open_stored_ports};
+pub use ports::{examine_backend, open_ports, open_ports_watched, open_stored_ports};
 pub use remediation::{ChaosSection, RemediationSection};
 pub use secret_url::SecretUrl;
 pub use sections::{

@@ -8,6 +8,7 @@ use nearline_backends::embedded::{self, EmbeddedSettings, WritesFailed};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::control::remediation::RemediationSettings;
+use nearline_ports::finding::Finding;
 use nearline_ports::{PortError, Ports};
 use std::path::Path;
 use std::sync::Arc;
@@ -117,6 +118,29 @@ pub fn open_stored_ports(config: &Config) -> BoxFuture<'_, Result<Ports, PortErr
             )));
         }
         open_ports(config).await
+    })
+}
+
+/// Looks at the backend that is configured, without changing anything.
+pub fn examine_backend(config: &Config) -> BoxFuture<'_, Vec<Finding>> {
+    Box::pin(async move {
+        match config.backend.kind {
+            BackendKind::Embedded => {
+                let settings = embedded_settings(config);
+                let looking = tokio::task::spawn_blocking(move || embedded::examine(&settings));
+                looking.await.unwrap_or_else(|error| {
+                    vec![Finding::fail("directory", error.to_string(), "report this: it is a bug")]
+                })
+            }
+            BackendKind::Cluster => {
+                let redis =
+                    nearline_backends::redis::examine(redis_settings(config), config.engine.partitions);
+                let nats = nearline_backends::nats::examine(nats_settings(config), config.fold.event_bytes);
+                let (mut findings, more) = futures_util::future::join(nats, redis).await;
+                findings.extend(more);
+                findings
+            }
+        }
     })
 }
 

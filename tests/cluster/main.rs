@@ -3,6 +3,7 @@
 
 mod bed;
 mod chaos;
+mod doctor;
 mod facts;
 mod kill;
 mod kubernetes;

@@ -12,6 +12,7 @@ mod damage;
 mod dead_letters;
 mod directory;
 mod duplicate_window;
+mod examine;
 mod facts;
 mod failure;
 mod journal;
@@ -35,6 +36,7 @@ mod writes_failed;
 
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
+pub use examine::examine;
 pub use facts::EmbeddedFacts;
 pub use log::EmbeddedLog;
 pub use membership::EmbeddedMembership;

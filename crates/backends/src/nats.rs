@@ -8,6 +8,7 @@ mod access;
 mod catalogue;
 mod consumer;
 mod dead_letters;
+mod examine;
 mod facts;
 mod link;
 mod log;
@@ -18,6 +19,7 @@ mod streams;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
+pub use examine::examine;
 pub use facts::NatsFacts;
 pub use log::NatsLog;
 pub use membership::NatsMembership;

@@ -6,12 +6,14 @@
 
 mod aggregates;
 mod connection;
+mod examine;
 mod failure;
 mod link;
 mod quarantine;
 mod scripts;
 mod store;
 
+pub use examine::examine;
 pub use store::RedisStore;
 
 use nearline_ports::PortError;

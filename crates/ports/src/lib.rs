@@ -14,6 +14,7 @@ pub mod contract;
 pub mod dead_letters;
 pub mod event_log;
 pub mod fact_stream;
+pub mod finding;
 pub mod membership;
 pub mod publish;
 pub mod quarantine;

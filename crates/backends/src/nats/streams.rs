@@ -85,6 +85,56 @@ pub(super) async fn check_all(links: &Links, identity: &str) -> Result<(), PortE
     Ok(())
 }
 
+/// How a stream stands to the settings.
+pub(super) enum Standing {
+    /// As it must be.
+    Fits,
+    /// It is made at the start.
+    Missing,
+    /// Why it cannot be used, or not be looked at.
+    Wrong(PortError),
+}
+
+/// Every stream and the stream behind every bucket, by name; nothing is made or changed.
+pub(super) async fn standings(links: &Links) -> Vec<(String, Standing)> {
+    let settings = &*links.settings;
+    let mut standings = Vec::new();
+    let mut note = |name: String, looked: Result<Option<Result<(), PortError>>, PortError>| {
+        standings.push((
+            name,
+            match looked {
+                Ok(Some(Ok(()))) => Standing::Fits,
+                Ok(None) => Standing::Missing,
+                Ok(Some(Err(error))) | Err(error) => Standing::Wrong(error),
+            },
+        ));
+    };
+    let names: Vec<_> =
+        (0..settings.partitions).map(|partition| stream_of(settings, PartitionId(partition))).collect();
+    let looks: Vec<_> = names.iter().map(|name| existing(links, name)).collect();
+    let found: Vec<_> = futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let identity =
+        found.iter().find_map(|found| log::identity_of(found.as_ref().ok()?.as_ref()?)).map(str::to_owned);
+    for ((name, found), partition) in names.into_iter().zip(found).zip(0..) {
+        let identity = identity.as_deref().unwrap_or_default();
+        let check = |config| check_config(settings, PartitionId(partition), identity, &config);
+        note(name, found.map(|found| found.map(check)));
+    }
+    if let Some(found) = existing(links, &settings.stream).await.transpose() {
+        note(settings.stream.clone(), found.map(|found| Some(check::ingress(settings, &found))));
+    }
+    for wanted in [dead_letters_config(settings), remediations_config(settings)] {
+        let found = existing(links, &wanted.name).await;
+        note(wanted.name.clone(), found.map(|found| found.map(|found| check::kept(&wanted, &found))));
+    }
+    for bucket in [catalogue_bucket(settings), nodes_bucket(settings)] {
+        let name = format!("KV_{}", bucket.bucket);
+        let found = existing(links, &name).await;
+        note(name, found.map(|found| found.map(|found| check::bucket(&bucket, &found))));
+    }
+    standings
+}
+
 /// Makes the bucket of the nodes anew where it is gone; whether it was.
 pub(super) async fn restore_nodes_bucket(links: &Links) -> Result<bool, PortError> {
     let bucket = nodes_bucket(&links.settings);

@@ -51,6 +51,22 @@ return {epoch, meta[2] or '0', symbols, meta[3], meta[5], meta[6]}
     )
 });
 
+/// Key: one that is written and removed. Gives what [`super::examine`] looks at.
+pub(super) static EXAMINE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+redis.call('HSET', KEYS[1], 'written', '1')
+redis.call('DEL', KEYS[1])
+local time = redis.call('TIME')
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'memory') .. redis.call('INFO', 'persistence')
+local function field(name) return string.match(info, '\n' .. name .. ':([^\r\n]*)') or '' end
+local function number(name) return tonumber(field(name)) or 0 end
+return {time[1] * 1000 + math.floor(time[2] / 1000), field('redis_version'), field('run_id'), number('used_memory'),
+        number('maxmemory'), field('maxmemory_policy'), number('aof_enabled')}
+",
+    )
+});
+
 /// Keys: meta, members, symbols, outbox, and quarantine where something was stepped over: while a slot moves, a script
 /// on a key that is not there waits until all of it has moved.
 /// Arguments: epoch, expected, position, first symbol, number of symbols, delta, number of events stepped

@@ -187,7 +187,7 @@ pub(in crate::nats) fn check_config(
     check::log(settings, &wanted, found)
 }
 
-fn identity_of(found: &stream::Config) -> Option<&str> {
+pub(super) fn identity_of(found: &stream::Config) -> Option<&str> {
     found.metadata.get(IDENTITY).map(String::as_str)
 }
 

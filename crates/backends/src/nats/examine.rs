@@ -1,0 +1,139 @@
+//! Whether NATS is as the engine needs it, without changing anything: for `nearline doctor`.
+
+use super::NatsSettings;
+use super::link::Links;
+use super::streams::{Standing, own_subject, standings};
+use async_nats::RequestErrorKind;
+use nearline_model::PartitionId;
+use nearline_ports::finding::Finding;
+use std::sync::Arc;
+use std::time::Instant;
+
+const PART: &str = "nats";
+/// The oldest server that the streams can be made on: subject transforms and metadata.
+const OLDEST: (u32, u32) = (2, 10);
+/// Last part of a subject that no stream takes.
+const NOWHERE: &str = "doctor";
+
+/// Looks at everything that the engine needs of NATS.
+pub async fn examine(settings: NatsSettings, event_bytes: usize) -> Vec<Finding> {
+    let links = match Links::connect(Arc::new(settings)).await {
+        Ok(links) => Arc::new(links),
+        Err(error) => {
+            let advice = "start NATS there, or correct nats.url and what this node signs in with";
+            return vec![Finding::fail(PART, error.to_string(), advice)];
+        }
+    };
+    let looked = links.clone();
+    // On the links' own runtime: what the client library spawns stays there.
+    let looking = links.runtime().spawn(async move { look(&looked, event_bytes).await });
+    looking
+        .await
+        .unwrap_or_else(|error| vec![Finding::fail(PART, error.to_string(), "report this: it is a bug")])
+}
+
+async fn look(links: &Links, event_bytes: usize) -> Vec<Finding> {
+    let info = links.main().client.server_info();
+    let version = format!("server {} of version {}", info.server_name, info.version);
+    let mut findings = vec![
+        Finding::fail_unless(version_of(&info.version) >= OLDEST, PART, version, "run NATS 2.10 or newer"),
+        Finding::fail_unless(
+            info.max_payload >= event_bytes,
+            PART,
+            format!(
+                "messages of up to {} bytes are taken, events have up to {event_bytes}",
+                info.max_payload
+            ),
+            "raise max_payload of the server, or lower fold.event_bytes before the first start",
+        ),
+    ];
+    match account(links).await {
+        Ok(found) => findings.extend(found),
+        Err(finding) => {
+            findings.push(finding);
+            return findings;
+        }
+    }
+    findings.extend(streams(links).await);
+    findings.push(may_publish(links).await);
+    findings
+}
+
+/// Major and minor.
+fn version_of(text: &str) -> (u32, u32) {
+    let mut numbers = text.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Whether there is JetStream, and room in it.
+async fn account(links: &Links) -> Result<Vec<Finding>, Finding> {
+    let asked = Instant::now();
+    let account = links.main().jetstream.query_account().await.map_err(|error| {
+        let advice =
+            "switch JetStream on for the account (config/nats.conf), and let this user call $JS.API.>";
+        Finding::fail(PART, format!("JetStream does not answer: {error}"), advice)
+    })?;
+    let took_ms = asked.elapsed().as_secs_f64() * 1_000.0;
+    let (used, most) = (account.storage, account.limits.max_storage);
+    let room = match most {
+        Some(most) if most >= 0 => format!("{used} of {most} bytes of storage used"),
+        _ => format!("{used} bytes of storage used, without a limit of the account"),
+    };
+    let is_full = most.is_some_and(|most| most > 0 && used as f64 > 0.9 * most as f64);
+    let advice = "raise the account's storage, or bound the log with nats.max_bytes";
+    Ok(vec![
+        Finding::ok(PART, format!("JetStream answered in {took_ms:.1} ms")),
+        Finding::warn_unless(!is_full, PART, room, advice),
+    ])
+}
+
+/// Streams and buckets against the settings.
+async fn streams(links: &Links) -> Vec<Finding> {
+    let (mut fitting, mut missing, mut findings) = (0, Vec::new(), Vec::new());
+    for (name, standing) in standings(links).await {
+        match standing {
+            Standing::Fits => fitting += 1,
+            Standing::Missing => missing.push(name),
+            Standing::Wrong(error) => findings.push(Finding::fail(
+                PART,
+                error.to_string(),
+                "make the stream as the message says: the engine does not start with it as it is",
+            )),
+        }
+    }
+    let says = match missing.as_slice() {
+        [] => format!("{fitting} streams and buckets fit the settings"),
+        [name] => format!("{fitting} streams and buckets fit the settings; {name} is made at the start"),
+        [first, ..] => format!(
+            "{fitting} streams and buckets fit the settings; {} ({first}, …) are made at the start",
+            missing.len()
+        ),
+    };
+    findings.push(Finding::ok(PART, says));
+    findings
+}
+
+/// Whether this user may publish where nodes do: on a subject beside those of the streams, which nobody takes. Who may is
+/// told so, who may not is told nothing.
+async fn may_publish(links: &Links) -> Finding {
+    let subject = own_subject(&links.settings, PartitionId(0), NOWHERE);
+    let asked = links.main().client.request(subject.clone(), Default::default()).await;
+    let is_forbidden = asked.is_err_and(|error| error.kind() != RequestErrorKind::NoResponders);
+    let all = subject.rsplit_once(".0.").map_or(subject.as_str(), |(start, _)| start);
+    if is_forbidden {
+        let advice = format!("let this user publish to {all}.> and subscribe to _INBOX.>");
+        return Finding::fail(PART, format!("publishing to {all}.> is not let through"), advice);
+    }
+    Finding::ok(PART, format!("this user may publish to {all}.>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(version_of("2.9.25") < OLDEST && version_of("2.10.0-beta.1") >= OLDEST);
+        assert!(version_of("2.15.1") >= OLDEST && version_of("3.0.0") >= OLDEST && version_of("") < OLDEST);
+    }
+}

@@ -1,0 +1,76 @@
+//! What `nearline doctor` looks at: the configuration, keys, this machine, and the backend. Nothing is changed.
+
+mod machine;
+
+use nearline_config::{BackendKind, Config, examine_backend, read_keys};
+use nearline_model::timestamp::format_rfc3339;
+use nearline_ports::finding::Finding;
+use std::path::Path;
+
+const DAY_MS: i64 = 86_400_000;
+/// How long before a key ends it is told.
+const SOON_MS: i64 = 14 * DAY_MS;
+
+/// Looks at everything; the worst is not first, the order is that of the parts.
+pub async fn examine(config: &Config, now_ms: i64) -> Vec<Finding> {
+    let mut findings = vec![configuration(config)];
+    findings.extend(access(config, now_ms));
+    findings.extend(machine::examine(config));
+    findings.extend(examine_backend(config).await);
+    findings
+}
+
+fn configuration(config: &Config) -> Finding {
+    let backend = match config.backend.kind {
+        BackendKind::Embedded => "embedded",
+        BackendKind::Cluster => "cluster",
+    };
+    let partitions = config.engine.partitions;
+    Finding::ok(
+        "configuration",
+        format!("every key is known and possible; backend {backend}, {partitions} partitions"),
+    )
+}
+
+/// Who may call, and until when.
+fn access(config: &Config, now_ms: i64) -> Vec<Finding> {
+    const PART: &str = "access";
+    let access = &config.access;
+    if access.keys_file.is_empty() {
+        return vec![Finding::warn_unless(
+            !access.insecure,
+            PART,
+            if access.insecure {
+                "whoever reaches a listener may call it"
+            } else {
+                "no keys; both listeners are on loopback"
+            },
+            "make keys (nearline key new), name their file in access.keys_file, take access.insecure out",
+        )];
+    }
+    let keys = match read_keys(Path::new(&access.keys_file)) {
+        Ok(keys) => keys,
+        Err(error) => {
+            return vec![Finding::fail(
+                PART,
+                error.to_string(),
+                "nearline key new --file writes such a file",
+            )];
+        }
+    };
+    let advice = "make a key with nearline key new";
+    let mut findings =
+        vec![Finding::fail_unless(!keys.is_empty(), PART, format!("{} keys", keys.len()), advice)];
+    for key in &keys {
+        let Some(ends_ms) = key.expires_ms().filter(|ends_ms| *ends_ms < now_ms + SOON_MS) else { continue };
+        let has_successor = keys.iter().any(|other| {
+            other.name == key.name && other.expires_ms().is_none_or(|other_ms| other_ms > ends_ms)
+        });
+        if !has_successor {
+            let says =
+                format!("the key of {} ends {}, and has no successor", key.name, format_rfc3339(ends_ms));
+            findings.push(Finding::warn(PART, says, "make another one of the same name (nearline key new)"));
+        }
+    }
+    findings
+}
