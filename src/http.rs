@@ -6,11 +6,13 @@ mod access;
 mod admin;
 mod admin_chaos;
 mod admin_dead_letters;
+mod admin_nodes;
 mod admin_stream;
 mod admin_verify;
 mod admission;
 mod admitted;
 mod asked;
+mod audit;
 mod body;
 mod body_room;
 mod console;
@@ -168,6 +170,7 @@ fn bind_admin(
     let chaos = config.chaos.enabled;
     let (seats, turn) =
         (web::Data::new(admin_stream::Seats::default()), web::Data::new(admin_verify::Turn::default()));
+    let audit = web::Data::new(audit::AuditLog::open(&config.admin)?);
     let admin = HttpServer::new(move || {
         let faults = |config: &mut web::ServiceConfig| {
             if chaos {
@@ -179,8 +182,10 @@ fn bind_admin(
             .app_data(rates.clone())
             .app_data(seats.clone())
             .app_data(turn.clone())
+            .app_data(audit.clone())
             .app_data(prometheus.clone())
             .wrap(from_fn(keyed::guard))
+            .wrap(from_fn(audit::note))
             .wrap(from_fn(own_origin::guard))
             .wrap(from_fn(access::observe))
             // The console's one origin: what it asks of the API it asks here.

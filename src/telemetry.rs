@@ -94,6 +94,7 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_http_requests_total", Unit::Count, "HTTP requests, by route and status"),
     ("nearline_key_refusals_total", Unit::Count, "Callers turned away for their keys, by why"),
     ("nearline_keys_read_failures_total", Unit::Count, "Times that the file of keys could not be taken"),
+    ("nearline_audit_failures_total", Unit::Count, "Actions that did not reach the file of the audit log"),
     ("nearline_publish_events_total", Unit::Count, "Events published over HTTP, by outcome"),
     ("nearline_member_queries_total", Unit::Count, "Queries for a member's state, by source"),
     ("nearline_fold_events_total", Unit::Count, "Events folded"),

@@ -358,10 +358,20 @@ pub struct AdminSection {
     pub address: String,
     /// Names under which it may be called, separated by commas, beside localhost and any address.
     pub hosts: String,
+    /// File of the audit log; empty: memory and log lines alone.
+    pub audit_file: String,
+    /// Bytes of that file and the one before, at most.
+    pub audit_bytes: u64,
 }
 
 impl Default for AdminSection {
     fn default() -> Self {
-        Self { enabled: true, address: "127.0.0.1:7701".to_owned(), hosts: String::new() }
+        Self {
+            enabled: true,
+            address: "127.0.0.1:7701".to_owned(),
+            hosts: String::new(),
+            audit_file: String::new(),
+            audit_bytes: 10 * 1_024 * 1_024,
+        }
     }
 }

@@ -287,6 +287,7 @@ impl Check<'_> {
             let expected = "empty, or names of hosts without scheme and port, separated by commas";
             return Err(self.impossible("admin.hosts", format!("{:?}", admin.hosts), expected));
         }
+        self.range("admin.audit_bytes", admin.audit_bytes, 65_536, 1_099_511_627_776)?;
         // Lowering `max_limit` alone is fine: answers are then as long as that.
         let most_by_default = http.max_limit.max(HttpSection::default().default_limit) as u64;
         // A compressed body and what it becomes.

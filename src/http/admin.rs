@@ -5,7 +5,7 @@ use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::routes;
 use super::state::{Answer, State, ok};
-use super::{admin_stream, admin_verify, console, gauges, members, recommendations};
+use super::{admin_nodes, admin_stream, admin_verify, audit, console, gauges, members, recommendations};
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_ports::JOURNAL_ENTRIES;
@@ -24,6 +24,10 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         .route("/admin/partitions/{partition}/verify", web::post().to(admin_verify::verify))
         .route("/admin/stream", web::get().to(admin_stream::open))
         .route("/admin/overview", routes::get().to(overview))
+        .route("/admin/audit", routes::get().to(audit::list))
+        .route("/admin/nodes", routes::get().to(admin_nodes::nodes))
+        .route("/admin/configuration", routes::get().to(admin_nodes::configuration))
+        .route("/admin/doctor", routes::get().to(admin_nodes::doctor))
         .route("/admin/ranking", routes::get().to(ranking))
         .route("/admin/remediations", routes::get().to(remediations))
         .route("/admin/members/{id}", routes::get().to(members::read))

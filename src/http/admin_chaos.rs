@@ -1,6 +1,7 @@
 //! `POST /admin/chaos/…`: faults on purpose, for test systems. Registered only where
 //! `chaos.enabled` is set, which configuration refuses unless the operators' listener is on loopback.
 
+use super::audit::Detail;
 use super::body;
 use super::problem::{Problem, ProblemKind};
 use super::state::{Answer, State};
@@ -62,7 +63,9 @@ fn refused(error: NotInjected) -> Problem {
 
 fn injected(what: serde_json::Value) -> Answer {
     tracing::warn!(event = "fault_injected", %what, "a fault was injected, on purpose");
-    Ok(HttpResponse::Accepted().json(json!({"injected": what})))
+    let mut response = HttpResponse::Accepted().json(json!({"injected": what}));
+    response.extensions_mut().insert(Detail(what.to_string()));
+    Ok(response)
 }
 
 async fn panic(request: HttpRequest, payload: web::Payload, state: State) -> Answer {

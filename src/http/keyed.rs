@@ -122,7 +122,8 @@ struct Shown {
 async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let bytes = body::read(&request, payload, &state).await?;
     let Shown { key } = body::object(&bytes)?;
-    state.keys.check(Some(&key), Scope::Admin, state.now_ms()).map_err(refused)?;
+    let caller = state.keys.check(Some(&key), Scope::Admin, state.now_ms()).map_err(refused)?;
+    request.extensions_mut().insert(caller);
     // It is known, and so has no sign that a cookie must not have.
     Ok(cookie(&format!("{COOKIE_NAME}={key}")))
 }

@@ -21,7 +21,7 @@ import time
 
 from playwright.sync_api import expect, sync_playwright
 
-PAGES = ("Now", "Partitions", "Remediations", "Dead letters", "Member", "Chaos")
+PAGES = ("Now", "Partitions", "Remediations", "Dead letters", "Member", "Nodes", "Audit", "Chaos")
 
 
 class Walk:
@@ -148,6 +148,12 @@ class Walk:
             if name == "Dead letters":
                 self.page.get_by_role("button", name=re.compile("^poison")).click()
                 expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()
+            if name == "Nodes":
+                self.page.get_by_role("button", name="Examine this node").click()
+                expect(self.page.get_by_role("cell", name="configuration", exact=True)).to_be_visible(timeout=30_000)
+                expect(self.page.get_by_role("cell", name="engine.partitions", exact=True)).to_be_visible()
+            if name == "Audit":
+                expect(self.page.get_by_role("cell", name="POST /admin/chaos/panic").first).to_be_visible()
             self.page.wait_for_timeout(300)
             self.look(name)
         self.keyboard()

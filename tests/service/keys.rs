@@ -273,3 +273,74 @@ fn keys_are_listed_by_name_and_a_file_that_would_be_refused_is_left_as_it_was() 
         "{printed}"
     );
 }
+
+#[test]
+fn what_operators_change_is_noted_with_the_name_of_their_key_and_outlives_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, audit) = (directory.path().join("keys.toml"), directory.path().join("audit.ndjson"));
+    let boss = key(&file, "boss", &["--scope", "admin"]);
+    let start = || {
+        let (keys, audit) = (file.display().to_string(), audit.display().to_string());
+        let adjust = |config: &mut Config| {
+            config.chaos.enabled = true;
+            (config.access.keys_file, config.admin.audit_file) = (keys, audit);
+        };
+        Service::start_with(adjust, |ports| ports)
+    };
+    let send = |service: &Service, method: &str, path: &str, key: &str, body: &str| {
+        let request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", service.admin));
+        let request = request
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json");
+        service.run(request.body(body.as_bytes().to_vec()).expect("a request"))
+    };
+    let service = start();
+    assert_eq!(send(&service, "POST", "/admin/chaos/panic", &boss, r#"{"partition":2}"#).status, 202);
+    assert_eq!(send(&service, "DELETE", "/admin/dead-letters/77", &boss, "").status, 404);
+    assert_eq!(send(&service, "POST", "/admin/chaos/panic", "nl_guessed", r#"{"partition":1}"#).status, 401);
+    assert_eq!(send(&service, "POST", "/v1/events", &boss, EVENT).status, 200);
+    let expected = json!([
+        { "who": "boss", "from": "127.0.0.1", "what": "DELETE /admin/dead-letters/77", "outcome": 404 },
+        { "who": "boss", "from": "127.0.0.1", "what": "POST /admin/chaos/panic", "outcome": 202,
+          "detail": "{\"fault\":\"panic\",\"partition\":2}" },
+    ]);
+    let noted = |service: &Service| {
+        let mut entries = send(service, "GET", "/admin/audit", &boss, "").json();
+        for entry in entries.as_array_mut().expect("a list") {
+            let entry = entry.as_object_mut().expect("an entry");
+            assert!(entry.remove("at").is_some_and(|at| at.as_str().is_some_and(|at| at.ends_with('Z'))));
+            assert!(entry.remove("took_ms").is_some());
+        }
+        entries
+    };
+    assert_eq!(noted(&service), expected, "neither strangers nor plays");
+    drop(service);
+    let service = start();
+    assert_eq!(noted(&service), expected);
+    let text = std::fs::read_to_string(&audit).expect("readable");
+    assert!(text.lines().count() == 2 && !text.contains(&boss), "{text}");
+}
+
+#[test]
+fn operators_see_the_configuration_in_effect_without_secrets_the_nodes_and_the_doctor() {
+    let adjust = |config: &mut Config| {
+        config.redis.url = nearline_config::SecretUrl::new("redis://nearline:secret@127.0.0.1:6379");
+    };
+    let service = Service::start_with(adjust, |ports| ports);
+    let configuration = service.ask(service.admin, "/admin/configuration");
+    assert_eq!(configuration.json()["redis"]["url"], "redis://***@127.0.0.1:6379");
+    assert_eq!(configuration.json()["engine"]["partitions"], 4);
+    assert!(!configuration.text.contains("secret"), "{}", configuration.text);
+    let nodes = service.ask(service.admin, "/admin/nodes").json();
+    assert_eq!(
+        nodes["owners"].as_object().expect("owners").values().filter_map(|n| n.as_u64()).sum::<u64>(),
+        4
+    );
+    let findings = service.ask(service.admin, "/admin/doctor").json();
+    let held = |finding: &serde_json::Value| {
+        finding["part"] == "directory"
+            && finding["says"].as_str().is_some_and(|says| says.contains("is held by a program"))
+    };
+    assert!(findings.as_array().expect("a list").iter().any(held), "{findings}");
+}

@@ -1,0 +1,57 @@
+// Who has which partitions, what the doctor says here, and the configuration as it is in effect.
+import { html, signal, ask, number } from "../ui.js";
+import { overview } from "../feed.js";
+
+const nodes = signal(null);
+const findings = signal(null);
+const configuration = signal(null);
+const trouble = signal("");
+const wanted = signal("");
+
+async function load() {
+  try {
+    const asked = ["nodes", "configuration"].map((name) => ask("admin/" + name));
+    [nodes.value, configuration.value] = await Promise.all(asked);
+    trouble.value = "";
+  } catch (error) { trouble.value = error.message; }
+}
+
+async function examine() {
+  findings.value = "under way";
+  try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; trouble.value = error.message; }
+}
+
+const VERDICTS = { ok: ["live", "●"], warn: ["holding", "◐"], fail: ["failed", "■"] };
+
+const Found = ({ one }) => html`<tr><td><span class=${"state " + VERDICTS[one.verdict][0]}><span aria-hidden="true">${VERDICTS[one.verdict][1]}</span> ${one.verdict}</span></td>
+  <td>${one.part}</td><td class="wrap">${one.says}${one.advice && html`<br /><b>${one.advice}</b>`}</td></tr>`;
+
+function Settings() {
+  const keys = Object.entries(configuration.value ?? {}).flatMap(([section, values]) =>
+    values && typeof values === "object" && !Array.isArray(values)
+      ? Object.entries(values).map(([key, value]) => [`${section}.${key}`, value]) : [[section, values]]);
+  const text = wanted.value.trim().toLowerCase();
+  const shown = keys.filter(([key]) => key.includes(text));
+  return html`<p><label>Key <input value=${wanted.value} onInput=${(event) => { wanted.value = event.target.value; }} placeholder="engine." /></label></p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Settings"><table><thead><tr><th scope="col">key</th><th scope="col">value</th></tr></thead>
+      <tbody>${shown.map(([key, value]) => html`<tr key=${key}><td>${key}</td><td class="wrap">${JSON.stringify(value)}</td></tr>`)}</tbody></table></div>`;
+}
+
+export function Nodes() {
+  if (nodes.value === null && !trouble.value) load();
+  const here = overview.value?.node;
+  const owners = Object.entries(nodes.value?.owners ?? {});
+  const most = Math.max(1, ...owners.map(([, count]) => count));
+  return html`
+    <p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value}</span></p>
+    <section aria-labelledby="owners"><h2 id="owners">Partitions by node</h2>
+      <table><thead><tr><th scope="col">node</th><th scope="col">partitions</th><th scope="col">share</th></tr></thead>
+        <tbody>${owners.map(([name, count]) => html`<tr key=${name}><td>${name}${name === here ? " (this one)" : ""}</td><td>${number(count)}</td>
+          <td><meter min="0" max=${most} value=${count} aria-label=${`${count} partitions`}></meter></td></tr>`)}</tbody></table>
+      ${nodes.value && html`<p class="note">Version ${nodes.value.version}; ${nodes.value.others} other nodes live; ${nodes.value.settled ? "settled" : "partitions are under way"}.</p>`}</section>
+    <section aria-labelledby="doctor"><h2 id="doctor">Doctor</h2>
+      <p class="tools"><button onClick=${examine} disabled=${findings.value === "under way"}>Examine this node</button> <span class="note">as <b>nearline doctor</b> does: nothing is changed</span></p>
+      ${Array.isArray(findings.value) && html`<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">verdict</th><th scope="col">part</th><th scope="col">found</th></tr></thead>
+        <tbody>${findings.value.map((one, i) => html`<${Found} key=${i} one=${one} />`)}</tbody></table></div>`}</section>
+    <section aria-labelledby="settings"><h2 id="settings">Configuration in effect</h2><${Settings} /></section>`;
+}

@@ -1,0 +1,46 @@
+//! Nodes, the configuration as it is in effect, and what the doctor says here.
+
+use super::query::Parameters;
+use super::state::{Answer, State, ok};
+use actix_web::HttpRequest;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Keys whose values are URLs that may hold a password.
+const URLS: [&str; 2] = ["/nats/url", "/redis/url"];
+
+/// `GET /admin/nodes`: this node, and who owns how many partitions.
+pub(super) async fn nodes(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+    for partition in state.engine.partitions() {
+        let owner = partition.owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
+        *owners.entry(owner).or_default() += 1;
+    }
+    let status = state.engine.node_status();
+    ok(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "settled": status.settled,
+        "others": status.others,
+        "held": status.held,
+        "owners": owners,
+    }))
+}
+
+/// `GET /admin/configuration`: every key as it is in effect, without what is secret.
+pub(super) async fn configuration(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    let mut config = serde_json::to_value(&*state.config).unwrap_or_default();
+    for (pointer, shown) in URLS.into_iter().zip([&state.config.nats.url, &state.config.redis.url]) {
+        if let Some(url) = config.pointer_mut(pointer) {
+            *url = Value::String(shown.to_string());
+        }
+    }
+    ok(&config)
+}
+
+/// `GET /admin/doctor`: what `nearline doctor` would say on this node.
+pub(super) async fn doctor(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    ok(&crate::doctor::examine(&state.config, state.now_ms()).await)
+}
