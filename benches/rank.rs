@@ -6,7 +6,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::page::{MAX_ROWS, PageSources, assemble};
 use nearline_ranking::trending::{TrendQuery, trending};
-use nearline_ranking::{Learned, Query, rank, score_titles, similar};
+use nearline_ranking::{Learned, Query, next, rank, score_titles, similar};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -112,6 +112,15 @@ fn similar_titles(bencher: Bencher<'_, '_>, titles: usize) {
     let query = sources.query();
     in_turn(bencher, sources, |member| {
         similar(&sources.aggregates, &sources.catalogue, &sources.titles[member], &query)
+    });
+}
+
+#[divan::bench(args = TITLES)]
+fn next_titles(bencher: Bencher<'_, '_>, titles: usize) {
+    let sources = Sources::of(titles);
+    let query = sources.query();
+    in_turn(bencher, sources, |member| {
+        next(&sources.aggregates, &sources.catalogue, &sources.titles[member], &query)
     });
 }
 

@@ -35,7 +35,7 @@ use nearline_ranking::insights::Insights;
 use nearline_ranking::offer::{OfferedArtwork, OfferedRow, OfferedTitle, OfferedTrend, OfferedTrends};
 use nearline_ranking::page::{PageSources, Row, RowReason, RowTitle, assemble};
 use nearline_ranking::trending::{Board, TrendQuery, trending};
-use nearline_ranking::{Learned, Query, Ranked, rank, similar};
+use nearline_ranking::{Learned, Query, Ranked, next, rank, similar};
 use parking_lot::{Mutex, RwLock};
 use row_takes::RowTakes;
 use std::sync::Arc;
@@ -236,7 +236,7 @@ impl Recommender {
         })
     }
 
-    /// Titles that having watched one speaks for; `None`: nothing is known of it.
+    /// Titles like one, or those that having watched it speaks for; `None`: nothing is known of it.
     pub async fn similar(
         self: &Arc<Self>,
         question: &TitleQuestion,
@@ -268,7 +268,8 @@ impl Recommender {
             learned: Some(&learned),
             ..Query::default()
         };
-        let ranked = similar(&aggregates, &catalogue, &question.title, &query);
+        let ranked = if question.next { next } else { similar };
+        let ranked = ranked(&aggregates, &catalogue, &question.title, &query);
         let context = Context::new(query.country, None, self.hour(), "", None);
         let gate = Gate::new(expressions, &catalogue, context, self.settings.expression_steps).until(stop);
         let ranked = sifted(&gate, ranked, question.limit);

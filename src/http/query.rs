@@ -83,6 +83,15 @@ impl Parameters {
         }
     }
 
+    /// `by`: `likeness`, or `next`, for which it is true.
+    pub fn by_next(&self) -> Result<bool, Problem> {
+        match self.text("by") {
+            None | Some("likeness") => Ok(false),
+            Some("next") => Ok(true),
+            Some(text) => Err(invalid("by", format!("is {:?}; expected likeness or next", shorten(text)))),
+        }
+    }
+
     /// A whole number of `least` to `most`; `None` if it was not given.
     pub fn number(&self, name: &str, least: usize, most: usize) -> Result<Option<usize>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };

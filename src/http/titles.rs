@@ -202,9 +202,10 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
-    get, path = "/v1/titles/{id}/similar", tag = "titles", operation_id = "list_similar", summary = "Titles that are watched after a title",
+    get, path = "/v1/titles/{id}/similar", tag = "titles", operation_id = "list_similar", summary = "Titles like a title, or watched after it",
     params(
         ("id" = String, Path, description = "The title"),
+        ("by" = Option<String>, Query, description = "`likeness` (the default): watched by the same members, and of the same genres; `next`: watched after it"),
         ("country" = Option<String>, Query, description = "Country: only titles available there"),
         ("limit" = Option<usize>, Query, description = "Titles at most (default 20)", minimum = 1),
         ("filter" = Option<String>, Query, description = "CEL: only titles that it is true for"),
@@ -220,11 +221,12 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
 ))]
 pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
-    let known = ["country", "limit", "filter", "boost", "max_maturity"];
+    let known = ["by", "country", "limit", "filter", "boost", "max_maturity"];
     let parameters = Parameters::read(&request, &known)?;
     let limits = &state.config.http;
     let question = TitleQuestion {
         title: id.clone(),
+        next: parameters.by_next()?,
         limit: parameters.limit(limits.default_limit, limits.max_limit)?,
         country: parameters.country()?.map(str::to_owned),
         expressions: filter::read(&parameters, &state.programs)?,

@@ -58,11 +58,13 @@ pub struct Question {
     pub given: Option<Given>,
 }
 
-/// Titles that having watched one speaks for.
+/// Titles like one, or played after it.
 #[derive(Clone, Default)]
 pub struct TitleQuestion {
     /// The title.
     pub title: String,
+    /// Whether those are wanted that having watched it speaks for, whatever they are like.
+    pub next: bool,
     /// Titles at most.
     pub limit: usize,
     /// Country: only titles available there.

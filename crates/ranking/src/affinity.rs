@@ -71,3 +71,10 @@ impl<'a> GenreAffinity<'a> {
         if genres.is_empty() { UNKNOWN } else { sum / genres.len() as f64 }
     }
 }
+
+/// Genres in common over all genres of both (Jaccard); 0 where one has none.
+pub(crate) fn common_genres(a: &[String], b: &[String]) -> f64 {
+    let common = a.iter().filter(|genre| b.contains(genre)).count();
+    let all = a.len() + b.len() - common;
+    if all == 0 { 0.0 } else { common as f64 / all as f64 }
+}

@@ -33,4 +33,4 @@ pub mod tuning;
 pub use learned::Learned;
 pub use query::Query;
 pub use ranked::{Ranked, Reason};
-pub use row::{rank, score_titles, similar};
+pub use row::{next, rank, score_titles, similar};

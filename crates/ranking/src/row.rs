@@ -13,12 +13,15 @@
 //!
 //! Not every title is scored: `search` passes over those that cannot be among the best.
 
+mod alike;
 mod newcomers;
 mod popularity;
 mod scorer;
 mod search;
 mod selection;
 mod sums;
+
+pub use alike::similar;
 
 use crate::query::Query;
 use crate::ranked::Ranked;
@@ -165,12 +168,7 @@ pub fn score_titles(
 }
 
 /// Titles that having watched `title` speaks for, best first.
-pub fn similar(
-    aggregates: &Aggregates,
-    catalogue: &Catalogue,
-    title: &str,
-    query: &Query<'_>,
-) -> Vec<Ranked> {
+pub fn next(aggregates: &Aggregates, catalogue: &Catalogue, title: &str, query: &Query<'_>) -> Vec<Ranked> {
     let Some(from) = aggregates.title(title) else { return Vec::new() };
     let scorer = Scorer::after(aggregates, title, from, query);
     let itself = HashSet::from_iter([from]);

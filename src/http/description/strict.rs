@@ -99,6 +99,7 @@ fn of_parameter(name: &str) -> Value {
         "max_maturity" => json!({ "maximum": 120 }),
         "cursor" => json!({ "pattern": "^[A-Za-z0-9_-]+$" }),
         "filter" | "boost" => json!({ "minLength": 1 }),
+        "by" => json!({ "enum": ["likeness", "next"] }),
         _ => Value::Null,
     }
 }

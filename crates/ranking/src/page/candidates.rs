@@ -5,7 +5,7 @@ use super::page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
 use crate::affinity::GenreAffinity;
 use crate::query::Query;
 use crate::ranked::{Ranked, Reason};
-use crate::row::{rank, similar};
+use crate::row::{next, rank};
 use crate::trending::{TrendQuery, trending};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::member::snapshot::WatchedTitle;
@@ -124,7 +124,7 @@ fn looked_at(query: &Query<'_>, known: &HashSet<&str>, spare: usize) -> usize {
 fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>, spare: usize) -> Vec<RowTitle> {
     let known = known(sources);
     let wanted = Query { limit: looked_at(query, &known, spare), ..query.clone() };
-    let followers = similar(sources.aggregates, sources.catalogue, title, &wanted);
+    let followers = next(sources.aggregates, sources.catalogue, title, &wanted);
     let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
     scored(sources, query, followers, |id| !known.contains(id), reason)
 }

@@ -1,5 +1,6 @@
 //! Selection: the best of many scores, and, if asked for, a little unlike each other.
 
+use crate::affinity::common_genres;
 use crate::ranked::Ranked;
 use nearline_model::catalogue::Catalogue;
 use std::collections::BinaryHeap;
@@ -120,10 +121,8 @@ pub(super) fn diverse(
     picked
 }
 
-/// Genres in common over all genres of both (Jaccard); 0 where one has none.
+/// How alike two titles are by their genres.
 fn likeness(catalogue: &Catalogue, a: &str, b: &str) -> f64 {
     let (Some(a), Some(b)) = (catalogue.get(a), catalogue.get(b)) else { return 0.0 };
-    let common = a.genres.iter().filter(|genre| b.genres.contains(genre)).count();
-    let all = a.genres.len() + b.genres.len() - common;
-    if all == 0 { 0.0 } else { common as f64 / all as f64 }
+    common_genres(&a.genres, &b.genres)
 }

@@ -6,7 +6,7 @@ use nearline_model::member::snapshot::TitleOpinion;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::associations::Associations;
-use nearline_ranking::{Learned, Query, Ranked, Reason, rank, score_titles, similar};
+use nearline_ranking::{Learned, Query, Ranked, Reason, next, rank, score_titles, similar};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -169,9 +169,43 @@ fn an_engine_that_knows_nothing_answers_with_nothing() {
 }
 
 #[test]
-fn similar_titles_are_those_that_follow() {
+fn similar_titles_are_watched_by_the_same_members_and_popularity_is_no_likeness() {
+    let fans = ["wars", "empire", "everybodys"];
+    let others = ["godfather", "everybodys"];
+    let lists: Vec<&[&str]> =
+        (0..40).map(|member| if member % 4 == 0 { &fans[..] } else { &others[..] }).collect();
+    let (_, aggregates) = audience(&lists);
+    let query = Query { limit: 10, ..Query::default() };
+    let ranked = similar(&aggregates, &Catalogue::default(), "empire", &query);
+    assert_eq!(ids(&ranked), ["everybodys"], "what was played before alone is not known without a solve");
+    let learned = Learned::of(&aggregates, &Catalogue::default(), 100);
+    let query = Query { learned: Some(&learned), ..query };
+    let ranked = similar(&aggregates, &Catalogue::default(), "empire", &query);
+    assert_eq!(ids(&ranked), ["wars", "everybodys"], "before it or after it, but not by popularity");
+}
+
+#[test]
+fn titles_that_nobody_played_are_similar_by_their_genres() {
     let (_, aggregates) = audience(LISTS);
-    let ranked = similar(&aggregates, &Catalogue::default(), "b", &Query { limit: 10, ..Query::default() });
+    let mut catalogue = Catalogue::default();
+    for (id, genre) in [("a", "horror"), ("cold-horror", "horror"), ("cold-comedy", "comedy")] {
+        catalogue.put(Title { id: id.to_owned(), genres: vec![genre.to_owned()], ..Title::default() });
+    }
+    let learned = Learned::of(&aggregates, &catalogue, 100);
+    let query = Query { limit: 10, learned: Some(&learned), ..Query::default() };
+    let ranked = |title| {
+        let ranked = similar(&aggregates, &catalogue, title, &query);
+        ranked.into_iter().map(|ranked| ranked.title.to_string()).collect::<Vec<_>>()
+    };
+    assert!(ranked("a").contains(&"cold-horror".to_owned()), "{:?}", ranked("a"));
+    assert!(!ranked("a").contains(&"cold-comedy".to_owned()));
+    assert_eq!(ranked("cold-horror"), ["a"], "what little is known of is like what is known of its kind");
+}
+
+#[test]
+fn titles_that_come_next_are_those_that_follow() {
+    let (_, aggregates) = audience(LISTS);
+    let ranked = next(&aggregates, &Catalogue::default(), "b", &Query { limit: 10, ..Query::default() });
     assert_eq!(ids(&ranked)[0], "c");
     assert!(!ids(&ranked).contains(&"x"));
     assert!(!ids(&ranked).contains(&"b"));

@@ -7,7 +7,7 @@ use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings};
 use nearline_ranking::settings::RankingSettings;
-use nearline_ranking::{Query, rank, score_titles, similar};
+use nearline_ranking::{Query, next, rank, score_titles};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -224,13 +224,13 @@ proptest! {
                 ..Query::default()
             };
             for id in ["t0", "t3"] {
-                // What is similar is neither fresh nor diverse.
+                // What comes next is neither fresh nor diverse.
                 let plain = RankingSettings { freshness: 0.0, diversity: 0.0, ..asked.settings };
                 let excluding = Query { exclude: vec![id], settings: Some(&plain), ..alike.clone() };
                 let expected =
                     Reference::new(aggregates, catalogue, learned.as_ref(), None, &excluding).after(id);
                 let expected = expected.map(|after| after.rank()).unwrap_or_default();
-                prop_assert_eq!(similar(aggregates, catalogue, id, &alike), expected);
+                prop_assert_eq!(next(aggregates, catalogue, id, &alike), expected);
             }
         }
     }

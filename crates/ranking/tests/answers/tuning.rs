@@ -5,7 +5,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
 use nearline_ranking::tuning::Tuning;
-use nearline_ranking::{Learned, Query, similar};
+use nearline_ranking::{Learned, Query, next};
 use serde_json::json;
 
 const TITLES: usize = 60;
@@ -93,7 +93,7 @@ fn titles_beyond_those_solved_together_are_ranked_as_if_they_were_among_them() {
     for title in 0..TITLES {
         let first = |learned| {
             let query = Query { limit: 1, learned: Some(learned), ..Query::default() };
-            similar(&aggregates, &catalogue, &format!("t{title:02}"), &query).remove(0).title
+            next(&aggregates, &catalogue, &format!("t{title:02}"), &query).remove(0).title
         };
         same += usize::from(first(&whole) == first(&halved));
     }

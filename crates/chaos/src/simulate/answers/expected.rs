@@ -9,7 +9,7 @@ use nearline_model::{Aggregates, MemberSnapshot, Title};
 use nearline_ranking::page::{PageSources, RowKind, assemble};
 use nearline_ranking::settings::RankingSettings;
 use nearline_ranking::trending::{TrendQuery, known_dimensions, trending};
-use nearline_ranking::{Learned, Query, rank, similar};
+use nearline_ranking::{Learned, Query, next, rank, similar};
 use std::sync::Arc;
 
 /// What answers rest on, beside the member's state.
@@ -92,7 +92,8 @@ impl Basis<'_> {
 
     fn similar(&self, wanted: &Wanted) -> Vec<Arc<str>> {
         let query = Query { limit: self.aggregates.title_count(), device: None, ..self.query(wanted) };
-        let ranked = similar(self.aggregates, self.catalogue, &wanted.title, &query);
+        let ranked = if wanted.is_next() { next } else { similar };
+        let ranked = ranked(self.aggregates, self.catalogue, &wanted.title, &query);
         self.chosen(wanted, ranked.into_iter().map(|ranked| (ranked.score, ranked.title)).collect())
     }
 

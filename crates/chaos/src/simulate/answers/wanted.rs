@@ -169,10 +169,16 @@ impl Wanted {
     pub fn title_question(&self) -> TitleQuestion {
         TitleQuestion {
             title: self.title.clone(),
+            next: self.is_next(),
             limit: self.limit,
             country: self.country.map(str::to_owned),
             expressions: self.expressions(),
         }
+    }
+
+    /// Whether titles are wanted that are watched after one, and not those like it.
+    pub fn is_next(&self) -> bool {
+        self.limit % 2 == 1
     }
 
     /// The same, of what trends.
