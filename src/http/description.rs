@@ -1,7 +1,9 @@
 //! The API's description as the handlers have it: what `openapi/nearline.json` is made of, and held against.
 
+mod stream;
 mod strict;
 
+use serde_json::Value;
 use strict::Strict;
 use utoipa::OpenApi;
 
@@ -47,4 +49,20 @@ struct Document;
 /// The document.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
+}
+
+/// JSON Schema (2020-12) of an event.
+pub fn event_schema() -> Value {
+    stream::event_schema(&event())
+}
+
+/// AsyncAPI 3 document of the stream that publishers send to.
+pub fn stream_document() -> Value {
+    stream::stream_document(&event())
+}
+
+/// The event as HTTP takes it.
+fn event() -> Value {
+    let document = serde_json::to_value(document()).expect("a document is JSON");
+    document["components"]["schemas"]["EventDocument"].clone()
 }

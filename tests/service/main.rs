@@ -15,4 +15,5 @@ mod keys;
 mod late_catalogue;
 mod operators;
 mod running;
+mod stream_description;
 mod taking_back;

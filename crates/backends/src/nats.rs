@@ -6,6 +6,7 @@
 
 mod access;
 mod catalogue;
+mod cloud_event;
 mod consumer;
 mod dead_letters;
 mod examine;

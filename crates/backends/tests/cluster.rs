@@ -4,6 +4,8 @@
 mod access;
 #[path = "cluster/authority.rs"]
 mod authority;
+#[path = "cluster/cloud_events.rs"]
+mod cloud_events;
 #[path = "cluster/configured_servers.rs"]
 mod configured_servers;
 #[path = "cluster/forged_letters.rs"]

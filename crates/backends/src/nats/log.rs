@@ -1,6 +1,7 @@
 //! The log of events: a JetStream stream for each partition. The number of a message is the number of the record, from
 //! which its position follows.
 
+use super::cloud_event::event_of;
 use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
@@ -194,7 +195,7 @@ impl EventLog for NatsLog {
                 position,
                 log_ms: i64::try_from(message.time.unix_timestamp_nanos().div_euclid(1_000_000))
                     .unwrap_or(i64::MAX),
-                payload: message.payload,
+                payload: event_of(Some(&message.headers), message.payload),
             })),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(failed(&error)),
@@ -241,7 +242,7 @@ impl LogReader for NatsReader {
         let records = batch.into_iter().map(|delivered| LogRecord {
             position: position_of(delivered.place.sequence, self.partition, self.partitions),
             log_ms: delivered.place.log_nanos.div_euclid(1_000_000),
-            payload: delivered.message.payload,
+            payload: event_of(delivered.message.headers.as_ref(), delivered.message.payload),
         });
         Ok(records.collect())
     }
