@@ -10,6 +10,7 @@ pub mod beginnings;
 pub mod block_maxima;
 pub mod counters;
 mod encoding;
+mod gone;
 mod learning;
 pub mod pair;
 pub mod places;

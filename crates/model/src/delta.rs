@@ -47,6 +47,13 @@ pub struct Counts {
     pub quality: u32,
 }
 
+impl Counts {
+    /// Impressions and plays: how often the cell was met.
+    pub(crate) fn events(&self) -> u64 {
+        u64::from(self.impressions) + u64::from(self.plays)
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.impressions = self.impressions.saturating_add(other.impressions);

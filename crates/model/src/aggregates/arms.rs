@@ -6,6 +6,7 @@
 //! outnumber impressions. The segment is the one the artwork was chosen for, as the publisher echoed
 //! it; impressions that name none are counted in the segment `""`.
 
+use super::gone::Gone;
 use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES};
 use crate::delta::{ArmCell, ArmCounts, Delta};
 use crate::symbols::{Symbol, Symbols};
@@ -187,9 +188,9 @@ impl Arms {
         }
     }
 
-    /// Forgets titles: those that `gone` says by their number.
-    pub(crate) fn forget(&mut self, gone: &[bool]) {
-        self.titles.retain(|title, _| !gone.get(*title as usize).copied().unwrap_or_default());
+    /// Forgets the titles that are `gone`.
+    pub(super) fn forget(&mut self, gone: &Gone) {
+        self.titles.retain(|title, _| !gone.has(*title));
         self.recount();
     }
 

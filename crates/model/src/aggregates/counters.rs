@@ -1,6 +1,7 @@
 //! Title counters of one dimension: counts by 30-minute epoch, decayed popularity and trend.
 
 use super::block_maxima::BlockMaxima;
+use super::gone::Gone;
 use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
 use crate::delta::Counts;
 use crate::symbols::Symbol;
@@ -167,7 +168,7 @@ impl CounterTable {
     pub(crate) fn add(&mut self, title: Symbol, epoch: u32, counts: Counts, decays: &Decays) {
         let counters = self.titles.entry(title).or_default();
         if epoch >= decays.oldest_epoch() {
-            self.events += u64::from(counts.impressions) + u64::from(counts.plays);
+            self.events += counts.events();
             let at = match counters.epochs.last() {
                 Some((last, _)) if *last == epoch => counters.epochs.len() - 1,
                 _ => counters.epochs.partition_point(|(e, _)| *e < epoch),
@@ -204,25 +205,17 @@ impl CounterTable {
         });
         self.events = 0;
         for (title, counters) in &self.titles {
-            let events = counters.epochs.iter().map(|(_, c)| u64::from(c.impressions) + u64::from(c.plays));
-            self.events += events.sum::<u64>();
+            self.events += counters.epochs.iter().map(|(_, counts)| counts.events()).sum::<u64>();
             let (popularity, trend) = counters.faded(decays);
             self.popularity.put(*title, popularity);
             self.trend.put(*title, trend);
         }
     }
 
-    /// Forgets titles: those that `gone` says by their number.
-    pub(crate) fn forget(&mut self, gone: &[bool]) {
-        let is_gone = |title: Symbol| gone.get(title as usize).copied().unwrap_or_default();
-        let mut forgotten = Vec::new();
-        self.titles.retain(|title, _| {
-            let is_gone = is_gone(*title);
-            if is_gone {
-                forgotten.push(*title);
-            }
-            !is_gone
-        });
+    /// Forgets the titles that are `gone`.
+    pub(super) fn forget(&mut self, gone: &Gone) {
+        let forgotten: Vec<Symbol> =
+            self.titles.extract_if(|title, _| gone.has(*title)).map(|(title, _)| title).collect();
         for title in forgotten {
             self.put(title, (0.0, 0.0));
         }

@@ -3,6 +3,7 @@
 //! They are kept for whole periods of `place_epochs` epochs, the newest and the one before: few
 //! enough to hold the cross product that an estimate within titles needs.
 
+use super::gone::Gone;
 use crate::delta::{PlaceCell, PositionBand, TakeCounts};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
@@ -104,9 +105,9 @@ impl Places {
         }
     }
 
-    /// Forgets titles: those that `gone` says by their number.
-    pub(crate) fn forget(&mut self, gone: &[bool]) {
-        self.titles.retain(|title, _| !gone.get(*title as usize).copied().unwrap_or_default());
+    /// Forgets the titles that are `gone`.
+    pub(super) fn forget(&mut self, gone: &Gone) {
+        self.titles.retain(|title, _| !gone.has(*title));
     }
 
     /// Forgets a row; its number is given out again.

@@ -3,6 +3,7 @@
 //! Each partition keeps its newest, the same number at most, so that what is kept follows from the
 //! partition's own log. Members are fingerprints, by which an erased one's are dropped.
 
+use super::gone::Gone;
 use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::Symbol;
@@ -55,16 +56,15 @@ impl Probes {
         }
     }
 
-    /// Drops those of plays of titles that are `gone`, by their number; of others, what was played before from
+    /// Drops those of plays of titles that are `gone`; of others, what was played before from
     /// the first such title on. Numbers are given out again.
-    pub(super) fn forget(&mut self, gone: &[bool]) {
-        let is_gone = |title: Symbol| gone.get(title as usize).copied().unwrap_or_default();
+    pub(super) fn forget(&mut self, gone: &Gone) {
         for probes in &mut self.partitions {
             probes.retain_mut(|probe| {
-                if let Some(end) = probe.sources.iter().position(|source| is_gone(*source)) {
+                if let Some(end) = probe.sources.iter().position(|source| gone.has(*source)) {
                     probe.sources = probe.sources[..end].into();
                 }
-                !is_gone(probe.title) && !probe.sources.is_empty()
+                !gone.has(probe.title) && !probe.sources.is_empty()
             });
         }
     }

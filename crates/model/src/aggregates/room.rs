@@ -9,8 +9,9 @@
 //! Below the limits nothing makes room, and sums are the same in any order; beyond them they depend on it.
 
 use super::Aggregates;
+use super::gone::Gone;
 use super::learning::Kind;
-use crate::delta::{Counts, Delta};
+use crate::delta::Delta;
 use crate::symbols::Symbol;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Aggregates {
             named.entry(local).or_default();
         }
         for cell in &delta.cells {
-            *named.entry(cell.title).or_default() += events(&cell.counts);
+            *named.entry(cell.title).or_default() += cell.counts.events();
         }
         let named: Vec<(u64, &Arc<str>, u32)> = named
             .into_iter()
@@ -102,6 +103,7 @@ impl Aggregates {
         for (_, _, title) in &titles[..count] {
             gone[*title as usize] = true;
         }
+        let gone = Gone(gone);
         for table in &mut self.counters {
             table.forget(&gone);
         }
@@ -124,9 +126,9 @@ impl Aggregates {
     /// says which of them there is none for.
     pub(super) fn make_room_for_dimensions(&mut self, delta: &Delta) -> Found {
         let mut found = Found::new();
-        let countries = delta.cells.iter().map(|cell| (cell.country, events(&cell.counts)));
+        let countries = delta.cells.iter().map(|cell| (cell.country, cell.counts.events()));
         self.make_room_for(Kind::Country, delta, countries, &mut found);
-        let devices = delta.cells.iter().map(|cell| (cell.device, events(&cell.counts)));
+        let devices = delta.cells.iter().map(|cell| (cell.device, cell.counts.events()));
         self.make_room_for(Kind::Device, delta, devices, &mut found);
         let rows = delta.places.iter().map(|cell| (cell.row, u64::from(cell.counts.impressions)));
         self.make_room_for(Kind::Row, delta, rows, &mut found);
@@ -204,8 +206,4 @@ impl Aggregates {
         self.dimensions.release(dimension);
         self.counters[dimension as usize] = super::CounterTable::default();
     }
-}
-
-fn events(counts: &Counts) -> u64 {
-    u64::from(counts.impressions) + u64::from(counts.plays)
 }

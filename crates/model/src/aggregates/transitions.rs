@@ -10,6 +10,7 @@
 //! the order of arrival; at the limit they depend on when it was reached.
 
 use super::beginnings::Beginnings;
+use super::gone::Gone;
 use super::pair::{Pair, UNIT};
 use crate::symbols::{NONE, Symbol, Symbols};
 use hashbrown::HashMap;
@@ -122,14 +123,13 @@ impl Transitions {
         self.recount();
     }
 
-    /// Forgets titles: those that `gone` says by their number.
-    pub(crate) fn forget(&mut self, gone: &[bool]) {
-        let is_gone = |title: usize| gone.get(title).copied().unwrap_or_default();
-        for (from, followers) in self.from.iter_mut().enumerate() {
-            if is_gone(from) {
+    /// Forgets the titles that are `gone`.
+    pub(super) fn forget(&mut self, gone: &Gone) {
+        for (from, followers) in (0..).zip(&mut self.from) {
+            if gone.has(from) {
                 followers.pairs = HashMap::new();
             } else {
-                followers.pairs.retain(|to, _| !is_gone(*to as usize));
+                followers.pairs.retain(|to, _| !gone.has(*to));
             }
         }
         self.recount();
