@@ -209,36 +209,38 @@ fn nodes_bucket(settings: &NatsSettings) -> kv::Config {
     }
 }
 
-fn dead_letters_config(settings: &NatsSettings) -> stream::Config {
+/// A stream on disk that loses nothing on its own: without limits, on as many servers as are set.
+fn durable(settings: &NatsSettings, name: &str) -> stream::Config {
     stream::Config {
-        name: settings.dead_letter_stream.clone(),
-        description: Some("Nearline: refused events, with the reason".into()),
-        subjects: vec![format!("{}.deadletters.*.*", settings.subject_prefix)],
+        name: name.to_owned(),
         storage: stream::StorageType::File,
         retention: stream::RetentionPolicy::Limits,
         num_replicas: settings.replicas,
         max_messages: -1,
+        max_messages_per_subject: -1,
         max_bytes: -1,
-        // A replay writes a letter again: the last one stays.
-        max_messages_per_subject: 1,
         allow_direct: true,
         ..Default::default()
     }
 }
 
+fn dead_letters_config(settings: &NatsSettings) -> stream::Config {
+    stream::Config {
+        description: Some("Nearline: refused events, with the reason".into()),
+        subjects: vec![format!("{}.deadletters.*.*", settings.subject_prefix)],
+        // A replay writes a letter again: the last one stays.
+        max_messages_per_subject: 1,
+        ..durable(settings, &settings.dead_letter_stream)
+    }
+}
+
 fn remediations_config(settings: &NatsSettings) -> stream::Config {
     stream::Config {
-        name: settings.remediation_stream.clone(),
         description: Some("Nearline: remediations, the newest of them".into()),
         subjects: vec![format!("{}.remediations.*", settings.subject_prefix)],
-        storage: stream::StorageType::File,
-        retention: stream::RetentionPolicy::Limits,
-        num_replicas: settings.replicas,
         max_messages: JOURNAL_ENTRIES as i64,
         max_messages_per_subject: 1,
-        max_bytes: -1,
-        allow_direct: true,
-        ..Default::default()
+        ..durable(settings, &settings.remediation_stream)
     }
 }
 

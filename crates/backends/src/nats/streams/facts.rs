@@ -52,19 +52,12 @@ fn identity_of(found: &stream::Config) -> String {
 
 fn config(settings: &NatsSettings) -> stream::Config {
     stream::Config {
-        name: settings.fact_stream.clone(),
         description: Some("Nearline: facts, the newest of them".into()),
         subjects: vec![format!("{}.facts.>", settings.subject_prefix)],
-        storage: stream::StorageType::File,
-        retention: stream::RetentionPolicy::Limits,
-        num_replicas: settings.replicas,
         duplicate_window: Duration::from_secs(settings.duplicate_window_seconds),
-        max_messages: -1,
-        max_messages_per_subject: -1,
         max_bytes: super::limit(settings.fact_stream_bytes),
-        allow_direct: true,
         compression: Some(stream::Compression::S2),
         metadata: HashMap::from([(IDENTITY.to_owned(), new_log_identity())]),
-        ..Default::default()
+        ..super::durable(settings, &settings.fact_stream)
     }
 }

@@ -154,7 +154,6 @@ async fn draw(links: &Links, partition: PartitionId) -> Result<(), PortError> {
 
 fn config(settings: &NatsSettings) -> stream::Config {
     stream::Config {
-        name: settings.stream.clone(),
         description: Some(
             "Nearline: events as published, on their way to the streams of the partitions".into(),
         ),
@@ -163,16 +162,10 @@ fn config(settings: &NatsSettings) -> stream::Config {
             source: subjects(settings),
             destination: transform(settings, settings.partitions),
         }),
-        storage: stream::StorageType::File,
-        retention: stream::RetentionPolicy::Limits,
-        num_replicas: settings.replicas,
         duplicate_window: Duration::from_secs(settings.duplicate_window_seconds),
         max_bytes: limit(settings.max_bytes),
-        max_messages: -1,
-        max_messages_per_subject: -1,
         max_age: Duration::from_secs(settings.max_age_seconds),
-        allow_direct: true,
         compression: Some(stream::Compression::None),
-        ..Default::default()
+        ..super::durable(settings, &settings.stream)
     }
 }

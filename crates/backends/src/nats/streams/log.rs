@@ -134,23 +134,16 @@ fn config(
         metadata.insert(FOLLOWS.to_owned(), follows.to_string());
     }
     stream::Config {
-        name: stream_of(settings, partition),
         description: Some("Nearline: events of one partition".into()),
         subjects: vec![subject(settings, partition.0), own_subject(settings, partition, identity)],
-        storage: stream::StorageType::File,
-        retention: stream::RetentionPolicy::Limits,
-        num_replicas: settings.replicas,
         duplicate_window: Duration::from_secs(settings.duplicate_window_seconds),
         max_bytes: limit(settings.max_bytes.div_ceil(u64::from(settings.partitions))),
-        max_messages: -1,
-        max_messages_per_subject: -1,
         max_age: Duration::from_secs(settings.max_age_seconds),
-        allow_direct: true,
         compression: Some(stream::Compression::None),
         metadata,
         first_sequence,
         sources: earlier.map(|_| vec![source(settings, partition, follows + 1)]),
-        ..Default::default()
+        ..super::durable(settings, &stream_of(settings, partition))
     }
 }
 
