@@ -11,10 +11,10 @@ pub(super) use publisher::{Amount, Line, Publisher};
 use anyhow::Context;
 use clap::Args;
 use nearline_audience::text_file::TextFile;
+use nearline_audience::title_file::read_titles;
 use nearline_config::Config;
-use nearline_model::Title;
 use resume::{Memory, go_on};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -96,19 +96,4 @@ fn lines(file: &mut TextFile) -> impl Iterator<Item = anyhow::Result<Line>> {
             }
         }
     })
-}
-
-fn read_titles(path: &Path) -> anyhow::Result<Vec<Title>> {
-    let (mut file, mut titles) = (TextFile::open(path)?, Vec::new());
-    while let Some(line) = file.next_line()? {
-        let place = || format!("{}:{}", path.display(), line.number);
-        let text = line.text.as_deref().with_context(|| format!("{}: is too long for a title", place()))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let title = Title::parse(text.as_bytes()).with_context(place)?;
-        title.validate().with_context(place)?;
-        titles.push(title);
-    }
-    Ok(titles)
 }

@@ -7,5 +7,6 @@ pub mod datasets;
 pub mod dice;
 pub mod take_rates;
 pub mod text_file;
+pub mod title_file;
 
 pub use audience::{Audience, AudienceSettings, GeneratedEvent};

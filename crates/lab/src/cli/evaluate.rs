@@ -2,7 +2,7 @@
 
 mod policy;
 
-use crate::evaluate::event_file::{EventFile, read_titles};
+use crate::evaluate::event_file::EventFile;
 use crate::evaluate::html::{decimal, page, percent};
 use crate::evaluate::impressions::{self, Impressions, ListMetrics};
 use crate::evaluate::outcome_file;
@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
+use nearline_audience::title_file::read_titles;
 use nearline_config::Config;
 use nearline_terminal::{grouped, print_all};
 use std::path::PathBuf;

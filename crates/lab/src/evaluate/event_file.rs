@@ -2,10 +2,9 @@
 
 use super::table_file;
 use super::timed_event::{BadLines, TimedEvent};
-use anyhow::Context;
 use bytes::Bytes;
 use nearline_audience::text_file::{TextFile, TextLine};
-use nearline_model::{Event, Title};
+use nearline_model::Event;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -84,25 +83,6 @@ impl EventFile {
         }
         Ok(())
     }
-}
-
-/// Reads a catalogue, one title a line.
-///
-/// # Errors
-/// A file that cannot be read, or the first line that is no valid title.
-pub fn read_titles(path: &Path) -> anyhow::Result<Vec<Title>> {
-    let (mut file, mut titles) = (TextFile::open(path)?, Vec::new());
-    while let Some(line) = file.next_line()? {
-        let place = || format!("{}:{}", path.display(), line.number);
-        let text = line.text.as_deref().with_context(|| format!("{}: is too long for a title", place()))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let title = Title::parse(text.as_bytes()).with_context(place)?;
-        title.validate().with_context(place)?;
-        titles.push(title);
-    }
-    Ok(titles)
 }
 
 #[cfg(test)]
