@@ -212,7 +212,13 @@ impl Engine {
 
     /// A title of the catalogue.
     pub fn title(&self, id: &str) -> Option<Arc<Title>> {
-        self.inner.catalogue.titles.read().get(id).cloned()
+        self.title_with_revision(id).map(|(title, _)| title)
+    }
+
+    /// A title of the catalogue, with the revision of this version.
+    pub fn title_with_revision(&self, id: &str) -> Option<(Arc<Title>, u64)> {
+        let catalogue = self.inner.catalogue.titles.read();
+        Some((catalogue.get(id)?.clone(), catalogue.revision(id)?))
     }
 
     /// Stores titles durably, and shows them on this node at once.
@@ -243,13 +249,6 @@ impl Engine {
             self.inner.catalogue.titles.write().put_newer(CatalogueEntry { revision, title });
             Ok(true)
         })
-    }
-
-    /// A title of the catalogue, as the store has it.
-    pub fn title_entry(&self, id: &str) -> Option<CatalogueEntry> {
-        let catalogue = self.inner.catalogue.titles.read();
-        let title = Title::clone(catalogue.get(id)?);
-        Some(CatalogueEntry { revision: catalogue.revision(id)?, title })
     }
 
     /// How full the tables of the sums are.

@@ -359,9 +359,9 @@ impl Recommender {
     pub fn experiments(&self) -> Vec<(Experiment, String, ExperimentResults)> {
         let experiments = self.settings.experiments.all().iter().zip(&self.exposures);
         let results = experiments.map(|(experiment, exposure)| {
+            let definition = self.settings.experiments.definition(&experiment.name).unwrap_or_default();
             let counts: Vec<_> = {
                 let aggregates = self.sources.aggregates.read();
-                let definition = self.settings.experiments.definition(&experiment.name).unwrap_or_default();
                 let counted = |variant: &str| {
                     let defined = format!("{variant}-{definition}");
                     aggregates.variant_counts(&experiment.name, &defined).map(|counts| counts.totals())
@@ -369,7 +369,6 @@ impl Recommender {
                 let variants = experiment.variants.iter();
                 variants.map(|variant| counted(&variant.name).unwrap_or_default()).collect()
             };
-            let definition = self.settings.experiments.definition(&experiment.name).unwrap_or_default();
             let results = ExperimentResults::of(experiment, &counts, &exposure.members());
             (experiment.clone(), definition.to_owned(), results)
         });

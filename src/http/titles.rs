@@ -10,10 +10,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_actors::TitleQuestion;
 use nearline_api::recommendations::RankedTitle;
 use nearline_api::titles::{SimilarAnswer, TitleResult, TitlesAnswer};
-use nearline_model::catalogue::{CatalogueEntry, MAX_TITLE_BYTES};
+use nearline_model::catalogue::MAX_TITLE_BYTES;
 use nearline_model::{Reject, RejectReason, Title};
 use nearline_ports::PortError;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a patch is tried again where others change the same title.
@@ -72,7 +73,7 @@ pub(super) async fn put(request: HttpRequest, state: State, payload: web::Payloa
 pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
-    ok(&known(&state, &id)?.title)
+    ok(&*known(&state, &id)?.0)
 }
 
 #[cfg_attr(feature = "openapi", utoipa::path(
@@ -108,11 +109,11 @@ pub(super) async fn patch(request: HttpRequest, state: State, payload: web::Payl
     }
     let until = Instant::now() + Duration::from_millis(PATCH_AGAIN_MS);
     loop {
-        let before = known(&state, &id)?;
-        let title = patched(&before.title, &changes)
+        let (before, revision) = known(&state, &id)?;
+        let title = patched(&before, &changes)
             .map_err(|error| invalid(RejectReason::InvalidField.code(), error.to_string()))?;
         check(&title, body.len()).map_err(|reject| invalid(reject.reason.code(), reject.detail))?;
-        if state.engine.replace_title(title.clone(), before.revision).await.map_err(catalogue_away)? {
+        if state.engine.replace_title(title.clone(), revision).await.map_err(catalogue_away)? {
             return ok(&title);
         }
         // Another version was stored meanwhile: it is on its way here.
@@ -155,11 +156,11 @@ pub(super) async fn withdraw(request: HttpRequest, state: State) -> Answer {
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A title of the catalogue, one that was withdrawn aside.
-fn known(state: &State, id: &str) -> Result<CatalogueEntry, Problem> {
-    match state.engine.title_entry(id) {
-        Some(entry) if entry.title.is_removed() => Err(unknown(id, "was withdrawn; PUT it to bring it back")),
-        Some(entry) => Ok(entry),
+/// A title of the catalogue and its revision, one that was withdrawn aside.
+fn known(state: &State, id: &str) -> Result<(Arc<Title>, u64), Problem> {
+    match state.engine.title_with_revision(id) {
+        Some((title, _)) if title.is_removed() => Err(unknown(id, "was withdrawn; PUT it to bring it back")),
+        Some(known) => Ok(known),
         None => Err(unknown(id, "is not in the catalogue; PUT it there")),
     }
 }
