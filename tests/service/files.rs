@@ -1,19 +1,12 @@
 //! Files as they are found, published by the command that people run.
 
-use crate::running::Service;
-use flate2::{Compression, write::GzEncoder};
+use crate::running::{Service, gzip};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn play(id: &str) -> String {
     format!(r#"{{"id":"{id}","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}}"#)
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).expect("compressed");
-    encoder.finish().expect("compressed")
 }
 
 /// Runs the program in `directory`, with `input` on its standard input.

@@ -1,20 +1,12 @@
 //! What browsers and gateways send: compressed bodies, pages of other origins, beacons.
 
-use crate::running::{Reply, Service};
-use flate2::{Compression, write::GzEncoder};
-use std::io::Write;
+use crate::running::{Reply, Service, gzip};
 
 const PAGE: &str = "https://app.example";
 const EVENTS: &str = "/v1/events";
 
 fn play(id: &str) -> String {
     format!(r#"{{"id":"{id}","type":"play","member":"ana","title":"heist","at":"2026-03-01T20:15:00Z"}}"#)
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(text).expect("compressed");
-    encoder.finish().expect("compressed")
 }
 
 fn send(service: &Service, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
@@ -152,7 +144,7 @@ fn what_is_no_object_is_refused_as_what_it_is() {
 
 #[test]
 fn a_character_that_had_to_be_encoded_is_named_in_a_problem_document() {
-    use std::io::Read;
+    use std::io::{Read, Write};
     let service = Service::start();
     let ask = |request: &str| {
         let mut stream = std::net::TcpStream::connect(service.http).expect("connected");

@@ -159,3 +159,11 @@ impl Drop for Service {
         }
     }
 }
+
+/// A text as one gzip member.
+pub fn gzip(text: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).expect("compressed");
+    encoder.finish().expect("compressed")
+}

@@ -73,10 +73,7 @@ pub async fn archive(ports: &Ports, job: &ArchiveJob) -> anyhow::Result<ArchiveR
     let count = ports.log.partitions();
     let mut archive =
         EventArchive::open(&job.to, ports.log.identity(), count, &unique_name(), now_ms(ports))?;
-    if let Some(unknown) = job.partitions.iter().find(|partition| **partition >= count) {
-        bail!("there is no partition {unknown}: the log has {count}, from 0 on");
-    }
-    let partitions = if job.partitions.is_empty() { (0..count).collect() } else { job.partitions.clone() };
+    let partitions = chosen(&job.partitions, "the log", count)?;
     let mut report = ArchiveReport::default();
     for partition in partitions.into_iter().map(PartitionId) {
         let done = partition_events(ports, job, &mut archive, partition, &mut report).await;
@@ -85,6 +82,14 @@ pub async fn archive(ports: &Ports, job: &ArchiveJob) -> anyhow::Result<ArchiveR
     report.version = archive.table().version();
     report.wall_s = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// The partitions that were named, or all `count` of `what` where none was.
+pub(crate) fn chosen(named: &[u16], what: &str, count: u16) -> anyhow::Result<Vec<u16>> {
+    if let Some(unknown) = named.iter().find(|partition| **partition >= count) {
+        bail!("there is no partition {unknown}: {what} has {count}, from 0 on");
+    }
+    Ok(if named.is_empty() { (0..count).collect() } else { named.to_vec() })
 }
 
 async fn partition_events(

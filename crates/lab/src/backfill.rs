@@ -10,14 +10,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Standing};
 use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::sequence_of;
 use nearline_model::{FoldSettings, PartitionId};
 use serde::Serialize;
 
-use crate::archive::unique_name;
+use crate::archive::{chosen, unique_name};
 pub use refolded::{Part, refold};
 
 /// What is made, and of what.
@@ -96,13 +96,9 @@ pub fn backfill(
     let started = Instant::now();
     let events = EventArchive::existing(&job.archive)?;
     let count = events.partitions();
-    if let Some(unknown) = job.partitions.iter().find(|partition| **partition >= count) {
-        bail!("there is no partition {unknown}: the archive has {count}, from 0 on");
-    }
+    let partitions = chosen(&job.partitions, "the archive", count)?;
     // The table is made before the threads race for it.
     open(job, &events, now_ms)?;
-    let partitions: Vec<u16> =
-        if job.partitions.is_empty() { (0..count).collect() } else { job.partitions.clone() };
     let left = Mutex::new(partitions.into_iter());
     let (total, failed) = (Mutex::new(BackfillReport::default()), AtomicBool::new(false));
     let work = || -> anyhow::Result<()> {

@@ -235,6 +235,15 @@ mod tests {
         vec![number as u8; 100 + number as usize]
     }
 
+    /// Segments of entries 1 to `last`, appended one by one.
+    fn filled(directory: &Path, most_bytes: u64, last: u64) -> Segments {
+        let mut segments = Segments::open(directory, most_bytes).unwrap();
+        for number in 1..=last {
+            segments.append(&[entry(number)]).unwrap();
+        }
+        segments
+    }
+
     fn numbers(segments: &mut Segments) -> Vec<u64> {
         let mut found: Vec<u64> = Vec::new();
         loop {
@@ -252,10 +261,7 @@ mod tests {
     #[test]
     fn the_oldest_go_and_numbers_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let mut segments = Segments::open(directory.path(), 4_000).unwrap();
-        for number in 1..=100 {
-            segments.append(&[entry(number)]).unwrap();
-        }
+        let mut segments = filled(directory.path(), 4_000, 100);
         let kept = numbers(&mut segments);
         assert!(kept.len() > 10 && kept.len() < 40, "{kept:?}");
         assert_eq!(*kept.last().unwrap(), 100);
@@ -269,10 +275,7 @@ mod tests {
     #[test]
     fn a_torn_end_is_cut_off_and_damage_elsewhere_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
-        let mut segments = Segments::open(directory.path(), 40_000).unwrap();
-        for number in 1..=150 {
-            segments.append(&[entry(number)]).unwrap();
-        }
+        let mut segments = filled(directory.path(), 40_000, 150);
         let files: Vec<(u64, u64)> = segments.files.iter().map(|(first, bytes)| (*first, *bytes)).collect();
         let ((damaged, _), (last, bytes)) = (files[0], *files.last().unwrap());
         let path = segments.file(last);
