@@ -23,7 +23,7 @@ use nearline_ports::publish;
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Some events were not acknowledged; `results` says which", body = Problem, content_type = "application/problem+json"),
     )
 ))]

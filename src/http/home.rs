@@ -31,7 +31,7 @@ use std::time::Instant;
     responses(
         (status = 200, description = "Rows, the one most likely taken from first", body = HomeAnswer),
         (status = 400, description = "The id or a parameter is not valid, or the log has no such position for this member", body = super::problem::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many queries are under way; see Retry-After", body = super::problem::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; or the node is behind; see Retry-After", body = super::problem::Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not as new as `after` yet", body = super::problem::Problem, content_type = "application/problem+json"),
     )
 ))]

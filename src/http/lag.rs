@@ -51,7 +51,7 @@ pub(super) async fn shed(
         "this node is {} ms behind with its answers; try again in a moment, or another node",
         late.as_millis()
     );
-    let problem = Problem::new(ProblemKind::TooManyQueries, detail).at(request.path());
+    let problem = Problem::new(ProblemKind::Behind, detail).at(request.path());
     Ok(request.into_response(problem.error_response()))
 }
 

@@ -20,7 +20,7 @@ use std::time::Instant;
     responses(
         (status = 200, description = "The state", body = MemberDocument),
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The state is not that new yet, or out of reach", body = Problem, content_type = "application/problem+json"),
     )
 ))]

@@ -54,6 +54,8 @@ pub enum ProblemKind {
     TooManyBodies,
     /// More queries at once than are taken.
     TooManyQueries,
+    /// A serving thread comes to its requests too late.
+    Behind,
     /// The log is away.
     LogUnavailable,
     /// The catalogue's store is away.
@@ -141,6 +143,7 @@ impl ProblemKind {
             }
             Self::TooManyBodies => ("/problems/too-many-bodies", "Bodies take as much room as they may", 429),
             Self::TooManyQueries => ("/problems/too-many-queries", "Too many queries are under way", 429),
+            Self::Behind => ("/problems/behind", "The node is behind with its answers", 429),
             Self::LogUnavailable => {
                 ("/problems/log-unavailable", "The log does not take events right now", 503)
             }

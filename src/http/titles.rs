@@ -30,7 +30,7 @@ const PATCH_AGAIN_MS: u64 = 1_000;
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -90,7 +90,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -177,7 +177,7 @@ fn known(state: &State, id: &str) -> Result<(Arc<Title>, u64), Problem> {
         (status = 408, description = "The body did not arrive in time", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Bodies take as much room as they may; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Bodies take as much room as they may; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The catalogue is away; nothing may have been stored", body = Problem, content_type = "application/problem+json"),
     )
 ))]
@@ -217,7 +217,7 @@ pub(super) async fn put_many(request: HttpRequest, state: State, payload: web::P
         (status = 200, description = "Titles, most similar first", body = SimilarAnswer),
         (status = 400, description = "The id or a parameter is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of the title", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many queries are under way; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
     )
 ))]
 pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {

@@ -21,7 +21,7 @@ use nearline_api::trending::TrendingAnswer;
     responses(
         (status = 200, description = "Titles, best first, with the parts of their scores", body = TrendingAnswer),
         (status = 400, description = "A parameter is not valid", body = super::problem::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many queries are under way; see Retry-After", body = super::problem::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries are under way; or the node is behind; see Retry-After", body = super::problem::Problem, content_type = "application/problem+json"),
     )
 ))]
 pub(super) async fn list(request: HttpRequest, state: State) -> Answer {

@@ -106,14 +106,23 @@ impl Service {
         kind: &str,
         body: Option<&[u8]>,
     ) -> Reply {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{to}{path}"));
-        if !kind.is_empty() {
-            request = request.header("content-type", kind);
-        }
-        match body {
-            Some(body) => self.run(request.body(body.to_vec()).expect("a request")),
-            None => self.run(request.body(()).expect("a request")),
-        }
+        let request = || {
+            let request = ureq::http::Request::builder().method(method).uri(format!("http://{to}{path}"));
+            if kind.is_empty() { request } else { request.header("content-type", kind) }
+        };
+        self.heard(|| match body {
+            Some(body) => self.run(request().body(body.to_vec()).expect("a request")),
+            None => self.run(request().body(()).expect("a request")),
+        })
+    }
+
+    /// Sends a request again as long as the node is behind with its answers, as whoever uses it would.
+    pub fn heard(&self, send: impl Fn() -> Reply) -> Reply {
+        self.until("the node is no longer behind", || {
+            let reply = send();
+            let behind = reply.status == 429 && reply.text.contains("/problems/behind");
+            (!behind).then_some(reply)
+        })
     }
 
     /// Sends a request as it is.
