@@ -3,6 +3,7 @@
 //! The sample depends on rows, rules and seed alone (I10): strata are counted in the order of their levels, rows are
 //! taken by hash, and ties are refused. Threads only share the row groups out.
 
+mod balance;
 mod columns;
 mod count;
 mod croissant;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use nearline_stratify::rules::EntityMethod;
 use nearline_stratify::sql::{self, Cuts, Dialect};
-use nearline_stratify::{Outcome, Plan, References, Rules, StratifyError};
+use nearline_stratify::{Outcome, Plan, References, Rules};
 
 pub use output::{Entities, PartRows, Report};
 pub use source::{Progress, Source};
@@ -54,9 +55,9 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     let started = std::time::Instant::now();
     let source = Source::open(&job.inputs)?;
     let rules = &job.rules;
-    if let Some(key) = rules.keys.iter().find(|(_, source)| source.sql.is_some()).map(|(name, _)| name) {
-        let reason = "SQL expressions are not built in; use `column`, `bins` or `date`".to_owned();
-        return Err(StratifyError::Rule { rule: key.clone(), reason }.into());
+    if let Some(dialect) = job.dialect {
+        // What SQL cannot say is better known before the work is done.
+        sql::counts(rules, dialect, "input")?;
     }
     let keys = columns::Keys::new(rules, &source)?;
     let mut entities = None;
@@ -87,6 +88,7 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     report.entities = entities;
     report.sql = sql;
     if let Some(selection) = selection {
+        report.balance.clone_from(&selection.totals);
         report.rows_out = selection.rows.count();
         report.missing = selection.missing.clone();
         write_sample(job, &source, &keys, &strata, &plan, &selection.rows, &mut report, progress)?;

@@ -247,3 +247,75 @@ fn whole_members_and_a_cap_by_flow_hold() {
     ids(&output).iter().for_each(|id| *members.entry(id % 701).or_insert(0) += 1);
     assert!(members.values().all(|rows| *rows <= 2));
 }
+
+#[test]
+fn a_key_that_is_an_expression_is_a_stratum_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = shuffled(9_000);
+    let input = write(&dir.path().join("in.parquet"), &rows, 2_000);
+    let output = dir.path().join("out.parquet");
+    let rules = r#"
+id = "row_id"
+strata = ["when", "country"]
+[keys.when]
+sql = "CASE WHEN at < 5000 THEN 'early' ELSE 'late' END"
+[[rules]]
+name = "size"
+size = { exactly = 800 }
+[[rules]]
+name = "mostly late"
+target = { keys = ["when"], shares = { early = 0.25, late = 0.75 } }
+"#;
+    let report = sample(rules, vec![input.clone()], &output, 2).unwrap();
+    assert_eq!((report.outcome, report.rows_out), (Outcome::Exact, 800));
+    let early = ids(&output).iter().filter(|id| (*id * 37) % 10_007 < 5_000).count();
+    assert_eq!(early, 200);
+    // The counting and the selecting statement hold the expression as it is.
+    let mut printing = job(rules, vec![input.clone()], &output, 1);
+    printing.dialect = Some(nearline_stratify::sql::Dialect::DuckDb);
+    let sql = run(&printing, &Progress::new()).unwrap().sql.unwrap();
+    assert_eq!(sql.matches("(CASE WHEN at < 5000 THEN 'early' ELSE 'late' END)").count(), 2, "{sql}");
+    let wrong = rules.replace("at < 5000", "att < 5000");
+    let said = format!("{:#}", sample(&wrong, vec![input], &output, 1).unwrap_err());
+    assert!(said.contains("the key `when`") && said.contains("there is no column `att`"), "{said}");
+}
+
+#[test]
+fn totals_are_kept_whatever_the_order_of_the_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules =
+        format!("{RULES}\n[[rules]]\nname = \"totals\"\nbalance = {{ columns = [\"at\", \"label\"] }}\n");
+    let rows = shuffled(9_000);
+    let input = write(&dir.path().join("in.parquet"), &rows, 2_000);
+    let output = dir.path().join("out.parquet");
+    let report = sample(&rules, vec![input], &output, 2).unwrap();
+    assert_eq!((report.outcome, report.rows_out, report.plan.nested), (Outcome::Exact, 600, false));
+    let all: f64 = rows.iter().map(|id| ((*id as i64 * 37) % 10_007) as f64).sum();
+    let total = &report.balance[0];
+    assert!((total.total.data - all).abs() < 1e-3 && total.column == "at");
+    let off = |estimate: f64| (estimate - all).abs() / all;
+    assert!(off(total.total.estimate) < off(total.total.unbalanced).min(0.01), "{total:?}");
+    assert!(report.text().contains("total of at: "), "{}", report.text());
+    let taken = ids(&output);
+    let mut other: Vec<u64> = rows.clone();
+    other.reverse();
+    let parts = [
+        write(&dir.path().join("a.parquet"), &other[..4_000], 700),
+        write(&dir.path().join("b.parquet"), &other[4_000..], 5_000),
+    ];
+    sample(&rules, parts.to_vec(), &output, 1).unwrap();
+    assert_eq!(ids(&output), taken);
+    let refused = |rules: &str, dialect| {
+        let mut job = job(rules, parts.to_vec(), &output, 1);
+        job.dialect = dialect;
+        format!("{:#}", run(&job, &Progress::new()).unwrap_err())
+    };
+    assert!(refused(&rules.replace("\"at\", ", "\"member\", "), None).contains("not of numbers"));
+    assert!(refused(&rules.replace("\"at\", ", "\"ate\", "), None).contains("there is no column `ate`"));
+    let in_sql = refused(&rules, Some(nearline_stratify::sql::Dialect::Spark));
+    assert!(in_sql.contains("cannot be said in SQL"), "{in_sql}");
+    let flow = format!(
+        "{rules}\n[[rules]]\nname = \"m\"\nentity = {{ column = \"member\", at_most = 2, method = \"flow\" }}\n"
+    );
+    assert!(Rules::from_toml(&flow).unwrap_err().to_string().contains("method = \"thin\""));
+}

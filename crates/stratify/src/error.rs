@@ -78,6 +78,16 @@ pub enum StratifyError {
         /// How many rows have none.
         rows: u64,
     },
+    /// Rows without a number where totals are to be kept.
+    #[error(
+        "{rows} rows have no finite number in `{column}`, whose total the sample is to keep; leave them out or fill them"
+    )]
+    NoNumber {
+        /// The column.
+        column: String,
+        /// How many rows have none.
+        rows: u64,
+    },
     /// Two rows with the same id: the sample would depend on their order.
     #[error("the id `{id}` in `{column}` occurs more than once; ids must be unique")]
     DuplicateId {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::problem::{Constraint, Problem, trim};
 use crate::report::Distances;
-use crate::rules::{OnConflict, Rules};
+use crate::rules::{EntityRule, OnConflict, Rules};
 use crate::solve::{Conflict, Solved, solve};
 use crate::{Census, References, RoundingMethod, StratifyError, round};
 
@@ -165,7 +165,9 @@ impl Plan {
                 .map(|(low, high)| ((low - 1e-6).ceil().max(0.0) as u64, high.floor_near() as u64)),
             sums,
             largest_deviation,
-            nested: rounded.nested,
+            nested: rounded.nested
+                && rules.balance().is_none()
+                && !rules.entity().is_some_and(EntityRule::decides_rows),
             rounding: rounded.method,
             rare: thinned.rare,
             notes: problem.notes,

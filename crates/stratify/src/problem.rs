@@ -115,7 +115,11 @@ impl Problem {
                 }
                 RuleKind::Each(each) => problem.add_each(place, rule, &each.keys, &each.limits, census),
                 RuleKind::Negatives(_) => problem.add_negatives(place, rules, census)?,
-                RuleKind::Entity(_) | RuleKind::Rare(_) | RuleKind::Split(_) | RuleKind::Weights(_) => {}
+                RuleKind::Entity(_)
+                | RuleKind::Rare(_)
+                | RuleKind::Split(_)
+                | RuleKind::Weights(_)
+                | RuleKind::Balance(_) => {}
             }
         }
         Ok(problem)

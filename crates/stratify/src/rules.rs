@@ -158,6 +158,8 @@ pub enum RuleKind {
     Negatives(NegativesRule),
     /// Weights of the selected rows.
     Weights(WeightsRule),
+    /// Numbers whose totals the sample keeps.
+    Balance(BalanceRule),
 }
 
 /// The number of rows: one of three.
@@ -291,6 +293,13 @@ pub struct EntityRule {
     pub method: EntityMethod,
 }
 
+impl EntityRule {
+    /// Whether it chooses the rows itself, so that hashes alone do not.
+    pub fn decides_rows(&self) -> bool {
+        self.whole || (self.method == EntityMethod::Flow && self.at_most.is_some())
+    }
+}
+
 /// How a cap per entity is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -409,6 +418,14 @@ pub struct WeightsRule {
     pub upper: f64,
 }
 
+/// Numbers whose totals, weighted by the inverse of each row's chance, the sample keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalanceRule {
+    /// The columns, the most important first.
+    pub columns: Vec<String>,
+}
+
 fn weight_column() -> String {
     "weight".to_owned()
 }
@@ -457,6 +474,12 @@ impl Rules {
     /// The rule about parts.
     pub fn split(&self) -> Option<&SplitRule> {
         self.first(|kind| if let RuleKind::Split(rule) = kind { Some(rule) } else { None })
+            .map(|(_, rule)| rule)
+    }
+
+    /// The rule about totals.
+    pub fn balance(&self) -> Option<&BalanceRule> {
+        self.first(|kind| if let RuleKind::Balance(rule) = kind { Some(rule) } else { None })
             .map(|(_, rule)| rule)
     }
 

@@ -3,10 +3,12 @@
 //! The hash is SHA-256 of `seed:id`, its first 16 hexadecimal digits compared as text, which is its first eight bytes
 //! compared as one big-endian number. Spark, DuckDB, Trino, BigQuery and Python compute the same.
 
+mod balanced;
 mod sieve;
 
 use sha2::block_api::compress256;
 
+pub use balanced::{Balanced, BalancedRows, BalancedTotal, MOST_BALANCED_ROWS};
 pub use sieve::{Candidate, Sieve, SieveMissed, Verdict};
 
 use crate::StratifyError;

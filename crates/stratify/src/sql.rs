@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 pub use dialect::Dialect;
 
-use crate::rules::{EntityMethod, KeySource, Rules};
+use crate::rules::{EntityRule, KeySource, Rules};
 use crate::{Census, Plan, StratifyError};
 
 /// How a stratum is cut.
@@ -40,11 +40,16 @@ pub fn counts(rules: &Rules, dialect: Dialect, table: &str) -> Result<String, St
 /// The rows that may be taken, with hashes and levels, as named tables; and the last one's name.
 fn eligible(rules: &Rules, dialect: Dialect, table: &str) -> Result<(String, &'static str), StratifyError> {
     let entity = rules.entity();
-    if entity.is_some_and(|rule| rule.whole || (rule.method == EntityMethod::Flow && rule.at_most.is_some()))
-    {
+    if entity.is_some_and(EntityRule::decides_rows) {
         return Err(StratifyError::rule(
             "entities",
             "only thinning can be said in SQL, not `whole` or `method = \"flow\"`",
+        ));
+    }
+    if rules.balance().is_some() {
+        return Err(StratifyError::rule(
+            "balance",
+            "balanced totals cannot be said in SQL: no threshold selects them",
         ));
     }
     let hash = dialect.hash(rules.seed, &dialect.name(&rules.id));

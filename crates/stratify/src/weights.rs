@@ -1,6 +1,7 @@
 //! Weights of selected rows: inverse inclusion probabilities, bounded calibration, and what they cost in precision.
 
-use crate::StratifyError;
+use crate::rules::WeightsRule;
+use crate::{Plan, PlannedStratum, StratifyError};
 
 /// Kish's effective size: as many equally weighted rows tell as much.
 ///
@@ -87,6 +88,34 @@ pub fn calibrate(
         residual: projection.residual,
         converged: projection.residual <= 1e-9,
     })
+}
+
+/// The weight of a row of each stratum of a plan of which `taken` rows were taken: the inverse of its chance, calibrated
+/// to the data's totals if the rule wants it. Strata of which nothing was taken weigh nothing.
+///
+/// # Errors
+/// Margins of different sums.
+pub fn of_plan(rule: &WeightsRule, plan: &Plan, taken: &[f64]) -> Result<Calibrated, StratifyError> {
+    let design = plan.strata.iter().zip(taken);
+    let design: Vec<f64> = design
+        .map(|(stratum, taken)| if *taken > 0.0 { stratum.available as f64 / taken } else { 0.0 })
+        .collect();
+    let mut margins = Vec::new();
+    for key in &rule.calibrate {
+        let Some(place) = plan.keys.iter().position(|known| known == key) else { continue };
+        let mut levels: Vec<&str> = plan.strata.iter().map(|s| s.levels[place].as_str()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        let group = |s: &PlannedStratum| levels.binary_search(&s.levels[place].as_str()).unwrap_or(0);
+        let groups: Vec<usize> = plan.strata.iter().map(group).collect();
+        let mut totals = vec![0.0; levels.len()];
+        groups.iter().zip(&plan.strata).for_each(|(group, s)| totals[*group] += s.available as f64);
+        margins.push((groups, totals));
+    }
+    if margins.is_empty() {
+        return Ok(Calibrated { weights: design, residual: 0.0, converged: true });
+    }
+    calibrate(&design, taken, &margins, rule.lower, rule.upper)
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use nearline_stratify::{NULL_LEVEL, bin_level};
 
 use super::source::Source;
 
+mod expression;
 mod numbers;
+
+use expression::Expression;
 
 /// The keys of a job's strata.
 pub(super) struct Keys {
@@ -25,6 +28,7 @@ struct Key {
     name: String,
     column: String,
     source: Option<KeySource>,
+    expression: Option<Expression>,
     levels: Mutex<Levels>,
 }
 
@@ -62,6 +66,8 @@ struct Memory {
     /// The same for numbers below 256, which most keys' are; 0 is none, others are one more than the place.
     small: Vec<u32>,
     null: Option<u32>,
+    /// What expressions gave.
+    names: HashMap<String, u32>,
 }
 
 impl Memory {
@@ -97,11 +103,14 @@ impl Keys {
 
     /// Those keys of rules whose columns a source has.
     pub fn present(rules: &Rules, source: &Source) -> anyhow::Result<Self> {
-        let column = |key: &String| {
-            rules.keys.get(key).and_then(|found| found.column.clone()).unwrap_or_else(|| key.clone())
+        let present = |key: &String| match rules.keys.get(key) {
+            Some(KeySource { sql: Some(sql), .. }) => Expression::new(key, sql, source.schema()).is_ok(),
+            found => {
+                let column = found.and_then(|found| found.column.as_deref()).unwrap_or(key);
+                source.data_type(column).is_ok()
+            }
         };
-        let names: Vec<String> =
-            rules.strata.iter().filter(|key| source.data_type(&column(key)).is_ok()).cloned().collect();
+        let names: Vec<String> = rules.strata.iter().filter(|key| present(key)).cloned().collect();
         Self::of(rules, source, &names)
     }
 
@@ -112,10 +121,22 @@ impl Keys {
         let mut keys = Vec::new();
         for name in names {
             let found = rules.keys.get(name).cloned();
+            if let Some(sql) = found.as_ref().and_then(|found| found.sql.as_deref()) {
+                let expression = Some(Expression::new(name, sql, source.schema())?);
+                keys.push(Key {
+                    name: name.clone(),
+                    column: String::new(),
+                    source: found,
+                    expression,
+                    levels: Mutex::default(),
+                });
+                continue;
+            }
             let column =
                 found.as_ref().and_then(|found| found.column.clone()).unwrap_or_else(|| name.clone());
             check(name, found.as_ref(), source.data_type(&column)?)?;
-            keys.push(Key { name: name.clone(), column, source: found, levels: Mutex::default() });
+            let levels = Mutex::default();
+            keys.push(Key { name: name.clone(), column, source: found, expression: None, levels });
         }
         let bits = 64 / u32::try_from(keys.len().max(1)).expect("at most 8 keys");
         Ok(Self { keys, bits })
@@ -127,7 +148,9 @@ impl Keys {
 
     /// The columns to read.
     pub fn columns(&self) -> Vec<&str> {
-        let mut columns: Vec<&str> = self.keys.iter().map(|key| key.column.as_str()).collect();
+        let plain = self.keys.iter().filter(|key| key.expression.is_none()).map(|key| key.column.as_str());
+        let read = self.keys.iter().filter_map(|key| key.expression.as_ref()).flat_map(Expression::columns);
+        let mut columns: Vec<&str> = plain.chain(read).collect();
         columns.sort_unstable();
         columns.dedup();
         columns
@@ -183,10 +206,14 @@ impl Encoder<'_> {
         self.codes.resize(batch.num_rows(), 0);
         for (place, key) in self.keys.keys.iter().enumerate() {
             let shift = u32::try_from(place)? * self.keys.bits;
-            let Some(array) = batch.column_by_name(&key.column) else {
-                bail!("the column `{}` was not read", key.column)
+            let memory = &mut self.memory[place];
+            let most = match (&key.expression, batch.column_by_name(&key.column)) {
+                (Some(expression), _) => {
+                    add_expression(key, expression, memory, batch, shift, &mut self.codes)?
+                }
+                (None, Some(array)) => add(key, memory, array, shift, &mut self.codes)?,
+                (None, None) => bail!("the column `{}` was not read", key.column),
             };
-            let most = add(key, &mut self.memory[place], array, shift, &mut self.codes)?;
             if self.keys.bits < 32 && most >= 1 << self.keys.bits {
                 bail!(
                     "the key `{}` has more than {} levels; use bins or fewer keys",
@@ -260,6 +287,34 @@ fn add(
         most = most.max(place);
         *code |= u64::from(place) << shift;
     }
+    Ok(most)
+}
+
+/// The same of a key that is an expression.
+fn add_expression(
+    key: &Key,
+    expression: &Expression,
+    memory: &mut Memory,
+    batch: &RecordBatch,
+    shift: u32,
+    codes: &mut [u64],
+) -> anyhow::Result<u32> {
+    let mut most = 0;
+    expression.levels(batch, |row, level| {
+        let level = level.unwrap_or(NULL_LEVEL);
+        let place = match memory.names.get(level) {
+            Some(place) => *place,
+            None => {
+                let place = key.place(level);
+                if memory.names.len() < 1 << 16 {
+                    memory.names.insert(level.to_owned(), place);
+                }
+                place
+            }
+        };
+        most = most.max(place);
+        codes[row] |= u64::from(place) << shift;
+    })?;
     Ok(most)
 }
 

@@ -8,7 +8,7 @@ use nearline_stratify::Plan;
 use nearline_stratify::rules::{Rules, SplitRule, WeightsRule};
 use nearline_stratify::select::IdHasher;
 use nearline_stratify::splits::{Parts, SplitRows, split};
-use nearline_stratify::weights::calibrate;
+use nearline_stratify::weights::of_plan;
 
 use super::columns::{Keys, integers};
 use super::count::Strata;
@@ -119,35 +119,13 @@ pub(super) fn weights(
 ) -> anyhow::Result<ArrayRef> {
     let mut taken = vec![0.0; plan.strata.len()];
     details.strata.iter().for_each(|stratum| taken[*stratum] += 1.0);
-    let mut of_stratum: Vec<f64> = plan
-        .strata
-        .iter()
-        .zip(&taken)
-        .map(|(s, taken)| if *taken > 0.0 { s.available as f64 / taken } else { 0.0 })
-        .collect();
-    let mut margins = Vec::new();
-    for key in &rule.calibrate {
-        let Some(place) = plan.keys.iter().position(|known| known == key) else { continue };
-        let mut levels: Vec<&str> = plan.strata.iter().map(|s| s.levels[place].as_str()).collect();
-        levels.sort_unstable();
-        levels.dedup();
-        let group = |s: &nearline_stratify::PlannedStratum| {
-            levels.binary_search(&s.levels[place].as_str()).unwrap_or(0)
-        };
-        let groups: Vec<usize> = plan.strata.iter().map(group).collect();
-        let mut totals = vec![0.0; levels.len()];
-        groups.iter().zip(&plan.strata).for_each(|(group, s)| totals[*group] += s.available as f64);
-        margins.push((groups, totals));
+    let found = of_plan(rule, plan, &taken)?;
+    if !found.converged {
+        report.notes.push(format!(
+            "weights: the totals are missed by up to {:.2e} of the whole within the bounds",
+            found.residual
+        ));
     }
-    if !margins.is_empty() {
-        let calibrated = calibrate(&of_stratum, &taken, &margins, rule.lower, rule.upper)?;
-        if !calibrated.converged {
-            report.notes.push(format!(
-                "weights: the totals are missed by up to {:.2e} of the whole within the bounds",
-                calibrated.residual
-            ));
-        }
-        of_stratum = calibrated.weights;
-    }
+    let of_stratum = found.weights;
     Ok(Arc::new(Float64Array::from_iter_values(details.strata.iter().map(|stratum| of_stratum[*stratum]))))
 }

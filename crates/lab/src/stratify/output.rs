@@ -1,6 +1,7 @@
 //! What the command says: one JSON object, a page, text.
 
 use nearline_stratify::rules::{Rules, SplitRule};
+use nearline_stratify::select::BalancedTotal;
 use nearline_stratify::splits::Parts;
 use nearline_stratify::{Census, Conflict, Outcome, Plan, report};
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub struct Report {
     pub missing: Vec<(usize, i64)>,
     /// Parts and their rows.
     pub parts: Vec<PartRows>,
+    /// Totals that the sample keeps.
+    pub balance: Vec<Balance>,
     /// What else was decided.
     pub notes: Vec<String>,
     /// Where the sample comes from.
@@ -55,6 +58,34 @@ pub struct Entities {
     pub rows_left: u64,
     /// Rows that may not.
     pub rows_lost: u64,
+}
+
+/// A total that the sample keeps.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Balance {
+    /// The column.
+    pub column: String,
+    /// Its total.
+    #[serde(flatten)]
+    pub total: BalancedTotal,
+}
+
+impl Balance {
+    /// How far the sample's estimate is off, and how far that of the rows of smallest hashes would have been.
+    fn text(&self) -> String {
+        let off = |estimate: f64| {
+            let share = (estimate - self.total.data) / self.total.data.abs().max(f64::MIN_POSITIVE);
+            format!("{:+.4} %", 100.0 * share)
+        };
+        format!(
+            "{}: {} in the data, the sample says {} ({}); by hashes alone it would say {}",
+            self.column,
+            self.total.data,
+            self.total.estimate,
+            off(self.total.estimate),
+            off(self.total.unbalanced)
+        )
+    }
 }
 
 /// One part's rows.
@@ -117,6 +148,7 @@ impl Report {
             entities: None,
             missing: Vec::new(),
             parts: Vec::new(),
+            balance: Vec::new(),
             notes: notes.into_iter().collect(),
             lineage: Lineage {
                 program: concat!("nearline-lab ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -160,6 +192,7 @@ impl Report {
                 .iter()
                 .map(|input| ("input", format!("{} ({} rows)", input.path, input.rows))),
         );
+        facts.extend(self.balance.iter().map(|total| ("total", total.text())));
         facts.extend(self.notes.iter().map(|note| ("note", note.clone())));
         facts
     }
@@ -180,6 +213,9 @@ impl Report {
         }
         for part in &self.parts {
             text.push_str(&format!("part {}: {} rows\n", part.part, part.rows));
+        }
+        for total in &self.balance {
+            text.push_str(&format!("total of {}\n", total.text()));
         }
         for note in &self.notes {
             text.push_str(&format!("note: {note}\n"));

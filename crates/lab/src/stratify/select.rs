@@ -6,10 +6,11 @@ use nearline_stratify::select::{IdHasher, Sieve, Verdict};
 
 use super::columns::Keys;
 use super::count::{LEFT_OUT, Strata};
+use super::output::Balance;
 use super::rowset::{Bits, RowSet};
 use super::source::{Group, Progress, Source};
 use super::unique::Order;
-use super::{entity, ids, unique};
+use super::{balance, entity, ids, unique};
 
 /// The rows that are taken.
 pub(super) struct Selection {
@@ -18,6 +19,8 @@ pub(super) struct Selection {
     pub thresholds: Vec<Option<u64>>,
     /// Strata that got fewer rows than planned (or, whole entities, more), and by how many.
     pub missing: Vec<(usize, i64)>,
+    /// The totals that the sample keeps.
+    pub totals: Vec<Balance>,
 }
 
 /// The first margin, in standard deviations, and the one when it was too narrow.
@@ -37,17 +40,21 @@ pub(super) fn select(
 ) -> anyhow::Result<Selection> {
     source.data_type(&rules.id)?;
     if let Some(rule) = rules.entity() {
-        use nearline_stratify::rules::EntityMethod;
-        let flow = rule.method == EntityMethod::Flow && rule.at_most.is_some();
-        if rule.whole || flow {
+        if rule.decides_rows() {
             let (rows, missing) = if rule.whole {
                 entity::keep_whole(rules, rule, plan, source, keys, strata, threads, progress)?
             } else {
                 entity::flow(rules, rule, plan, source, keys, strata, eligible, threads, progress)?
             };
             unique::check(&rules.id, source, threads, progress)?;
-            return Ok(Selection { rows, thresholds: Vec::new(), missing });
+            return Ok(Selection { rows, thresholds: Vec::new(), missing, totals: Vec::new() });
         }
+    }
+    if let Some(rule) = rules.balance() {
+        let (rows, totals) =
+            balance::choose(rules, rule, plan, source, keys, strata, eligible, threads, progress)?;
+        unique::check(&rules.id, source, threads, progress)?;
+        return Ok(Selection { rows, thresholds: Vec::new(), missing: Vec::new(), totals });
     }
     let pass = Pass { rules, plan, keys, strata, eligible, hasher: IdHasher::new(rules.seed) };
     let mut ordered = false;
@@ -80,7 +87,7 @@ pub(super) fn select(
                     *threshold = Some(u64::MAX);
                 }
             }
-            return Ok(Selection { rows, thresholds, missing: Vec::new() });
+            return Ok(Selection { rows, thresholds, missing: Vec::new(), totals: Vec::new() });
         }
     }
     unreachable!("a margin of a thousand million deviations keeps every row undecided")

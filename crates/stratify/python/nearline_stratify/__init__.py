@@ -94,7 +94,7 @@ class Plan:
         return _take(data, self.indices(data))
 
     def weights(self, data):
-        """The weight of each row of the sample: the inverse of its chance."""
+        """The weight of each row of the sample: the inverse of its chance, calibrated if a rule says so."""
         return self._native.weights(_arrow(data))
 
     def to_dict(self):

@@ -7,10 +7,11 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use nearline_stratify::entities::{MemberRow, Thinner, assign, whole};
-use nearline_stratify::rules::{DatePart, EntityMethod, KeySource, Rules};
-use nearline_stratify::select::{IdHasher, mix, smallest};
+use nearline_stratify::rules::{DatePart, EntityMethod, KeySource, Rules, WeightsRule};
+use nearline_stratify::select::{BalancedRows, IdHasher, mix, smallest};
 use nearline_stratify::splits::{SplitRows, split};
-use nearline_stratify::{Census, NULL_LEVEL, Plan, bin_level};
+use nearline_stratify::weights::of_plan;
+use nearline_stratify::{Census, NULL_LEVEL, Plan, StratifyError, bin_level};
 
 pub(crate) struct Frame {
     levels: Vec<Vec<String>>,
@@ -18,6 +19,8 @@ pub(crate) struct Frame {
     entities: Option<Vec<u64>>,
     split_entities: Option<Vec<u64>>,
     times: Option<Vec<i64>>,
+    /// One column of numbers for each total that is kept.
+    balance: Vec<Vec<f64>>,
     eligible: Option<HashSet<u64>>,
 }
 
@@ -41,7 +44,7 @@ fn key(batches: &[RecordBatch], name: &str, source: Option<&KeySource>) -> Resul
     let from = source.and_then(|source| source.column.as_deref()).unwrap_or(name);
     let null = || NULL_LEVEL.to_owned();
     if source.is_some_and(|source| source.sql.is_some()) {
-        return Err(format!("the key `{name}`: SQL expressions are not supported here"));
+        return Err(format!("the key `{name}`: `sql` is for `nearline-lab stratify`; add a column"));
     }
     if let Some(source) = source.filter(|source| !source.bins.is_empty()) {
         let mut levels = Vec::new();
@@ -79,7 +82,11 @@ fn of_date(name: &str, text: String, part: Option<DatePart>) -> Result<String, S
         DatePart::Day => cut(0..10),
         DatePart::Hour => Ok(cut(11..13)?.trim_start_matches('0').to_owned())
             .map(|hour| if hour.is_empty() { "0".into() } else { hour }),
-        DatePart::Weekday => Err(format!("the key `{name}`: weekdays are not supported here; add a column")),
+        DatePart::Weekday => {
+            let day: jiff::civil::Date =
+                cut(0..10)?.parse().map_err(|_| format!("`{name}`: `{text}` is no date"))?;
+            Ok(day.weekday().to_monday_one_offset().to_string())
+        }
     }
 }
 
@@ -122,7 +129,9 @@ impl Frame {
             .transpose()?;
         let times =
             rules.split().and_then(|rule| rule.time.as_ref()).map(|name| times(batches, name)).transpose()?;
-        let mut frame = Self { levels, hashes, entities, split_entities, times, eligible: None };
+        let balance = rules.balance().map_or(&[][..], |rule| &rule.columns).iter();
+        let balance = balance.map(|name| numbers(batches, name)).collect::<Result<_, _>>()?;
+        let mut frame = Self { levels, hashes, entities, split_entities, times, balance, eligible: None };
         frame.thin(rules);
         Ok(frame)
     }
@@ -191,11 +200,29 @@ impl Frame {
                 let cap = u64::from(rule.at_most.unwrap_or(u32::MAX));
                 Ok(assign(&rows.collect::<Vec<_>>(), &plan.take(), cap).map_err(wrong)?.rows)
             }
+            _ if rules.balance().is_some() => self.balanced(rules, plan, &strata).map_err(wrong),
             _ => {
                 let rows = smallest(&strata, &self.hashes, &plan.take()).map_err(wrong)?;
                 Ok(rows.into_iter().map(|row| row as u64).collect())
             }
         }
+    }
+
+    fn balanced(
+        &self,
+        rules: &Rules,
+        plan: &Plan,
+        strata: &[Option<usize>],
+    ) -> Result<Vec<u64>, StratifyError> {
+        let mut rows = BalancedRows::new(self.balance.len());
+        for (row, stratum) in strata.iter().enumerate() {
+            let Some(stratum) = stratum.filter(|stratum| plan.strata[*stratum].take > 0) else { continue };
+            let values: Vec<f64> = self.balance.iter().map(|numbers| numbers[row]).collect();
+            let stratum = u32::try_from(stratum).expect("fewer than 2^32 strata");
+            rows.push(stratum, self.hashes[row], row as u64, &values);
+        }
+        rows.refuse_unknown(rules.balance().map_or(&[], |rule| &rule.columns))?;
+        Ok(rows.choose(&plan.take(), rules.seed)?.rows)
     }
 
     fn whole(
@@ -230,13 +257,17 @@ impl Frame {
         Ok(rows.map(|row| row as u64).collect())
     }
 
-    pub fn weights(&self, plan: &Plan, rows: &[u64]) -> Vec<f64> {
-        let weight: HashMap<Vec<&str>, f64> =
-            plan.strata.iter().map(|s| (s.levels.iter().map(String::as_str).collect(), s.weight)).collect();
-        let of = |row: &u64| {
-            weight.get(&self.levels[*row as usize].iter().map(String::as_str).collect::<Vec<_>>()).copied()
-        };
-        rows.iter().map(|row| of(row).unwrap_or(f64::NAN)).collect()
+    pub fn weights(&self, rules: &Rules, plan: &Plan, rows: &[u64]) -> Result<Vec<f64>, String> {
+        let strata = self.strata(rules, plan);
+        let of_rows =
+            rows.iter().map(|row| strata[*row as usize].ok_or("a row of the sample is in no stratum"));
+        let of_rows: Vec<usize> = of_rows.collect::<Result<_, _>>()?;
+        let mut taken = vec![0.0; plan.strata.len()];
+        of_rows.iter().for_each(|stratum| taken[*stratum] += 1.0);
+        let plain = WeightsRule { column: String::new(), calibrate: Vec::new(), lower: 1.0, upper: 1.0 };
+        let found =
+            of_plan(rules.weights().unwrap_or(&plain), plan, &taken).map_err(|error| error.to_string())?;
+        Ok(of_rows.into_iter().map(|stratum| found.weights[stratum]).collect())
     }
 
     pub fn split(&self, rules: &Rules, plan: &Plan, rows: &[u64]) -> Result<Vec<(String, Vec<u64>)>, String> {
@@ -264,6 +295,22 @@ impl Frame {
         };
         Ok(rule.parts.iter().enumerate().map(|(place, part)| (part.name.clone(), of(place))).collect())
     }
+}
+
+fn numbers(batches: &[RecordBatch], name: &str) -> Result<Vec<f64>, String> {
+    let mut all = Vec::new();
+    for array in column(batches, name)? {
+        if !(array.data_type().is_numeric() || *array.data_type() == DataType::Boolean) {
+            return Err(format!(
+                "totals of `{name}` cannot be balanced: it is of type {}",
+                array.data_type()
+            ));
+        }
+        let cast =
+            arrow_cast::cast(&array, &DataType::Float64).map_err(|error| format!("`{name}`: {error}"))?;
+        all.extend(cast.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)));
+    }
+    Ok(all)
 }
 
 fn times(batches: &[RecordBatch], name: &str) -> Result<Vec<i64>, String> {

@@ -94,7 +94,7 @@ impl NativePlan {
         py.detach(|| {
             let frame = Frame::new(&self.rules, &batches)?;
             let rows = self.selected(&frame)?;
-            Ok(frame.weights(&self.plan, &rows))
+            frame.weights(&self.rules, &self.plan, &rows)
         })
         .map_err(|error: String| PyRuntimeError::new_err(error))
     }

@@ -170,3 +170,38 @@ def test_weights_are_a_design_that_svy_estimates_from():
         size, taken = rows[stratum], len(part)
         variance += (size / ROWS) ** 2 * (1 - taken / size) * part["y"].var() / taken
     assert abs(found["se"] - variance**0.5) < 1e-9
+
+
+def test_totals_are_kept_and_weights_calibrated():
+    data = table()
+    rules = with_rule(name="totals", balance={"columns": ["at"]})
+    taken = ns.plan(data, rules).apply(data)
+    assert taken.num_rows == 300
+    plan = ns.plan(data, rules)
+    weights = plan.weights(data)
+    wanted = sum(data["at"].to_pylist())
+    estimate = sum(w * at for w, at in zip(weights, taken["at"].to_pylist()))
+    by_hash = ns.plan(data, RULES)
+    plain = sum(w * at for w, at in zip(by_hash.weights(data), by_hash.apply(data)["at"].to_pylist()))
+    assert abs(estimate - wanted) < min(abs(plain - wanted), 0.01 * wanted)
+    calibrated = {**RULES, "rules": RULES["rules"] + [{"name": "w", "weights": {"calibrate": ["country"]}}]}
+    plan = ns.plan(data, calibrated)
+    countries = plan.apply(data)["country"].to_pylist()
+    for country in "ABC":
+        total = sum(w for w, c in zip(plan.weights(data), countries) if c == country)
+        assert total == pytest.approx(data["country"].to_pylist().count(country))
+    with pytest.raises(RuntimeError, match="no finite number in `at`"):
+        holes = data.set_column(4, "at", pa.array([None] + [1] * (ROWS - 1), pa.int64()))
+        ns.plan(holes, rules).apply(holes)
+
+
+def test_weekdays_are_those_of_python():
+    import datetime
+    start = datetime.date(1969, 12, 25)
+    dates = [start + datetime.timedelta(days=i) for i in range(70)]
+    data = pa.table({"row_id": pa.array(range(70)), "day": pa.array(dates, pa.date32())})
+    rules = {"id": "row_id", "strata": ["weekday"], "keys": {"weekday": {"column": "day", "date": "weekday"}},
+             "rules": [{"name": "size", "size": {"exactly": 7}},
+                       {"name": "even", "target": {"keys": ["weekday"], "uniform": True}}]}
+    taken = ns.plan(data, rules).apply(data)["day"].to_pylist()
+    assert sorted(day.isoweekday() for day in taken) == [1, 2, 3, 4, 5, 6, 7]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Bound, Distribution, Each, EntityRule, KeySource, Levels, Limits, NegativesRule, OnConflict, Rare,
-    RareAction, Rest, Rounding, Rule, RuleKind, Rules, Size, SplitRule, Start, Target, Unknown, WeightsRule,
+    BalanceRule, Bound, Distribution, Each, EntityRule, KeySource, Levels, Limits, NegativesRule, OnConflict,
+    Rare, RareAction, Rest, Rounding, Rule, RuleKind, Rules, Size, SplitRule, Start, Target, Unknown,
+    WeightsRule,
 };
 
 impl Rules {
@@ -131,6 +132,12 @@ impl Rules {
     /// With negatives per positive.
     pub fn negatives(self, rule: NegativesRule) -> Self {
         self.rule("negatives", RuleKind::Negatives(rule))
+    }
+
+    /// With the totals of these columns kept.
+    pub fn with_balance(self, columns: &[&str]) -> Self {
+        let columns = columns.iter().map(ToString::to_string).collect();
+        self.rule("balance", RuleKind::Balance(BalanceRule { columns }))
     }
 
     /// With weights.

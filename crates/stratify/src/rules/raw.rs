@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bound, Distribution, Each, EntityRule, Levels, Limits, NegativesRule, Rare, Rest, Rule, RuleKind, Size,
-    SplitRule, Target, Unknown, WeightsRule,
+    BalanceRule, Bound, Distribution, Each, EntityRule, Levels, Limits, NegativesRule, Rare, Rest, Rule,
+    RuleKind, Size, SplitRule, Target, Unknown, WeightsRule,
 };
 
 /// A rule as it stands in TOML.
@@ -38,6 +38,8 @@ pub struct RawRule {
     negatives: Option<NegativesRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weights: Option<WeightsRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    balance: Option<BalanceRule>,
 }
 
 /// A target as it stands in TOML: exactly one distribution.
@@ -190,11 +192,12 @@ impl TryFrom<RawRule> for Rule {
             raw.split.map(RuleKind::Split),
             raw.negatives.map(RuleKind::Negatives),
             raw.weights.map(RuleKind::Weights),
+            raw.balance.map(RuleKind::Balance),
         ];
         let kind = only(
             found.into_iter().flatten().collect(),
             "it",
-            "`size`, `target`, `bound`, `each`, `entity`, `rare`, `split`, `negatives`, `weights`",
+            "`size`, `target`, `bound`, `each`, `entity`, `rare`, `split`, `negatives`, `weights`, `balance`",
         )
         .map_err(named)?;
         Ok(Self { name, priority: raw.priority, hard: raw.hard, weight: raw.weight, kind })
@@ -220,6 +223,7 @@ impl From<Rule> for RawRule {
             RuleKind::Split(split) => raw.split = Some(split),
             RuleKind::Negatives(negatives) => raw.negatives = Some(negatives),
             RuleKind::Weights(weights) => raw.weights = Some(weights),
+            RuleKind::Balance(balance) => raw.balance = Some(balance),
         }
         raw
     }

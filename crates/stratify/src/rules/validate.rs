@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Distribution, EntityRule, KeySource, Limits, Rest, Rule, RuleKind, Rules, Size, SplitRule, Unknown,
+    BalanceRule, Distribution, EntityRule, KeySource, Limits, Rest, Rule, RuleKind, Rules, Size, SplitRule,
+    Unknown,
 };
 use crate::StratifyError;
 
@@ -70,6 +71,12 @@ impl Rules {
                 }
                 Ok(())
             }
+            RuleKind::Balance(balance) => {
+                if let Err(reason) = self.validate_balance(balance) {
+                    return wrong(&reason);
+                }
+                Ok(())
+            }
             RuleKind::Weights(weights) => {
                 self.known(rule, &weights.calibrate)?;
                 if !(weights.lower > 0.0 && weights.lower <= 1.0 && weights.upper >= 1.0) {
@@ -78,6 +85,20 @@ impl Rules {
                 Ok(())
             }
         }
+    }
+
+    fn validate_balance(&self, balance: &BalanceRule) -> Result<(), String> {
+        let columns: BTreeSet<&String> = balance.columns.iter().collect();
+        if columns.is_empty() || columns.len() < balance.columns.len() || columns.len() > 16 {
+            return Err("`columns` needs one to sixteen columns, each once".to_owned());
+        }
+        if self.entity().is_some_and(EntityRule::decides_rows) {
+            return Err(
+                "totals cannot be balanced where entities are kept whole or capped by flow; use `method = \"thin\"`"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Kinds of which there is at most one.
@@ -91,6 +112,7 @@ impl Rules {
                 RuleKind::Split(_) => "split",
                 RuleKind::Negatives(_) => "negatives",
                 RuleKind::Weights(_) => "weights",
+                RuleKind::Balance(_) => "balance",
                 RuleKind::Target(_) | RuleKind::Bound(_) | RuleKind::Each(_) => continue,
             };
             if !seen.insert(kind) {
