@@ -30,6 +30,10 @@ RULES = {
     + '[[rules]]\nname = "members"\nentity = { column = "member", at_most = 2, at_least = 3 }\n',
     "rare strata merged": 'id = "text_id"\nseed = 10\nstrata = ["device", "country"]\n' + SIZE
     + '[[rules]]\nname = "rare"\nrare = { below = 900, action = "merge", key = "country" }\n',
+    "expressions": 'id = "row_id"\nseed = 12\nstrata = ["device", "old", "where", "what", "season", "even"]\n'
+    '[keys.old]\nsql = "CASE WHEN years < 18 THEN \'young\' WHEN years BETWEEN 18 AND 59 THEN \'grown\' ELSE \'old\' END"\n'
+    '[keys.where]\nsql = "lower(substring(country, 1, 2))"\n[keys.what]\nsql = "coalesce(plan, \'none\') || \'/\' || CAST(label AS VARCHAR(3))"\n'
+    '[keys.season]\nsql = "(month(at) - 1) % 4"\n[keys.even]\nsql = "member LIKE \'%1_\' AND years IS NOT NULL"\n' + SIZE,
     "weekdays": 'id = "row_id"\nseed = 11\nstrata = ["device", "day"]\n[keys.day]\ncolumn = "at"\ndate = "weekday"\n' + SIZE,
 }
 

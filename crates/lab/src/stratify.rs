@@ -20,6 +20,7 @@ mod write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use arrow_schema::Schema;
 use nearline_stratify::rules::EntityMethod;
 use nearline_stratify::sql::{self, Cuts, Dialect};
 use nearline_stratify::{Outcome, Plan, References, Rules};
@@ -79,9 +80,13 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
         Some(select::select(rules, &plan, &source, &keys, &strata, eligible.as_ref(), job.threads, progress)?)
     };
     let sql = match (job.dialect, &selection) {
-        (Some(dialect), Some(selection)) => {
-            Some(emit(rules, &counted.census, &plan, &selection.thresholds, dialect)?)
-        }
+        (Some(dialect), Some(selection)) => Some(emit(
+            &quoted(rules, Some(source.schema()), dialect)?,
+            &counted.census,
+            &plan,
+            &selection.thresholds,
+            dialect,
+        )?),
         _ => None,
     };
     let mut report = Report::new(rules, &source, &plan, &counted.census);
@@ -95,6 +100,17 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     }
     report.finish(started);
     Ok(report)
+}
+
+/// Rules whose expressions name columns as an engine quotes them.
+fn quoted(rules: &Rules, schema: Option<&Schema>, dialect: Dialect) -> anyhow::Result<Rules> {
+    let mut rules = rules.clone();
+    for (key, source) in &mut rules.keys {
+        if let Some(sql) = &mut source.sql {
+            *sql = columns::expression::quoted(key, sql, schema, dialect.quote())?;
+        }
+    }
+    Ok(rules)
 }
 
 /// The counting statement, and the selection by thresholds and by quotas.
@@ -134,7 +150,7 @@ pub fn plan_counts(rules: &Rules, counts: &std::path::Path, dialect: Dialect) ->
     let keys = columns::Keys::new(&plain, &source)?;
     let census = count::of_counts(&source, &keys)?;
     let plan = Plan::new(rules, &census)?;
-    let sql = sql::selection(rules, &census, &plan, Cuts::Quotas, dialect, "input")?;
+    let sql = sql::selection(&quoted(rules, None, dialect)?, &census, &plan, Cuts::Quotas, dialect, "input")?;
     Ok(Counted { plan, sql })
 }
 

@@ -274,7 +274,7 @@ target = { keys = ["when"], shares = { early = 0.25, late = 0.75 } }
     let mut printing = job(rules, vec![input.clone()], &output, 1);
     printing.dialect = Some(nearline_stratify::sql::Dialect::DuckDb);
     let sql = run(&printing, &Progress::new()).unwrap().sql.unwrap();
-    assert_eq!(sql.matches("(CASE WHEN at < 5000 THEN 'early' ELSE 'late' END)").count(), 2, "{sql}");
+    assert_eq!(sql.matches("(CASE WHEN \"at\" < 5000 THEN 'early' ELSE 'late' END)").count(), 2, "{sql}");
     let wrong = rules.replace("at < 5000", "att < 5000");
     let said = format!("{:#}", sample(&wrong, vec![input], &output, 1).unwrap_err());
     assert!(said.contains("the key `when`") && said.contains("there is no column `att`"), "{said}");

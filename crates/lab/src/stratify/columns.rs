@@ -13,7 +13,7 @@ use nearline_stratify::{NULL_LEVEL, bin_level};
 
 use super::source::Source;
 
-mod expression;
+pub(super) mod expression;
 mod numbers;
 
 use expression::Expression;

@@ -32,6 +32,14 @@ impl FromStr for Dialect {
 }
 
 impl Dialect {
+    /// What stands around the names of columns.
+    pub fn quote(self) -> char {
+        match self {
+            Self::Spark | Self::BigQuery => '`',
+            Self::DuckDb | Self::Trino => '"',
+        }
+    }
+
     /// A name of a column.
     pub(super) fn name(self, name: &str) -> String {
         match self {

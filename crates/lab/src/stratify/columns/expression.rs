@@ -13,6 +13,7 @@ mod node;
 use anyhow::{Context, bail};
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
+use sqlparser::ast::{Expr, visit_expressions_mut};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -45,12 +46,7 @@ impl Expression {
     }
 
     fn parse(sql: &str, schema: &Schema) -> anyhow::Result<Self> {
-        let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql)?;
-        let parsed = parser.parse_expr()?;
-        let next = parser.peek_token();
-        if next.token != Token::EOF {
-            bail!("it should end before `{next}`");
-        }
+        let parsed = parsed(sql)?;
         let mut check = check::Check::new(schema);
         let (node, kind) = check.node(&parsed)?;
         match kind {
@@ -76,6 +72,40 @@ impl Expression {
     pub fn levels(&self, batch: &RecordBatch, with: impl FnMut(usize, Option<&str>)) -> anyhow::Result<()> {
         evaluate::levels(&self.node, self.kind, &self.columns, batch, with)
     }
+}
+
+fn parsed(sql: &str) -> anyhow::Result<Expr> {
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql)?;
+    let parsed = parser.parse_expr()?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        bail!("it should end before `{next}`");
+    }
+    Ok(parsed)
+}
+
+/// The expression with the names of columns between quotes, as the columns of a schema are written where there is one:
+/// what is a column here may be a word of the language elsewhere.
+///
+/// # Errors
+/// Text that is no expression.
+pub(in super::super) fn quoted(
+    key: &str,
+    sql: &str,
+    schema: Option<&Schema>,
+    quote: char,
+) -> anyhow::Result<String> {
+    let mut parsed = parsed(sql).with_context(|| format!("the key `{key}`, `{sql}`"))?;
+    let _: std::ops::ControlFlow<()> = visit_expressions_mut(&mut parsed, |part| {
+        if let Expr::Identifier(name) = part {
+            if let Some(field) = schema.and_then(|schema| check::field(schema, name)) {
+                name.value.clone_from(field.name());
+            }
+            name.quote_style = Some(quote);
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    Ok(parsed.to_string())
 }
 
 #[cfg(test)]

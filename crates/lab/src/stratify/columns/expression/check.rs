@@ -1,7 +1,7 @@
 //! Types of an expression: columns found, operands brought to one type, everything else refused with its reason.
 
 use anyhow::{Context, bail};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use sqlparser::ast::{
     BinaryOperator, CeilFloorKind, DataType as SqlType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
     FunctionArguments, Ident, InTarget, UnaryOperator, Value as Literal,
@@ -81,15 +81,8 @@ impl<'a> Check<'a> {
     }
 
     fn column(&mut self, name: &Ident) -> anyhow::Result<Typed> {
-        let fields = self.schema.fields();
-        let exact = fields.iter().find(|field| *field.name() == name.value);
-        let folded = || {
-            let mut alike = fields.iter().filter(|field| field.name().eq_ignore_ascii_case(&name.value));
-            // A quoted name is meant as it is written; one that could be two is none.
-            alike.next().filter(|_| alike.next().is_none() && name.quote_style.is_none())
-        };
-        let Some(field) = exact.or_else(folded) else {
-            let known: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+        let Some(field) = field(self.schema, name) else {
+            let known: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
             bail!("there is no column `{name}`; there are {}", known.join(", "))
         };
         let Some(kind) = kind_of(field.data_type()) else {
@@ -393,6 +386,18 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// The column of this name, in capitals or not where it is not between quotes.
+pub(super) fn field<'a>(schema: &'a Schema, name: &Ident) -> Option<&'a Field> {
+    let fields = schema.fields();
+    let exact = fields.iter().find(|field| *field.name() == name.value);
+    let folded = || {
+        let mut alike = fields.iter().filter(|field| field.name().eq_ignore_ascii_case(&name.value));
+        // A quoted name is meant as it is written; one that could be two is none.
+        alike.next().filter(|_| alike.next().is_none() && name.quote_style.is_none())
+    };
+    exact.or_else(folded).map(AsRef::as_ref)
 }
 
 fn not(node: Node) -> Typed {

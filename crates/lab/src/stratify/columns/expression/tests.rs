@@ -141,6 +141,15 @@ fn what_is_no_key_is_refused_with_its_reason() {
 }
 
 #[test]
+fn columns_are_quoted_for_engines_and_nothing_else_is() {
+    let schema = batch().schema();
+    let written = |sql, schema| quoted("k", sql, schema, '`').unwrap();
+    assert_eq!(written("month(AT) % 4", Some(&schema)), "month(`at`) % 4");
+    assert_eq!(written("EXTRACT(hour FROM at)", None), "EXTRACT(HOUR FROM `at`)");
+    assert_eq!(written("\"Odd Name\" LIKE 'at%'", Some(&schema)), "`Odd Name` LIKE 'at%'");
+}
+
+#[test]
 fn columns_are_named_once_each() {
     let expression = Expression::new("k", "age + age * 2 > 3 AND country = 'x'", &batch().schema()).unwrap();
     assert_eq!(expression.columns().collect::<Vec<_>>(), ["age", "country"]);
