@@ -144,9 +144,7 @@ impl ProblemKind {
             Self::TooManyBodies => ("/problems/too-many-bodies", "Bodies take as much room as they may", 429),
             Self::TooManyQueries => ("/problems/too-many-queries", "Too many queries are under way", 429),
             Self::Behind => ("/problems/behind", "The node is behind with its answers", 429),
-            Self::LogUnavailable => {
-                ("/problems/log-unavailable", "The log does not take events right now", 503)
-            }
+            Self::LogUnavailable => ("/problems/log-unavailable", "The log takes no events right now", 503),
             Self::CatalogueUnavailable => {
                 ("/problems/catalogue-unavailable", "The catalogue does not take titles right now", 503)
             }

@@ -9,8 +9,8 @@ use sqlparser::ast::{
 
 use super::Column;
 use super::calendar::{Part, parse_date, parse_time};
-use super::functions::{self, Function, Gives};
-use super::node::{Comparison, Kind, Like, Node, Operator, Value};
+use super::functions::{self, Gives};
+use super::node::{Comparison, Function, Kind, Like, Node, Operator, Value};
 
 type Typed = (Node, Kind);
 

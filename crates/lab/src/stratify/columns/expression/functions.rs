@@ -4,41 +4,7 @@ use std::borrow::Cow;
 
 use anyhow::bail;
 
-use super::node::{Kind, Value};
-
-/// A function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
-    Abs,
-    Ceil,
-    Coalesce,
-    Concat,
-    Exp,
-    Floor,
-    Greatest,
-    If,
-    Least,
-    Left,
-    Length,
-    Ln,
-    Log10,
-    Lower,
-    Mod,
-    NullIf,
-    Position,
-    Power,
-    Replace,
-    Right,
-    Round,
-    Sign,
-    Sqrt,
-    StartsWith,
-    Substring,
-    Trim,
-    TrimEnd,
-    TrimStart,
-    Upper,
-}
+use super::node::{Function, Kind, Value};
 
 /// Names, and how many arguments each takes.
 const ALL: &[(&str, Function, std::ops::RangeInclusive<usize>)] = &[

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::calendar::Part;
-use super::functions::Function;
 
 /// A type of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +79,40 @@ pub(super) enum Like {
     One,
     /// This character.
     This(char),
+}
+
+/// A function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    Abs,
+    Ceil,
+    Coalesce,
+    Concat,
+    Exp,
+    Floor,
+    Greatest,
+    If,
+    Least,
+    Left,
+    Length,
+    Ln,
+    Log10,
+    Lower,
+    Mod,
+    NullIf,
+    Position,
+    Power,
+    Replace,
+    Right,
+    Round,
+    Sign,
+    Sqrt,
+    StartsWith,
+    Substring,
+    Trim,
+    TrimEnd,
+    TrimStart,
+    Upper,
 }
 
 #[derive(Debug)]
