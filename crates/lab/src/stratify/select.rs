@@ -39,16 +39,14 @@ pub(super) fn select(
     progress: &Progress,
 ) -> anyhow::Result<Selection> {
     source.data_type(&rules.id)?;
-    if let Some(rule) = rules.entity() {
-        if rule.decides_rows() {
-            let (rows, missing) = if rule.whole {
-                entity::keep_whole(rules, rule, plan, source, keys, strata, threads, progress)?
-            } else {
-                entity::flow(rules, rule, plan, source, keys, strata, eligible, threads, progress)?
-            };
-            unique::check(&rules.id, source, threads, progress)?;
-            return Ok(Selection { rows, thresholds: Vec::new(), missing, totals: Vec::new() });
-        }
+    if let Some(rule) = rules.entity().filter(|rule| rule.decides_rows()) {
+        let (rows, missing) = if rule.whole {
+            entity::keep_whole(rules, rule, plan, source, keys, strata, threads, progress)?
+        } else {
+            entity::flow(rules, rule, plan, source, keys, strata, eligible, threads, progress)?
+        };
+        unique::check(&rules.id, source, threads, progress)?;
+        return Ok(Selection { rows, thresholds: Vec::new(), missing, totals: Vec::new() });
     }
     if let Some(rule) = rules.balance() {
         let (rows, totals) =

@@ -248,7 +248,7 @@ mod tests {
     fn rows(count: u64) -> Vec<(u32, u64, u64, [f64; 2])> {
         let row = |row: u64| {
             let hash = mix(row);
-            let values = [1.0 + (hash % 97) as f64, f64::from(u8::from(hash % 3 == 0))];
+            let values = [1.0 + (hash % 97) as f64, f64::from(u8::from(hash.is_multiple_of(3)))];
             ((row % 7 % 4) as u32, mix(hash), row, values)
         };
         (0..count).map(row).collect()
