@@ -262,7 +262,7 @@ impl Recommender {
         let expressions = &question.expressions;
         let learned = self.sources.learned.read().clone();
         let query = Query {
-            limit: if expressions.is_empty() { question.limit } else { aggregates.title_count() },
+            limit: if expressions.is_empty() { question.limit } else { usize::MAX },
             country: question.country.as_deref(),
             settings: Some(&self.settings.ranking),
             learned: Some(&learned),

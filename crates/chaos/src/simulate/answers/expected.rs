@@ -91,7 +91,8 @@ impl Basis<'_> {
     }
 
     fn similar(&self, wanted: &Wanted) -> Vec<Arc<str>> {
-        let query = Query { limit: self.aggregates.title_count(), device: None, ..self.query(wanted) };
+        // Titles that nobody played may be similar, too.
+        let query = Query { limit: usize::MAX, device: None, ..self.query(wanted) };
         let ranked = if wanted.is_next() { next } else { similar };
         let ranked = ranked(self.aggregates, self.catalogue, &wanted.title, &query);
         self.chosen(wanted, ranked.into_iter().map(|ranked| (ranked.score, ranked.title)).collect())
