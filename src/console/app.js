@@ -7,13 +7,16 @@ import { Partitions } from "./pages/partitions.js";
 import { Remediations } from "./pages/remediations.js";
 import { Letters } from "./pages/letters.js";
 import { Member } from "./pages/member.js";
+import { Titles } from "./pages/titles.js";
+import { Experiments } from "./pages/experiments.js";
 import { Nodes } from "./pages/nodes.js";
 import { Audit } from "./pages/audit.js";
 import { Chaos } from "./pages/chaos.js";
 
 const PAGES = {
   now: ["Now", Now], partitions: ["Partitions", Partitions], remediations: ["Remediations", Remediations],
-  letters: ["Dead letters", Letters], member: ["Member", Member], nodes: ["Nodes", Nodes], audit: ["Audit", Audit], chaos: ["Chaos", Chaos],
+  letters: ["Dead letters", Letters], member: ["Member", Member], titles: ["Titles", Titles], experiments: ["Experiments", Experiments],
+  nodes: ["Nodes", Nodes], audit: ["Audit", Audit], chaos: ["Chaos", Chaos],
 };
 const named = () => location.hash.slice(2).split("/")[0] || "now";
 const page = signal(named());

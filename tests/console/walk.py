@@ -21,7 +21,7 @@ import time
 
 from playwright.sync_api import expect, sync_playwright
 
-PAGES = ("Now", "Partitions", "Remediations", "Dead letters", "Member", "Nodes", "Audit", "Chaos")
+PAGES = ("Now", "Partitions", "Remediations", "Dead letters", "Member", "Titles", "Experiments", "Nodes", "Audit", "Chaos")
 
 
 class Walk:
@@ -148,6 +148,11 @@ class Walk:
             if name == "Dead letters":
                 self.page.get_by_role("button", name=re.compile("^poison")).click()
                 expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()
+            if name == "Titles":
+                expect(self.page.get_by_role("rowheader", name="all", exact=True)).to_be_visible()
+            if name == "Experiments":
+                expect(self.page.get_by_role("rowheader", name="diverse", exact=True)).to_be_visible()
+                self.differences()
             if name == "Nodes":
                 self.page.get_by_role("button", name="Examine this node").click()
                 expect(self.page.get_by_role("cell", name="configuration", exact=True)).to_be_visible(timeout=30_000)
@@ -157,6 +162,23 @@ class Walk:
             self.page.wait_for_timeout(300)
             self.look(name)
         self.keyboard()
+
+    def differences(self):
+        """Variants that differ, as a month of members would make them: the demo's minute is not enough for any."""
+        one = {"share": 0.5, "impressions": 90_000, "attributed_plays": 9_000, "quality_plays": 5_000, "sampled_members": 9}
+        one |= {"take_rate": 0.1, "interval": {"low": 0.098, "high": 0.102}, "ranking": {}}
+        better, unclear = {"low": 0.002, "high": 0.006}, {"low": -0.001, "high": 0.003}
+        variants = [one | {"name": "control"}]
+        for name, interval in (("better", better), ("unclear", unclear)):
+            variants.append(one | {"name": name, "difference": {"take_rate": 0.004, "interval": interval, "p_value": 0.01}})
+        ratio = {"chi_square": 30.0, "p_value": 1e-6, "mismatch": True}
+        answer = {"experiments": [{"name": "x", "definition": "d", "share": 1.0, "variants": variants, "sample_ratio": ratio}]}
+        self.page.route("**/v1/experiments", lambda route: route.fulfill(json=answer))
+        self.page.get_by_role("button", name="Look again").click()
+        expect(self.page.get_by_role("img", name=re.compile(r"^Differences to the control: better \+0\.40 points"))).to_be_visible()
+        expect(self.page.get_by_role("alert")).to_contain_text("not to be trusted")
+        expect(self.page.get_by_role("cell", name=re.compile("better than the control"))).to_be_visible()
+        expect(self.page.get_by_role("cell", name=re.compile("not enough yet"))).to_be_visible()
 
     def keyboard(self):
         """Everything can be reached without a mouse, and fits on a phone."""

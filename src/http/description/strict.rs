@@ -9,6 +9,8 @@ use utoipa::openapi::OpenApi;
 
 /// Ids of members, titles, events, artworks, devices, rows.
 const ID: &str = "^[A-Za-z0-9_-]{1,64}$";
+/// Up to 64 bytes: so many letters of ASCII, a quarter of any.
+const GENRE: &str = r"^([ -~]{1,64}|[\s\S]{1,16})$";
 const COUNTRY: &str = "^[A-Z]{2}$";
 
 /// Tightens the document.
@@ -26,13 +28,18 @@ impl Modify for Strict {
         }
         keyed(&mut document);
         let schemas = &mut document["components"]["schemas"];
-        for (schema, fields) in [("EventDocument", event()), ("TitleDocument", title())] {
+        let bounded = [("EventDocument", event()), ("TitleDocument", title()), ("TitlePatch", title())];
+        for (schema, fields) in bounded {
             for (field, bounds) in fields {
-                merge(&mut schemas[schema]["properties"][field], bounds);
+                // A patch has no id.
+                if let Some(property) = schemas[schema]["properties"].get_mut(field) {
+                    merge(property, bounds);
+                }
             }
         }
         // An event may have more fields, which are kept; of a title a misspelt one is refused.
         merge(&mut schemas["TitleDocument"], json!({ "additionalProperties": false }));
+        merge(&mut schemas["TitlePatch"], json!({ "additionalProperties": false }));
         schemas["TitleBody"] = without_id(schemas["TitleDocument"].clone());
         let body = |method: &str| format!("/{method}/requestBody/content/application~1json/schema");
         for (path, method) in [("/v1/events", "post"), ("/v1/titles", "post")] {
@@ -40,6 +47,9 @@ impl Modify for Strict {
             let entries = json!({ "minItems": 1, "maxItems": 10_000 });
             merge(document["paths"][path].pointer_mut(&body(method)).expect("a body"), entries);
         }
+        let beacon = "/post/requestBody/content/text~1plain/schema";
+        let beacon = document["paths"]["/v1/events"].pointer_mut(beacon).expect("a body");
+        merge(beacon, json!({ "pattern": "^\\s*\\{" }));
         let put = document["paths"]["/v1/titles/{id}"].pointer_mut(&body("put")).expect("a body");
         *put = json!({ "$ref": "#/components/schemas/TitleBody" });
         *openapi = serde_json::from_value(document).expect("only known keywords were added");
@@ -131,7 +141,7 @@ fn title() -> Vec<(&'static str, Value)> {
     vec![
         ("id", json!({ "pattern": ID })),
         ("name", json!({ "maxLength": 1_024 })),
-        ("genres", json!({ "maxItems": 64, "items": { "type": "string", "minLength": 1, "maxLength": 64 } })),
+        ("genres", json!({ "maxItems": 64, "items": { "type": "string", "pattern": GENRE } })),
         ("year", json!({ "maximum": u16::MAX })),
         ("maturity", json!({ "maximum": u8::MAX })),
         ("countries", json!({ "maxItems": 256, "items": { "type": "string", "pattern": COUNTRY } })),

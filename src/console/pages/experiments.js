@@ -1,0 +1,59 @@
+// Variants against the first of them, the control; what is not enough yet is said, and so is what cannot be trusted.
+import { html, signal, ask, number, percent } from "../ui.js";
+
+const experiments = signal(null);
+const trouble = signal("");
+
+async function load() {
+  try {
+    [experiments.value, trouble.value] = [(await ask("v1/experiments")).experiments, ""];
+  } catch (error) { trouble.value = error.message; }
+}
+
+const points = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(2)} points`;
+
+/** What the interval of a difference says. */
+function words({ difference, impressions }) {
+  if (!impressions) return "not shown yet";
+  if (!difference) return "not enough yet";
+  const { low, high } = difference.interval;
+  if (low > 0) return "better than the control";
+  if (high < 0) return "worse than the control";
+  return "not enough yet: no difference that chance would not make";
+}
+
+function Forest({ variants }) {
+  const others = variants.slice(1).filter((one) => one.difference);
+  const reach = Math.max(0.005, ...others.flatMap(({ difference }) => [Math.abs(difference.interval.low), Math.abs(difference.interval.high)]));
+  const x = (share) => (300 + (280 * share) / reach).toFixed(1);
+  if (!others.length) return null;
+  const said = others.map((one) => `${one.name} ${points(one.difference.take_rate)}, between ${points(one.difference.interval.low)} and ${points(one.difference.interval.high)}`);
+  return html`<svg class="lanes" viewBox=${`0 0 600 ${26 * others.length + 24}`} role="img" aria-label=${`Differences to the control: ${said.join("; ")}`}>
+    <line x1="300" x2="300" y1="0" y2=${26 * others.length} />
+    ${others.map(({ name, difference: { take_rate, interval } }, i) => html`<g key=${name}><text x="4" y=${26 * i + 12}>${name}</text>
+      <line class="reach" x1=${x(interval.low)} x2=${x(interval.high)} y1=${26 * i + 16} y2=${26 * i + 16} /><circle class="done" cx=${x(take_rate)} cy=${26 * i + 16} r="5" /></g>`)}
+    <text x="4" y=${26 * others.length + 16}>${points(-reach)}</text><text x="290" y=${26 * others.length + 16}>same</text><text x="520" y=${26 * others.length + 16}>${points(reach)}</text></svg>`;
+}
+
+function Experiment({ one }) {
+  const ratio = one.sample_ratio;
+  return html`<section aria-labelledby=${"x-" + one.name}><h2 id=${"x-" + one.name}>${one.name} <small>${percent(one.share)} of the members</small></h2>
+    ${ratio?.mismatch && html`<p role="alert" class="state failed">Members are not where they were dealt (p = ${ratio.p_value.toExponential(1)}): something loses those of one variant, and the rates are not to be trusted.</p>`}
+    <${Forest} variants=${one.variants} />
+    <div class="scroll" tabindex="0" role="region" aria-label=${"Variants of " + one.name}><table>
+      <thead><tr>${["variant", "share", "shown", "taken", "take rate", "interval", "to the control", "p"].map((head) => html`<th scope="col" key=${head}>${head}</th>`)}</tr></thead>
+      <tbody>${one.variants.map((variant, i) => html`<tr key=${variant.name}><th scope="row">${variant.name}</th><td>${percent(variant.share)}</td><td>${number(variant.impressions)}</td>
+        <td>${number(variant.attributed_plays)}</td><td>${variant.take_rate == null ? "" : percent(variant.take_rate)}</td>
+        <td>${variant.interval ? `${percent(variant.interval.low)} to ${percent(variant.interval.high)}` : ""}</td>
+        <td class="wrap">${i ? html`${variant.difference ? points(variant.difference.take_rate) + ": " : ""}${words(variant)}` : "the control"}</td>
+        <td>${variant.difference ? variant.difference.p_value.toFixed(4) : ""}</td></tr>`)}</tbody></table></div>
+    <p class="note">Impressions are taken as independent; a member's are not: read a p near 0.05 with care.</p></section>`;
+}
+
+export function Experiments() {
+  if (experiments.value === null && !trouble.value) load();
+  const all = experiments.value ?? [];
+  return html`<p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value}</span></p>
+    ${all.map((one) => html`<${Experiment} key=${one.name} one=${one} />`)}
+    ${!all.length && html`<p class="note">No experiment runs: add one as [[experiments]] to the configuration.</p>`}`;
+}
