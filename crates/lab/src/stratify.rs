@@ -29,7 +29,6 @@ pub use output::{Entities, PartRows, Report};
 pub use source::{Progress, Source};
 
 use details::Details;
-use rowset::RowSet;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -96,7 +95,7 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
         report.balance.clone_from(&selection.totals);
         report.rows_out = selection.rows.count();
         report.missing = selection.missing.clone();
-        write_sample(job, &source, &keys, &strata, &plan, &selection.rows, &mut report, progress)?;
+        write_sample(job, &source, &keys, &strata, &plan, &selection, &mut report, progress)?;
     }
     report.finish(started);
     Ok(report)
@@ -172,15 +171,16 @@ fn write_sample(
     keys: &columns::Keys,
     strata: &count::Strata,
     plan: &Plan,
-    rows: &RowSet,
+    selection: &select::Selection,
     report: &mut Report,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let rules = &job.rules;
+    let (rules, rows) = (&job.rules, &selection.rows);
     let mut added = Vec::new();
     let mut kept = None;
     if rules.split().is_some() || rules.weights().is_some() {
         let details = Details::read(rules, source, keys, strata, rows, job.threads, progress)?;
+        details.check_hashes(&selection.thresholds);
         if let Some(rule) = rules.weights() {
             added.push((rule.column.clone(), details::weights(rule, plan, &details, report)?));
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int8Array, StringArray};
+use nearline_model::check_invariant;
 use nearline_stratify::Plan;
 use nearline_stratify::rules::{Rules, SplitRule, WeightsRule};
 use nearline_stratify::select::IdHasher;
@@ -89,6 +90,15 @@ impl Details {
             }
         }
         Ok(all)
+    }
+
+    /// What was taken is what the hashes say, whichever pass looks: none lies above its stratum's threshold.
+    pub fn check_hashes(&self, thresholds: &[Option<u64>]) {
+        let above = self.strata.iter().zip(&self.hashes).filter(|(stratum, hash)| {
+            thresholds.get(**stratum).is_some_and(|threshold| threshold.is_none_or(|most| **hash > most))
+        });
+        let above = above.count();
+        check_invariant!(I10, above == 0, "{above} rows were taken whose hashes are not among the smallest");
     }
 
     pub fn split(&self, rule: &SplitRule) -> anyhow::Result<Parts> {

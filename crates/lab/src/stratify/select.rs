@@ -1,5 +1,6 @@
 //! The second pass: which rows are taken. Only the keys and the ids are read; each id is hashed once.
 
+use nearline_model::check_invariant;
 use nearline_stratify::Plan;
 use nearline_stratify::rules::Rules;
 use nearline_stratify::select::{IdHasher, Sieve, Verdict};
@@ -85,6 +86,9 @@ pub(super) fn select(
                     *threshold = Some(u64::MAX);
                 }
             }
+            // Each stratum's share is as many rows as planned, and the rows are those of smallest hashes.
+            let (taken, planned) = (rows.count(), plan.take().iter().sum::<u64>());
+            check_invariant!(I10, taken == planned, "{taken} rows were taken where {planned} were planned");
             return Ok(Selection { rows, thresholds, missing: Vec::new(), totals: Vec::new() });
         }
     }
