@@ -74,7 +74,13 @@ impl Expression {
     }
 }
 
+/// Bytes of an expression; what is longer is a table to join.
+const LONGEST: usize = 8192;
+
 fn parsed(sql: &str) -> anyhow::Result<Expr> {
+    if sql.len() > LONGEST {
+        bail!("it has {} bytes, {LONGEST} may be", sql.len());
+    }
     let mut parser = Parser::new(&GenericDialect {}).try_with_sql(sql)?;
     let parsed = parser.parse_expr()?;
     let next = parser.peek_token();

@@ -14,18 +14,34 @@ use super::node::{Comparison, Function, Kind, Like, Node, Operator, Value};
 
 type Typed = (Node, Kind);
 
+/// Parts of an expression within each other.
+const DEEPEST: usize = 200;
+
 pub(super) struct Check<'a> {
     schema: &'a Schema,
+    depth: usize,
     pub columns: Vec<Column>,
 }
 
 impl<'a> Check<'a> {
     pub fn new(schema: &'a Schema) -> Self {
-        Self { schema, columns: Vec::new() }
+        Self { schema, depth: 0, columns: Vec::new() }
     }
 
     /// An expression with its type.
     pub fn node(&mut self, expression: &Expr) -> anyhow::Result<Typed> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            bail!(
+                "it has more than {DEEPEST} parts within each other; say it with IN, or with parentheses around halves"
+            );
+        }
+        let typed = self.of_any_form(expression);
+        self.depth -= 1;
+        typed
+    }
+
+    fn of_any_form(&mut self, expression: &Expr) -> anyhow::Result<Typed> {
         let typed = match expression {
             Expr::Nested(inner) => self.node(inner)?,
             Expr::Identifier(name) => self.column(name)?,

@@ -182,12 +182,14 @@ impl Function {
             (Self::TrimEnd, _) => owned(text.trim_end_matches(' ')),
             (Self::Length, _) => Value::Integer(count(text)),
             (Self::Left, [Value::Integer(most)]) => cut(text, 0, size(*most)),
-            (Self::Right, [Value::Integer(most)]) => cut(text, size(count(text) - most), usize::MAX),
+            (Self::Right, [Value::Integer(most)]) => {
+                cut(text, size(count(text).saturating_sub(*most)), usize::MAX)
+            }
             (Self::Substring, [Value::Integer(from), rest @ ..]) => {
                 // The first character is the first; a start before it uses up some of the length.
                 let most = if let [Value::Integer(most)] = rest { *most } else { i64::MAX };
                 let end = from.saturating_add(most).saturating_sub(1).max(0);
-                let start = (from - 1).max(0);
+                let start = from.saturating_sub(1).max(0);
                 cut(text, size(start), size(end - start))
             }
             (Self::Replace, [Value::Text(from), _]) if from.is_empty() => owned(text),
