@@ -40,10 +40,12 @@ fn catalogue(servers: &Servers) -> Catalogue {
 /// Asks every node, and judges by `sums`, which no node has added up.
 pub async fn judge(world: &World, sums: &Aggregates) {
     let (catalogue, settings) = (catalogue(&world.servers.borrow()), world.scenario.ranking());
-    let learned = Learned::of(sums, &catalogue, world.scenario.solved_titles);
-    let basis = Basis { aggregates: sums, catalogue: &catalogue, learned: &learned, settings: &settings };
     let engines: Vec<Engine> = world.engines.borrow().iter().flatten().cloned().collect();
     for (number, engine) in engines.iter().enumerate() {
+        // What a node chose depends on what it chose before: weights are made of the sums as it chose.
+        let tuning = engine.learned().tuning.clone();
+        let learned = Learned::after(&tuning, sums, &catalogue, world.scenario.solved_titles);
+        let basis = Basis { aggregates: sums, catalogue: &catalogue, learned: &learned, settings: &settings };
         if let Some(what) = weights_differ(engine, sums, &learned) {
             world.violated("I2", format!("node {number}: {what}"));
         }
