@@ -9,6 +9,7 @@ mod check;
 mod evaluate;
 mod functions;
 mod node;
+mod typed;
 
 use anyhow::{Context, bail};
 use arrow_array::RecordBatch;
@@ -104,7 +105,7 @@ pub(in super::super) fn quoted(
     let mut parsed = parsed(sql).with_context(|| format!("the key `{key}`, `{sql}`"))?;
     let _: std::ops::ControlFlow<()> = visit_expressions_mut(&mut parsed, |part| {
         if let Expr::Identifier(name) = part {
-            if let Some(field) = schema.and_then(|schema| check::field(schema, name)) {
+            if let Some(field) = schema.and_then(|schema| typed::field(schema, name)) {
                 name.value.clone_from(field.name());
             }
             name.quote_style = Some(quote);
