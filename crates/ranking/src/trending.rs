@@ -221,13 +221,18 @@ pub fn trending(aggregates: &Aggregates, catalogue: &Catalogue, query: &TrendQue
     }
     let mut trends = first(&known, query.limit, &|_| true);
     if trends.len() < query.limit {
-        let least = trends.last().map_or(1.0, |trend| trend.score);
-        let within: HashSet<Arc<str>> = trends.iter().map(|trend| trend.title.clone()).collect();
+        let mut own = board(&known);
+        if own.is_cut {
+            own = Arc::new(whole(&known));
+        }
+        let within: HashSet<Arc<str>> = own.trends.iter().map(|trend| trend.title.clone()).collect();
         let is_other = |trend: &Trend| !within.contains(&trend.title);
         let mut more = first(&[ALL], query.limit - trends.len(), &is_other);
-        let top = more.first().map_or(1.0, |trend| trend.score);
-        // Below all that trend where it was asked for, in their own order.
-        more.iter_mut().for_each(|trend| trend.score *= 0.5 * least / top);
+        // Below all that trend where it was asked for, in their own order; and the same whichever of them are wanted.
+        let least = own.trends.last().map_or(1.0, |trend| trend.score);
+        let top = board(&[ALL]).trends.first().map_or(1.0, |trend| trend.score);
+        let scale = if top > 0.0 { 0.5 * least / top } else { 0.0 };
+        more.iter_mut().for_each(|trend| trend.score *= scale);
         trends.extend(more);
     }
     trends

@@ -136,6 +136,24 @@ fn a_dimension_with_few_titles_is_filled_up_from_all() {
 }
 
 #[test]
+fn what_is_wanted_changes_no_score() {
+    // A boost multiplies scores: it would order titles otherwise where a filter stands beside it.
+    let rows =
+        [&AVERAGE[..], &[("rare", "BR", EPOCH, 900, 20, 20), ("late", "US", EPOCH, 900, 40, 40)]].concat();
+    let (aggregates, catalogue) = (sums(&delta(&rows)), Catalogue::default());
+    let dimensions = ["country:BR"];
+    let all = TrendQuery { dimensions: &dimensions, limit: 20, ..TrendQuery::default() };
+    let unfiltered = trending(&aggregates, &catalogue, &all);
+    assert_eq!(unfiltered.len(), 5);
+    for left_out in ["rare", "more", "many", "some", "late"] {
+        let admit = |id: &str| id != left_out;
+        let found = trending(&aggregates, &catalogue, &TrendQuery { admit: Some(&admit), ..all.clone() });
+        let wanted: Vec<Trend> = unfiltered.iter().filter(|trend| admit(&trend.title)).cloned().collect();
+        assert_eq!(found, wanted, "without {left_out}");
+    }
+}
+
+#[test]
 fn what_is_not_available_in_the_country_does_not_trend_there() {
     let mut catalogue = Catalogue::default();
     catalogue.put(Title { id: "many".into(), countries: vec!["US".into()], ..Title::default() });
