@@ -1,0 +1,282 @@
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.list_similar_by import ListSimilarBy
+from ...models.problem import Problem
+from ...models.similar_answer import SimilarAnswer
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    id: str,
+    *,
+    by: ListSimilarBy | Unset = UNSET,
+    country: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
+    filter_: str | Unset = UNSET,
+    boost: str | Unset = UNSET,
+    max_maturity: int | Unset = UNSET,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    json_by: str | Unset = UNSET
+    if not isinstance(by, Unset):
+        json_by = by
+
+    params["by"] = json_by
+
+    params["country"] = country
+
+    params["limit"] = limit
+
+    params["filter"] = filter_
+
+    params["boost"] = boost
+
+    params["max_maturity"] = max_maturity
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/v1/titles/{id}/similar".format(
+            id=quote(str(id), safe=""),
+        ),
+        "params": params,
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Problem | SimilarAnswer | None:
+    if response.status_code == 200:
+        response_200 = SimilarAnswer.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = Problem.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = Problem.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 404:
+        response_404 = Problem.from_dict(response.json())
+
+        return response_404
+
+    if response.status_code == 429:
+        response_429 = Problem.from_dict(response.json())
+
+        return response_429
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Problem | SimilarAnswer]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    id: str,
+    *,
+    client: AuthenticatedClient,
+    by: ListSimilarBy | Unset = UNSET,
+    country: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
+    filter_: str | Unset = UNSET,
+    boost: str | Unset = UNSET,
+    max_maturity: int | Unset = UNSET,
+) -> Response[Problem | SimilarAnswer]:
+    """Titles like a title, or watched after it
+
+    Args:
+        id (str):
+        by (ListSimilarBy | Unset):
+        country (str | Unset):
+        limit (int | Unset):
+        filter_ (str | Unset):
+        boost (str | Unset):
+        max_maturity (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Problem | SimilarAnswer]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        by=by,
+        country=country,
+        limit=limit,
+        filter_=filter_,
+        boost=boost,
+        max_maturity=max_maturity,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    id: str,
+    *,
+    client: AuthenticatedClient,
+    by: ListSimilarBy | Unset = UNSET,
+    country: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
+    filter_: str | Unset = UNSET,
+    boost: str | Unset = UNSET,
+    max_maturity: int | Unset = UNSET,
+) -> Problem | SimilarAnswer | None:
+    """Titles like a title, or watched after it
+
+    Args:
+        id (str):
+        by (ListSimilarBy | Unset):
+        country (str | Unset):
+        limit (int | Unset):
+        filter_ (str | Unset):
+        boost (str | Unset):
+        max_maturity (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Problem | SimilarAnswer
+    """
+
+    return sync_detailed(
+        id=id,
+        client=client,
+        by=by,
+        country=country,
+        limit=limit,
+        filter_=filter_,
+        boost=boost,
+        max_maturity=max_maturity,
+    ).parsed
+
+
+async def asyncio_detailed(
+    id: str,
+    *,
+    client: AuthenticatedClient,
+    by: ListSimilarBy | Unset = UNSET,
+    country: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
+    filter_: str | Unset = UNSET,
+    boost: str | Unset = UNSET,
+    max_maturity: int | Unset = UNSET,
+) -> Response[Problem | SimilarAnswer]:
+    """Titles like a title, or watched after it
+
+    Args:
+        id (str):
+        by (ListSimilarBy | Unset):
+        country (str | Unset):
+        limit (int | Unset):
+        filter_ (str | Unset):
+        boost (str | Unset):
+        max_maturity (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Problem | SimilarAnswer]
+    """
+
+    kwargs = _get_kwargs(
+        id=id,
+        by=by,
+        country=country,
+        limit=limit,
+        filter_=filter_,
+        boost=boost,
+        max_maturity=max_maturity,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    id: str,
+    *,
+    client: AuthenticatedClient,
+    by: ListSimilarBy | Unset = UNSET,
+    country: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
+    filter_: str | Unset = UNSET,
+    boost: str | Unset = UNSET,
+    max_maturity: int | Unset = UNSET,
+) -> Problem | SimilarAnswer | None:
+    """Titles like a title, or watched after it
+
+    Args:
+        id (str):
+        by (ListSimilarBy | Unset):
+        country (str | Unset):
+        limit (int | Unset):
+        filter_ (str | Unset):
+        boost (str | Unset):
+        max_maturity (int | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Problem | SimilarAnswer
+    """
+
+    return (
+        await asyncio_detailed(
+            id=id,
+            client=client,
+            by=by,
+            country=country,
+            limit=limit,
+            filter_=filter_,
+            boost=boost,
+            max_maturity=max_maturity,
+        )
+    ).parsed

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..models.reason_document_type_0_kind import (
+    ReasonDocumentType0Kind,
+    check_reason_document_type_0_kind,
+)
+
+T = TypeVar("T", bound="ReasonDocumentType0")
+
+
+@_attrs_define
+class ReasonDocumentType0:
+    """It often follows a title that the member watched.
+
+    Attributes:
+        kind (ReasonDocumentType0Kind):
+        title (str): That title.
+        weight (float): Its part of the score.
+    """
+
+    kind: ReasonDocumentType0Kind
+    title: str
+    weight: float
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        kind: str = self.kind
+
+        title = self.title
+
+        weight = self.weight
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "kind": kind,
+                "title": title,
+                "weight": weight,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        kind = check_reason_document_type_0_kind(d.pop("kind"))
+
+        title = d.pop("title")
+
+        weight = d.pop("weight")
+
+        reason_document_type_0 = cls(
+            kind=kind,
+            title=title,
+            weight=weight,
+        )
+
+        reason_document_type_0.additional_properties = d
+        return reason_document_type_0
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,15 @@
+from typing import Literal
+
+ReasonDocumentType6Kind = Literal["new"]
+
+REASON_DOCUMENT_TYPE_6_KIND_VALUES: set[ReasonDocumentType6Kind] = {
+    "new",
+}
+
+
+def check_reason_document_type_6_kind(value: str) -> ReasonDocumentType6Kind:
+    if value in REASON_DOCUMENT_TYPE_6_KIND_VALUES:
+        return value
+    raise TypeError(
+        f"Unexpected value {value!r}. Expected one of {REASON_DOCUMENT_TYPE_6_KIND_VALUES!r}"
+    )

@@ -1,0 +1,15 @@
+from typing import Literal
+
+ReasonDocumentType7Kind = Literal["on_my_list"]
+
+REASON_DOCUMENT_TYPE_7_KIND_VALUES: set[ReasonDocumentType7Kind] = {
+    "on_my_list",
+}
+
+
+def check_reason_document_type_7_kind(value: str) -> ReasonDocumentType7Kind:
+    if value in REASON_DOCUMENT_TYPE_7_KIND_VALUES:
+        return value
+    raise TypeError(
+        f"Unexpected value {value!r}. Expected one of {REASON_DOCUMENT_TYPE_7_KIND_VALUES!r}"
+    )
