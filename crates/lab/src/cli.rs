@@ -13,6 +13,7 @@ mod lookup;
 mod state;
 mod stratify;
 mod to_jsonl;
+mod what_if;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -67,6 +68,8 @@ enum Command {
     ToJsonl(to_jsonl::ToJsonlArgs),
     /// Take a stratified sample of Parquet files.
     Stratify(stratify::StratifyArgs),
+    /// Replay an archived interval under other settings, beside those that served it.
+    WhatIf(what_if::WhatIfArgs),
 }
 
 /// Runs the program with the arguments it was started with.
@@ -100,6 +103,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(args, &config)?,
         Command::Backfill(args) => backfill::run(args, &config)?,
         Command::State(args) => state::run(&args, &config)?,
+        Command::WhatIf(args) => what_if::run(&args, &config)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
         // Done above: they need no configuration.
         Command::Compact(_)

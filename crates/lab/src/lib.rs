@@ -11,3 +11,4 @@ pub mod evaluate;
 pub mod off_policy;
 pub mod state;
 pub mod stratify;
+pub mod what_if;

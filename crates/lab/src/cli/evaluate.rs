@@ -160,7 +160,7 @@ impl InputArgs {
     }
 }
 
-fn options(config: &Config, train_fraction: f64, k: usize) -> Options {
+pub(super) fn options(config: &Config, train_fraction: f64, k: usize) -> Options {
     let settings = ReplaySettings {
         fold: config.fold.clone(),
         aggregates: config.aggregates.clone(),
@@ -170,7 +170,7 @@ fn options(config: &Config, train_fraction: f64, k: usize) -> Options {
     Options { train_fraction, k, settings }
 }
 
-fn progress_bar(events: usize) -> ProgressBar {
+pub(super) fn progress_bar(events: usize) -> ProgressBar {
     let style = ProgressStyle::with_template(
         "{bar:30} {percent:>3}%  {human_pos} of {human_len} events  {elapsed} (about {eta} left)",
     )
@@ -189,7 +189,7 @@ fn warn(file: &EventFile, refused: u64) {
     }
 }
 
-fn table(header: Vec<String>) -> Table {
+pub(super) fn table(header: Vec<String>) -> Table {
     let columns = header.len();
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);

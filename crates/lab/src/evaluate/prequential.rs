@@ -85,29 +85,36 @@ pub fn run(
     events: &[TimedEvent],
     titles: Vec<Title>,
     options: Options,
+    progress: impl FnMut(usize),
+) -> anyhow::Result<Prequential> {
+    run_heard(events, titles, options, progress, |_| {})
+}
+
+/// What happens while events are replayed.
+pub enum Heard<'a> {
+    /// This list was recommended before the event of this number.
+    List(usize, &'a [Ranked]),
+    /// All events are learned.
+    End(&'a mut Replay),
+}
+
+/// The same, and `heard` is told of every list, and of the end.
+///
+/// # Errors
+/// None that can happen with events that were parsed before.
+pub fn run_heard(
+    events: &[TimedEvent],
+    titles: Vec<Title>,
+    options: Options,
     mut progress: impl FnMut(usize),
+    mut heard: impl FnMut(Heard<'_>),
 ) -> anyhow::Result<Prequential> {
     let mut replay = Replay::new(&options.settings, titles);
     let train_events = options.boundary(events.len());
     let mut members: HashMap<String, u32> = HashMap::new();
     let mut recommended: HashSet<Arc<str>> = HashSet::new();
     let mut novelty = Vec::new();
-    let mut report = Prequential {
-        events: events.len(),
-        train_events,
-        dropped: 0,
-        refused: (0, None),
-        members: 0,
-        titles: 0,
-        tested: events.get(train_events).zip(events.last()).map(|(from, to)| (from.at_ms, to.at_ms)),
-        outcomes: Vec::new(),
-        recommended: 0,
-        novelty_bits: f64::NAN,
-        tuning: Tuning::default(),
-        query: Timing::default(),
-        event: Timing::default(),
-        options,
-    };
+    let mut report = Prequential::begun(events, train_events, options);
     for (at, timed) in events.iter().enumerate() {
         if at % PROGRESS_EVENTS == 0 {
             progress(at);
@@ -146,28 +153,59 @@ pub fn run(
         let started = Instant::now();
         let learned = replay.learn(timed)?;
         report.event.add(started.elapsed());
-        match learned {
-            Replayed::Changed => {
-                if let Some((outcome, bits, own)) = answer {
-                    report.outcomes.push(outcome);
-                    novelty.extend((!own.is_empty()).then_some(bits));
-                    recommended.extend(own.into_iter().map(|ranked| ranked.title));
-                }
-            }
-            Replayed::Dropped => report.dropped += 1,
-            Replayed::Refused(reject) => {
-                report.refused.0 += 1;
-                report.refused.1.get_or_insert_with(|| format!("event {}: {reject}", event.id));
-            }
+        if report.count(learned, &event.id)
+            && let Some((outcome, bits, own)) = answer
+        {
+            heard(Heard::List(at, &own));
+            report.outcomes.push(outcome);
+            novelty.extend((!own.is_empty()).then_some(bits));
+            recommended.extend(own.into_iter().map(|ranked| ranked.title));
         }
     }
     progress(events.len());
+    replay.recommender.refresh();
+    heard(Heard::End(&mut replay));
     report.members = members.len();
     report.titles = replay.recommender.titles();
     report.recommended = recommended.len();
     report.tuning = replay.recommender.tuning().clone();
     report.novelty_bits = metrics::mean(novelty);
     Ok(report)
+}
+
+impl Prequential {
+    /// A report of nothing yet.
+    fn begun(events: &[TimedEvent], train_events: usize, options: Options) -> Self {
+        Self {
+            events: events.len(),
+            train_events,
+            dropped: 0,
+            refused: (0, None),
+            members: 0,
+            titles: 0,
+            tested: events.get(train_events).zip(events.last()).map(|(from, to)| (from.at_ms, to.at_ms)),
+            outcomes: Vec::new(),
+            recommended: 0,
+            novelty_bits: f64::NAN,
+            tuning: Tuning::default(),
+            query: Timing::default(),
+            event: Timing::default(),
+            options,
+        }
+    }
+
+    /// Counts what became of an event; whether it changed anything.
+    fn count(&mut self, learned: Replayed, id: &str) -> bool {
+        match learned {
+            Replayed::Changed => return true,
+            Replayed::Dropped => self.dropped += 1,
+            Replayed::Refused(reject) => {
+                self.refused.0 += 1;
+                self.refused.1.get_or_insert_with(|| format!("event {id}: {reject}"));
+            }
+        }
+        false
+    }
 }
 
 fn query<'a>(event: &'a Event<'_>, k: usize) -> Query<'a> {
