@@ -8,5 +8,6 @@ pub mod embedded;
 mod log_identity;
 pub mod nats;
 pub mod redis;
+mod server_version;
 mod threads;
 mod tls;

@@ -3,6 +3,7 @@
 use super::NatsSettings;
 use super::link::Links;
 use super::streams::{Standing, own_subject, standings};
+use crate::server_version::major_minor;
 use async_nats::RequestErrorKind;
 use nearline_model::PartitionId;
 use nearline_ports::finding::Finding;
@@ -36,7 +37,7 @@ async fn look(links: &Links, event_bytes: usize) -> Vec<Finding> {
     let info = links.main().client.server_info();
     let version = format!("server {} of version {}", info.server_name, info.version);
     let mut findings = vec![
-        Finding::fail_unless(version_of(&info.version) >= OLDEST, PART, version, "run NATS 2.10 or newer"),
+        Finding::fail_unless(major_minor(&info.version) >= OLDEST, PART, version, "run NATS 2.10 or newer"),
         Finding::fail_unless(
             info.max_payload >= event_bytes,
             PART,
@@ -57,12 +58,6 @@ async fn look(links: &Links, event_bytes: usize) -> Vec<Finding> {
     findings.extend(streams(links).await);
     findings.push(may_publish(links).await);
     findings
-}
-
-/// Major and minor.
-fn version_of(text: &str) -> (u32, u32) {
-    let mut numbers = text.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Whether there is JetStream, and room in it.
@@ -125,15 +120,4 @@ async fn may_publish(links: &Links) -> Finding {
         return Finding::fail(PART, format!("publishing to {all}.> is not let through"), advice);
     }
     Finding::ok(PART, format!("this user may publish to {all}.>"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_by_their_numbers() {
-        assert!(version_of("2.9.25") < OLDEST && version_of("2.10.0-beta.1") >= OLDEST);
-        assert!(version_of("2.15.1") >= OLDEST && version_of("3.0.0") >= OLDEST && version_of("") < OLDEST);
-    }
 }

@@ -3,6 +3,7 @@
 use super::RedisSettings;
 use super::connection::Connections;
 use super::scripts::EXAMINE;
+use crate::server_version::major_minor;
 use nearline_model::PartitionId;
 use nearline_ports::finding::Finding;
 use nearline_ports::{Clock, PortError, SystemClock};
@@ -81,15 +82,13 @@ async fn meet(connections: &Connections, prefix: &str, partition: PartitionId) -
 fn of_server(server: &Server) -> Vec<Finding> {
     let (_, version, id, used, most, policy, appends) = &server.answer;
     let id = &id[..id.len().min(8)];
-    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
-    let known = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let memory = match most {
         0 => format!("server {id}: {used} bytes used, without a limit"),
         most => format!("server {id}: {used} of {most} bytes used"),
     };
     vec![
         Finding::fail_unless(
-            known >= OLDEST,
+            major_minor(version) >= OLDEST,
             PART,
             format!(
                 "server {id} of version {version}, {} partitions, answered in {:.1} ms",
