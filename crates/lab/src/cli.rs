@@ -93,9 +93,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ToJsonl(args) => return to_jsonl::run(&args).map(|()| ExitCode::SUCCESS),
         command => command,
     };
-    let environment = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let config = Config::load(cli.config.as_deref(), environment).context("the configuration was refused")?;
+    let config =
+        Config::load(cli.config.as_deref(), environment()).context("the configuration was refused")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be made")?;
     match command {
@@ -113,6 +112,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::ToJsonl(_) => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The variables of the environment that are text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// How many threads read if nothing else is said.

@@ -59,9 +59,7 @@ fn settings(config: &Config) -> Settings {
 /// # Errors
 /// A folder that is no archive, a configuration that is refused or says the same, and an interval without events.
 pub(super) fn run(args: &WhatIfArgs, config: &Config) -> anyhow::Result<()> {
-    let environment = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let other = Config::load(Some(&args.other), environment)
+    let other = Config::load(Some(&args.other), super::environment())
         .with_context(|| format!("{} was refused", args.other.display()))?;
     let (served, other) = (settings(config), settings(&other));
     if served == other {

@@ -51,11 +51,12 @@ impl Scores {
     ) -> Self {
         let ranks: Vec<(u32, Option<usize>)> =
             outcomes.into_iter().map(|outcome| (outcome.member, rank(outcome))).collect();
-        let hit_rate = mean(ranks.iter().map(|(_, rank)| f64::from(u8::from(rank.is_some()))));
+        let hits = || ranks.iter().map(|(member, rank)| (*member, f64::from(u8::from(rank.is_some()))));
+        let hit_rate = mean(hits().map(|(_, hit)| hit));
         Self {
             queries: ranks.len(),
             hit_rate,
-            hit_rate_error: clustered_error(&ranks, hit_rate),
+            hit_rate_error: clustered_error(hits(), hit_rate),
             mrr: mean(ranks.iter().map(|(_, rank)| reciprocal_rank(*rank))),
             ndcg: mean(ranks.iter().map(|(_, rank)| ndcg_of_one(*rank))),
         }
@@ -73,13 +74,14 @@ impl Scores {
     }
 }
 
-/// Standard error of a hit rate with members as clusters: what one member does is not independent.
-fn clustered_error(ranks: &[(u32, Option<usize>)], hit_rate: f64) -> f64 {
-    let mut members: BTreeMap<u32, f64> = BTreeMap::new();
-    for (member, rank) in ranks {
-        *members.entry(*member).or_default() += f64::from(u8::from(rank.is_some())) - hit_rate;
+/// Standard error of the mean of a figure of members' queries, with members as clusters: what one does is not independent.
+pub(crate) fn clustered_error(figures: impl IntoIterator<Item = (u32, f64)>, mean: f64) -> f64 {
+    let (mut members, mut count): (BTreeMap<u32, f64>, usize) = (BTreeMap::new(), 0);
+    for (member, figure) in figures {
+        *members.entry(member).or_default() += figure - mean;
+        count += 1;
     }
-    members.values().map(|residual| residual * residual).sum::<f64>().sqrt() / ranks.len() as f64
+    members.values().map(|residual| residual * residual).sum::<f64>().sqrt() / count as f64
 }
 
 /// Times of one kind of step.

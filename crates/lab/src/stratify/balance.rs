@@ -40,11 +40,7 @@ pub(super) fn choose(
         let mut encoder = keys.encoder();
         for batch in source.read(group, &columns, &key_columns, None)? {
             let batch = batch?;
-            let codes = if key_columns.is_empty() {
-                vec![0; batch.num_rows()]
-            } else {
-                encoder.encode(&batch)?.to_vec()
-            };
+            let codes = encoder.encode(&batch)?;
             let numbers = numbers(rule, &batch)?;
             let Some(array) = batch.column_by_name(&rules.id) else { bail!("the ids were not read") };
             let mut values = vec![0.0; rule.columns.len()];

@@ -200,7 +200,7 @@ fn check(name: &str, source: Option<&KeySource>, data_type: &DataType) -> anyhow
 }
 
 impl Encoder<'_> {
-    /// One code per row of a batch: equal codes are equal levels.
+    /// One code per row of a batch: equal codes are equal levels. Without keys all are the same.
     pub fn encode(&mut self, batch: &RecordBatch) -> anyhow::Result<&[u64]> {
         self.codes.clear();
         self.codes.resize(batch.num_rows(), 0);

@@ -58,11 +58,7 @@ impl Details {
                 let column = |name: &str| {
                     batch.column_by_name(name).ok_or_else(|| anyhow::anyhow!("`{name}` was not read"))
                 };
-                if key_columns.is_empty() {
-                    found.strata.resize(found.strata.len() + batch.num_rows(), strata.of(0) as usize);
-                } else {
-                    found.strata.extend(encoder.encode(&batch)?.iter().map(|code| strata.of(*code) as usize));
-                }
+                found.strata.extend(encoder.encode(&batch)?.iter().map(|code| strata.of(*code) as usize));
                 ids::visit(&rules.id, column(&rules.id)?, |_, id| found.hashes.push(hasher.hash(id.text)))?;
                 if let (Some(name), Some(entities)) = (entity, &mut found.entities) {
                     let nulls =

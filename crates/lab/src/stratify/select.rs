@@ -129,8 +129,7 @@ impl Pass<'_> {
         let mut encoder = self.keys.encoder();
         for batch in source.read(group, &columns, &keys, None)? {
             let batch = batch?;
-            let codes =
-                if keys.is_empty() { vec![0; batch.num_rows()] } else { encoder.encode(&batch)?.to_vec() };
+            let codes = encoder.encode(&batch)?;
             let Some(array) = batch.column_by_name(&self.rules.id) else {
                 anyhow::bail!("the ids were not read")
             };

@@ -2,13 +2,12 @@
 
 use hashbrown::HashMap;
 use nearline_ranking::{Query, Ranked};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::evaluate::metrics::{mean, ndcg_of_one, reciprocal_rank};
 use crate::evaluate::prequential::Prequential;
 use crate::evaluate::replay::Replay;
-use crate::evaluate::summary::Outcome;
+use crate::evaluate::summary::{Outcome, clustered_error};
 
 /// A mean under both settings, and the difference.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -119,24 +118,13 @@ impl Compared {
     }
 }
 
-/// The mean of a figure under both settings, and the error of the difference with members as clusters.
+/// The mean of a figure under both settings, and the error of the difference.
 fn difference(pairs: &[(&Outcome, &Outcome)], figure: impl Fn(&Outcome) -> f64) -> Difference {
     let served = mean(pairs.iter().map(|(served, _)| figure(served)));
     let other = mean(pairs.iter().map(|(_, other)| figure(other)));
-    let mut members: BTreeMap<u32, f64> = BTreeMap::new();
-    for (served, other) in pairs {
-        *members.entry(served.member).or_default() += figure(other) - figure(served);
-    }
     let difference = other - served;
-    let mut sizes: BTreeMap<u32, f64> = BTreeMap::new();
-    pairs.iter().for_each(|(served, _)| *sizes.entry(served.member).or_default() += 1.0);
-    let residual = members.iter().map(|(member, sum)| (sum - difference * sizes[member]).powi(2));
-    Difference {
-        served,
-        other,
-        difference,
-        standard_error: residual.sum::<f64>().sqrt() / pairs.len() as f64,
-    }
+    let differences = pairs.iter().map(|(served, other)| (served.member, figure(other) - figure(served)));
+    Difference { served, other, difference, standard_error: clustered_error(differences, difference) }
 }
 
 /// What members would be offered when all is learned.

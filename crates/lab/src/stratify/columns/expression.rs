@@ -25,7 +25,6 @@ use node::{Kind, Node};
 #[derive(Debug)]
 pub(super) struct Expression {
     node: Node,
-    kind: Kind,
     /// The columns that it reads, by place.
     columns: Vec<Column>,
 }
@@ -58,7 +57,7 @@ impl Expression {
             Kind::Null => bail!("it is null for every row"),
             Kind::Truth | Kind::Integer | Kind::Text | Kind::Date => {}
         }
-        Ok(Self { node, kind, columns: check.columns })
+        Ok(Self { node, columns: check.columns })
     }
 
     /// The columns that it reads.
@@ -71,7 +70,7 @@ impl Expression {
     /// # Errors
     /// Columns that were not read, and whole numbers beyond 64 bits.
     pub fn levels(&self, batch: &RecordBatch, with: impl FnMut(usize, Option<&str>)) -> anyhow::Result<()> {
-        evaluate::levels(&self.node, self.kind, &self.columns, batch, with)
+        evaluate::levels(&self.node, &self.columns, batch, with)
     }
 }
 

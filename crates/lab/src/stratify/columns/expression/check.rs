@@ -194,7 +194,7 @@ impl<'a> Check<'a> {
                 return Ok((Node::And(self.truth(left)?, self.truth(right)?), Kind::Truth));
             }
             BinaryOperator::Or => return Ok((Node::Or(self.truth(left)?, self.truth(right)?), Kind::Truth)),
-            BinaryOperator::StringConcat => return self.joined(left, right),
+            BinaryOperator::StringConcat => return self.call(Function::Join, &[left, right]),
             BinaryOperator::Plus => return self.arithmetic(Operator::Plus, left, right),
             BinaryOperator::Minus => return self.arithmetic(Operator::Minus, left, right),
             BinaryOperator::Multiply => return self.arithmetic(Operator::Times, left, right),
@@ -210,19 +210,6 @@ impl<'a> Check<'a> {
         };
         let (left, right) = self.alike(left, right)?;
         Ok((Node::Compare(comparison, left, right), Kind::Truth))
-    }
-
-    /// `||`: null with anything is null.
-    fn joined(&mut self, left: &Expr, right: &Expr) -> anyhow::Result<Typed> {
-        let mut sides = Vec::new();
-        let mut missing = Vec::new();
-        for side in [left, right] {
-            sides.push(*self.of(side, Kind::Text)?);
-            missing.push(Node::Is(self.of(side, Kind::Text)?, None));
-        }
-        let joined = Node::Call(Function::Concat, sides);
-        let cases = missing.into_iter().map(|missing| (missing, Node::Constant(Value::Null))).collect();
-        Ok((Node::Case(cases, Box::new(joined)), Kind::Text))
     }
 
     fn arithmetic(&mut self, operator: Operator, left: &Expr, right: &Expr) -> anyhow::Result<Typed> {

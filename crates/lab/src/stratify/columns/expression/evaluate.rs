@@ -15,7 +15,6 @@ use super::{Column, calendar, functions};
 /// Calls `with` with the level of each row.
 pub(super) fn levels(
     node: &Node,
-    kind: Kind,
     columns: &[Column],
     batch: &RecordBatch,
     mut with: impl FnMut(usize, Option<&str>),
@@ -24,14 +23,13 @@ pub(super) fn levels(
         columns.iter().map(|column| plain(column, batch)).collect::<anyhow::Result<_>>()?;
     for row in 0..batch.num_rows() {
         let value = Row { arrays: &arrays, columns, row }.value(node);
-        // A constant null that stands for a type has that type's level, which is none.
         match value {
             Value::Null => with(row, None),
             Value::Truth(truth) => with(row, Some(if truth { "true" } else { "false" })),
             Value::Integer(number) => with(row, Some(&number.to_string())),
             Value::Text(text) => with(row, Some(&text)),
             Value::Date(days) => with(row, calendar::written(days).as_deref()),
-            Value::Number(_) | Value::Time(_) => bail!("an expression of {kind} gave another value"),
+            Value::Number(_) | Value::Time(_) => bail!("the expression gave a value that is no level"),
         }
     }
     Ok(())

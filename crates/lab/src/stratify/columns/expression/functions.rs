@@ -89,7 +89,7 @@ impl Function {
             Self::Lower | Self::Upper | Self::Trim | Self::TrimStart | Self::TrimEnd => {
                 Gives::Of(Text, &[Text])
             }
-            Self::Concat => Gives::Of(Text, &[Text]),
+            Self::Concat | Self::Join => Gives::Of(Text, &[Text]),
             Self::Length => Gives::Of(Integer, &[Text]),
             Self::Left | Self::Right => Gives::Of(Text, &[Text, Integer]),
             Self::Substring => Gives::Of(Text, &[Text, Integer, Integer]),
@@ -180,6 +180,7 @@ impl Function {
             (Self::Trim, _) => owned(text.trim_matches(' ')),
             (Self::TrimStart, _) => owned(text.trim_start_matches(' ')),
             (Self::TrimEnd, _) => owned(text.trim_end_matches(' ')),
+            (Self::Join, [Value::Text(more)]) => Value::Text(Cow::Owned(format!("{text}{more}"))),
             (Self::Length, _) => Value::Integer(count(text)),
             (Self::Left, [Value::Integer(most)]) => cut(text, 0, size(*most)),
             (Self::Right, [Value::Integer(most)]) => {

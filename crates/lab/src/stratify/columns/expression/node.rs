@@ -92,6 +92,8 @@ pub(super) enum Function {
     Floor,
     Greatest,
     If,
+    /// `||`: null with anything is null, and not what `concat` makes of it.
+    Join,
     Least,
     Left,
     Length,
