@@ -6,6 +6,7 @@ mod access;
 mod admin;
 mod admin_chaos;
 mod admin_dead_letters;
+mod admin_log;
 mod admin_nodes;
 mod admin_stream;
 mod admin_verify;
@@ -192,6 +193,7 @@ fn bind_admin(
             .configure(|config| routes::register(config, routes::public_routes()))
             .configure(faults)
             .configure(admin_dead_letters::register)
+            .configure(admin_log::register)
             .configure(keyed::register)
             .configure(admin::register)
     });

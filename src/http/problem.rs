@@ -58,6 +58,10 @@ pub enum ProblemKind {
     Behind,
     /// The log is away.
     LogUnavailable,
+    /// What is asked for is not in the log any more, or damaged there.
+    LogDamaged,
+    /// Positions of another log are meant.
+    OtherLog,
     /// The catalogue's store is away.
     CatalogueUnavailable,
     /// The member's state cannot be read right now.
@@ -104,9 +108,7 @@ impl ProblemKind {
             Self::KeyUnknown => ("/problems/key-unknown", "The key is not known", 401),
             Self::KeyEnded => ("/problems/key-ended", "The key has ended", 401),
             Self::ScopeMissing => ("/problems/scope-missing", "The key is not for this", 403),
-            Self::TooManyRequests => {
-                ("/problems/too-many-requests", "More requests than the key is for", 429)
-            }
+            Self::TooManyRequests => ("/problems/too-many-requests", "Too many requests for this key", 429),
             Self::InvalidId => ("/problems/invalid-id", "An id is not valid", 400),
             Self::InvalidParameter => ("/problems/invalid-parameter", "A query parameter is not valid", 400),
             Self::UnknownParameter => ("/problems/unknown-parameter", "A query parameter is not known", 400),
@@ -144,7 +146,9 @@ impl ProblemKind {
             Self::TooManyBodies => ("/problems/too-many-bodies", "Bodies take as much room as they may", 429),
             Self::TooManyQueries => ("/problems/too-many-queries", "Too many queries are under way", 429),
             Self::Behind => ("/problems/behind", "The node is behind with its answers", 429),
-            Self::LogUnavailable => ("/problems/log-unavailable", "The log takes no events right now", 503),
+            Self::LogUnavailable => ("/problems/log-unavailable", "The log is not available right now", 503),
+            Self::LogDamaged => ("/problems/log-damaged", "The log does not hold what is asked for", 500),
+            Self::OtherLog => ("/problems/other-log", "Another log is meant", 409),
             Self::CatalogueUnavailable => {
                 ("/problems/catalogue-unavailable", "The catalogue does not take titles right now", 503)
             }

@@ -201,6 +201,10 @@ impl FactStream for Flaky {
         self.there()?.put_decisions(decisions).await
     }
 
+    async fn last(&self) -> Result<u64, PortError> {
+        self.there()?.last().await
+    }
+
     async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError> {
         self.there()?.read(after, most).await
     }

@@ -101,9 +101,16 @@ fn operators_need_an_admin_key_and_probes_none_and_the_console_keeps_its_own_in_
     for path in ["/livez", "/readyz", "/metrics", "/", "/console/app.js"] {
         assert_eq!(keyed.service.ask(admin, path).status, 200, "{path}");
     }
-    for path in
-        ["/admin/partitions", "/admin/overview", "/admin/stream", "/admin/dead-letters", "/admin/nothing"]
-    {
+    for path in [
+        "/admin/partitions",
+        "/admin/overview",
+        "/admin/stream",
+        "/admin/dead-letters",
+        "/admin/log",
+        "/admin/log/0",
+        "/admin/facts",
+        "/admin/nothing",
+    ] {
         assert_eq!(keyed.service.ask(admin, path).status, 401, "{path}");
         assert_eq!(keyed.with_key(admin, "GET", path, &keyed.keys[1], "").status, 403, "{path}");
     }

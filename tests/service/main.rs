@@ -14,6 +14,7 @@ mod http_pages;
 mod keys;
 mod late_catalogue;
 mod operators;
+mod read_while_running;
 mod running;
 mod stream_description;
 mod taking_back;

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Kills engine and archiver at random moments, and holds the facts that are left against those of a clean fold.
+"""Kills engine and archivers at random moments, and holds the facts that are left against those of a clean fold.
 
 usage: kill.py NEARLINE NEARLINE_LAB FOLDER [rounds=50] [seed=1]     needs polars, deltalake
 
-Each round serves FOLDER/data with facts.capture, publishes and asks, kills the engine (SIGKILL), then archives and kills the archiver.
-At the end everything is archived; every fact must equal that of a backfill, none be there twice, and each member's newest be there.
+Each round serves FOLDER/data with facts.capture, publishes and asks, while two archivers at once read the running engine into the same
+tables; then the engine is killed (SIGKILL), and the archivers are, if they still run. Then the directory is archived, and that archiver
+killed. At the end everything is archived; every fact must equal that of a backfill, none be there twice, and each member's newest be there.
 """
 import json
 import os
@@ -27,7 +28,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-PORT = free_port()
+PORT, ADMIN_PORT = free_port(), free_port()
 
 
 def environment(folder):
@@ -40,7 +41,7 @@ def environment(folder):
         "NEARLINE__ENGINE__COMMIT_INTERVAL_MS": "50",
         "NEARLINE__FACTS__CAPTURE": "true",
         "NEARLINE__HTTP__ADDRESS": f"127.0.0.1:{PORT}",
-        "NEARLINE__ADMIN__ENABLED": "false",
+        "NEARLINE__ADMIN__ADDRESS": f"127.0.0.1:{ADMIN_PORT}",
         "NEARLINE__LOG__LEVEL": "error",
     }
 
@@ -52,10 +53,10 @@ def call(path, body=None):
         return json.load(answer)
 
 
-def serve_and_kill(nearline, folder, dice, number):
-    """Publishes and asks until it is killed; gives how many events were acknowledged."""
+def serve_and_kill(nearline, lab, folder, dice, number):
+    """Publishes and asks until it is killed; gives how many events were acknowledged, and how archivers of it ended."""
     engine = subprocess.Popen([nearline, "serve"], env=environment(folder), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    acknowledged = 0
+    acknowledged, archivers = 0, []
     try:
         end = time.time() + 120
         while True:
@@ -66,7 +67,8 @@ def serve_and_kill(nearline, folder, dice, number):
                 if engine.poll() is not None or time.time() > end:
                     sys.exit("the engine does not start")
                 time.sleep(0.02)
-        end = time.time() + dice.uniform(0.1, 1.5)
+        end = time.time() + dice.uniform(0.3, 2.0)
+        archivers = [archive(lab, folder, running=True) for _ in range(2)]
         while time.time() < end:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             events = [
@@ -87,11 +89,18 @@ def serve_and_kill(nearline, folder, dice, number):
     finally:
         engine.send_signal(signal.SIGKILL)
         engine.wait()
-    return acknowledged
+    killed = 0
+    for doomed in archivers:
+        killed += doomed.poll() is None
+        doomed.send_signal(signal.SIGKILL)
+        doomed.wait()
+    return acknowledged, killed, sum(done.returncode == 0 for done in archivers)
 
 
-def archive(lab, folder):
+def archive(lab, folder, running=False):
     command = [lab, "archive", "--to", "events", "--facts", "facts", "--file-facts", "1000", "--file-events", "1000"]
+    if running:
+        command += ["--from", f"http://127.0.0.1:{ADMIN_PORT}"]
     return subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -100,9 +109,10 @@ def main():
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 50
     dice = random.Random(int(sys.argv[5]) if len(sys.argv) > 5 else 1)
     folder.mkdir(parents=True)
-    acknowledged = kills = 0
+    acknowledged = kills = finished = 0
     for number in range(rounds):
-        acknowledged += serve_and_kill(nearline, folder, dice, number)
+        came, killed, ended = serve_and_kill(nearline, lab, folder, dice, number)
+        acknowledged, kills, finished = acknowledged + came, kills + killed, finished + ended
         doomed = archive(lab, folder)
         time.sleep(dice.uniform(0.0, 0.4))
         kills += doomed.poll() is None
@@ -126,7 +136,7 @@ def main():
     clean = clean.join(reached, on="partition").filter(pl.col("position") <= pl.col("reached"))
     newest = clean.group_by("member").agg(pl.col("position").max())
     missing = len(newest.join(facts, on=["member", "position"], how="anti"))
-    print(f"{rounds} engines and {kills} archivers killed: {acknowledged} events acknowledged, {events} archived, "
+    print(f"{rounds} engines and {kills} archivers killed, {finished} archived a running engine: {acknowledged} events acknowledged, {events} archived, "
           f"{len(facts)} facts captured; double {double}, unlike a clean fold {unlike}, newest missing {missing}")  # fmt: skip
     if double or unlike or missing or events < acknowledged:
         sys.exit(1)

@@ -1,6 +1,8 @@
 //! The archiver: copies a log's events into an archive, partition by partition, from where the last run ended.
 
 mod facts;
+mod running;
+mod source;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,11 +11,11 @@ use anyhow::{Context, bail};
 use nearline_facts::{Archived, EventArchive};
 use nearline_model::identifier::position_of;
 use nearline_model::{LogRecord, PartitionId, Position};
-use nearline_ports::Ports;
 use rand::Rng;
 use serde::Serialize;
 
 pub use facts::{FactJob, FactReport, archive_facts};
+pub use source::Source;
 
 /// Events read from the log at a time.
 const READ: usize = 4_096;
@@ -68,15 +70,15 @@ impl ArchiveReport {
 ///
 /// # Errors
 /// A log or a folder that cannot be read or written; a log that is not the one that was archived before.
-pub async fn archive(ports: &Ports, job: &ArchiveJob) -> anyhow::Result<ArchiveReport> {
+pub async fn archive(source: &Source, job: &ArchiveJob) -> anyhow::Result<ArchiveReport> {
     let started = Instant::now();
-    let count = ports.log.partitions();
+    let count = source.log.partitions();
     let mut archive =
-        EventArchive::open(&job.to, ports.log.identity(), count, &unique_name(), now_ms(ports))?;
+        EventArchive::open(&job.to, source.log.identity(), count, &unique_name(), now_ms(source))?;
     let partitions = chosen(&job.partitions, "the log", count)?;
     let mut report = ArchiveReport::default();
     for partition in partitions.into_iter().map(PartitionId) {
-        let done = partition_events(ports, job, &mut archive, partition, &mut report).await;
+        let done = partition_events(source, job, &mut archive, partition, &mut report).await;
         done.with_context(|| format!("partition {partition} cannot be archived"))?;
     }
     report.version = archive.table().version();
@@ -93,13 +95,13 @@ pub(crate) fn chosen(named: &[u16], what: &str, count: u16) -> anyhow::Result<Ve
 }
 
 async fn partition_events(
-    ports: &Ports,
+    source: &Source,
     job: &ArchiveJob,
     archive: &mut EventArchive,
     partition: PartitionId,
     report: &mut ArchiveReport,
 ) -> anyhow::Result<()> {
-    let bounds = ports.log.bounds(partition).await?;
+    let bounds = source.log.bounds(partition).await?;
     let mut last = archive.last(partition);
     if bounds.last < last {
         bail!(
@@ -107,16 +109,16 @@ async fn partition_events(
             bounds.last
         );
     }
-    if last == 0 && bounds.first > position_of(1, partition, ports.log.partitions()) {
+    if last == 0 && bounds.first > position_of(1, partition, source.log.partitions()) {
         report.notes.push(format!(
             "partition {partition}: the log begins at position {}; what was before is gone",
             bounds.first
         ));
     }
     while last < bounds.last {
-        let records = read(ports, partition, last, bounds.last, job.file_events).await?;
+        let records = read(source, partition, last, bounds.last, job.file_events).await?;
         let Some(end) = records.last().map(|record| record.position) else { break };
-        let added = archive.add(partition, &records, &unique_name(), now_ms(ports))?;
+        let added = archive.add(partition, &records, &unique_name(), now_ms(source))?;
         last = match added {
             Archived::Added { bytes } => {
                 report.events += records.len() as u64;
@@ -136,13 +138,13 @@ async fn partition_events(
 
 /// The events after one position up to another, so many at most.
 async fn read(
-    ports: &Ports,
+    source: &Source,
     partition: PartitionId,
     after: Position,
     up_to: Position,
     most: usize,
 ) -> anyhow::Result<Vec<LogRecord>> {
-    let mut reader = ports.log.open_reader(partition, after).await?;
+    let mut reader = source.log.open_reader(partition, after).await?;
     let mut records: Vec<LogRecord> = Vec::new();
     while records.len() < most && records.last().is_none_or(|record| record.position < up_to) {
         let batch = reader.next_batch(READ.min(most - records.len())).await?;
@@ -151,8 +153,8 @@ async fn read(
     Ok(records)
 }
 
-fn now_ms(ports: &Ports) -> i64 {
-    ports.clock.now_ms()
+fn now_ms(source: &Source) -> i64 {
+    source.clock.now_ms()
 }
 
 /// A name that is nobody else's, as of a random UUID.

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use nearline_config::{Config, open_ports};
-use nearline_lab::archive::{ArchiveJob, ArchiveReport, archive};
+use nearline_lab::archive::{ArchiveJob, ArchiveReport, Source, archive};
 use nearline_lab::state::state_at;
 use nearline_model::identifier::partition_of;
 use nearline_model::partition::{Batch, Lookup};
@@ -36,7 +36,7 @@ async fn publish(ports: &Ports, numbers: std::ops::Range<u32>) {
 
 async fn run(ports: &Ports, to: &Path) -> ArchiveReport {
     let job = ArchiveJob { to: to.to_owned(), partitions: Vec::new(), file_events: 16 };
-    archive(ports, &job).await.unwrap()
+    archive(&Source::from(ports), &job).await.unwrap()
 }
 
 /// All records of a member's partition, from the log itself.
@@ -129,6 +129,6 @@ async fn another_log_is_not_archived_into_the_same_folder() {
     let ports = open_ports(&config(other.path())).await.unwrap();
     publish(&ports, 0..5).await;
     let job = ArchiveJob { to, partitions: Vec::new(), file_events: 16 };
-    let error = format!("{:#}", archive(&ports, &job).await.unwrap_err());
+    let error = format!("{:#}", archive(&Source::from(&ports), &job).await.unwrap_err());
     assert!(error.contains("name another folder"), "{error}");
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use nearline_config::{Config, open_ports};
-use nearline_lab::archive::{ArchiveJob, FactJob, FactReport, archive, archive_facts};
+use nearline_lab::archive::{ArchiveJob, FactJob, FactReport, Source, archive, archive_facts};
 use nearline_lab::audit::{AuditJob, audit, page};
 use nearline_lab::backfill::{BackfillJob, backfill};
 use nearline_model::facts::{Candidate, CaptureSettings, Decision, FactKind, Known};
@@ -89,6 +89,7 @@ fn fact_job(folder: &Path) -> FactJob {
     FactJob {
         events: folder.join("events"),
         to: folder.join("facts"),
+        up_to: u64::MAX,
         file_facts: 40,
         fold: FoldSettings::default(),
         capture: CaptureSettings::default(),
@@ -97,8 +98,8 @@ fn fact_job(folder: &Path) -> FactJob {
 
 async fn run(ports: &Ports, folder: &Path) -> FactReport {
     let events = ArchiveJob { to: folder.join("events"), partitions: Vec::new(), file_events: 64 };
-    archive(ports, &events).await.unwrap();
-    archive_facts(ports, &fact_job(folder)).await.unwrap()
+    archive(&Source::from(ports), &events).await.unwrap();
+    archive_facts(&Source::from(ports), &fact_job(folder)).await.unwrap()
 }
 
 fn backfilled(folder: &Path, to: &str) -> PathBuf {
@@ -206,9 +207,10 @@ async fn two_archivers_at_once_add_each_fact_once() {
     publish(&ports, 0..600).await;
     Engine::new(&ports).fold(25, true).await;
     let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
-    archive(&ports, &events).await.unwrap();
+    archive(&Source::from(&ports), &events).await.unwrap();
     let job = fact_job(folder.path());
-    let (one, other) = tokio::join!(archive_facts(&ports, &job), archive_facts(&ports, &job));
+    let source = Source::from(&ports);
+    let (one, other) = tokio::join!(archive_facts(&source, &job), archive_facts(&source, &job));
     let (one, other) = (one.unwrap(), other.unwrap());
     let found = payloads(&folder.path().join("facts/members"));
     assert_eq!(found.len() as u64, one.members + other.members, "{one:?} {other:?}");
@@ -285,7 +287,7 @@ async fn an_audit_finds_what_is_missing_and_what_was_served_of_another_state() {
 
     publish(&ports, 200..230).await;
     let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
-    archive(&ports, &events).await.unwrap();
+    archive(&Source::from(&ports), &events).await.unwrap();
     let report = audit(&job).unwrap();
     let missing: u64 = report.coverage.iter().map(|partition| partition.events - partition.covered).sum();
     assert_eq!(missing, 30);

@@ -2,7 +2,7 @@
 //!
 //! Old versions are read for good; `tests/golden/` holds one file of each.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// Stored bytes that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +43,8 @@ pub fn split<'a>(what: &'static str, newest: u8, bytes: &'a [u8]) -> Result<(u8,
     }
 }
 
-/// Decodes the bytes behind the version byte; all of them must be used.
-pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, DecodeError> {
+/// Decodes the bytes behind the version byte, from which the value may borrow; all of them must be used.
+pub fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, DecodeError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::Damaged { what, detail: format!("{} bytes too many", rest.len()) }),

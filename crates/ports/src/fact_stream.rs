@@ -30,6 +30,9 @@ pub trait FactStream: Send + Sync + 'static {
     /// Puts decisions.
     async fn put_decisions(&self, decisions: Vec<nearline_model::Fact>) -> Result<(), PortError>;
 
+    /// Number of the last entry; 0: there is none.
+    async fn last(&self) -> Result<u64, PortError>;
+
     /// Up to `most` entries that follow number `after`, in order: those that are left. None: there are no more now.
     async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError>;
 }

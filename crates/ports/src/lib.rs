@@ -16,6 +16,7 @@ pub mod event_log;
 pub mod fact_stream;
 pub mod finding;
 pub mod membership;
+pub mod page;
 pub mod publish;
 pub mod quarantine;
 pub mod redrive;

@@ -86,6 +86,10 @@ impl FactStream for EmbeddedFacts {
         }
     }
 
+    async fn last(&self) -> Result<u64, PortError> {
+        self.with(|segments| Ok(segments.last())).await
+    }
+
     async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError> {
         let read = self.with(move |segments| segments.read(after, most)).await?;
         let decode = |(sequence, bytes): (u64, Vec<u8>)| {

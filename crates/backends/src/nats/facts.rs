@@ -145,6 +145,10 @@ impl FactStream for NatsFacts {
         self.publish(parts.into_iter().map(message).collect()).await
     }
 
+    async fn last(&self) -> Result<u64, PortError> {
+        Ok(streams::last_fact(&self.links).await?.unwrap_or(0))
+    }
+
     async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError> {
         self.next(after, most.max(1)).await
     }

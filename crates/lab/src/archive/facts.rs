@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Standing};
 use nearline_model::facts::CaptureSettings;
 use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts};
-use nearline_ports::Ports;
 use serde::Serialize;
 
-use super::unique_name;
+use super::{Source, unique_name};
 use crate::backfill::{Part, refold};
 
 /// Entries read from the stream at a time.
@@ -23,6 +22,9 @@ pub struct FactJob {
     pub events: PathBuf,
     /// The folder of the tables.
     pub to: PathBuf,
+    /// Number of the last entry of the stream to take: that as of before the events were archived, so that they reach as far as
+    /// these facts do, and a running engine's stream has an end.
+    pub up_to: u64,
     /// Facts of a file at most, about; so many are in memory.
     pub file_facts: usize,
     /// How the engine folds.
@@ -83,9 +85,9 @@ impl FactReport {
 ///
 /// # Errors
 /// A stream or a folder that cannot be read or written.
-pub async fn archive_facts(ports: &Ports, job: &FactJob) -> anyhow::Result<FactReport> {
+pub async fn archive_facts(source: &Source, job: &FactJob) -> anyhow::Result<FactReport> {
     let mut report = FactReport::default();
-    let stream = ports.facts.identity().await?;
+    let stream = source.facts.identity().await?;
     if stream.is_empty() {
         report.notes.push(
             "no fact was ever captured (facts.capture); `nearline-lab backfill` makes those of members of the events".into(),
@@ -94,7 +96,7 @@ pub async fn archive_facts(ports: &Ports, job: &FactJob) -> anyhow::Result<FactR
     }
     for which in [FactTable::Members, FactTable::Decisions] {
         let mut attempts = 0;
-        while !one_table(ports, job, which, &stream, &mut report).await? {
+        while !one_table(source, job, which, &stream, &mut report).await? {
             attempts += 1;
             report.overtaken += 1;
             if attempts == ATTEMPTS {
@@ -121,20 +123,21 @@ pub async fn archive_facts(ports: &Ports, job: &FactJob) -> anyhow::Result<FactR
 
 /// False: another archiver has come further.
 async fn one_table(
-    ports: &Ports,
+    source: &Source,
     job: &FactJob,
     which: FactTable,
     stream: &str,
     report: &mut FactReport,
 ) -> anyhow::Result<bool> {
-    let (now_ms, partitions) = (ports.clock.now_ms(), ports.log.partitions());
-    let (root, log) = (job.to.join(which.name()), ports.log.identity());
+    let (now_ms, partitions) = (source.clock.now_ms(), source.log.partitions());
+    let (root, log) = (job.to.join(which.name()), source.log.identity());
     let archive = FactArchive::open(&root, which, log, partitions, &unique_name(), now_ms)?;
     let taken = archive.taken(stream);
     let mut gathered =
         Gathered { archive, stream, taken, facts: Vec::new(), then: Standing::default(), now_ms };
     loop {
-        let entries = ports.facts.read(gathered.taken, READ).await?;
+        let mut entries = source.facts.read(gathered.taken, READ).await?;
+        entries.retain(|streamed| streamed.sequence <= job.up_to);
         if entries.is_empty() {
             return gathered.flush(report);
         }
@@ -144,7 +147,7 @@ async fn one_table(
             }
             match streamed.entry {
                 FactEntry::Members(members) if which == FactTable::Members => {
-                    if !take_members(ports, job, &mut gathered, members, report).await? {
+                    if !take_members(source, job, &mut gathered, members, report).await? {
                         return Ok(false);
                     }
                 }
@@ -163,7 +166,7 @@ async fn one_table(
 
 /// Takes the facts of a part that are new, and before them those that are missing. False: another archiver has come further.
 async fn take_members(
-    ports: &Ports,
+    source: &Source,
     job: &FactJob,
     gathered: &mut Gathered<'_>,
     part: MemberFacts,
@@ -171,7 +174,7 @@ async fn take_members(
 ) -> anyhow::Result<bool> {
     // What the record at the end is now, if it is still there.
     if let Some(mark) = part.mark
-        && ports.log.record(part.partition, part.position).await?.is_some_and(|record| record.mark() != mark)
+        && source.log.record(part.partition, part.position).await?.is_some_and(|record| record.mark() != mark)
     {
         report.foreign += part.facts.len() as u64;
         return Ok(true);

@@ -10,17 +10,25 @@ use nearline_model::facts::CaptureSettings;
 use nearline_terminal::print_all;
 use serde::Serialize;
 
-use crate::archive::{ArchiveJob, ArchiveReport, FactJob, FactReport, archive, archive_facts};
+use crate::archive::{ArchiveJob, ArchiveReport, FactJob, FactReport, Source, archive, archive_facts};
+
+/// The environment variable with the key that is shown: in arguments, everybody on the machine could read it.
+const KEY: &str = "NEARLINE_KEY";
 
 /// Copies the log's events into an archive: a Delta table of Parquet files, which Spark, DuckDB, Polars and others read as
 /// it is. What is there already is not copied again, so that it can be run as often as one likes, by several at a time.
 ///
-/// The log is that of the configuration: NATS, or an embedded directory whose engine does not run.
+/// The log is that of the configuration: NATS, or an embedded directory whose engine does not run. With --from it is the one
+/// of an engine that runs.
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
     /// The folder of the archive; made if it is not there.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    /// Reads from the operators' listener of a running engine, such as http://127.0.0.1:7701. Where a key is asked for, it
+    /// stands in the environment variable NEARLINE_KEY; its scope is admin.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
     /// Partitions to take, so that several machines share the work; all unless given.
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     partitions: Vec<u16>,
@@ -47,20 +55,25 @@ fn file_events(text: &str) -> Result<usize, String> {
 /// # Errors
 /// A log or a folder that cannot be read or written.
 pub async fn run(args: ArchiveArgs, config: &Config) -> anyhow::Result<()> {
-    let ports = open_stored_ports(config).await.context("the log cannot be opened")?;
+    let source = source(args.from.as_deref(), config).await?;
     let job = ArchiveJob { to: args.to.clone(), partitions: args.partitions, file_events: args.file_events };
-    let report = archive(&ports, &job).await?;
+    let up_to = match args.facts {
+        Some(_) => source.facts.last().await?,
+        None => 0,
+    };
+    let report = archive(&source, &job).await?;
     let facts = match args.facts {
         None => None,
         Some(to) => {
             let job = FactJob {
                 events: args.to,
                 to,
+                up_to,
                 file_facts: args.file_facts,
                 fold: config.fold.clone(),
                 capture: captured(config),
             };
-            Some(archive_facts(&ports, &job).await.context("the events are archived, the facts are not")?)
+            Some(archive_facts(&source, &job).await.context("the events are archived, the facts are not")?)
         }
     };
     print_all(&match (args.json, &facts) {
@@ -72,6 +85,17 @@ pub async fn run(args: ArchiveArgs, config: &Config) -> anyhow::Result<()> {
             format!("{}{facts}{:.2} CPU s, {:.0} MiB\n", report.text(), usage::cpu_s(), usage::peak_mib())
         }
     })
+}
+
+async fn source(from: Option<&str>, config: &Config) -> anyhow::Result<Source> {
+    let Some(url) = from else {
+        let ports = open_stored_ports(config).await.context(
+            "the log cannot be opened (that of an embedded engine that runs is read with --from, from its operators' listener)",
+        )?;
+        return Ok(Source::from(&ports));
+    };
+    let key = std::env::var(KEY).ok().filter(|key| !key.is_empty());
+    Source::running(url, key.as_deref()).await.context("the running engine cannot be read")
 }
 
 #[derive(Serialize)]

@@ -49,6 +49,7 @@ fn members(entries: &[StreamedFacts]) -> Vec<&MemberFacts> {
 pub async fn an_empty_stream_has_no_entries(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     assert_eq!(all(&ports.facts).await, []);
+    assert_eq!(ports.facts.last().await.expect("the last"), 0);
 }
 
 pub async fn entries_come_back_in_order_as_they_were_put(fixture: &dyn Fixture) {
@@ -61,6 +62,8 @@ pub async fn entries_come_back_in_order_as_they_were_put(fixture: &dyn Fixture) 
     ports.facts.put_decisions(vec![decision.clone()]).await.expect("put");
     ports.facts.put_decisions(Vec::new()).await.expect("nothing to put");
     let entries = all(&ports.facts).await;
+    let last = ports.facts.last().await.expect("the last");
+    assert_eq!(Some(last), entries.last().map(|entry| entry.sequence));
     assert_eq!(members(&entries), parts.iter().collect::<Vec<_>>());
     assert_eq!(entries.last().map(|entry| &entry.entry), Some(&FactEntry::Decisions(vec![decision])));
     assert!(entries.is_sorted_by(|a, b| a.sequence < b.sequence));

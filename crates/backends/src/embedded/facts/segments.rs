@@ -149,6 +149,11 @@ impl Segments {
     }
 
     /// Up to `most` entries behind `after`, with their numbers.
+    /// Number of the last entry; 0: there is none.
+    pub fn last(&self) -> u64 {
+        self.next - 1
+    }
+
     pub fn read(&mut self, after: u64, most: usize) -> Result<Vec<(u64, Vec<u8>)>> {
         let mut found = Vec::new();
         let mut wanted = after.saturating_add(1);

@@ -47,6 +47,10 @@ impl FactStream for SimulatedFacts {
             .await
     }
 
+    async fn last(&self) -> Result<u64, PortError> {
+        self.link.call(move |servers| Ok(servers.facts.entries.len() as u64)).await
+    }
+
     async fn read(&self, after: u64, most: usize) -> Result<Vec<StreamedFacts>, PortError> {
         self.link
             .call(move |servers| {
