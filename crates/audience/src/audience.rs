@@ -296,6 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_says_how_likely_its_artwork_was() {
+        let mut audience = Audience::new(AudienceSettings { members: 50, ..AudienceSettings::default() });
+        let artworks: std::collections::HashMap<String, usize> =
+            audience.titles().into_iter().map(|title| (title.id, title.artworks.len())).collect();
+        let mut shown = 0;
+        for _ in 0..2_000 {
+            let event = audience.next_event(0);
+            let json: serde_json::Value = serde_json::from_str(&event.json).expect("JSON");
+            let expected = match event.kind {
+                EventKind::Impression => Some(1.0 / artworks[&event.title] as f64),
+                _ => None,
+            };
+            assert_eq!(json["propensity"].as_f64(), expected, "{}", event.json);
+            shown += usize::from(event.kind == EventKind::Impression);
+        }
+        assert!(shown > 500, "{shown}");
+    }
+
+    #[test]
     fn every_title_is_valid_and_named_once() {
         let titles =
             Audience::new(AudienceSettings { titles: 3_000, ..AudienceSettings::default() }).titles();

@@ -1,6 +1,6 @@
 //! Writes the audience's events as JSON, quickly: one reused buffer, the date written once a day.
 
-use super::session::{ROWS, Step};
+use super::session::{Place, ROWS, Step};
 use super::{Audience, MemberProfile};
 use nearline_model::timestamp::format_rfc3339;
 use std::fmt::Write as _;
@@ -62,9 +62,10 @@ impl EventWriter {
         if step.request > 0 {
             write!(out, r#","request":"{}-r{}""#, self.prefix, step.request)?;
         }
-        if let Some((row, position, artwork)) = step.place {
-            let row = ROWS[usize::from(row)];
+        if let Some(Place { row, position, artwork, artworks }) = step.place {
+            let (row, propensity) = (ROWS[usize::from(row)], 1.0 / f64::from(artworks));
             write!(out, r#","row":"{row}","position":{position},"artwork":"{title}-a{artwork}""#)?;
+            write!(out, r#","propensity":{propensity}"#)?;
         }
         if let Some(watched_s) = step.watched_s {
             write!(out, r#","watched_s":{watched_s}"#)?;

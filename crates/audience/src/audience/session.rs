@@ -16,12 +16,24 @@ pub(super) struct Step {
     pub title: u32,
     /// Number of the page request; 0: none.
     pub request: u64,
-    /// Row, position in it, and number of the artwork shown.
-    pub place: Option<(u8, u32, u32)>,
+    /// Where it was shown.
+    pub place: Option<Place>,
     pub watched_s: Option<u32>,
     pub duration_s: Option<u32>,
     /// In halves: 9 is 4.5.
     pub value_halves: Option<i32>,
+}
+
+/// Where a title was shown, and how.
+pub(super) struct Place {
+    /// Number of the row.
+    pub row: u8,
+    /// Position in it.
+    pub position: u32,
+    /// Number of the artwork.
+    pub artwork: u32,
+    /// Of how many it was drawn, each as likely as the others.
+    pub artworks: u32,
 }
 
 impl Step {
@@ -75,7 +87,8 @@ impl Session {
         match self.phase {
             Phase::Looking { shown } => {
                 let title = self.page[shown];
-                let artwork = random.random_range(0..world.titles.artworks(title)) as u32;
+                let artworks = world.titles.artworks(title);
+                let artwork = random.random_range(0..artworks) as u32;
                 let row = shown * ROWS.len() / self.page_len;
                 let first = (row * self.page_len).div_ceil(ROWS.len());
                 self.phase = if shown + 1 < self.page_len {
@@ -83,7 +96,8 @@ impl Session {
                 } else {
                     Phase::Playing
                 };
-                let place = Some((row as u8, (shown - first) as u32, artwork));
+                let (row, position, artworks) = (row as u8, (shown - first) as u32, artworks as u32);
+                let place = Some(Place { row, position, artwork, artworks });
                 Step { request: self.request, place, ..Step::of(EventKind::Impression, title) }
             }
             Phase::Playing | Phase::Over => self.play(world, random),
