@@ -2,7 +2,8 @@
 //!
 //! [`counters`] counts titles by epoch and dimension with their decayed popularity, [`places`] by row
 //! and position, [`variants`] counts by variant of an experiment, [`arms`] how artworks are taken, and
-//! [`transitions`] counts which title follows which, and [`probes`] keeps a few plays to try the ranking on.
+//! [`transitions`] counts which title follows which, [`probes`] keeps a few plays to try the ranking on, and [`returns`] counts what members
+//! come back to.
 //! A delta is added once, by its position.
 
 pub mod arms;
@@ -15,6 +16,7 @@ mod learning;
 pub mod pair;
 pub mod places;
 pub mod probes;
+pub mod returns;
 mod room;
 pub mod transitions;
 pub mod variants;
@@ -30,6 +32,7 @@ use counters::{CounterTable, Decays};
 use learning::Kind;
 use places::Places;
 use probes::Probes;
+use returns::Returns;
 use transitions::Transitions;
 use variants::Variants;
 
@@ -81,6 +84,7 @@ pub struct Aggregates {
     pub(crate) variants: Variants,
     pub(crate) arms: Arms,
     pub(crate) probes: Probes,
+    pub(crate) returns: Returns,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     /// Members who began, ever.
@@ -108,6 +112,7 @@ impl Aggregates {
             places: Places::new(&settings),
             variants: Variants::new(&settings),
             probes: Probes::new(partitions),
+            returns: Returns::default(),
             arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             beginnings: 0,
@@ -229,6 +234,11 @@ impl Aggregates {
     /// Recent plays to try the ranking on.
     pub fn probes(&self) -> &Probes {
         &self.probes
+    }
+
+    /// How often members come back to titles.
+    pub fn returns(&self) -> &Returns {
+        &self.returns
     }
 
     /// Counts by title, row and position.

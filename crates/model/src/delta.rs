@@ -7,6 +7,7 @@ mod counted;
 mod encoding;
 mod places;
 mod probes;
+mod returns;
 mod variants;
 
 pub use arms::{ArmCell, ArmCounts, ShownArtwork};
@@ -15,6 +16,7 @@ pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};
 pub use probes::Probe;
 pub(crate) use probes::is_probe;
+pub use returns::{RETURN_BANDS, ReturnBand, ReturnCell, ReturnCounts};
 pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
 
 use crate::identifier::{PartitionId, Position};
@@ -22,6 +24,7 @@ use crate::symbols::{NONE, Symbol, Symbols};
 use arms::ArmBuilder;
 use counted::Counted;
 use hashbrown::HashMap;
+use returns::ReturnBuilder;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use variants::VariantBuilder;
@@ -157,6 +160,8 @@ pub struct Delta {
     pub probes: Vec<Probe>,
     /// Plays that members began with, by title and epoch, each once, in ascending order.
     pub openings: Vec<Opening>,
+    /// What came of titles that members might have come back to, by band in ascending order.
+    pub returns: Vec<ReturnCell>,
 }
 
 /// Plays of one title in one epoch that were the first of their members.
@@ -185,6 +190,7 @@ impl Default for Delta {
             erased: Vec::new(),
             probes: Vec::new(),
             openings: Vec::new(),
+            returns: Vec::new(),
         }
     }
 }
@@ -214,6 +220,7 @@ pub struct DeltaBuilder {
     erased: Vec<u64>,
     probes: Vec<Probe>,
     openings: HashMap<(Symbol, u32), u32>,
+    returns: ReturnBuilder,
 }
 
 impl DeltaBuilder {
@@ -322,6 +329,7 @@ impl DeltaBuilder {
             erased,
             probes,
             openings,
+            returns: self.returns.take(),
         }
     }
 }

@@ -214,6 +214,7 @@ impl Member {
         self.watched_enough(event, names.title, record, settings, delta);
         self.transition_to(event, names.title, record, settings, delta);
         self.watch(names.title, record, settings);
+        self.count_play(names.title);
         self.note_progress(names.title, event, record.at_ms);
     }
 
@@ -238,6 +239,9 @@ impl Member {
             delta.played(names.title, record.at_ms, names.country, names.device);
         }
         self.watch(names.title, record, settings);
+        if !is_known && !opinions::is_low(rating_tenths) {
+            self.count_play(names.title);
+        }
     }
 
     /// Counts a play at `play_ms` for its impression.
@@ -296,9 +300,8 @@ impl Member {
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         let sources = sources.chain(beginning).take(settings.transition_window);
         if delta.transition(title, sources) && is_probe(record.position) {
-            let is_repeat =
-                self.history.iter().any(|watched| watched.title == title) || self.seen.contains(&title);
-            delta.probe(&event.member, record.position, epoch_of(record.at_ms), is_repeat);
+            let again = delta.return_to(title, before().map(|w| (w.title, w.plays)), &self.seen);
+            delta.probe(&event.member, record.position, epoch_of(record.at_ms), again);
         }
     }
 

@@ -5,20 +5,15 @@
 
 use nearline_model::aggregates::{Added, OPENING, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand, Probe, Showing,
-    TakeCounts, VariantCell,
-};
-use nearline_model::facts::{
-    Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, Whereabouts,
+    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand, Probe, ReturnBand,
+    ReturnCell, ReturnCounts, Showing, TakeCounts, VariantCell,
 };
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use nearline_model::member::recent_ids::RecentIds;
 use nearline_model::member::{Listed, MEMBER_VERSION, Opinion, Watched};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::versioned::DecodeError;
-use nearline_model::{
-    Aggregates, Delta, Fact, FactEntry, FoldSettings, Member, MemberFacts, PartitionId, RecordMark,
-};
+use nearline_model::{Aggregates, Delta, FoldSettings, Member, PartitionId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +44,7 @@ fn member_v1() -> Member {
         watched_ms: if watched_s > 0 { at_s * 1_000 } else { 0 },
         duration_s,
         duration_ms: if duration_s > 0 { at_s * 1_000 } else { 0 },
+        plays: 1,
     };
     let opinion = |title, thumb, rating_tenths| Opinion { title, thumb, rating_tenths, ..Opinion::default() };
     let shown = |request, title, at_ms, position, propensity| Impression {
@@ -105,7 +101,8 @@ fn member_v2() -> Member {
     member
 }
 
-fn member() -> Member {
+/// As version 3 knew it.
+fn member_v3() -> Member {
     let mut member = member_v2();
     for (watched, millis) in member.history.iter_mut().zip([1, 0, 999]) {
         watched.at_ms += millis;
@@ -119,6 +116,12 @@ fn member() -> Member {
     let withdrawn = Opinion { title: 8, thumb_ms: NOW_MS - 4, rating_ms: NOW_MS - 9, ..Opinion::default() };
     member.opinions.push(withdrawn);
     member.introduced = 12;
+    member
+}
+
+fn member() -> Member {
+    let mut member = member_v3();
+    (member.history[0].plays, member.history[1].plays, member.history[2].plays) = (300, 0, 1);
     member
 }
 
@@ -178,10 +181,28 @@ fn deltas() -> [Delta; 2] {
 /// With what version 3 added.
 fn deltas_v3() -> [Delta; 2] {
     let [mut first, mut second] = deltas();
-    let probe = |member, position, run, is_repeat| Probe { member, position, epoch: 984_664, is_repeat, run };
+    let probe = |member, position, run, is_repeat: bool| Probe {
+        member,
+        position,
+        epoch: 984_664,
+        again: is_repeat.then_some(u32::MAX),
+        run,
+    };
     first.probes = vec![probe(0xfeed, 17, 0, false), probe(0xbeef, 300, 1, true)];
     first.openings = vec![Opening { title: first.cells[0].title, epoch: 984_664, plays: 2 }];
     second.erased = vec![0xfeed];
+    [first, second]
+}
+
+/// With what version 4 added.
+fn deltas_v4() -> [Delta; 2] {
+    let [mut first, second] = deltas_v3();
+    first.probes[1].again = Some(3);
+    let counts = |exposed, repeated| ReturnCounts { exposed, repeated };
+    first.returns = vec![
+        ReturnCell { band: 6, counts: counts(9, 2) },
+        ReturnCell { band: 40, counts: counts(1_000_000, 1) },
+    ];
     [first, second]
 }
 
@@ -237,9 +258,14 @@ fn member_version_2_is_read_for_good() {
 }
 
 #[test]
-fn member_version_3_is_read_and_written_as_ever() {
-    let stored = golden("member-v3.bin", &member().encode());
-    assert_eq!(Member::decode(&stored).expect("version 3 is read for good"), member());
+fn member_version_3_is_read_for_good() {
+    assert_eq!(Member::decode(&golden_of_old("member-v3.bin")), Ok(member_v3()));
+}
+
+#[test]
+fn member_version_4_is_read_and_written_as_ever() {
+    let stored = golden("member-v4.bin", &member().encode());
+    assert_eq!(Member::decode(&stored).expect("version 4 is read for good"), member());
     assert_eq!(member().encode(), stored, "the form changed: give it a new version");
 }
 
@@ -250,25 +276,42 @@ fn delta_version_2_is_read_for_good() {
 }
 
 #[test]
-fn delta_version_3_is_read_and_written_as_ever() {
+fn delta_version_3_is_read_for_good() {
     for (name, delta) in ["delta-v3.bin", "delta-v3-erased.bin"].into_iter().zip(deltas_v3()) {
+        assert_eq!(Delta::decode(&golden_of_old(name)), Ok(delta));
+    }
+}
+
+#[test]
+fn delta_version_4_is_read_and_written_as_ever() {
+    for (name, delta) in ["delta-v4.bin", "delta-v4-erased.bin"].into_iter().zip(deltas_v4()) {
         let stored = golden(name, &delta.encode());
-        assert_eq!(Delta::decode(&stored).expect("version 3 is read for good"), delta);
+        assert_eq!(Delta::decode(&stored).expect("version 4 is read for good"), delta);
         assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
     }
 }
 
 #[test]
-fn aggregates_version_3_are_read_and_written_as_ever() {
-    let aggregates = sums_of(&deltas_v3());
-    let stored = golden("aggregates-v3.bin", &aggregates.encode());
+fn aggregates_version_3_are_read_for_good_and_written_in_the_newest() {
+    let stored = golden_of_old("aggregates-v3.bin");
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 3 is read for good");
+    assert_eq!(read.encode(), sums_of(&deltas_v3()).encode(), "only what version 3 did not know differs");
+    assert!(!read.returns().are_any());
+}
+
+#[test]
+fn aggregates_version_4_are_read_and_written_as_ever() {
+    let aggregates = sums_of(&deltas_v4());
+    let stored = golden("aggregates-v4.bin", &aggregates.encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 4 is read for good");
+    assert!(read.returns().chance(ReturnBand::of(1, 2)) > 0.0);
     assert_eq!(read.encode(), stored);
     assert_eq!(aggregates.encode(), stored, "the form changed: give it a new version");
     let probes: Vec<_> = read.probes().iter().collect();
     assert_eq!(probes.len(), 2, "one member of another partition was erased: {probes:?}");
-    assert_eq!((probes[1].position, probes[1].is_repeat, probes[1].sources.len()), (300, true, 1));
+    assert_eq!((probes[1].position, probes[1].again, probes[1].sources.len()), (300, Some(3), 1));
     let openings = read.counters(OPENING).expect("counted");
     assert_eq!(openings.titles().count(), 1);
     assert!(openings.popularity().maxima().greatest() > 0.0);
@@ -308,7 +351,7 @@ fn a_delta_that_names_strings_it_does_not_have_is_refused() {
     assert_eq!(good.check(), Ok(()));
     let spoilers: [fn(&mut Delta); 11] = [
         |delta| delta.openings.push(Opening { title: 99, epoch: 1, plays: 1 }),
-        |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, is_repeat: false, run: 99 }),
+        |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, again: None, run: 99 }),
         |delta| delta.cells[0].title = 99,
         |delta| delta.cells[1].country = 99,
         |delta| delta.cells[1].device = 99,
@@ -378,82 +421,4 @@ fn suspects_and_quarantined_events_are_read_for_good() {
     suspects.crashed(17, "other");
     suspects.crashed(9_000_000_007, "again");
     assert_eq!(Suspects::decode(&golden("suspects-v1.bin", &suspects.encode())), Ok(suspects));
-}
-
-fn known() -> Known<'static> {
-    Known {
-        titles: 2,
-        seen: 1,
-        listed: 1,
-        liked: 1,
-        titles_1d: 1,
-        titles_7d: 2,
-        titles_30d: 2,
-        watched_7d_s: 6_420,
-        recent: vec![
-            KnownTitle { title: "alien", at_s: 1_772_396_100, watched_s: 5_400, duration_s: 7_020 },
-            KnownTitle { title: "brazil", at_s: 1_772_296_100, watched_s: 1_020, duration_s: 0 },
-        ],
-        list: vec!["solaris"],
-        opinions: vec![KnownOpinion { title: "alien", thumb: 0, rating_tenths: 45 }],
-        ..Known::default()
-    }
-}
-
-fn decision() -> Decision {
-    Decision {
-        recommendation_id: "r-1".into(),
-        source: "live".into(),
-        variant: Some(("calm".into(), "control".into())),
-        country: Some("BR".into()),
-        device: None,
-        known: Some(known().digest()),
-        candidates: vec![Candidate {
-            title: Arc::from("alien"),
-            row: "top_picks".into(),
-            place: 3,
-            score: 0.75,
-            artwork: Some(ChosenArtwork {
-                id: "alien-2".into(),
-                propensity: 0.25,
-                segment: Some(Arc::from("drama")),
-            }),
-        }],
-    }
-}
-
-#[test]
-fn facts_of_version_1_are_read() {
-    let fact = |kind, payload: Vec<u8>| Fact {
-        member: "ana".into(),
-        event_at_ms: NOW_MS - 5,
-        known_at_ms: NOW_MS,
-        partition: PartitionId(3),
-        position: 8,
-        ordinal: 0,
-        kind,
-        schema_version: 1,
-        payload: payload.into(),
-    };
-    let payload = known().payload(Whereabouts { country: "BR", device: "tv" });
-    let members = FactEntry::Members(MemberFacts {
-        partition: PartitionId(3),
-        after: 4,
-        position: 12,
-        mark: RecordMark::new(77),
-        facts: vec![fact(FactKind::Member, payload)],
-    });
-    let decisions = FactEntry::Decisions(vec![fact(FactKind::Page, decision().encode())]);
-    for (name, entry) in [("fact-members-v1.bin", members), ("fact-decisions-v1.bin", decisions)] {
-        let read = FactEntry::decode(&golden(name, &entry.encode())).expect("version 1 is read");
-        assert_eq!(read, entry);
-        let fact = &read.facts()[0];
-        match fact.kind {
-            FactKind::Member => {
-                let read = Known::decode(fact.schema_version, &fact.payload).expect("version 1 is read");
-                assert_eq!(read, (known(), Whereabouts { country: "BR", device: "tv" }));
-            }
-            _ => assert_eq!(Decision::decode(&fact.payload), Ok(decision())),
-        }
-    }
 }

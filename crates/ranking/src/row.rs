@@ -16,6 +16,7 @@
 mod alike;
 mod newcomers;
 mod popularity;
+mod repeats;
 mod scorer;
 mod search;
 mod selection;
@@ -25,12 +26,14 @@ pub use alike::similar;
 
 use crate::query::Query;
 use crate::ranked::Ranked;
+use crate::settings::Repeats;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
 use nearline_model::symbols::Symbol;
 use newcomers::NewcomerScorer;
+use repeats::RepeatScorer;
 use scorer::Scorer;
 use search::{Found, search};
 use selection::{Listing, Scored, best, best_of, candidates, diverse};
@@ -79,14 +82,20 @@ pub fn rank(
     let admitted =
         |id: &str| catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id));
     let wanted = candidates(query.limit, settings.diversity);
-    let found =
-        search(aggregates, &scorer, if query.boost.is_some() { usize::MAX } else { wanted }, &excluded);
+    let repeats = RepeatScorer::new(aggregates, member, query, &scorer);
+    let least = repeats.as_ref().map_or(0, RepeatScorer::least_found);
+    let length = if query.boost.is_some() { usize::MAX } else { wanted.max(least) };
+    let found = search(aggregates, &scorer, length, &excluded);
     let top = found.top;
     let newcomers = NewcomerScorer::new(aggregates, catalogue, member, query, top);
     let mut found = Some(found);
     let mut list = |length: usize| {
+        let length = length.max(least);
         let found = found.take().unwrap_or_else(|| search(aggregates, &scorer, length, &excluded));
-        with_newcomers(aggregates, found, newcomers.as_ref(), length)
+        let is_whole = found.titles.len() < length;
+        let known =
+            repeats.as_ref().map(|repeats| repeats.among(&found.titles, is_whole)).unwrap_or_default();
+        with_others(aggregates, found, newcomers.as_ref(), &known, length)
     };
     let ranked = match query.boost {
         None => best(wanted, list, admitted),
@@ -112,23 +121,26 @@ pub fn rank(
     ranked
 }
 
-/// The titles found by a search for `length` of them, with the newcomers that belong among them.
-fn with_newcomers(
+/// The titles found by a search for `length` of them, with the newcomers and the titles played before that belong
+/// among them.
+fn with_others(
     aggregates: &Aggregates,
     found: Found,
     newcomers: Option<&NewcomerScorer<'_>>,
+    known: &[(f64, Symbol)],
     length: usize,
 ) -> Listing {
     let is_whole = found.titles.len() < length;
     let scored =
         |(score, title): &(f64, Symbol)| Scored { id: aggregates.title_id(*title).clone(), score: *score };
     let mut titles: Vec<Scored> = found.titles.iter().map(scored).collect();
-    let Some(newcomers) = newcomers else { return Listing { titles, is_whole } };
     let last = if is_whole { None } else { titles.last().cloned() };
-    let liked = newcomers.scoring(last.as_ref().map_or(0.0, |last| last.score));
-    if liked.is_empty() {
+    let least = last.as_ref().map_or(0.0, |last| last.score);
+    let liked = newcomers.map(|newcomers| newcomers.scoring(least)).unwrap_or_default();
+    if liked.is_empty() && known.is_empty() {
         return Listing { titles, is_whole };
     }
+    titles.extend(known.iter().map(scored));
     let places: HashMap<Symbol, usize> =
         found.titles.iter().enumerate().map(|(place, (_, title))| (*title, place)).collect();
     for newcomer in liked {
@@ -173,7 +185,7 @@ pub fn next(aggregates: &Aggregates, catalogue: &Catalogue, title: &str, query: 
     let scorer = Scorer::after(aggregates, title, from, query);
     let itself = HashSet::from_iter([from]);
     let list =
-        |length| with_newcomers(aggregates, search(aggregates, &scorer, length, &itself), None, length);
+        |length| with_others(aggregates, search(aggregates, &scorer, length, &itself), None, &[], length);
     best(query.limit, list, |id| catalogue.is_available(id, query.country))
 }
 
@@ -183,7 +195,7 @@ fn excluded(aggregates: &Aggregates, member: Option<&MemberSnapshot>, query: &Qu
     if let Some(member) = member {
         let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &opinion.title);
         excluded.extend(disliked.filter_map(|id| aggregates.title(id)));
-        if !query.settings().repeats {
+        if query.settings().repeats != Repeats::Always {
             let watched = member.history.iter().map(|watched| &watched.title);
             excluded.extend(watched.chain(&member.seen).filter_map(|id| aggregates.title(id)));
         }

@@ -2,6 +2,45 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Whether titles seen before are offered again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", from = "RepeatsForm")]
+pub enum Repeats {
+    /// Never (in settings: `false`, too).
+    Never,
+    /// As far as members come back to what they know.
+    #[default]
+    Learned,
+    /// All of them, as if they had not been seen (in settings: `true`, too).
+    Always,
+}
+
+/// As settings may be written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RepeatsForm {
+    Switch(bool),
+    Name(RepeatsName),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RepeatsName {
+    Never,
+    Learned,
+    Always,
+}
+
+impl From<RepeatsForm> for Repeats {
+    fn from(form: RepeatsForm) -> Self {
+        match form {
+            RepeatsForm::Switch(false) | RepeatsForm::Name(RepeatsName::Never) => Self::Never,
+            RepeatsForm::Name(RepeatsName::Learned) => Self::Learned,
+            RepeatsForm::Switch(true) | RepeatsForm::Name(RepeatsName::Always) => Self::Always,
+        }
+    }
+}
+
 /// Settings of the ranking.
 ///
 /// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight`, `opening_share` and `beginning_weight`
@@ -32,8 +71,8 @@ pub struct RankingSettings {
     pub diversity: f64,
     /// How much catalogue titles that hardly anybody has played yet are mixed in, 0 to 1.
     pub freshness: f64,
-    /// Whether titles seen before may be offered again.
-    pub repeats: bool,
+    /// Whether titles seen before are offered again.
+    pub repeats: Repeats,
     /// What a title of the history counts for after a thumb down; below 0 it counts against its like.
     pub thumb_down: f64,
     /// The same after a thumb up.
@@ -60,7 +99,7 @@ impl Default for RankingSettings {
             lift_power: 2.0,
             diversity: 0.0,
             freshness: 0.1,
-            repeats: false,
+            repeats: Repeats::Learned,
             thumb_down: -0.5,
             thumb_up: 1.2,
             two_thumbs_up: 1.4,

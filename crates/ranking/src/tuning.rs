@@ -13,8 +13,11 @@
 
 mod descent;
 mod examination;
+mod returning;
 
 pub use examination::Examination;
+pub(crate) use returning::REFERENCE_RANK;
+pub use returning::Returning;
 
 use crate::associations::Weighing;
 use crate::settings::RankingSettings;
@@ -133,6 +136,9 @@ pub struct Tuning {
     pub weighing: Weighing,
     /// By group; none until there was enough to choose by.
     pub groups: Vec<GroupTuning>,
+    /// What titles played before are held against; `None`: members did not come back to any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returning: Option<Returning>,
     #[serde(skip)]
     places: (usize, usize),
     #[serde(skip)]
@@ -146,6 +152,7 @@ impl Default for Tuning {
         Self {
             weighing: Weighing::default(),
             groups: Vec::new(),
+            returning: None,
             places: DEFAULT_WEIGHING,
             choices: [DEFAULT_CHOICE; GROUPS.len()],
             plays: 0,
@@ -200,7 +207,7 @@ fn plays_of(aggregates: &Aggregates) -> u64 {
 }
 
 /// The group of a member who played so many titles.
-fn group_of(played: usize) -> usize {
+pub(crate) fn group_of(played: usize) -> usize {
     GROUPS.partition_point(|from| *from <= played) - 1
 }
 

@@ -7,6 +7,8 @@ mod any_order;
 mod harness;
 #[path = "answers/page.rs"]
 mod page;
+#[path = "answers/repeats.rs"]
+mod repeats;
 #[path = "answers/row.rs"]
 mod row;
 #[path = "answers/row_reference.rs"]

@@ -8,7 +8,7 @@ use nearline_model::FoldSettings;
 use nearline_model::identifier::partition_of;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::NewEvent;
-use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::settings::{RankingSettings, Repeats};
 
 /// Unix milliseconds at which worlds begin: 2026-03-01T00:00:00Z.
 pub const START_MS: i64 = 1_772_323_200_000;
@@ -161,7 +161,7 @@ pub struct Scenario {
     /// Milliseconds that a node that starts waits for the catalogue.
     pub catalogue_wait_ms: u64,
     /// Whether titles seen before may be offered again.
-    pub repeats: bool,
+    pub repeats: Repeats,
     /// Seconds by which a stamp of the log may jump and be believed.
     pub clock_jump_seconds: u32,
 }
@@ -202,7 +202,11 @@ impl Scenario {
             node_window_ms: shape.within(200, 3_000),
             solved_titles: shape.within(0, 10) as usize,
             catalogue_wait_ms: shape.within(5, 1_000),
-            repeats: shape.chance(200),
+            repeats: match (shape.chance(200), shape.chance(300)) {
+                (true, _) => Repeats::Always,
+                (false, true) => Repeats::Learned,
+                (false, false) => Repeats::Never,
+            },
             clock_jump_seconds: FoldSettings::default().clock_jump_seconds,
             catalogue: TitlePlan::draw(&mut dice.fork(4), CALM_MS),
             captures_facts: dice.fork(7).chance(300),

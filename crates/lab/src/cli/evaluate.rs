@@ -225,6 +225,8 @@ fn prequential_tables(report: &Prequential, html: Option<&PathBuf>) -> String {
     };
     add("recommended to the member", report.own());
     add("popular, not seen", report.popular());
+    add("as served, repeats among it", report.as_served(false));
+    add("  repeats alone", report.as_served(true));
     for (what, classes) in [
         ("titles played before", report.by_seen()),
         ("plays of the title", report.by_plays()),

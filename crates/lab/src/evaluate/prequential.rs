@@ -2,7 +2,8 @@
 //! what would have been recommended? Then the event is learned, and on to the next.
 //!
 //! Nothing is held back from learning: the first part of the events only is not asked about. Repeats
-//! are learned but not asked about, since titles that were seen are not recommended. Beside the
+//! are learned, and asked about beside: what would have been served before each play, titles that the member knows
+//! among it where members come back to them. Beside the
 //! member's own list stands, for each query, the list of titles most popular just then that the member
 //! had not seen: what the same engine answers where it knows nothing of the member.
 
@@ -44,6 +45,14 @@ impl Options {
     }
 }
 
+/// Where what was played stood in the list as it would have been served.
+pub struct Served {
+    /// Where it stood.
+    pub outcome: Outcome,
+    /// Whether the member had seen it before.
+    pub is_repeat: bool,
+}
+
 /// What came out.
 pub struct Prequential {
     /// What was evaluated.
@@ -64,6 +73,8 @@ pub struct Prequential {
     pub tested: Option<(i64, i64)>,
     /// One for each query, in the order of time.
     pub outcomes: Vec<Outcome>,
+    /// One for each play, repeats among them, of the list as it would have been served.
+    pub served: Vec<Served>,
     /// Distinct titles recommended.
     pub recommended: usize,
     /// Mean self-information of what was recommended, in bits.
@@ -122,40 +133,19 @@ pub fn run_heard(
         let event = Event::parse(&timed.payload, report.options.settings.fold.event_bytes)?;
         let known = members.len() as u32;
         let member = *members.entry_ref(&*event.member).or_insert(known);
-        let mut asked = None;
-        if at >= train_events && matches!(event.kind, EventKind::Play | EventKind::Rating) {
-            replay.recommender.refresh();
-            let started = Instant::now();
-            let state = replay.member(&event.member)?;
-            if !has_seen(&state, &event.title) {
-                let own = replay.recommender.recommend(Some(&state), &query(&event, report.options.k));
-                report.query.add(started.elapsed());
-                asked = Some((state, own));
-            }
-        }
-        let answer = asked.map(|(state, own)| {
-            let popular = popular(&replay, &state, &event, report.options.k);
-            let outcome = Outcome {
-                event: at,
-                at_ms: timed.at_ms,
-                member,
-                seen: state.history.len() + state.seen.len(),
-                plays: replay.recommender.plays(&event.title),
-                gap_s: state.history.last().map(|last| timed.at_ms / 1_000 - i64::from(last.at_s)),
-                rank: rank_of(&own, &event.title),
-                popular: rank_of(&popular, &event.title),
-            };
-            let bits = metrics::mean(
-                own.iter().map(|ranked| replay.recommender.self_information_bits(&ranked.title)),
-            );
-            (outcome, bits, own)
-        });
+        let is_asked = at >= train_events && matches!(event.kind, EventKind::Play | EventKind::Rating);
+        let answer = match is_asked {
+            true => Some(report.ask(&mut replay, &event, (at, timed.at_ms, member))?),
+            false => None,
+        };
         let started = Instant::now();
         let learned = replay.learn(timed)?;
         report.event.add(started.elapsed());
         if report.count(learned, &event.id)
-            && let Some((outcome, bits, own)) = answer
+            && let Some(Answer { served, unseen }) = answer
         {
+            report.served.push(served);
+            let Some((outcome, own, bits)) = unseen else { continue };
             heard(Heard::List(at, &own));
             report.outcomes.push(outcome);
             novelty.extend((!own.is_empty()).then_some(bits));
@@ -173,7 +163,59 @@ pub fn run_heard(
     Ok(report)
 }
 
+/// What was recommended before a play.
+struct Answer {
+    served: Served,
+    /// Of a title that the member had not seen, the list without such, and its mean self-information in bits.
+    unseen: Option<(Outcome, Vec<Ranked>, f64)>,
+}
+
 impl Prequential {
+    /// Asks before `event`, of this number, time and member.
+    fn ask(
+        &mut self,
+        replay: &mut Replay,
+        event: &Event<'_>,
+        (at, at_ms, member): (usize, i64, u32),
+    ) -> anyhow::Result<Answer> {
+        replay.recommender.refresh();
+        let started = Instant::now();
+        let state = replay.member(&event.member)?;
+        let recommender = &replay.recommender;
+        let (asks, is_repeat) = (query(event, self.options.k), has_seen(&state, &event.title));
+        let list = match is_repeat && !recommender.may_repeat() {
+            true => Vec::new(),
+            false => {
+                let list = recommender.recommend(Some(&state), &asks);
+                self.query.add(started.elapsed());
+                list
+            }
+        };
+        let outcome = Outcome {
+            event: at,
+            at_ms,
+            member,
+            seen: state.history.len() + state.seen.len(),
+            plays: recommender.plays(&event.title),
+            gap_s: state.history.last().map(|last| at_ms / 1_000 - i64::from(last.at_s)),
+            rank: rank_of(&list, &event.title),
+            popular: None,
+        };
+        let served = Served { outcome, is_repeat };
+        if is_repeat {
+            return Ok(Answer { served, unseen: None });
+        }
+        let own = match recommender.may_repeat() {
+            true => recommender.recommend_unseen(Some(&state), &asks),
+            false => list,
+        };
+        let popular = rank_of(&popular(replay, &state, event, self.options.k), &event.title);
+        let outcome = Outcome { rank: rank_of(&own, &event.title), popular, ..outcome };
+        let bits =
+            metrics::mean(own.iter().map(|ranked| replay.recommender.self_information_bits(&ranked.title)));
+        Ok(Answer { served, unseen: Some((outcome, own, bits)) })
+    }
+
     /// A report of nothing yet.
     fn begun(events: &[TimedEvent], train_events: usize, options: Options) -> Self {
         Self {
@@ -185,6 +227,7 @@ impl Prequential {
             titles: 0,
             tested: events.get(train_events).zip(events.last()).map(|(from, to)| (from.at_ms, to.at_ms)),
             outcomes: Vec::new(),
+            served: Vec::new(),
             recommended: 0,
             novelty_bits: f64::NAN,
             tuning: Tuning::default(),

@@ -5,7 +5,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::delta::Delta;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
-use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::settings::{RankingSettings, Repeats};
 use nearline_ranking::tuning::Tuning;
 use nearline_ranking::{Learned, Query, Ranked, rank, score_titles};
 use std::sync::Arc;
@@ -55,6 +55,26 @@ impl Recommender {
     /// The titles recommended to a member; `None`: somebody nothing is known of.
     pub fn recommend(&self, member: Option<&MemberSnapshot>, query: &Query<'_>) -> Vec<Ranked> {
         rank(&self.aggregates, &self.catalogue, member, &self.complete(query))
+    }
+
+    /// The same without titles that the member has seen, unless settings have all of them offered again.
+    pub fn recommend_unseen(&self, member: Option<&MemberSnapshot>, query: &Query<'_>) -> Vec<Ranked> {
+        let repeats = match self.ranking.repeats {
+            Repeats::Learned => Repeats::Never,
+            as_set => as_set,
+        };
+        let settings = RankingSettings { repeats, ..self.ranking };
+        let query = Query { settings: Some(&settings), learned: Some(&self.learned), ..query.clone() };
+        rank(&self.aggregates, &self.catalogue, member, &query)
+    }
+
+    /// Whether titles that a member has seen may be recommended.
+    pub fn may_repeat(&self) -> bool {
+        match self.ranking.repeats {
+            Repeats::Never => false,
+            Repeats::Learned => self.learned.tuning.returning.is_some(),
+            Repeats::Always => true,
+        }
     }
 
     /// The score of each of `titles` for a member.

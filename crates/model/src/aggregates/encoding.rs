@@ -11,7 +11,7 @@ use super::probes::KeptProbe;
 use super::transitions::BEGINNING;
 use super::variants::VariantEpochs;
 use crate::decay::DecayedSum;
-use crate::delta::{Counts, PositionBand};
+use crate::delta::{Counts, PositionBand, ReturnCell};
 use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{NONE, Symbol};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 3;
+pub const SNAPSHOT_VERSION: u8 = 4;
 
 const WHAT: &str = "aggregates";
 
@@ -76,25 +76,39 @@ struct SnapshotV2 {
     contents: ContentsV2,
 }
 
+/// Version 3: nothing of returns.
 #[derive(Serialize, Deserialize)]
 struct SnapshotV3 {
     positions: Vec<Position>,
     contents: ContentsV2,
-    probes: ProbesV3,
+    probes: Vec<Vec<ProbeV3>>,
 }
 
-impl SnapshotV3 {
+#[derive(Serialize, Deserialize)]
+struct SnapshotV4 {
+    positions: Vec<Position>,
+    contents: ContentsV2,
+    probes: ProbesV4,
+    returns: Vec<ReturnCell>,
+}
+
+impl SnapshotV4 {
     /// Of a form of any version; settings that it did not know are those of `settings`.
     fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
         Ok(match version {
             1 => {
                 let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
                 let contents = ContentsV2::from_v1(contents, settings);
-                Self { positions, contents, probes: Vec::new() }
+                Self { positions, contents, probes: Vec::new(), returns: Vec::new() }
             }
             2 => {
                 let SnapshotV2 { positions, contents } = versioned::decode(WHAT, body)?;
-                Self { positions, contents, probes: Vec::new() }
+                Self { positions, contents, probes: Vec::new(), returns: Vec::new() }
+            }
+            3 => {
+                let SnapshotV3 { positions, contents, probes } = versioned::decode(WHAT, body)?;
+                let probes = probes.into_iter().map(|probes| probes.into_iter().map(ProbeV4::from).collect());
+                Self { positions, contents, probes: probes.collect(), returns: Vec::new() }
             }
             _ => versioned::decode(WHAT, body)?,
         })
@@ -102,7 +116,24 @@ impl SnapshotV3 {
 }
 
 /// By partition, oldest first.
-type ProbesV3 = Vec<Vec<ProbeV3>>;
+type ProbesV4 = Vec<Vec<ProbeV4>>;
+
+#[derive(Serialize, Deserialize)]
+struct ProbeV4 {
+    member: u64,
+    position: Position,
+    epoch: u32,
+    again: Option<u32>,
+    title: u32,
+    /// Places of titles; [`BEGINNING_PLACE`] for the beginning.
+    sources: Vec<u32>,
+}
+
+impl From<ProbeV3> for ProbeV4 {
+    fn from(ProbeV3 { member, position, epoch, is_repeat, title, sources }: ProbeV3) -> Self {
+        Self { member, position, epoch, again: is_repeat.then_some(u32::MAX), title, sources }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct ProbeV3 {
@@ -111,7 +142,6 @@ struct ProbeV3 {
     epoch: u32,
     is_repeat: bool,
     title: u32,
-    /// Places of titles; [`BEGINNING_PLACE`] for the beginning.
     sources: Vec<u32>,
 }
 
@@ -156,16 +186,14 @@ impl Aggregates {
     /// The sums alone, without the positions they reflect: equal for equal event histories.
     pub fn encode_contents(&self) -> Vec<u8> {
         let (contents, probes) = self.contents();
-        versioned::encode(SNAPSHOT_VERSION, &(contents, probes))
+        versioned::encode(SNAPSHOT_VERSION, &(contents, probes, self.returns.cells()))
     }
 
     /// The sums with the positions they reflect.
     pub fn encode(&self) -> Vec<u8> {
         let (contents, probes) = self.contents();
-        versioned::encode(
-            SNAPSHOT_VERSION,
-            &SnapshotV3 { positions: self.positions().to_vec(), contents, probes },
-        )
+        let (positions, returns) = (self.positions().to_vec(), self.returns.cells());
+        versioned::encode(SNAPSHOT_VERSION, &SnapshotV4 { positions, contents, probes, returns })
     }
 
     /// Reads a stored form of any version.
@@ -175,7 +203,7 @@ impl Aggregates {
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV3 { positions, contents, probes } = SnapshotV3::read(version, body, settings)?;
+        let SnapshotV4 { positions, contents, probes, returns } = SnapshotV4::read(version, body, settings)?;
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -239,27 +267,28 @@ impl Aggregates {
             }
         }
         aggregates.restore_probes(probes, number)?;
+        returns.iter().for_each(|cell| aggregates.returns.add(cell));
         Ok(aggregates)
     }
 
     fn restore_probes(
         &mut self,
-        probes: ProbesV3,
+        probes: ProbesV4,
         number: impl Fn(u32) -> Result<Symbol, DecodeError>,
     ) -> Result<(), DecodeError> {
         for (partition, probes) in (0..).map(PartitionId).zip(probes) {
-            for ProbeV3 { member, position, epoch, is_repeat, title, sources } in probes {
+            for ProbeV4 { member, position, epoch, again, title, sources } in probes {
                 let source = |at| if at == BEGINNING_PLACE { Ok(BEGINNING) } else { number(at) };
                 let sources = sources.into_iter().map(source).collect::<Result<_, _>>()?;
                 let title = number(title)?;
-                let probe = KeptProbe { title, sources, is_repeat, epoch, position, member };
+                let probe = KeptProbe { title, sources, again, epoch, position, member };
                 self.probes.push(partition, probe);
             }
         }
         Ok(())
     }
 
-    fn contents(&self) -> (ContentsV2, ProbesV3) {
+    fn contents(&self) -> (ContentsV2, ProbesV4) {
         // Without those that made room for others.
         let known = |title: &Symbol| !self.titles.text(*title).is_empty();
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).filter(known).collect();
@@ -331,13 +360,13 @@ impl Aggregates {
     }
 
     /// Probes; `places` are the titles' places in their list.
-    fn stored_probes(&self, places: &[u32]) -> ProbesV3 {
+    fn stored_probes(&self, places: &[u32]) -> ProbesV4 {
         let place = |title: Symbol| places[title as usize];
-        let stored = |probe: &KeptProbe| ProbeV3 {
+        let stored = |probe: &KeptProbe| ProbeV4 {
             member: probe.member,
             position: probe.position,
             epoch: probe.epoch,
-            is_repeat: probe.is_repeat,
+            again: probe.again,
             title: place(probe.title),
             sources: probe.sources.iter().map(|source| place(*source)).collect(),
         };

@@ -47,6 +47,7 @@ impl Aggregates {
         self.transitions.bound(&self.titles);
         self.add_places(delta, &mut titles, &mut dimensions);
         self.add_openings(delta, &mut titles);
+        delta.returns.iter().for_each(|cell| self.returns.add(cell));
         for cell in &delta.arms {
             if let Some(title) = titles.number(self, cell.title) {
                 self.arms.add(title, cell, delta);
@@ -147,9 +148,9 @@ impl Aggregates {
 
 /// A probe of a play of `title` after `sources`, as far back as all have a number.
 fn kept(probe: &Probe, title: Symbol, sources: &[Option<Symbol>]) -> KeptProbe {
-    let Probe { member, position, epoch, is_repeat, .. } = *probe;
+    let Probe { member, position, epoch, again, .. } = *probe;
     let sources = sources.iter().take(MOST_SOURCES).map_while(|source| *source).collect();
-    KeptProbe { title, sources, is_repeat, epoch, position, member }
+    KeptProbe { title, sources, again, epoch, position, member }
 }
 
 fn counts_of(cell: &PlaceCell) -> Counts {

@@ -4,6 +4,7 @@
 //! partition's own log. Members are fingerprints, by which an erased one's are dropped.
 
 use super::gone::Gone;
+use super::transitions::BEGINNING;
 use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::Symbol;
@@ -24,14 +25,22 @@ pub struct KeptProbe {
     /// Titles before it, most recent first; last the beginning
     /// ([`BEGINNING`](super::transitions::BEGINNING)), where it is not too far back.
     pub sources: Box<[Symbol]>,
-    /// Whether the member had played the title before.
-    pub is_repeat: bool,
+    /// How many steps back the member had played the title before; beyond the history, or where it is not known:
+    /// [`u32::MAX`]. It is none of its own sources.
+    pub again: Option<u32>,
     /// Epoch of event time.
     pub epoch: u32,
     /// Position of the play.
     pub position: Position,
     /// Fingerprint of the member.
     pub member: u64,
+}
+
+impl KeptProbe {
+    /// Titles among the sources.
+    pub fn played(&self) -> usize {
+        self.sources.len() - usize::from(self.sources.last() == Some(&BEGINNING))
+    }
 }
 
 /// Probes of all partitions.

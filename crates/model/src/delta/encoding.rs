@@ -1,13 +1,13 @@
 //! Encoded form of a delta, and what must hold of one that is read.
 
-use super::{ArmCell, Cell, Counts, Delta, PlaceCell, VariantCell};
+use super::{ArmCell, Cell, Counts, Delta, Opening, PlaceCell, Probe, VariantCell};
 use crate::identifier::{PartitionId, Position};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Newest version of an encoded delta. Version 3 is [`Delta`] as it stands.
-pub const DELTA_VERSION: u8 = 3;
+/// Newest version of an encoded delta. Version 4 is [`Delta`] as it stands.
+pub const DELTA_VERSION: u8 = 4;
 
 const WHAT: &str = "delta";
 
@@ -65,6 +65,58 @@ struct DeltaV2 {
     arms: Vec<ArmCell>,
 }
 
+/// Version 3: nothing of returns.
+#[derive(Serialize, Deserialize)]
+struct DeltaV3 {
+    partition: PartitionId,
+    after: Position,
+    position: Position,
+    strings: Vec<Arc<str>>,
+    cells: Vec<Cell>,
+    transitions: Vec<u32>,
+    places: Vec<PlaceCell>,
+    variants: Vec<VariantCell>,
+    arms: Vec<ArmCell>,
+    erased: Vec<u64>,
+    probes: Vec<ProbeV3>,
+    openings: Vec<Opening>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProbeV3 {
+    member: u64,
+    position: Position,
+    epoch: u32,
+    is_repeat: bool,
+    run: u32,
+}
+
+impl From<ProbeV3> for Probe {
+    fn from(ProbeV3 { member, position, epoch, is_repeat, run }: ProbeV3) -> Self {
+        Self { member, position, epoch, again: is_repeat.then_some(u32::MAX), run }
+    }
+}
+
+impl From<DeltaV3> for Delta {
+    fn from(delta: DeltaV3) -> Self {
+        Self {
+            partition: delta.partition,
+            after: delta.after,
+            position: delta.position,
+            strings: delta.strings,
+            cells: delta.cells,
+            transitions: delta.transitions,
+            places: delta.places,
+            variants: delta.variants,
+            arms: delta.arms,
+            erased: delta.erased,
+            probes: delta.probes.into_iter().map(Probe::from).collect(),
+            openings: delta.openings,
+            returns: Vec::new(),
+        }
+    }
+}
+
 impl From<DeltaV2> for Delta {
     fn from(delta: DeltaV2) -> Self {
         let DeltaV2 { partition, after, position, strings, cells, transitions, places, variants, arms } =
@@ -98,6 +150,7 @@ impl Delta {
         let delta = match version {
             1 => versioned::decode::<DeltaV1>(WHAT, body)?.into(),
             2 => versioned::decode::<DeltaV2>(WHAT, body)?.into(),
+            3 => versioned::decode::<DeltaV3>(WHAT, body)?.into(),
             _ => versioned::decode::<Self>(WHAT, body)?,
         };
         delta.check()?;

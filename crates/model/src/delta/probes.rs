@@ -17,8 +17,9 @@ pub struct Probe {
     pub position: Position,
     /// Epoch of event time.
     pub epoch: u32,
-    /// Whether the member had played the title before.
-    pub is_repeat: bool,
+    /// How many steps back the member had played the title before; beyond the history, or where it is not known:
+    /// [`u32::MAX`].
+    pub again: Option<u32>,
     /// Number of the run, from 0, in [`Delta::transition_runs`](super::Delta::transition_runs).
     pub run: u32,
 }
@@ -33,9 +34,9 @@ pub(crate) fn is_probe(position: Position) -> bool {
 
 impl DeltaBuilder {
     /// The run that was collected last is of a probe.
-    pub(crate) fn probe(&mut self, member: &str, position: Position, epoch: u32, is_repeat: bool) {
+    pub(crate) fn probe(&mut self, member: &str, position: Position, epoch: u32, again: Option<u32>) {
         if let Some(run) = self.runs.checked_sub(1) {
-            self.probes.push(Probe { member: fingerprint(member), position, epoch, is_repeat, run });
+            self.probes.push(Probe { member: fingerprint(member), position, epoch, again, run });
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use times::TimesV3;
 
 /// Newest version of a stored member.
-pub const MEMBER_VERSION: u8 = 3;
+pub const MEMBER_VERSION: u8 = 4;
 
 const WHAT: &str = "member state";
 
@@ -86,6 +86,17 @@ struct MemberV3 {
     introduced: u32,
 }
 
+/// Version 4: version 3 and, behind it, plays.
+#[derive(Serialize, Deserialize)]
+struct MemberV4 {
+    before: MemberV3,
+    /// Places in the history, from the oldest, of titles played more than once, with how often; a title that is
+    /// not here was played once.
+    again: Vec<(u32, u16)>,
+    /// Places of titles that were not played: they are known by something else.
+    unplayed: Vec<u32>,
+}
+
 /// Differences between neighbours, the first to `start`.
 fn differences(start: i64, values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
     values.scan(start, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
@@ -118,6 +129,7 @@ impl MemberV1 {
                 title: *title,
                 at_ms: at_s.saturating_mul(1_000),
                 position: position as u64,
+                plays: 1,
                 ..Watched::default()
             })
             .collect();
@@ -190,7 +202,11 @@ impl Member {
         };
         let before = MemberV2 { before: wire, quality: self.quality(), segments: self.segments() };
         let (times, introduced) = (TimesV3::of(self), self.introduced);
-        versioned::encode(MEMBER_VERSION, &MemberV3 { before, times, introduced })
+        let before = MemberV3 { before, times, introduced };
+        let plays = || (0..).zip(self.history.iter().map(|watched| watched.plays));
+        let again = plays().filter(|(_, plays)| *plays > 1).collect();
+        let unplayed = plays().filter(|(_, plays)| *plays == 0).map(|(at, _)| at).collect();
+        versioned::encode(MEMBER_VERSION, &MemberV4 { before, again, unplayed })
     }
 
     fn segments(&self) -> Vec<(u32, Symbol)> {
@@ -222,15 +238,21 @@ impl Member {
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
+        let mut plays = Vec::new();
         let (MemberV2 { before: wire, quality, segments }, newer) = match version {
             1 => {
                 let (before, quality) = (versioned::decode(WHAT, body)?, QualityV2::default());
                 (MemberV2 { before, quality, segments: Vec::new() }, None)
             }
             2 => (versioned::decode(WHAT, body)?, None),
-            _ => {
+            3 => {
                 let MemberV3 { before, times, introduced } = versioned::decode(WHAT, body)?;
                 (before, Some((times, introduced)))
+            }
+            _ => {
+                let MemberV4 { before, again, unplayed } = versioned::decode(WHAT, body)?;
+                plays.extend(unplayed.into_iter().map(|at| (at, 0)).chain(again));
+                (before.before, Some((before.times, before.introduced)))
             }
         };
         let newest_s = wire.newest_ms / 1_000;
@@ -269,7 +291,7 @@ impl Member {
             TakenPlay { at_ms: wire.newest_ms - at_ms, showing }
         });
         let watched = quality.watched.into_iter().map(|(title, at_ms)| (title, wire.newest_ms - at_ms));
-        let plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
+        let open_plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
             request: request.map_or(0, u64::from_le_bytes),
             title,
             at_ms: wire.newest_ms - at_ms,
@@ -285,7 +307,7 @@ impl Member {
             opinions: wire.opinions.into_iter().map(opinion).collect(),
             open: OpenEvents {
                 impressions,
-                plays: plays.collect(),
+                plays: open_plays.collect(),
                 taken: taken.collect(),
                 watched: watched.collect(),
             },
@@ -304,6 +326,18 @@ impl Member {
                 member.introduced = introduced;
             }
         }
+        member.give_plays(plays)?;
         Ok(member)
+    }
+
+    fn give_plays(&mut self, plays: Vec<(u32, u16)>) -> Result<(), DecodeError> {
+        for (at, plays) in plays {
+            let watched = self.history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
+                what: WHAT,
+                detail: format!("plays of entry {at}, which the history does not have"),
+            })?;
+            watched.plays = plays;
+        }
+        Ok(())
     }
 }

@@ -27,6 +27,8 @@ pub struct Watched {
     pub duration_s: u32,
     /// Event time at which `duration_s` was told; 0: never.
     pub duration_ms: i64,
+    /// How often it was played, as far as it is known: what left the history and came back counts from one.
+    pub plays: u16,
 }
 
 impl Watched {
@@ -55,8 +57,10 @@ impl Member {
             Some(at) if at_ms < self.history[at].at_ms => return,
             Some(at) => Watched { at_ms, position, ..self.history.remove(at) },
             None => {
+                let before = self.seen.len();
                 self.seen.retain(|seen| *seen != title);
-                Watched { title, at_ms, position, ..Watched::default() }
+                let plays = u16::from(self.seen.len() < before);
+                Watched { title, at_ms, position, plays, ..Watched::default() }
             }
         };
         let limit = settings.history_titles.max(1);
@@ -76,6 +80,13 @@ impl Member {
             "a history of {} titles, the limit is {limit}",
             self.history.len()
         );
+    }
+
+    /// `title` was played.
+    pub(super) fn count_play(&mut self, title: Symbol) {
+        if let Some(entry) = self.history.iter_mut().rev().find(|watched| watched.title == title) {
+            entry.plays = entry.plays.saturating_add(1);
+        }
     }
 
     /// Notes how far `title` was watched and how long it is, as `event` tells.

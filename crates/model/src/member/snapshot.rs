@@ -20,6 +20,9 @@ pub struct WatchedTitle {
     pub watched_s: u32,
     /// Length in seconds; 0: unknown.
     pub duration_s: u32,
+    /// How often it was played, as far as it is known.
+    #[serde(default)]
+    pub plays: u16,
 }
 
 /// A thumb or a rating.
@@ -117,6 +120,7 @@ impl MemberSnapshot {
             position: watched.position,
             watched_s: watched.watched_s,
             duration_s: watched.duration_s,
+            plays: watched.plays,
         };
         let shown = |shown: &super::Impression| OpenImpression {
             title: text(shown.title),

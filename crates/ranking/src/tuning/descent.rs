@@ -17,7 +17,13 @@ const DOUBT: f64 = 1.0;
 
 pub(super) fn tune(examination: &Examination, before: &Tuning) -> Tuning {
     if examination.examples.len() < LEAST_EXAMPLES {
-        return before.clone();
+        let mut tuning = before.clone();
+        // Where almost all plays are repeats there is little to choose weights by, but enough to place repeats by.
+        if examination.examples.len() + examination.repeats.len() >= LEAST_EXAMPLES {
+            tuning.returning = Scores::new(examination).returning(before.places, &before.choices);
+            tuning.plays = examination.plays;
+        }
+        return tuning;
     }
     let is_first = before.groups.is_empty();
     let mut descent =
@@ -110,9 +116,10 @@ impl Descent<'_> {
             weights: choices[group].values(),
         });
         let groups = groups.collect();
+        let returning = self.scores.returning(places, &choices);
         let weighing =
             Weighing { regularisation: REGULARISATIONS[places.0], direct_share: DIRECT_SHARES[places.1] };
-        Tuning { weighing, groups, places, choices, plays }
+        Tuning { weighing, groups, returning, places, choices, plays }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The examination: probes, and the sums without them, of the titles played most.
 
-use super::{group_of, plays_of};
+use super::{GROUPS, group_of, plays_of};
 use crate::associations::{PairSums, Problem};
 use hashbrown::HashMap;
 use nearline_model::Aggregates;
 use nearline_model::aggregates::counters::TitleCounters;
-use nearline_model::aggregates::probes::KeptProbe;
+use nearline_model::aggregates::probes::{KeptProbe, MOST_SOURCES};
 use nearline_model::aggregates::transitions::{BEGINNING, NEAR_STEP, NEXT_STEP};
 use nearline_model::aggregates::{ALL, OPENING};
 use nearline_model::symbols::Symbol;
@@ -35,6 +35,16 @@ pub(super) struct Example {
     pub trend: Option<usize>,
 }
 
+impl Example {
+    /// The title played was among those played before, so many steps back.
+    fn come_back(&mut self, back: i32) {
+        self.sources.iter_mut().filter(|(_, step)| *step >= back).for_each(|(_, step)| *step += 1);
+        self.beginning = self.beginning.map(|step| step + 1);
+        let at = self.sources.partition_point(|(_, step)| *step < back);
+        self.sources.insert(at, (self.target, back));
+    }
+}
+
 /// What the ranking is tried on.
 #[derive(Debug)]
 pub struct Examination {
@@ -44,6 +54,12 @@ pub struct Examination {
     /// Place of the beginning.
     pub(super) beginning: Option<usize>,
     pub(super) examples: Vec<Example>,
+    /// Plays of what was played before.
+    pub(super) repeats: Vec<Example>,
+    /// By group: plays of titles that are not ranked.
+    pub(super) unranked: [usize; GROUPS.len()],
+    /// How likely a title so many steps back is come back to.
+    pub(super) chances: Vec<f64>,
     /// Popularity and trends of all titles at the times of examples, the greatest 1, and how much that was.
     pub(super) popularities: Vec<Faded>,
     pub(super) trends: Vec<Faded>,
@@ -97,6 +113,9 @@ impl Examination {
             titles: places.iter().map(|place| titles[*place]).collect(),
             beginning: beginning.map(|_| most),
             examples: Vec::new(),
+            repeats: Vec::new(),
+            unranked: [0; GROUPS.len()],
+            chances: Vec::new(),
             popularities: Vec::new(),
             trends: Vec::new(),
             plays: 0,
@@ -105,8 +124,7 @@ impl Examination {
 
     /// Takes probes and popularity from the sums.
     pub fn look(&mut self, aggregates: &Aggregates) {
-        let mut probes: Vec<&KeptProbe> =
-            aggregates.probes().iter().filter(|probe| !probe.is_repeat).collect();
+        let mut probes: Vec<&KeptProbe> = aggregates.probes().iter().collect();
         probes.sort_by_key(|probe| std::cmp::Reverse((probe.epoch, probe.position)));
         let mut places = vec![None; aggregates.title_count() + 1];
         for (place, title) in self.titles.iter().enumerate() {
@@ -115,20 +133,38 @@ impl Examination {
             }
         }
         self.plays = plays_of(aggregates);
-        let mut of_member: HashMap<u64, usize> = HashMap::new();
+        if aggregates.returns().are_any() {
+            self.chances = (0..=MOST_SOURCES).map(|back| aggregates.returns().chance_back(back)).collect();
+        }
+        let mut of_member: HashMap<(u64, bool), usize> = HashMap::new();
         for probe in probes {
+            let is_repeat = probe.again.is_some();
+            let taken = if is_repeat { &self.repeats } else { &self.examples };
             if self.examples.len() >= MOST_EXAMPLES {
                 break;
             }
-            if let Some(Some(target)) = places.get(probe.title as usize).copied() {
-                let taken = of_member.entry(probe.member).or_default();
-                *taken += 1;
-                if *taken > MOST_OF_MEMBER {
-                    continue;
+            if taken.len() >= MOST_EXAMPLES {
+                continue;
+            }
+            let target = places.get(probe.title as usize).copied().flatten();
+            if let (None, false) = (target, is_repeat) {
+                self.unranked[group_of(probe.played())] += 1;
+            }
+            let Some(target) = target else { continue };
+            let taken = of_member.entry((probe.member, is_repeat)).or_default();
+            *taken += 1;
+            if *taken > MOST_OF_MEMBER {
+                continue;
+            }
+            let mut example = self.example(probe, target, &places, aggregates);
+            self.hold_out(&example);
+            match probe.again {
+                None => self.examples.push(example),
+                Some(back) if (back as usize) < MOST_SOURCES => {
+                    example.come_back(back as i32);
+                    self.repeats.push(example);
                 }
-                let example = self.example(probe, target, &places, aggregates);
-                self.hold_out(&example);
-                self.examples.push(example);
+                Some(_) => {}
             }
         }
     }
@@ -141,7 +177,7 @@ impl Examination {
         aggregates: &Aggregates,
     ) -> Example {
         let begun = probe.sources.last() == Some(&BEGINNING);
-        let played = probe.sources.len() - usize::from(begun);
+        let played = probe.played();
         let steps = probe.sources[..played].iter().zip(0..);
         let place =
             |(source, step): (&Symbol, i32)| Some((places.get(*source as usize).copied().flatten()?, step));

@@ -11,7 +11,7 @@ use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::affinity::GenreAffinity;
 use nearline_ranking::associations::Equations;
 use nearline_ranking::lift::lifts;
-use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::settings::{RankingSettings, Repeats};
 use nearline_ranking::{Learned, Query, Ranked, Reason};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -187,7 +187,7 @@ impl<'a> Reference<'a> {
         let mut ids: Vec<&str> = self.query.exclude.clone();
         if let Some(member) = self.member {
             ids.extend(disliked(member));
-            if !self.settings.repeats {
+            if self.settings.repeats != Repeats::Always {
                 ids.extend(watched(member));
             }
         }

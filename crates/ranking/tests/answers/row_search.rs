@@ -6,7 +6,7 @@ use crate::row_reference::{LearnedThen, Reference};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings};
-use nearline_ranking::settings::RankingSettings;
+use nearline_ranking::settings::{RankingSettings, Repeats};
 use nearline_ranking::{Query, next, rank, score_titles};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ fn settings() -> impl Strategy<Value = RankingSettings> {
     let others = (
         prop::sample::select(vec![0.0, 0.0, 0.3]),
         prop::sample::select(vec![0.0, 0.1, 1.0]),
-        any::<bool>(),
+        prop::sample::select(vec![Repeats::Never, Repeats::Learned, Repeats::Always]),
         prop::sample::select(vec![0.5, 0.85]),
     );
     (powers, others).prop_map(|(powers, (diversity, freshness, repeats, step_weight))| RankingSettings {

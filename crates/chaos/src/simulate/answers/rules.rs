@@ -5,6 +5,7 @@ use super::wanted::{Route, Wanted};
 use nearline_model::MemberSnapshot;
 use nearline_model::catalogue::Catalogue;
 use nearline_ranking::page::RowKind;
+use nearline_ranking::settings::Repeats;
 use std::collections::HashSet;
 
 /// What breaks a rule that holds for everybody: limits, country, age, filter, exclusions, titles given before, no
@@ -46,7 +47,7 @@ pub fn for_everybody(wanted: &Wanted, catalogue: &Catalogue, offer: &Offer) -> O
 
 /// What breaks a rule that holds for a member in this state: nothing disliked, and nothing seen, unless
 /// `repeats` are allowed or the row is of titles that the member chose.
-pub fn for_member(member: &MemberSnapshot, repeats: bool, offer: &Offer) -> Option<String> {
+pub fn for_member(member: &MemberSnapshot, repeats: Repeats, offer: &Offer) -> Option<String> {
     let was_seen = |id: &str| {
         member.history.iter().any(|watched| *watched.title == *id)
             || member.seen.iter().any(|seen| **seen == *id)
@@ -63,7 +64,7 @@ pub fn for_member(member: &MemberSnapshot, repeats: bool, offer: &Offer) -> Opti
             (!is_listed).then(|| format!("{id} is offered as listed, which is not on the list"))
         }
         _ if is_disliked(id) => Some(format!("{id} is offered, which the member dislikes")),
-        None | Some(RowKind::TopPicks) if repeats => None,
+        None | Some(RowKind::TopPicks) if repeats != Repeats::Never => None,
         _ => was_seen(id).then(|| format!("{id} is offered, which the member has seen")),
     };
     offer.rows.iter().find_map(|row| row.titles.iter().find_map(|offered| broken(row, &offered.title)))

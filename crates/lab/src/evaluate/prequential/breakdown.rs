@@ -53,6 +53,12 @@ impl Prequential {
         Scores::of(&self.outcomes, |outcome| outcome.popular)
     }
 
+    /// Means over all plays, of the lists as they would have been served; or over repeats alone.
+    pub fn as_served(&self, repeats_alone: bool) -> Scores {
+        let served = self.served.iter().filter(|served| served.is_repeat || !repeats_alone);
+        Scores::of(served.map(|served| &served.outcome), |outcome| outcome.rank)
+    }
+
     /// Means over the queries of members who had seen few titles (`true`) or enough.
     pub fn cold(&self, cold: bool) -> (Scores, Scores) {
         let of = |outcome: &&Outcome| (outcome.seen < WARM_TITLES) == cold;
@@ -163,6 +169,9 @@ impl Prequential {
             ("warm", both(warm)),
         ];
         report.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        let mut served = self.as_served(false).json(k);
+        served.insert("repeats".to_owned(), Value::Object(self.as_served(true).json(k)));
+        report.insert("as_served".to_owned(), Value::Object(served));
         report.insert(format!("coverage_at_{k}"), figure(self.coverage()));
         report.insert(format!("novelty_bits_at_{k}"), figure(self.novelty_bits));
         report.insert("hits_by_rank".to_owned(), Value::from(self.ranks()));

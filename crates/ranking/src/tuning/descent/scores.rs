@@ -2,6 +2,7 @@
 //! without lifts and opinions.
 
 use super::super::examination::{Examination, Example};
+use super::super::returning::{REFERENCE_RANK, ReturnEvidence, Returning};
 use super::super::{Choice, DAMPINGS, DIRECT_SHARES, GROUPS, REGULARISATIONS, STEPS};
 use crate::settings::RankingSettings;
 use hashbrown::HashMap;
@@ -67,7 +68,15 @@ impl<'a> Scores<'a> {
             return known.clone();
         }
         let solved = self.solved(regularisation);
-        let examples = &self.groups[group];
+        let associated = Rc::new(self.associated_of(&self.groups[group], &solved, step));
+        if self.associated.len() >= MOST_HELD {
+            self.associated.clear();
+        }
+        self.associated.insert(key, associated.clone());
+        associated
+    }
+
+    fn associated_of(&self, examples: &[&Example], solved: &Array2<f32>, step: usize) -> Associated {
         let sum = |weights: &Array2<f32>| {
             let mut sums = Array2::<f32>::zeros((examples.len(), weights.ncols()));
             for (mut row, example) in sums.rows_mut().into_iter().zip(examples) {
@@ -80,12 +89,7 @@ impl<'a> Scores<'a> {
             }
             sums
         };
-        let associated = Rc::new(Associated { solved: sum(&solved), direct: sum(&self.direct) });
-        if self.associated.len() >= MOST_HELD {
-            self.associated.clear();
-        }
-        self.associated.insert(key, associated.clone());
-        associated
+        Associated { solved: sum(solved), direct: sum(&self.direct) }
     }
 
     /// The gain of each example of a group.
@@ -97,21 +101,71 @@ impl<'a> Scores<'a> {
     ) -> Vec<f32> {
         let associated = self.associated(group, regularisation, choice.step);
         let solved = self.solved(regularisation);
+        let beginning = self.after_beginning(&solved, share);
+        let mut gains = Vec::with_capacity(self.groups[group].len());
+        self.each(&self.groups[group], &associated, &beginning, share, choice, |example, scores| {
+            gains.push(SOFT / (SOFT - 1.0 + rank(example, scores)));
+        });
+        gains
+    }
+
+    /// What the beginning speaks for each title.
+    fn after_beginning(&self, solved: &Array2<f32>, share: usize) -> Vec<f32> {
         let share = DIRECT_SHARES[share] as f32;
         let blend = |solved: f32, direct: f32| solved + share * (direct - solved);
-        let beginning: Vec<f32> = match self.examination.beginning {
+        match self.examination.beginning {
             Some(at) => solved.row(at).iter().zip(self.direct.row(at)).map(|(a, b)| blend(*a, *b)).collect(),
             None => vec![0.0; solved.ncols()],
-        };
+        }
+    }
+
+    /// Calls `then` with each example and its scores of all titles.
+    fn each(
+        &self,
+        examples: &[&Example],
+        associated: &Associated,
+        beginning: &[f32],
+        share: usize,
+        choice: Choice,
+        mut then: impl FnMut(&Example, &[f32]),
+    ) {
+        let share = DIRECT_SHARES[share] as f32;
         let rows = associated.solved.rows().into_iter().zip(associated.direct.rows());
         let mut scores = vec![0.0; self.examination.ranked()];
-        let examples = self.groups[group].iter().zip(rows);
-        examples
-            .map(|(example, (solved, direct))| {
-                self.score(example, (solved, direct), &beginning, share, choice, &mut scores);
-                gain(example, &scores)
-            })
-            .collect()
+        for (example, (solved, direct)) in examples.iter().zip(rows) {
+            self.score(example, (solved, direct), beginning, share, choice, &mut scores);
+            then(example, &scores);
+        }
+    }
+
+    /// What titles played before are held against under what was chosen; `None` where members came back to none.
+    pub fn returning(
+        &mut self,
+        (regularisation, share): (usize, usize),
+        choices: &[Choice; GROUPS.len()],
+    ) -> Option<Returning> {
+        let examination = self.examination;
+        if examination.chances.is_empty() {
+            return None;
+        }
+        let mut evidence = ReturnEvidence::default();
+        let solved = self.solved(regularisation);
+        let beginning = self.after_beginning(&solved, share);
+        for (group, choice) in choices.iter().enumerate() {
+            for is_repeat in [false, true] {
+                let all = if is_repeat { &examination.repeats } else { &examination.examples };
+                let examples: Vec<&Example> = all.iter().filter(|example| example.group == group).collect();
+                let associated = self.associated_of(&examples, &solved, choice.step);
+                self.each(&examples, &associated, &beginning, share, *choice, |example, scores| {
+                    if !is_repeat {
+                        evidence.placed(group, Some(rank(example, scores).round() as usize));
+                    }
+                    expose(example, scores, &examination.chances, is_repeat, &mut evidence);
+                });
+            }
+            (0..examination.unranked[group]).for_each(|_| evidence.placed(group, None));
+        }
+        Some(evidence.learned())
     }
 
     fn score(
@@ -151,8 +205,35 @@ impl<'a> Scores<'a> {
     }
 }
 
-/// What it is worth that the title played stands where it does, among those not played before.
-fn gain(example: &Example, scores: &[f32]) -> f32 {
+/// Tells of the titles played before, how they scored and what was come back to.
+fn expose(
+    example: &Example,
+    scores: &[f32],
+    chances: &[f64],
+    is_repeat: bool,
+    evidence: &mut ReturnEvidence,
+) {
+    let mut others: Vec<f32> = scores.to_vec();
+    example.sources.iter().for_each(|(source, _)| {
+        if let Some(score) = others.get_mut(*source) {
+            *score = f32::NEG_INFINITY;
+        }
+    });
+    if others.len() < REFERENCE_RANK {
+        return;
+    }
+    let (_, reference, _) = others.select_nth_unstable_by(REFERENCE_RANK - 1, |a, b| b.total_cmp(a));
+    let reference = f64::from(reference.max(0.0));
+    for (source, step) in &example.sources {
+        if let (Some(score), Some(chance)) = (scores.get(*source), chances.get(*step as usize)) {
+            let is_next = is_repeat && *source == example.target;
+            evidence.exposed(f64::from(*score), reference, *chance, is_next);
+        }
+    }
+}
+
+/// The rank of the title played, from 1, among those not played before; others with its score count half.
+fn rank(example: &Example, scores: &[f32]) -> f32 {
     let own = scores[example.target];
     let place = |score: f32| {
         if score > own {
@@ -167,5 +248,5 @@ fn gain(example: &Example, scores: &[f32]) -> f32 {
     let played: f32 =
         example.sources.iter().map(|(source, _)| scores.get(*source).map_or(0.0, |s| place(*s))).sum();
     // The title itself is half above itself.
-    SOFT / (SOFT + above - played - 0.5)
+    (above - played + 0.5).max(1.0)
 }

@@ -1,0 +1,96 @@
+//! Golden files of facts: as earlier versions of the program wrote them, which are read for good (see `golden.rs`).
+
+use nearline_model::facts::{
+    Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, Whereabouts,
+};
+use nearline_model::{Fact, FactEntry, MemberFacts, PartitionId, RecordMark};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const NOW_MS: i64 = 1_772_396_100_250;
+
+fn golden(name: &str, written_today: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("NEARLINE_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, written_today).expect("golden files are written in a checkout");
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn known() -> Known<'static> {
+    Known {
+        titles: 2,
+        seen: 1,
+        listed: 1,
+        liked: 1,
+        titles_1d: 1,
+        titles_7d: 2,
+        titles_30d: 2,
+        watched_7d_s: 6_420,
+        recent: vec![
+            KnownTitle { title: "alien", at_s: 1_772_396_100, watched_s: 5_400, duration_s: 7_020 },
+            KnownTitle { title: "brazil", at_s: 1_772_296_100, watched_s: 1_020, duration_s: 0 },
+        ],
+        list: vec!["solaris"],
+        opinions: vec![KnownOpinion { title: "alien", thumb: 0, rating_tenths: 45 }],
+        ..Known::default()
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        recommendation_id: "r-1".into(),
+        source: "live".into(),
+        variant: Some(("calm".into(), "control".into())),
+        country: Some("BR".into()),
+        device: None,
+        known: Some(known().digest()),
+        candidates: vec![Candidate {
+            title: Arc::from("alien"),
+            row: "top_picks".into(),
+            place: 3,
+            score: 0.75,
+            artwork: Some(ChosenArtwork {
+                id: "alien-2".into(),
+                propensity: 0.25,
+                segment: Some(Arc::from("drama")),
+            }),
+        }],
+    }
+}
+
+#[test]
+fn facts_of_version_1_are_read() {
+    let fact = |kind, payload: Vec<u8>| Fact {
+        member: "ana".into(),
+        event_at_ms: NOW_MS - 5,
+        known_at_ms: NOW_MS,
+        partition: PartitionId(3),
+        position: 8,
+        ordinal: 0,
+        kind,
+        schema_version: 1,
+        payload: payload.into(),
+    };
+    let payload = known().payload(Whereabouts { country: "BR", device: "tv" });
+    let members = FactEntry::Members(MemberFacts {
+        partition: PartitionId(3),
+        after: 4,
+        position: 12,
+        mark: RecordMark::new(77),
+        facts: vec![fact(FactKind::Member, payload)],
+    });
+    let decisions = FactEntry::Decisions(vec![fact(FactKind::Page, decision().encode())]);
+    for (name, entry) in [("fact-members-v1.bin", members), ("fact-decisions-v1.bin", decisions)] {
+        let read = FactEntry::decode(&golden(name, &entry.encode())).expect("version 1 is read");
+        assert_eq!(read, entry);
+        let fact = &read.facts()[0];
+        match fact.kind {
+            FactKind::Member => {
+                let read = Known::decode(fact.schema_version, &fact.payload).expect("version 1 is read");
+                assert_eq!(read, (known(), Whereabouts { country: "BR", device: "tv" }));
+            }
+            _ => assert_eq!(Decision::decode(&fact.payload), Ok(decision())),
+        }
+    }
+}
