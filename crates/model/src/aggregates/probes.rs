@@ -23,7 +23,7 @@ pub struct KeptProbe {
     /// The title played.
     pub title: Symbol,
     /// Titles before it, most recent first; last the beginning
-    /// ([`BEGINNING`](super::transitions::BEGINNING)), where it is not too far back.
+    /// ([`BEGINNING`]), where it is not too far back.
     pub sources: Box<[Symbol]>,
     /// How many steps back the member had played the title before; beyond the history, or where it is not known:
     /// [`u32::MAX`]. It is none of its own sources.
