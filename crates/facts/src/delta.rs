@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{FactsError, Result};
+use crate::location::{Location, Object};
 
 use actions::Action;
 pub use actions::{Add, Metadata, Transaction};
@@ -21,7 +22,7 @@ pub(crate) const LOG: &str = "_delta_log";
 /// A table as of a version of its log.
 #[derive(Debug, Clone)]
 pub struct DeltaTable {
-    root: PathBuf,
+    location: Location,
     /// The newest version that was read.
     version: u64,
     metadata: Metadata,
@@ -56,10 +57,11 @@ impl DeltaTable {
     ///
     /// # Errors
     /// A log that cannot be read, or needs what is not built in.
-    pub fn open(root: &Path) -> Result<Option<Self>> {
-        let Some(entries) = log::read(root)? else { return Ok(None) };
+    pub fn open(location: impl Into<Location>) -> Result<Option<Self>> {
+        let location = location.into();
+        let Some(entries) = log::read(&location)? else { return Ok(None) };
         let mut table = Self {
-            root: root.to_owned(),
+            location,
             version: 0,
             metadata: Metadata::default(),
             files: BTreeMap::new(),
@@ -78,12 +80,24 @@ impl DeltaTable {
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn create(root: &Path, metadata: Metadata, now_ms: i64) -> Result<Self> {
+    pub fn create(location: impl Into<Location>, metadata: Metadata, now_ms: i64) -> Result<Self> {
+        let location = location.into();
         let actions =
             vec![Action::protocol(), Action::Metadata(metadata), Action::info("CREATE TABLE", now_ms)];
-        log::write(root, 0, &actions)?;
-        Self::open(root)?
-            .ok_or_else(|| FactsError::Refused(format!("{} is gone though it was just made", root.display())))
+        log::write(&location, 0, &actions)?;
+        let root = location.folder().display().to_string();
+        Self::open(location)?
+            .ok_or_else(|| FactsError::Refused(format!("{root} is gone though it was just made")))
+    }
+
+    /// Reads what others have committed.
+    ///
+    /// # Errors
+    /// As [`DeltaTable::open`]; there is no table any more.
+    pub fn refresh(&mut self) -> Result<()> {
+        *self = Self::open(self.location.clone())?
+            .ok_or_else(|| FactsError::Refused(format!("{} is gone", self.root().display())))?;
+        Ok(())
     }
 
     /// Adds and removes files, if nobody else committed since the table was read.
@@ -92,11 +106,13 @@ impl DeltaTable {
     /// A log that cannot be written.
     pub fn commit(&mut self, change: &Change, now_ms: i64) -> Result<Committed> {
         let mut actions: Vec<Action> = change.add.iter().cloned().map(Action::Add).collect();
-        actions.extend(change.remove.iter().map(|path| Action::remove(path, now_ms)));
+        // Where rows are only arranged otherwise, readers that follow changes have nothing to see.
+        let changes = change.add.is_empty() || change.add.iter().any(|add| add.data_change);
+        actions.extend(change.remove.iter().map(|path| Action::remove(path, changes, now_ms)));
         actions.extend(change.transactions.iter().cloned().map(Action::Transaction));
         actions.push(Action::info(change.operation, now_ms));
         let version = self.version + 1;
-        if !log::write(&self.root, version, &actions)? {
+        if !log::write(&self.location, version, &actions)? {
             return Ok(Committed::Conflict);
         }
         self.version = version;
@@ -108,7 +124,20 @@ impl DeltaTable {
 
     /// The folder of the table.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.location.folder()
+    }
+
+    /// Where the table is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// A file of the table, on this machine.
+    ///
+    /// # Errors
+    /// It cannot be fetched.
+    pub fn file(&self, name: &str) -> Result<PathBuf> {
+        self.location.file(name)
     }
 
     /// The newest version that was read.
@@ -135,17 +164,11 @@ impl DeltaTable {
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub fn unnamed(&self) -> Result<Vec<PathBuf>> {
-        let mut unnamed = Vec::new();
-        for entry in std::fs::read_dir(&self.root).map_err(FactsError::reading(&self.root))? {
-            let path = entry.map_err(FactsError::reading(&self.root))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_data = path.extension().is_some_and(|kind| kind == "parquet" || kind == "partial");
-            if is_data && !self.files.contains_key(name) {
-                unnamed.push(path);
-            }
-        }
-        unnamed.sort();
+    pub fn unnamed(&self) -> Result<Vec<Object>> {
+        let is_data = |name: &str| name.ends_with(".parquet") || name.ends_with(".partial");
+        let mut unnamed = self.location.files()?;
+        unnamed.retain(|object| is_data(&object.name) && !self.files.contains_key(&object.name));
+        unnamed.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(unnamed)
     }
 
@@ -190,7 +213,7 @@ impl DeltaTable {
     fn unsupported(&self, what: &str) -> FactsError {
         FactsError::Refused(format!(
             "the Delta table {} uses {what}, which is not built in; write its current rows to plain Parquet files first",
-            self.root.display()
+            self.root().display()
         ))
     }
 }

@@ -8,7 +8,6 @@ mod erase;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use nearline_model::identifier::sequence_of;
 use nearline_model::{LogRecord, PartitionId, Position};
@@ -17,7 +16,9 @@ use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
+use crate::location::Location;
 use crate::table_writer::{TableWriter, properties};
+use crate::tidy::{Tidied, Tidying};
 
 pub(crate) use erase::Erasing;
 pub use erase::{Erased, Limits};
@@ -55,10 +56,18 @@ impl EventArchive {
     ///
     /// # Errors
     /// A folder that cannot be read or written, or holds something else; an archive of another log.
-    pub fn open(root: &Path, log: &str, partitions: u16, id: &str, now_ms: i64) -> Result<Self> {
-        let table = match DeltaTable::open(root)? {
+    pub fn open(
+        location: impl Into<Location>,
+        log: &str,
+        partitions: u16,
+        id: &str,
+        now_ms: i64,
+    ) -> Result<Self> {
+        let location = location.into();
+        let root = location.folder().to_owned();
+        let table = match DeltaTable::open(location.clone())? {
             Some(table) => table,
-            None => DeltaTable::create(root, metadata(log, partitions, id, now_ms), now_ms)?,
+            None => DeltaTable::create(location, metadata(log, partitions, id, now_ms), now_ms)?,
         };
         let archive = Self::of(table)?;
         let archived = archive.table.setting(LOG).unwrap_or_default();
@@ -77,8 +86,10 @@ impl EventArchive {
     ///
     /// # Errors
     /// A folder that is no archive of events.
-    pub fn existing(root: &Path) -> Result<Self> {
-        match DeltaTable::open(root)? {
+    pub fn existing(location: impl Into<Location>) -> Result<Self> {
+        let location = location.into();
+        let root = location.folder().to_owned();
+        match DeltaTable::open(location)? {
             Some(table) => Self::of(table),
             None => Err(FactsError::Refused(format!(
                 "{} is no archive of events; `nearline-lab archive` makes one",
@@ -150,11 +161,12 @@ impl EventArchive {
         let mut writer = TableWriter::create(&path, &rows::schema(), dictionaries())?;
         writer.write(&batch, Vec::new())?;
         let bytes = writer.finish_synced()?;
+        self.table.location().keep(&name)?;
         let version = i64::try_from(last).map_err(|_| {
             FactsError::Refused(format!("position {last} is beyond what a Delta table can hold"))
         })?;
         let change = Change {
-            add: vec![Add::new(name, bytes, records.len() as u64, now_ms)],
+            add: vec![Add::new(name.clone(), bytes, records.len() as u64, now_ms)],
             transactions: vec![Transaction {
                 app_id: application(partition),
                 version,
@@ -165,14 +177,22 @@ impl EventArchive {
         };
         // Commits of other partitions are no reason to give up; each attempt means that somebody else got on.
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
-            *self = Self::existing(self.table.root())?;
+            self.table.refresh()?;
             let found = self.last(partition);
             if found != expected {
-                std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+                self.table.location().delete(&name)?;
                 return Ok(Archived::Overtaken { last: found });
             }
         }
         Ok(Archived::Added { bytes })
+    }
+
+    /// Keeps the table fit for use: old files go, and those of writers that died. Events stay in the order of the log.
+    ///
+    /// # Errors
+    /// As [`Tidying::run`].
+    pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
+        Tidying { by_week: false, ..tidying.clone() }.run(&mut self.table, name)
     }
 
     /// Refuses events that do not follow the last one: each is so many positions behind the one before as there are
@@ -200,7 +220,7 @@ impl EventArchive {
         let of_partition = format!("events-p{:05}-", partition.0);
         // Names hold positions of one width: their order is the log's.
         let names = self.table.files().filter(|file| file.path.starts_with(&of_partition));
-        Events::of(names.map(|file| self.table.root().join(&file.path)).collect())
+        Events::of(self.table.location().clone(), names.map(|file| file.path.clone()).collect())
     }
 }
 

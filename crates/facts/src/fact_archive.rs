@@ -8,7 +8,6 @@ mod decisions;
 mod members;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -19,7 +18,9 @@ use parquet::schema::types::ColumnPath;
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
 use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
+use crate::location::Location;
 use crate::table_writer::{TableWriter, properties};
+use crate::tidy::{Tidied, Tidying};
 
 /// The setting that says which table it is.
 const TABLE: &str = "nearline.facts";
@@ -92,16 +93,18 @@ impl FactArchive {
     /// # Errors
     /// A folder that cannot be read or written, or holds something else; a table of another log.
     pub fn open(
-        root: &Path,
+        location: impl Into<Location>,
         which: FactTable,
         log: &str,
         partitions: u16,
         id: &str,
         now_ms: i64,
     ) -> Result<Self> {
-        let table = match DeltaTable::open(root)? {
+        let location = location.into();
+        let root = location.folder().to_owned();
+        let table = match DeltaTable::open(location.clone())? {
             Some(table) => table,
-            None => DeltaTable::create(root, metadata(which, log, partitions, id, now_ms), now_ms)?,
+            None => DeltaTable::create(location, metadata(which, log, partitions, id, now_ms), now_ms)?,
         };
         let setting = |key| table.setting(key).unwrap_or_default();
         if setting(TABLE) != which.name() {
@@ -163,15 +166,16 @@ impl FactArchive {
             let mut writer = TableWriter::create(&path, &schema(&columns), dictionaries(&columns))?;
             writer.write(&batch, Vec::new())?;
             let bytes = writer.finish_synced()?;
-            change.add.push(Add::new(name, bytes, batch.num_rows() as u64, now_ms));
-            written = Some((path, bytes));
+            self.table.location().keep(&name)?;
+            change.add.push(Add::new(name.clone(), bytes, batch.num_rows() as u64, now_ms));
+            written = Some((name, bytes));
         }
         change.transactions = transactions(then, now_ms)?;
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
-            self.refresh()?;
+            self.table.refresh()?;
             if self.standing(then) != before {
-                if let Some((path, _)) = written {
-                    std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+                if let Some((name, _)) = written {
+                    self.table.location().delete(&name)?;
                 }
                 return Ok(Archived::Overtaken { last: 0 });
             }
@@ -183,8 +187,10 @@ impl FactArchive {
     ///
     /// # Errors
     /// A folder that holds something else.
-    pub fn existing(root: &Path, which: FactTable) -> Result<Option<Self>> {
-        let Some(table) = DeltaTable::open(root)? else { return Ok(None) };
+    pub fn existing(location: impl Into<Location>, which: FactTable) -> Result<Option<Self>> {
+        let location = location.into();
+        let root = location.folder().to_owned();
+        let Some(table) = DeltaTable::open(location)? else { return Ok(None) };
         if table.setting(TABLE) != Some(which.name()) {
             return Err(FactsError::Refused(format!(
                 "{} is a Delta table, but none of the facts called {}",
@@ -193,6 +199,14 @@ impl FactArchive {
             )));
         }
         Ok(Some(Self { table, which }))
+    }
+
+    /// Keeps the table fit for use: old files go, those of writers that died, and weeks are sorted by member.
+    ///
+    /// # Errors
+    /// As [`Tidying::run`].
+    pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
+        tidying.run(&mut self.table, name)
     }
 
     /// Erases members, each up to a position, and proves it. `name` gives names that are nobody else's. Archivers may run
@@ -210,14 +224,6 @@ impl FactArchive {
         let properties = || dictionaries(&columns);
         Erasing { table: &mut self.table, schema: schema(&columns), properties: &properties, limits }
             .erase(&mut name, now_ms)
-    }
-
-    /// Reads what others have committed.
-    fn refresh(&mut self) -> Result<()> {
-        let root = self.table.root().to_owned();
-        self.table = DeltaTable::open(&root)?
-            .ok_or_else(|| FactsError::Refused(format!("{} is gone", root.display())))?;
-        Ok(())
     }
 }
 

@@ -18,6 +18,8 @@ use crate::source::{Group, Read, Source};
 use file::Entry;
 pub(crate) use file::IndexFile;
 
+/// The name of a folder's index.
+pub(crate) const INDEX: &str = "_members.index";
 /// A table in which a member's rows are in more pieces than this on average is not ordered by member.
 const MOST_PIECES: u64 = 4;
 
@@ -38,7 +40,7 @@ pub struct Indexed {
 pub(crate) fn place(paths: &[PathBuf]) -> Option<PathBuf> {
     let [path] = paths else { return None };
     if path.is_dir() {
-        return Some(path.join("_members.index"));
+        return Some(path.join(INDEX));
     }
     let name = path.file_name()?.to_str()?;
     path.is_file().then(|| path.with_file_name(format!("_{name}.members.index")))

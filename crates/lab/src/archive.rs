@@ -4,11 +4,10 @@ mod facts;
 mod running;
 mod source;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use nearline_facts::{Archived, EventArchive};
+use nearline_facts::{Archived, EventArchive, Location};
 use nearline_model::identifier::position_of;
 use nearline_model::{LogRecord, PartitionId, Position};
 use rand::Rng;
@@ -23,8 +22,8 @@ const READ: usize = 4_096;
 /// What is archived, and how.
 #[derive(Debug, Clone)]
 pub struct ArchiveJob {
-    /// The folder of the archive.
-    pub to: PathBuf,
+    /// Where the archive is.
+    pub to: Location,
     /// Partitions that this run takes; all if there are none.
     pub partitions: Vec<u16>,
     /// Events of a file at most; so many are in memory.
@@ -74,7 +73,7 @@ pub async fn archive(source: &Source, job: &ArchiveJob) -> anyhow::Result<Archiv
     let started = Instant::now();
     let count = source.log.partitions();
     let mut archive =
-        EventArchive::open(&job.to, source.log.identity(), count, &unique_name(), now_ms(source))?;
+        EventArchive::open(job.to.clone(), source.log.identity(), count, &unique_name(), now_ms(source))?;
     let partitions = chosen(&job.partitions, "the log", count)?;
     let mut report = ArchiveReport::default();
     for partition in partitions.into_iter().map(PartitionId) {

@@ -5,13 +5,12 @@
 
 mod refolded;
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use anyhow::Context;
-use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Standing};
+use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing};
 use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::sequence_of;
 use nearline_model::{FoldSettings, PartitionId};
@@ -24,9 +23,9 @@ pub use refolded::{Part, refold};
 #[derive(Debug, Clone)]
 pub struct BackfillJob {
     /// The archive of events.
-    pub archive: PathBuf,
-    /// The folder of the facts' tables.
-    pub to: PathBuf,
+    pub archive: Location,
+    /// Where the facts' tables are.
+    pub to: Location,
     /// Partitions that this run takes; all if there are none.
     pub partitions: Vec<u16>,
     /// Facts of a file at most, about; so many are in memory for each thread.
@@ -94,7 +93,7 @@ pub fn backfill(
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<BackfillReport> {
     let started = Instant::now();
-    let events = EventArchive::existing(&job.archive)?;
+    let events = EventArchive::existing(job.archive.clone())?;
     let count = events.partitions();
     let partitions = chosen(&job.partitions, "the archive", count)?;
     // The table is made before the threads race for it.
@@ -124,8 +123,8 @@ pub fn backfill(
 }
 
 fn open(job: &BackfillJob, events: &EventArchive, now_ms: i64) -> anyhow::Result<FactArchive> {
-    let (root, id) = (job.to.join(FactTable::Members.name()), unique_name());
-    let opened = FactArchive::open(&root, FactTable::Members, events.log(), events.partitions(), &id, now_ms);
+    let (root, id) = (job.to.below(FactTable::Members.name()), unique_name());
+    let opened = FactArchive::open(root, FactTable::Members, events.log(), events.partitions(), &id, now_ms);
     Ok(opened?)
 }
 

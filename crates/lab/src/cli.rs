@@ -12,12 +12,15 @@ mod extract;
 mod lookup;
 mod state;
 mod stratify;
+mod tidy;
 mod to_jsonl;
 mod what_if;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use nearline_config::Config;
+
+use crate::places::Places;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,6 +45,9 @@ struct Cli {
     /// Configuration file (TOML); without one, the defaults.
     #[arg(long, global = true, value_name = "FILE", env = "NEARLINE_CONFIG")]
     config: Option<PathBuf>,
+    /// Keeps what is fetched of object stores in this folder, for the next run; without it, it is fetched each time.
+    #[arg(long, global = true, value_name = "DIR")]
+    mirror: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,6 +70,8 @@ enum Command {
     Extract(extract::ExtractArgs),
     /// Print a member's state at a past moment, from an archive.
     State(state::StateArgs),
+    /// Sort weeks that are over, drop what is old, and delete what writers left behind.
+    Tidy(tidy::TidyArgs),
     /// Write the rows of Parquet files as JSON, one object a line, for whoever reads that.
     ToJsonl(to_jsonl::ToJsonlArgs),
     /// Take a stratified sample of Parquet files.
@@ -84,12 +92,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut places = Places::new(cli.mirror);
     let command = match cli.command {
         // Samples and joins need no configuration of the engine.
         Command::Stratify(args) => return stratify::stratify(args),
-        Command::Compact(args) => return compact::compact(args),
-        Command::Erase(args) => return erase::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Extract(args) => return extract::extract(args),
+        Command::Compact(args) => return compact::compact(args, &mut places),
+        Command::Erase(args) => return erase::run(&args, &mut places).map(|()| ExitCode::SUCCESS),
+        Command::Extract(args) => return extract::extract(args, &mut places),
+        Command::Tidy(args) => return tidy::run(&args, &mut places).map(|()| ExitCode::SUCCESS),
         Command::ToJsonl(args) => return to_jsonl::run(&args).map(|()| ExitCode::SUCCESS),
         command => command,
     };
@@ -98,17 +108,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be made")?;
     match command {
-        Command::Archive(args) => runtime.block_on(archive::run(args, &config))?,
-        Command::Audit(args) => audit::run(args, &config)?,
-        Command::Backfill(args) => backfill::run(args, &config)?,
-        Command::State(args) => state::run(&args, &config)?,
-        Command::WhatIf(args) => what_if::run(&args, &config)?,
+        Command::Archive(args) => runtime.block_on(archive::run(args, &config, &mut places))?,
+        Command::Audit(args) => audit::run(args, &config, &mut places)?,
+        Command::Backfill(args) => backfill::run(args, &config, &mut places)?,
+        Command::State(args) => state::run(&args, &config, &mut places)?,
+        Command::WhatIf(args) => what_if::run(&args, &config, &mut places)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
         // Done above: they need no configuration.
         Command::Compact(_)
         | Command::Erase(_)
         | Command::Extract(_)
         | Command::Stratify(_)
+        | Command::Tidy(_)
         | Command::ToJsonl(_) => {}
     }
     Ok(ExitCode::SUCCESS)

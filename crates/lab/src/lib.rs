@@ -8,7 +8,10 @@ pub mod audit;
 pub mod backfill;
 pub mod cli;
 pub mod evaluate;
+#[cfg(feature = "object-stores")]
+mod object_store;
 pub mod off_policy;
+pub mod places;
 pub mod state;
 pub mod stratify;
 pub mod what_if;

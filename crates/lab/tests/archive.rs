@@ -35,7 +35,7 @@ async fn publish(ports: &Ports, numbers: std::ops::Range<u32>) {
 }
 
 async fn run(ports: &Ports, to: &Path) -> ArchiveReport {
-    let job = ArchiveJob { to: to.to_owned(), partitions: Vec::new(), file_events: 16 };
+    let job = ArchiveJob { to: to.into(), partitions: Vec::new(), file_events: 16 };
     archive(&Source::from(ports), &job).await.unwrap()
 }
 
@@ -128,7 +128,7 @@ async fn another_log_is_not_archived_into_the_same_folder() {
     let other = tempfile::tempdir().unwrap();
     let ports = open_ports(&config(other.path())).await.unwrap();
     publish(&ports, 0..5).await;
-    let job = ArchiveJob { to, partitions: Vec::new(), file_events: 16 };
+    let job = ArchiveJob { to: (&to).into(), partitions: Vec::new(), file_events: 16 };
     let error = format!("{:#}", archive(&Source::from(&ports), &job).await.unwrap_err());
     assert!(error.contains("name another folder"), "{error}");
 }

@@ -87,8 +87,8 @@ impl<'a> Engine<'a> {
 
 fn fact_job(folder: &Path) -> FactJob {
     FactJob {
-        events: folder.join("events"),
-        to: folder.join("facts"),
+        events: (&folder.join("events")).into(),
+        to: (&folder.join("facts")).into(),
         up_to: u64::MAX,
         file_facts: 40,
         fold: FoldSettings::default(),
@@ -97,15 +97,15 @@ fn fact_job(folder: &Path) -> FactJob {
 }
 
 async fn run(ports: &Ports, folder: &Path) -> FactReport {
-    let events = ArchiveJob { to: folder.join("events"), partitions: Vec::new(), file_events: 64 };
+    let events = ArchiveJob { to: (&folder.join("events")).into(), partitions: Vec::new(), file_events: 64 };
     archive(&Source::from(ports), &events).await.unwrap();
     archive_facts(&Source::from(ports), &fact_job(folder)).await.unwrap()
 }
 
 fn backfilled(folder: &Path, to: &str) -> PathBuf {
     let job = BackfillJob {
-        archive: folder.join("events"),
-        to: folder.join(to),
+        archive: (&folder.join("events")).into(),
+        to: (&folder.join(to)).into(),
         partitions: Vec::new(),
         file_facts: 50,
         threads: 2,
@@ -206,7 +206,8 @@ async fn two_archivers_at_once_add_each_fact_once() {
     let ports = open_ports(&config(folder.path())).await.unwrap();
     publish(&ports, 0..600).await;
     Engine::new(&ports).fold(25, true).await;
-    let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
+    let events =
+        ArchiveJob { to: (&folder.path().join("events")).into(), partitions: Vec::new(), file_events: 64 };
     archive(&Source::from(&ports), &events).await.unwrap();
     let job = fact_job(folder.path());
     let source = Source::from(&ports);
@@ -286,7 +287,8 @@ async fn an_audit_finds_what_is_missing_and_what_was_served_of_another_state() {
     assert!(page(&report).contains("3 of 4"));
 
     publish(&ports, 200..230).await;
-    let events = ArchiveJob { to: folder.path().join("events"), partitions: Vec::new(), file_events: 64 };
+    let events =
+        ArchiveJob { to: (&folder.path().join("events")).into(), partitions: Vec::new(), file_events: 64 };
     archive(&Source::from(&ports), &events).await.unwrap();
     let report = audit(&job).unwrap();
     let missing: u64 = report.coverage.iter().map(|partition| partition.events - partition.covered).sum();

@@ -103,7 +103,7 @@ fn events(folder: &Path) -> Vec<Vec<LogRecord>> {
 }
 
 fn job(to: &Path) -> ArchiveJob {
-    ArchiveJob { to: to.to_owned(), partitions: Vec::new(), file_events: 64 }
+    ArchiveJob { to: to.into(), partitions: Vec::new(), file_events: 64 }
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn a_running_engine_is_archived_as_its_directory_would_be_and_a_later_run_
         ports.facts.put(part(1 + number * 3, 4 + number * 3)).await.unwrap();
     }
     let fact_job = FactJob {
-        events: over.clone(),
-        to: folder.path().join("facts"),
+        events: (&over).into(),
+        to: (&folder.path().join("facts")).into(),
         up_to: running.facts.last().await.unwrap(),
         file_facts: 10,
         fold: FoldSettings::default(),
@@ -142,7 +142,8 @@ async fn a_running_engine_is_archived_as_its_directory_would_be_and_a_later_run_
     ports.facts.put(part(28, 31)).await.unwrap();
     let report = archive_facts(&running, &fact_job).await.unwrap();
     assert_eq!((report.made_again, &report.notes[..]), (1, &[][..]), "{report:?}");
-    let table = nearline_facts::delta::DeltaTable::open(&fact_job.to.join("members")).unwrap().unwrap();
+    let table =
+        nearline_facts::delta::DeltaTable::open(&folder.path().join("facts/members")).unwrap().unwrap();
     assert_eq!(table.transaction("nearline-facts-p00000"), Some(28));
 }
 

@@ -42,6 +42,20 @@ impl Add {
     }
 }
 
+impl Add {
+    /// A file with rows that are there already, arranged otherwise.
+    pub fn arranged(path: String, size: u64, rows: u64, now_ms: i64) -> Self {
+        Self { data_change: false, ..Self::new(path, size, rows, now_ms) }
+    }
+
+    /// Its rows, where they are told.
+    pub fn rows(&self) -> u64 {
+        let stats =
+            self.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
+        stats.and_then(|stats| stats["numRecords"].as_u64()).unwrap_or_default()
+    }
+}
+
 /// A file is no longer the table's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -154,8 +168,8 @@ impl Action {
         Self::Protocol(protocol)
     }
 
-    pub fn remove(path: &str, now_ms: i64) -> Self {
-        Self::Remove(Remove { path: path.to_owned(), deletion_timestamp: Some(now_ms), data_change: true })
+    pub fn remove(path: &str, data_change: bool, now_ms: i64) -> Self {
+        Self::Remove(Remove { path: path.to_owned(), deletion_timestamp: Some(now_ms), data_change })
     }
 
     pub fn info(operation: &str, now_ms: i64) -> Self {

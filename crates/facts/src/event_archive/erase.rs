@@ -74,8 +74,7 @@ impl EventArchive {
     fn forgotten(&self) -> Result<Limits> {
         let mut limits = Limits::new();
         for file in self.table.files() {
-            let path = self.table.root().join(&file.path);
-            for batch in batches(&path)? {
+            for batch in batches(&self.table.file(&file.path)?)? {
                 let kinds = batch["kind"].as_string::<i32>();
                 let forget =
                     kinds.iter().enumerate().filter(|(_, kind)| *kind == Some(EventKind::Forget.name()));
@@ -111,19 +110,20 @@ impl Erasing<'_> {
         for path in paths {
             self.erase_from(&path, &name(), now_ms, &mut erased)?;
         }
-        for path in self.table.unnamed()? {
+        for unnamed in self.table.unnamed()? {
+            let path = self.table.file(&unnamed.name)?;
             if holds(&path, limits)?.is_empty() {
                 continue;
             }
             // An archiver writes its file first, and then the commit that names it.
-            if modified_ms(&path)? > now_ms - GRACE_MS {
+            if unnamed.modified_ms > now_ms - GRACE_MS {
                 return Err(FactsError::Refused(format!(
                     "{} names erased members and is not the archive's yet: an archiver may be about to add it; erase again in \
                      ten minutes",
                     path.display()
                 )));
             }
-            std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+            self.table.location().delete(&unnamed.name)?;
             erased.deleted += 1;
         }
         self.prove()?;
@@ -131,7 +131,7 @@ impl Erasing<'_> {
     }
 
     fn erase_from(&mut self, old: &str, nonce: &str, now_ms: i64, erased: &mut Erased) -> Result<()> {
-        let path = self.table.root().join(old);
+        let path = self.table.file(old)?;
         let searches = Searches::new(self.limits);
         let (mut kept, mut gone) = (Vec::new(), 0);
         for batch in batches(&path)? {
@@ -154,14 +154,14 @@ impl Erasing<'_> {
             let place = self.table.root().join(&new);
             let mut writer = TableWriter::create(&place, &self.schema, (self.properties)())?;
             kept.iter().try_for_each(|batch| writer.write(batch, Vec::new()))?;
-            change.add.push(Add::new(new, writer.finish_synced()?, rows, now_ms));
+            let bytes = writer.finish_synced()?;
+            self.table.location().keep(&new)?;
+            change.add.push(Add::new(new, bytes, rows, now_ms));
         }
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
-            let root = self.table.root().to_owned();
-            *self.table = DeltaTable::open(&root)?
-                .ok_or_else(|| FactsError::Refused(format!("{} is gone", root.display())))?;
+            self.table.refresh()?;
         }
-        std::fs::remove_file(&path).map_err(FactsError::writing(&path))?;
+        self.table.location().delete(old)?;
         erased.events += gone;
         erased.files += 1;
         erased.deleted += 1;
@@ -172,7 +172,7 @@ impl Erasing<'_> {
     fn prove(&self) -> Result<()> {
         let mut left = BTreeSet::new();
         for file in self.table.files() {
-            left.extend(holds(&self.table.root().join(&file.path), self.limits)?);
+            left.extend(holds(&self.table.file(&file.path)?, self.limits)?);
         }
         if left.is_empty() {
             return Ok(());
@@ -233,13 +233,6 @@ impl<'a> Searches<'a> {
         let named = self.quoted.iter().filter(|(_, quoted)| quoted.find(payload).is_some());
         named.map(|(member, _)| *member).find(|member| position <= self.limits[*member])
     }
-}
-
-fn modified_ms(path: &Path) -> Result<i64> {
-    let modified =
-        std::fs::metadata(path).and_then(|file| file.modified()).map_err(FactsError::reading(path))?;
-    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The rows of a file.

@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
 use crate::error::{FactsError, Result};
+use crate::location::Location;
 
 /// The form of an event's payload.
 const SCHEMA_VERSION: i32 = 1;
@@ -87,13 +88,14 @@ pub(super) fn batch(partition: PartitionId, records: &[LogRecord]) -> Result<Rec
 
 /// The events of a partition, read file by file.
 pub struct Events {
-    files: std::vec::IntoIter<PathBuf>,
+    location: Location,
+    files: std::vec::IntoIter<String>,
     open: Option<(PathBuf, ParquetRecordBatchReader)>,
 }
 
 impl Events {
-    pub(super) fn of(files: Vec<PathBuf>) -> Self {
-        Self { files: files.into_iter(), open: None }
+    pub(super) fn of(location: Location, files: Vec<String>) -> Self {
+        Self { location, files: files.into_iter(), open: None }
     }
 
     fn next_batch(&mut self) -> Result<Option<Vec<LogRecord>>> {
@@ -104,7 +106,8 @@ impl Events {
                 }
                 self.open = None;
             }
-            let Some(path) = self.files.next() else { return Ok(None) };
+            let Some(name) = self.files.next() else { return Ok(None) };
+            let path = self.location.file(&name)?;
             let file = std::fs::File::open(&path).map_err(FactsError::reading(&path))?;
             let builder =
                 ParquetRecordBatchReaderBuilder::try_new(file).map_err(FactsError::parquet(&path))?;

@@ -1,8 +1,6 @@
 //! The archiver of facts: takes what the stream holds into tables, and makes of archived events what it lacks.
 
-use std::path::PathBuf;
-
-use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Standing};
+use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing};
 use nearline_model::facts::CaptureSettings;
 use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts};
 use serde::Serialize;
@@ -19,9 +17,9 @@ const ATTEMPTS: usize = 20;
 #[derive(Debug, Clone)]
 pub struct FactJob {
     /// The archive of events, which must be as new as the facts.
-    pub events: PathBuf,
-    /// The folder of the tables.
-    pub to: PathBuf,
+    pub events: Location,
+    /// Where the tables are.
+    pub to: Location,
     /// Number of the last entry of the stream to take: that as of before the events were archived, so that they reach as far as
     /// these facts do, and a running engine's stream has an end.
     pub up_to: u64,
@@ -130,8 +128,8 @@ async fn one_table(
     report: &mut FactReport,
 ) -> anyhow::Result<bool> {
     let (now_ms, partitions) = (source.clock.now_ms(), source.log.partitions());
-    let (root, log) = (job.to.join(which.name()), source.log.identity());
-    let archive = FactArchive::open(&root, which, log, partitions, &unique_name(), now_ms)?;
+    let (root, log) = (job.to.below(which.name()), source.log.identity());
+    let archive = FactArchive::open(root, which, log, partitions, &unique_name(), now_ms)?;
     let taken = archive.taken(stream);
     let mut gathered =
         Gathered { archive, stream, taken, facts: Vec::new(), then: Standing::default(), now_ms };
@@ -202,7 +200,7 @@ fn make_again(
     covered: u64,
     report: &mut FactReport,
 ) -> anyhow::Result<bool> {
-    let events = EventArchive::existing(&job.events)?;
+    let events = EventArchive::existing(job.events.clone())?;
     let missing =
         Part { partition: part.partition, after: covered, up_to: part.after, most_facts: job.file_facts };
     // Nobody knows which of them were served: all of them.

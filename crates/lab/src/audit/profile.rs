@@ -61,7 +61,7 @@ pub(super) fn batches(
     mut see: impl FnMut(&RecordBatch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     for file in table.files() {
-        let file = std::fs::File::open(table.root().join(&file.path))?;
+        let file = std::fs::File::open(table.file(&file.path)?)?;
         for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(8_192).build()? {
             see(&batch?)?;
         }

@@ -11,6 +11,7 @@ use nearline_terminal::print_all;
 use serde::Serialize;
 
 use crate::archive::{ArchiveJob, ArchiveReport, FactJob, FactReport, Source, archive, archive_facts};
+use crate::places::Places;
 
 /// The environment variable with the key that is shown: in arguments, everybody on the machine could read it.
 const KEY: &str = "NEARLINE_KEY";
@@ -22,7 +23,7 @@ const KEY: &str = "NEARLINE_KEY";
 /// of an engine that runs.
 #[derive(Debug, Args)]
 pub struct ArchiveArgs {
-    /// The folder of the archive; made if it is not there.
+    /// The folder of the archive, or a place in an object store, such as s3://bucket/events; made if it is not there.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     /// Reads from the operators' listener of a running engine, such as http://127.0.0.1:7701. Where a key is asked for, it
@@ -54,9 +55,10 @@ fn file_events(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// A log or a folder that cannot be read or written.
-pub async fn run(args: ArchiveArgs, config: &Config) -> anyhow::Result<()> {
+pub async fn run(args: ArchiveArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
+    let to = places.location(&args.to)?;
     let source = source(args.from.as_deref(), config).await?;
-    let job = ArchiveJob { to: args.to.clone(), partitions: args.partitions, file_events: args.file_events };
+    let job = ArchiveJob { to: to.clone(), partitions: args.partitions, file_events: args.file_events };
     let up_to = match args.facts {
         Some(_) => source.facts.last().await?,
         None => 0,
@@ -64,10 +66,10 @@ pub async fn run(args: ArchiveArgs, config: &Config) -> anyhow::Result<()> {
     let report = archive(&source, &job).await?;
     let facts = match args.facts {
         None => None,
-        Some(to) => {
+        Some(facts) => {
             let job = FactJob {
-                events: args.to,
-                to,
+                events: to,
+                to: places.location(&facts)?,
                 up_to,
                 file_facts: args.file_facts,
                 fold: config.fold.clone(),

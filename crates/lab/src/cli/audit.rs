@@ -10,6 +10,7 @@ use nearline_terminal::print_all;
 
 use super::archive::captured;
 use crate::audit::{AuditJob, audit, page};
+use crate::places::Places;
 
 /// Looks at archived events and facts: rows and nulls by day against the days before, whether facts of members leave events out, and
 /// for a sample of members whether what they were answered from is what is kept. Fails if something is found.
@@ -44,10 +45,10 @@ fn share(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// Folders that hold something else, files that cannot be read, and findings.
-pub fn run(args: AuditArgs, config: &Config) -> anyhow::Result<()> {
+pub fn run(args: AuditArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
     let job = AuditJob {
-        archive: args.archive,
-        facts: args.facts,
+        archive: places.folder(&args.archive)?,
+        facts: places.folder(&args.facts)?,
         sample: args.sample,
         refold: args.refold,
         fold: config.fold.clone(),

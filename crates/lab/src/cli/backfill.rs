@@ -13,6 +13,7 @@ use nearline_model::identifier::sequence_of;
 use nearline_terminal::print_all;
 
 use crate::backfill::{BackfillJob, backfill};
+use crate::places::Places;
 
 /// Makes facts of members of archived events, by the code that serves: for what was never captured. What the tables have is
 /// not made again, and a run that was broken off goes on where it ended.
@@ -49,8 +50,9 @@ pub struct BackfillArgs {
 ///
 /// # Errors
 /// A folder that is no archive, events that cannot be folded, a folder that cannot be written.
-pub fn run(args: BackfillArgs, config: &Config) -> anyhow::Result<()> {
-    let events = EventArchive::existing(&args.archive)?;
+pub fn run(args: BackfillArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
+    let (archive, to) = (places.location(&args.archive)?, places.location(&args.to)?);
+    let events = EventArchive::existing(archive.clone())?;
     let count = events.partitions();
     let wanted: Vec<u16> =
         if args.partitions.is_empty() { (0..count).collect() } else { args.partitions.clone() };
@@ -65,8 +67,8 @@ pub fn run(args: BackfillArgs, config: &Config) -> anyhow::Result<()> {
     let template = "{bar:40} {human_pos} of {human_len} events, {per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(template)?);
     let job = BackfillJob {
-        archive: args.archive,
-        to: args.to,
+        archive,
+        to,
         partitions: args.partitions,
         file_facts: args.file_facts.max(1),
         threads: super::threads(args.threads),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::places::Places;
 use clap::Args;
 use nearline_facts::{Compaction, PAGE_ROWS, build_index, usage};
 use nearline_terminal::print_all;
@@ -42,11 +43,12 @@ fn page_rows(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// Files that cannot be read or written, a folder with something in it.
-pub fn compact(args: CompactArgs) -> anyhow::Result<ExitCode> {
+pub fn compact(args: CompactArgs, places: &mut Places) -> anyhow::Result<ExitCode> {
     let threads = super::threads(args.threads);
+    let facts = if args.output.is_some() { places.folders(&args.facts)? } else { args.facts };
     let (json, text) = match args.output {
         None => {
-            let indexed = build_index(&args.facts, threads)?;
+            let indexed = build_index(&facts, threads)?;
             let text = format!(
                 "{}: {} runs of {} facts, {} bytes\n",
                 indexed.path.display(),
@@ -57,7 +59,7 @@ pub fn compact(args: CompactArgs) -> anyhow::Result<ExitCode> {
             (serde_json::to_string(&indexed)?, text)
         }
         Some(output) => {
-            let job = Compaction { facts: args.facts, output, page_rows: args.page_rows, threads };
+            let job = Compaction { facts, output, page_rows: args.page_rows, threads };
             let compacted = job.run()?;
             let cost = format!("{:.2} CPU s, {:.0} MiB\n", usage::cpu_s(), usage::peak_mib());
             (serde_json::to_string(&compacted)?, compacted.text() + &cost)

@@ -8,6 +8,7 @@ use nearline_ports::{Clock, SystemClock};
 use nearline_terminal::print_all;
 
 use crate::archive::unique_name;
+use crate::places::Places;
 
 /// Takes the events of forgotten members out of an archive: files that hold them are written anew, the old ones deleted,
 /// and every file that is left is searched for their names.
@@ -34,15 +35,15 @@ pub struct EraseArgs {
 ///
 /// # Errors
 /// Files that cannot be read, written or deleted.
-pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
-    let mut archive = EventArchive::existing(&args.archive)?;
+pub fn run(args: &EraseArgs, places: &mut Places) -> anyhow::Result<()> {
+    let mut archive = EventArchive::existing(places.location(&args.archive)?)?;
     let now_ms = SystemClock.now_ms();
     // The facts first: who asked to be forgotten is told by events that go, too.
     let limits = archive.erasable(&args.members, args.forgotten)?;
     let mut facts = Erased::default();
     for which in [FactTable::Members, FactTable::Decisions] {
         let Some(folder) = &args.facts else { break };
-        if let Some(mut table) = FactArchive::existing(&folder.join(which.name()), which)? {
+        if let Some(mut table) = FactArchive::existing(places.location(folder)?.below(which.name()), which)? {
             let erased = table.erase(&limits, unique_name, now_ms)?;
             facts.events += erased.events;
             facts.files += erased.files;

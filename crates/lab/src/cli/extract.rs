@@ -11,6 +11,7 @@ use nearline_terminal::print_all;
 use serde::Serialize;
 
 use super::lookup::LookupArgs;
+use crate::places::Places;
 
 /// Joins labels with the facts that were known when each label asks: one row for each label, in the labels' order.
 ///
@@ -82,7 +83,8 @@ struct Measured<T: Serialize> {
 ///
 /// # Errors
 /// Files that cannot be read or written, columns and rules that do not fit.
-pub fn extract(args: ExtractArgs) -> anyhow::Result<ExitCode> {
+pub fn extract(mut args: ExtractArgs, places: &mut Places) -> anyhow::Result<ExitCode> {
+    (args.facts, args.labels) = (places.folders(&args.facts)?, places.folders(&args.labels)?);
     let rules = rules(&args)?;
     let threads = super::threads(args.threads);
     if let Some(lookup) =

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use nearline_config::Config;
 use nearline_terminal::print_all;
 
+use crate::places::Places;
 use crate::state::state_at;
 
 /// Prints a member's state at a past moment as JSON: archived events, folded by the code that serves, up to the last one
@@ -29,9 +30,9 @@ pub struct StateArgs {
 ///
 /// # Errors
 /// A folder that is no archive, events that cannot be read, and a member that nothing was known of.
-pub fn run(args: &StateArgs, config: &Config) -> anyhow::Result<()> {
+pub fn run(args: &StateArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
     let fold = config.fold.clone();
-    let state = state_at(&args.archive, &args.member, args.at.as_millisecond(), &fold)?;
+    let state = state_at(&places.folder(&args.archive)?, &args.member, args.at.as_millisecond(), &fold)?;
     match state.snapshot {
         Some(snapshot) => print_all(&format!("{}\n", serde_json::to_string_pretty(&snapshot)?)),
         None => bail!(

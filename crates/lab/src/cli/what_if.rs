@@ -13,6 +13,7 @@ use serde_json::json;
 use super::evaluate::{options, progress_bar, table};
 use crate::evaluate::html::{decimal, percent};
 use crate::off_policy::Estimator;
+use crate::places::Places;
 use crate::what_if::{Answer, Difference, Question, Settings, run as replay};
 
 /// Replays the events of an archive up to the end of an interval under the settings that served it (`--config`) and under
@@ -58,7 +59,7 @@ fn settings(config: &Config) -> Settings {
 ///
 /// # Errors
 /// A folder that is no archive, a configuration that is refused or says the same, and an interval without events.
-pub(super) fn run(args: &WhatIfArgs, config: &Config) -> anyhow::Result<()> {
+pub(super) fn run(args: &WhatIfArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
     let other = Config::load(Some(&args.other), super::environment())
         .with_context(|| format!("{} was refused", args.other.display()))?;
     let (served, other) = (settings(config), settings(&other));
@@ -79,7 +80,7 @@ pub(super) fn run(args: &WhatIfArgs, config: &Config) -> anyhow::Result<()> {
         members: args.members.clone(),
     };
     let progress = progress_bar(0);
-    let answer = replay(&args.archive, &titles, &question, &|number, events, done| {
+    let answer = replay(&places.folder(&args.archive)?, &titles, &question, &|number, events, done| {
         progress.set_length(2 * events as u64);
         progress.set_position((number * events + done) as u64);
     })?;
