@@ -80,7 +80,12 @@ impl<'a> RepeatScorer<'a> {
         let chance = |known: &Known| known.chance * self.returning.closeness(known.score, reference);
         let together: f64 = self.known.iter().map(chance).sum::<f64>().min(MOST_TOGETHER);
         let place = |rank: usize| (1.0 - together) * self.returning.place(self.group, rank);
+        // Most stand beyond what was found: they are not looked for.
+        let beyond = if is_whole || found.is_empty() { f64::NEG_INFINITY } else { place(found.len()) };
         let score = |chance: f64| {
+            if chance <= beyond {
+                return None;
+            }
             // Others that are at least as likely.
             let before = partition_point(found.len(), |at| place(at + 1) >= chance);
             let score_of = |rank: usize| found[rank - 1].0;
