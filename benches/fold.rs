@@ -109,7 +109,7 @@ fn add_a_delta(bencher: Bencher<'_, '_>) {
 /// The member of median size among those of two hundred events each.
 fn member() -> Member {
     let world = World::new(1_000, 2_000, 200_000);
-    let mut members: Vec<&Member> = world.partition.members().map(|(_, member)| member).collect();
+    let mut members: Vec<Member> = world.partition.members().map(|(_, member)| member.into_owned()).collect();
     members.sort_by_cached_key(|member| member.encode().len());
     members[members.len() / 2].clone()
 }

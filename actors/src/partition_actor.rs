@@ -35,6 +35,8 @@ use tokio::time::Instant;
 const TURN_INTERVAL: Duration = Duration::from_millis(100);
 /// Commit intervals that may pass without a commit while catching up.
 const MAX_SKIPPED_TICKS: u32 = 4;
+/// One of so many cached members lies ready to be changed, the others in their stored form.
+const UNPACKED_SHARE: usize = 8;
 
 /// Why an actor ended.
 #[derive(Debug, Clone)]
@@ -142,16 +144,18 @@ impl PartitionActor {
     pub fn new(parts: Parts) -> Self {
         let partitions = usize::from(parts.ports.log.partitions().max(1));
         let facts = parts.settings.facts.capture.then(|| Arc::new(FactPath::new(parts.ports.facts.clone())));
-        let partition = match &facts {
+        let cached_members = (parts.settings.cached_members / partitions).max(1);
+        let mut partition = match &facts {
             Some(_) => parts.partition.capture(parts.settings.facts.of_members()),
             None => parts.partition,
         };
+        partition.unpack_at_most(cached_members / UNPACKED_SHARE);
         Self {
             partition,
             facts,
             epoch: parts.epoch,
             ports: parts.ports,
-            cached_members: (parts.settings.cached_members / partitions).max(1),
+            cached_members,
             settings: parts.settings,
             progress: parts.progress,
             watches: parts.watches,

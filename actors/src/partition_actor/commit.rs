@@ -71,7 +71,7 @@ impl PartitionActor {
                         commit.position
                     );
                     actor.suspects.acquit(commit.position);
-                    actor.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+                    actor.partition.committed(&commit);
                     actor.commit_if_due(context);
                     actor.fold_ready(context);
                     if actor.broken {

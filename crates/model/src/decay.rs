@@ -8,6 +8,7 @@
 //! can be added in any order.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Half-lives kept behind the newest: what is older weighs less than 2⁻³² and is dropped.
 pub const KEPT_HALF_LIVES: u32 = 32;
@@ -20,7 +21,8 @@ pub(crate) const UNIT: f64 = (1_u32 << FRACTION_BITS) as f64;
 /// A decayed sum: per half-life the exact sum of weights that fell into it, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecayedSum {
-    buckets: Vec<(u32, u64)>,
+    /// There are hundreds of thousands of sums, most of one half-life.
+    buckets: SmallVec<[(u32, u64); 1]>,
 }
 
 /// Weights of one half-life's epochs, in 16-bit fixed point: `round(2^16 · 2^(i / half_life))`.

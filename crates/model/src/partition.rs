@@ -33,12 +33,14 @@ mod cache;
 mod captured;
 mod commit;
 mod fold_state;
+mod lookup;
 pub mod name_table;
 
 pub use batch::{Batch, LogRecord, RecordMark};
 pub use cache::Slot;
 pub use commit::Commit;
 pub use fold_state::FOLD_STATE_VERSION;
+pub use lookup::Lookup;
 
 use crate::check_invariant;
 use crate::delta::DeltaBuilder;
@@ -46,7 +48,7 @@ use crate::event::Event;
 use crate::facts::Capture;
 use crate::identifier::{OwnerEpoch, PartitionId, Position, partition_of};
 use crate::log_clock::{LogClock, Stamp};
-use crate::member::{Applied, Member, MemberSnapshot, RecordTime};
+use crate::member::{Applied, Member, RecordTime};
 use crate::reject::{Reject, RejectReason};
 use crate::settings::FoldSettings;
 use crate::versioned::DecodeError;
@@ -54,6 +56,7 @@ use cache::{Cache, Held};
 use captured::held;
 use fold_state::FoldState;
 use name_table::NameTable;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A batch whose members hold their place in the cache until it is folded.
@@ -97,17 +100,6 @@ impl Folded {
     pub fn records(&self) -> u64 {
         self.changed + self.duplicates + self.before_erasure + self.rejected.len() as u64
     }
-}
-
-/// What a look into the cache found.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Lookup {
-    /// The member's state.
-    Ready(Box<MemberSnapshot>),
-    /// The member is being loaded.
-    Loading,
-    /// The member must be loaded; it now counts as being loaded.
-    Missing(Slot),
 }
 
 /// State of one partition.
@@ -242,7 +234,7 @@ impl Partition {
                 let (slot, held) = self.cache.pin(&event.member);
                 if held == Held::New {
                     if self.has_all_members {
-                        self.cache.fill(slot, Member::default());
+                        self.cache.fill_new(slot);
                     } else {
                         missing.push(slot);
                     }
@@ -263,7 +255,12 @@ impl Partition {
     /// # Errors
     /// [`DecodeError`] where the stored form cannot be read.
     pub fn loaded(&mut self, slot: Slot, stored: Option<&[u8]>) -> Result<(), DecodeError> {
-        let state = stored.map(Member::decode).transpose()?.unwrap_or_default();
+        let Some(stored) = stored else {
+            self.cache.fill_new(slot);
+            self.cache.pack_idle(slot);
+            return Ok(());
+        };
+        let state = Member::decode(stored)?;
         let newest = state.history.iter().map(|watched| watched.position).max().unwrap_or_default();
         check_invariant!(
             I3,
@@ -272,7 +269,7 @@ impl Partition {
             self.cache.name(slot),
             self.folded
         );
-        self.cache.fill(slot, state);
+        self.cache.fill(slot, stored);
         Ok(())
     }
 
@@ -343,10 +340,11 @@ impl Partition {
                 // The log's clock bounds the client's: a time from the future is the log's time.
                 let record = RecordTime { position: record.position, at_ms: event.at_ms.min(log_ms), log_ms };
                 folded.clamped += u64::from(event.at_ms > log_ms);
+                self.cache.unpack(slot);
                 if let Some(capture) = &mut self.capture {
                     capture.before(&held(&self.cache, slot), &self.names, log_ms);
                 }
-                let applied = self.cache.state_mut(slot).apply(
+                let applied = self.cache.unpack(slot).apply(
                     event,
                     record,
                     &mut self.names,
@@ -401,7 +399,7 @@ impl Partition {
             .drain(..)
             .map(|slot| {
                 cache.take_changed(slot);
-                (Box::from(cache.name(slot)), cache.state(slot).encode())
+                (Box::from(cache.name(slot)), cache.unpacked(slot).encode())
             })
             .collect();
         let delta = self.delta.take(self.id, self.taken, self.folded, self.names.symbols());
@@ -443,11 +441,17 @@ impl Partition {
         Some(commit)
     }
 
-    /// The store has `members` now: they may be evicted.
-    pub fn committed<'a>(&mut self, members: impl Iterator<Item = &'a str>) {
-        for member in members {
-            self.cache.committed(member);
+    /// The store has what `commit` wrote: its members may be packed and evicted.
+    pub fn committed(&mut self, commit: &Commit) {
+        for (member, stored) in &commit.members {
+            self.cache.committed(member, stored);
         }
+    }
+
+    /// Beside members that are changed or about to be, at most `most` lie ready to be changed; the others lie
+    /// in their stored form.
+    pub fn unpack_at_most(&mut self, most: usize) {
+        self.cache.unpack_at_most(most);
     }
 
     /// Evicts members that are committed and not needed, until at most `limit` are cached.
@@ -457,34 +461,8 @@ impl Partition {
         evicted
     }
 
-    /// Looks a member up for a query.
-    pub fn lookup(&mut self, member: &str, complete: bool) -> Lookup {
-        let (slot, held) = self.cache.touch(member);
-        match held {
-            Held::New if !self.has_all_members => Lookup::Missing(slot),
-            Held::Loading => Lookup::Loading,
-            Held::Ready | Held::New => {
-                if held == Held::New {
-                    self.cache.fill(slot, Member::default());
-                }
-                if let Some(capture) = &mut self.capture {
-                    capture.seen(slot);
-                }
-                let state = self.cache.state(slot);
-                let snapshot = MemberSnapshot::new(
-                    member,
-                    self.folded,
-                    state,
-                    |symbol| self.names.text(symbol).clone(),
-                    complete,
-                );
-                Lookup::Ready(Box::new(snapshot))
-            }
-        }
-    }
-
     /// All cached members that are loaded, with their state.
-    pub fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
+    pub fn members(&self) -> impl Iterator<Item = (&str, Cow<'_, Member>)> {
         self.cache.iter()
     }
 }

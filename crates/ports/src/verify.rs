@@ -234,7 +234,7 @@ impl Refold {
             let folded = state.encode();
             match stored.remove(member) {
                 Some(stored) if *stored == *folded => {}
-                Some(stored) => mismatches.add(|| difference(member, &stored, state)),
+                Some(stored) => mismatches.add(|| difference(member, &stored, &state)),
                 // Touched by refused events only: nothing to store.
                 None if *state == Member::default() => {}
                 None => {

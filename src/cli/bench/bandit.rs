@@ -254,7 +254,7 @@ impl Learning {
         let folded = self.partition.fold(admitted, |_, _| {});
         anyhow::ensure!(folded.rejected.is_empty(), "events must be valid: {:?}", folded.rejected[0].reject);
         if let Some(commit) = self.partition.take_commit(1) {
-            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+            self.partition.committed(&commit);
             self.aggregates.add(&commit.delta);
         }
         Ok(())

@@ -110,7 +110,7 @@ impl Folding {
     /// What was folded until here makes no facts.
     fn skip(&mut self) {
         if let Some(commit) = self.partition.take_commit(1) {
-            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+            self.partition.committed(&commit);
         }
     }
 
@@ -119,7 +119,7 @@ impl Folding {
         let (partition, after) = (self.partition.id(), self.partition.taken());
         let (mut position, mut mark, mut facts) = (self.partition.folded(), None, Vec::new());
         if let Some(commit) = self.partition.take_commit(1) {
-            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+            self.partition.committed(&commit);
             if self.captures {
                 (mark, facts) = (commit.mark, commit.facts);
             }

@@ -89,7 +89,7 @@ impl Replay {
         let mut folded = self.partition.fold(admitted, |_, _| {});
         if let Some(commit) = self.partition.take_commit(1) {
             self.recommender.learn(&commit.delta);
-            self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+            self.partition.committed(&commit);
         }
         Ok(match folded.rejected.pop() {
             Some(rejected) => Replayed::Refused(rejected.reject),

@@ -27,7 +27,7 @@ impl Partition {
     }
 }
 
-/// The member in `slot`, which is loaded.
+/// The member in `slot`, which is unpacked.
 pub(super) fn held(cache: &Cache, slot: Slot) -> HeldMember<'_> {
-    HeldMember { slot, name: cache.name(slot), state: cache.state(slot) }
+    HeldMember { slot, name: cache.name(slot), state: cache.unpacked(slot) }
 }

@@ -65,6 +65,7 @@ pub struct Harness {
     /// Facts of commits that were taken, whether the store has them or not: they are in the stream before.
     pub streamed: Vec<MemberFacts>,
     capture: Option<CaptureSettings>,
+    unpacked: Option<usize>,
     pub counted: Folded,
 }
 
@@ -79,6 +80,7 @@ impl Harness {
             deltas: Vec::new(),
             streamed: Vec::new(),
             capture: None,
+            unpacked: None,
             counted: Folded::default(),
         }
     }
@@ -86,6 +88,13 @@ impl Harness {
     pub fn capture(mut self, settings: CaptureSettings) -> Self {
         self.capture = Some(settings);
         self.partition = self.partition.capture(settings);
+        self
+    }
+
+    /// Members lie in their stored form between commits.
+    pub fn packing(mut self, unpacked: usize) -> Self {
+        self.unpacked = Some(unpacked);
+        self.partition.unpack_at_most(unpacked);
         self
     }
 
@@ -133,7 +142,7 @@ impl Harness {
         self.store.fold_state = Some(commit.fold_state.clone());
         self.store.members.extend(commit.members.iter().cloned());
         self.deltas.push(commit.delta.clone());
-        self.partition.committed(commit.members.iter().map(|(member, _)| &**member));
+        self.partition.committed(&commit);
     }
 
     pub fn commit(&mut self) {
@@ -158,6 +167,9 @@ impl Harness {
         if let Some(settings) = self.capture {
             let fresh = Partition::new(self.partition.id(), self.partitions, self.settings.clone());
             self.partition = std::mem::replace(&mut self.partition, fresh).capture(settings);
+        }
+        if let Some(unpacked) = self.unpacked {
+            self.partition.unpack_at_most(unpacked);
         }
     }
 

@@ -37,8 +37,8 @@ fn contents(harness: &Harness) -> Vec<u8> {
 }
 
 /// Reads on from the partition's position, as a reader does after every restart.
-fn drive(log: &[LogRecord], plan: &[(usize, Between)]) -> Harness {
-    let mut harness = Harness::new(0, 1, small_limits());
+fn drive(log: &[LogRecord], plan: &[(usize, Between)], unpacked: usize) -> Harness {
+    let mut harness = Harness::new(0, 1, small_limits()).packing(unpacked);
     let mut plan = plan.iter().cycle();
     let next =
         |harness: &Harness| log.partition_point(|record| record.position <= harness.partition.folded());
@@ -80,9 +80,10 @@ proptest! {
     fn whatever_happens_between_batches_the_same_log_leaves_the_same_bytes(
         steps in steps(120, 400),
         plan in prop::collection::vec((1..12_usize, between()), 1..20),
+        unpacked in 0..4_usize,
     ) {
         let log = records(&stream(&steps));
-        let (at_once, driven) = (fold_at_once(&log, small_limits()), drive(&log, &plan));
+        let (at_once, driven) = (fold_at_once(&log, small_limits()), drive(&log, &plan, unpacked));
         prop_assert_eq!(&driven.store, &at_once.store);
         prop_assert_eq!(contents(&driven), contents(&at_once));
     }
