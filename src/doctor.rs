@@ -2,9 +2,11 @@
 
 mod machine;
 
+use crate::certificate::Certificate;
 use nearline_config::{BackendKind, Config, examine_backend, read_keys};
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::finding::Finding;
+use std::net::SocketAddr;
 use std::path::Path;
 
 const DAY_MS: i64 = 86_400_000;
@@ -15,6 +17,7 @@ const SOON_MS: i64 = 14 * DAY_MS;
 pub async fn examine(config: &Config, now_ms: i64) -> Vec<Finding> {
     let mut findings = vec![configuration(config)];
     findings.extend(access(config, now_ms));
+    findings.extend(certificates(config, now_ms));
     findings.extend(machine::examine(config));
     findings.extend(examine_backend(config).await);
     findings
@@ -30,6 +33,43 @@ fn configuration(config: &Config) -> Finding {
         "configuration",
         format!("every key is known and possible; backend {backend}, {partitions} partitions"),
     )
+}
+
+/// What the listeners show, until when, and whether keys travel where others can read them.
+fn certificates(config: &Config, now_ms: i64) -> Vec<Finding> {
+    const PART: &str = "certificates";
+    let listeners = [
+        ("http", true, &config.http.address, config.http.certificate()),
+        ("admin", config.admin.enabled, &config.admin.address, config.admin.certificate()),
+    ];
+    let mut findings = Vec::new();
+    for (section, _, address, files) in listeners.into_iter().filter(|(_, is_there, ..)| *is_there) {
+        let beyond = address.parse::<SocketAddr>().is_ok_and(|at| !at.ip().to_canonical().is_loopback());
+        let Some(files) = files else {
+            if beyond {
+                let says = format!("{section}: plain HTTP on {address}; keys can be read on the way");
+                let advice =
+                    format!("set {section}.certificate_file, or put something that speaks TLS before it");
+                findings.push(Finding::warn(PART, says, advice));
+            }
+            continue;
+        };
+        let replace = "replace both files; they are read again within two seconds";
+        findings.push(match Certificate::open(Some(files)) {
+            Err(error) => Finding::fail(PART, format!("{section}: {error}"), replace),
+            Ok(shown) => {
+                let ends_ms = shown.map_or(i64::MAX, |shown| shown.ends_ms());
+                let ends = format_rfc3339(ends_ms);
+                if ends_ms <= now_ms {
+                    Finding::fail(PART, format!("{section}: the certificate ended {ends}"), replace)
+                } else {
+                    let says = format!("{section}: the certificate ends {ends}");
+                    Finding::warn_unless(ends_ms > now_ms + SOON_MS, PART, says, replace)
+                }
+            }
+        });
+    }
+    findings
 }
 
 /// Who may call, and until when.

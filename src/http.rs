@@ -29,6 +29,7 @@ mod home;
 mod insights;
 mod keyed;
 mod lag;
+mod listener;
 mod live;
 mod live_hub;
 mod log;
@@ -46,11 +47,13 @@ mod trending;
 mod unreadable;
 pub mod waiting;
 
+use crate::certificate::{Certificate, follow as follow_certificates};
 use crate::keys::KeyRing;
 use crate::telemetry::OperationalEvent;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
+use listener::Listening;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_actors::Engine;
 use nearline_config::Config;
@@ -126,12 +129,16 @@ pub async fn serve(
         .max_concurrent_connections(limits.max_connections)
         .shutdown_timeout(limits.shutdown_seconds)
         .disable_signals();
-    let (http, server) = unreadable::bind(builder, limits, app)
+    let certificate = Certificate::open(limits.certificate()).map_err(std::io::Error::other)?;
+    let admin_certificate = Certificate::open(config.admin.certificate()).map_err(std::io::Error::other)?;
+    let (address, shown) = (&limits.address, certificate.clone());
+    let listening = Listening { name: "nearline-http", address, limits, certificate: shown };
+    let (http, server) = listener::bind(builder, &listening, app)
         .map_err(|error| unbound("http.address", &limits.address, &error))?;
 
     let rates = Arc::new(overview::Rates::default());
     let admin = match config.admin.enabled {
-        true => Some(bind_admin(config, data, rates.clone(), prometheus.clone())?),
+        true => Some(bind_admin(config, data, rates.clone(), prometheus.clone(), admin_certificate.clone())?),
         false => None,
     };
     let (admin_address, admin_server) = admin.unzip();
@@ -140,24 +147,27 @@ pub async fn serve(
         handles.push(server.handle());
         actix_rt::spawn(server);
     }
-    let upkeep = async move {
-        loop {
-            tokio::time::sleep(UPKEEP).await;
-            prometheus.run_upkeep();
-        }
-    };
     let every = Duration::from_millis(config.live.trend_interval_ms);
     let engine = state.engine.clone();
     // Expressions may ask for the hour.
     let trend = live.clone().follow_trend(every, move || (engine.basis(), engine.hour()));
     let background = vec![
         actix_rt::spawn(keyed::follow(state.clone())),
+        actix_rt::spawn(follow_certificates(certificate.into_iter().chain(admin_certificate).collect())),
         actix_rt::spawn(rates.sample(state)),
-        actix_rt::spawn(upkeep),
+        actix_rt::spawn(keep_up(prometheus)),
         actix_rt::spawn(trend),
     ];
     OperationalEvent::Listening { http, admin: admin_address }.emit();
     Ok(Servers { http, admin: admin_address, handles, background, live })
+}
+
+/// Sweeps the metrics' buffers.
+async fn keep_up(prometheus: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        prometheus.run_upkeep();
+    }
 }
 
 /// Binds the operators' listener.
@@ -166,13 +176,14 @@ fn bind_admin(
     data: state::State,
     rates: Arc<overview::Rates>,
     prometheus: PrometheusHandle,
+    certificate: Option<Arc<Certificate>>,
 ) -> std::io::Result<(SocketAddr, Server)> {
     let (rates, prometheus) = (web::Data::from(rates), web::Data::new(prometheus));
     let chaos = config.chaos.enabled;
     let (seats, turn) =
         (web::Data::new(admin_stream::Seats::default()), web::Data::new(admin_verify::Turn::default()));
     let audit = web::Data::new(audit::AuditLog::open(&config.admin)?);
-    let admin = HttpServer::new(move || {
+    let admin = move || {
         let faults = |config: &mut web::ServiceConfig| {
             if chaos {
                 admin_chaos::register(config);
@@ -196,16 +207,11 @@ fn bind_admin(
             .configure(admin_log::register)
             .configure(keyed::register)
             .configure(admin::register)
-    });
-    let server = admin
-        .workers(1)
-        .shutdown_timeout(1)
-        .disable_signals()
-        .bind(&config.admin.address)
-        .map_err(|error| unbound("admin.address", &config.admin.address, &error))?;
-    let address = server.addrs().first().copied();
-    let address = address.ok_or_else(|| std::io::Error::other("nothing was bound"))?;
-    Ok((address, server.run()))
+    };
+    let builder = Server::build().workers(1).shutdown_timeout(1).disable_signals();
+    let (address, limits) = (&config.admin.address, &config.http);
+    let listening = Listening { name: "nearline-admin", address, limits, certificate };
+    listener::bind(builder, &listening, admin).map_err(|error| unbound("admin.address", address, &error))
 }
 
 fn unbound(key: &str, address: &str, error: &std::io::Error) -> std::io::Error {

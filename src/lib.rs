@@ -3,6 +3,7 @@
 //! What is deliberately absent: logic that a room could hold. Decisions are in `nearline-model`, answers in
 //! `nearline-ranking`, effects in `nearline-actors`, servers in `nearline-backends`, settings in `nearline-config`.
 
+pub mod certificate;
 pub mod cli;
 pub mod doctor;
 pub mod http;

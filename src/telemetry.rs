@@ -93,6 +93,12 @@ fn begin_at_zero() {
 const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_http_requests_total", Unit::Count, "HTTP requests, by route and status"),
     ("nearline_key_refusals_total", Unit::Count, "Callers turned away for their keys, by why"),
+    (
+        "nearline_certificate_read_failures_total",
+        Unit::Count,
+        "Times that the files of a certificate could not be taken",
+    ),
+    ("nearline_http_handshake_failures_total", Unit::Count, "Connections that ended before TLS was spoken"),
     ("nearline_keys_read_failures_total", Unit::Count, "Times that the file of keys could not be taken"),
     ("nearline_audit_failures_total", Unit::Count, "Actions that did not reach the file of the audit log"),
     ("nearline_publish_events_total", Unit::Count, "Events published over HTTP, by outcome"),
@@ -220,6 +226,7 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_ranking_tuning_probes", Unit::Count, "Plays that the ranking's weights were tried on"),
     ("nearline_ranking_tuning_gain", Unit::Count, "Mean of 10 / (9 + rank) of those plays"),
     ("nearline_ranking_step_weight", Unit::Count, "What a title counts for one more step back, as chosen"),
+    ("nearline_certificate_expire_seconds", Unit::Seconds, "How long the certificate is good that ends next"),
     ("nearline_keys_expire_seconds", Unit::Seconds, "How long the key is good that ends next"),
     ("nearline_live_subscribers", Unit::Count, "Live rows open"),
     ("nearline_nodes_alive", Unit::Count, "Nodes that this one knows, itself included"),

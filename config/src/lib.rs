@@ -6,6 +6,7 @@
 //! What is deliberately absent: logic. A section holds values; whoever uses them decides.
 
 mod access;
+mod certificate_files;
 mod experiments;
 mod fact_section;
 mod keys;
@@ -20,6 +21,7 @@ mod sections;
 mod validation;
 
 pub use access::AccessSection;
+pub use certificate_files::CertificateFiles;
 pub use experiments::{ExperimentSection, VariantSection};
 pub use fact_section::FactSection;
 pub use keys::{KeySection, KeysError, Scope, key_text, keys_of, read_keys};

@@ -314,6 +314,10 @@ pub struct HttpSection {
     pub compiled_expressions: usize,
     /// Origins of pages that may call from a browser (CORS), separated by commas; empty: none.
     pub cors_origins: String,
+    /// PEM file of the certificate, followed by those that it was signed with; empty: plain HTTP.
+    pub certificate_file: String,
+    /// PEM file of its key.
+    pub key_file: String,
 }
 
 impl HttpSection {
@@ -344,6 +348,8 @@ impl Default for HttpSection {
             expression_steps: 2_000_000,
             compiled_expressions: 256,
             cors_origins: String::new(),
+            certificate_file: String::new(),
+            key_file: String::new(),
         }
     }
 }
@@ -362,6 +368,10 @@ pub struct AdminSection {
     pub audit_file: String,
     /// Bytes of that file and the one before, at most.
     pub audit_bytes: u64,
+    /// PEM file of the certificate, followed by those that it was signed with; empty: plain HTTP.
+    pub certificate_file: String,
+    /// PEM file of its key.
+    pub key_file: String,
 }
 
 impl Default for AdminSection {
@@ -372,6 +382,8 @@ impl Default for AdminSection {
             hosts: String::new(),
             audit_file: String::new(),
             audit_bytes: 10 * 1_024 * 1_024,
+            certificate_file: String::new(),
+            key_file: String::new(),
         }
     }
 }

@@ -20,6 +20,8 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.experiments(config)?;
     check.remediation(config)?;
     check.access(config)?;
+    check.pair("http", &config.http.certificate_file, &config.http.key_file)?;
+    check.pair("admin", &config.admin.certificate_file, &config.admin.key_file)?;
     if let Err(problem) = config.log.targets() {
         let expected =
             "a level (error, warn, info, debug, trace, off) or directives such as info,nearline=debug";

@@ -1,5 +1,6 @@
 //! `nearline serve`: the engine and its HTTP API, until somebody asks them to stop.
 
+use crate::certificate::Certificate;
 use crate::http::waiting::{self, Waiting};
 use crate::http::{self, Servers};
 use crate::keys::KeyRing;
@@ -8,7 +9,7 @@ use actix_rt::signal::unix::{SignalKind, signal};
 use anyhow::{Context, bail};
 use nearline_actors::Engine;
 use nearline_backends::embedded::{WritesFailed, takes_writes};
-use nearline_config::{BackendKind, Config, open_ports_watched};
+use nearline_config::{BackendKind, CertificateFiles, Config, open_ports_watched};
 use nearline_ports::{PortError, Ports};
 use nearline_terminal::{clean, print_all};
 use std::net::SocketAddr;
@@ -49,8 +50,11 @@ impl Service {
     async fn start_watched(config: &Config, failed: WritesFailed) -> anyhow::Result<Self> {
         install_logs(&config.log)?;
         let prometheus = install_metrics()?;
-        // What is wrong with the keys is said before anything is opened.
+        // What is wrong with keys and certificates is said before anything is opened.
         KeyRing::open(&config.access)?;
+        for files in [config.http.certificate(), config.admin.certificate()] {
+            Certificate::open(files)?;
+        }
         let started = Instant::now();
         let ports = open(config, failed).await.context("opening the backend")?;
         tracing::info!(took_ms = started.elapsed().as_millis() as u64, "the backend is open");
@@ -161,9 +165,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         service = Service::start_watched(&config, failed.clone()) => service?,
     };
     let (http, admin) = (service.servers.http, service.servers.admin);
-    print_all(&format!("API      http://{http}  (description: /v1/openapi.json)\n"))?;
+    let scheme = scheme_of(config.http.certificate());
+    print_all(&format!("API      {scheme}://{http}  (description: /v1/openapi.json)\n"))?;
     if let Some(admin) = admin {
-        print_all(&format!("console  http://{admin}  (metrics: /metrics, readiness: /readyz)\n"))?;
+        let scheme = scheme_of(config.admin.certificate());
+        print_all(&format!("console  {scheme}://{admin}  (metrics: /metrics, readiness: /readyz)\n"))?;
     }
     let engine = service.engine.clone();
     tokio::select! {
@@ -185,6 +191,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             Err(begin_anew(http, admin))
         }
     }
+}
+
+fn scheme_of(shown: Option<CertificateFiles>) -> &'static str {
+    if shown.is_some() { "https" } else { "http" }
 }
 
 /// Becomes the same program once more, under the same process id and addresses: what its databases hold open goes

@@ -125,16 +125,18 @@ async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Ans
     let caller = state.keys.check(Some(&key), Scope::Admin, state.now_ms()).map_err(refused)?;
     request.extensions_mut().insert(caller);
     // It is known, and so has no sign that a cookie must not have.
-    Ok(cookie(&format!("{COOKIE_NAME}={key}")))
+    Ok(cookie(&format!("{COOKIE_NAME}={key}"), &state))
 }
 
-async fn end() -> Answer {
-    Ok(cookie(&format!("{COOKIE_NAME}=; Max-Age=0")))
+async fn end(state: State) -> Answer {
+    Ok(cookie(&format!("{COOKIE_NAME}=; Max-Age=0"), &state))
 }
 
-fn cookie(value: &str) -> HttpResponse {
+fn cookie(value: &str, state: &State) -> HttpResponse {
+    // Never over plain HTTP, where TLS is spoken.
+    let secure = if state.config.admin.certificate().is_some() { "; Secure" } else { "" };
     HttpResponse::NoContent()
-        .insert_header((SET_COOKIE, format!("{value}; Path=/; HttpOnly; SameSite=Strict")))
+        .insert_header((SET_COOKIE, format!("{value}; Path=/; HttpOnly; SameSite=Strict{secure}")))
         .finish()
 }
 

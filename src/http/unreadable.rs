@@ -3,74 +3,19 @@
 //! says what could not be read: mostly a character of the query that had to be encoded.
 
 use super::problem::{Problem, ProblemKind};
-use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_rt::net::TcpStream;
-use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Response};
-use nearline_config::HttpSection;
-use std::future::ready;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of what was read last that are kept, to say what was wrong with it.
 const SEEN_BYTES: usize = 2_048;
-/// How long a client that still sends may take to hear an answer that comes before its end.
-const DISCONNECT: Duration = Duration::from_secs(1);
 /// How the library's own answers begin; ours have a body.
 const NO_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n";
 const NO_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n";
 
-/// Binds a listener whose every answer says what was wrong.
-pub(super) fn bind<F, I, S, B>(
-    builder: ServerBuilder,
-    limits: &HttpSection,
-    app: F,
-) -> io::Result<(SocketAddr, Server)>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, actix_http::Request>,
-    S: ServiceFactory<actix_http::Request, Config = AppConfig, Error = actix_web::Error, InitError = ()>
-        + 'static,
-    S::Response: Into<Response<B>>,
-    <S::Service as actix_service::Service<actix_http::Request>>::Future: 'static,
-    S::Service: 'static,
-    B: MessageBody + 'static,
-{
-    let listener = std::net::TcpListener::bind(&limits.address)?;
-    let address = listener.local_addr()?;
-    let (keep_alive, head) =
-        (Duration::from_secs(limits.keep_alive_seconds), Duration::from_millis(limits.head_timeout_ms));
-    let signal = builder.graceful_shutdown_signal();
-    let builder = builder.listen("nearline-http", listener, move || {
-        let signal = signal.clone();
-        let app = app().into_factory().map_err(|error| error.as_response_error().error_response());
-        let service = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let signal = signal.clone();
-                async move { signal.notified().await }
-            })
-            .keep_alive(KeepAlive::Timeout(keep_alive))
-            .client_request_timeout(head)
-            .client_disconnect_timeout(DISCONNECT)
-            .local_addr(address)
-            .finish(map_config(app, |_| AppConfig::default()));
-        fn_service(|stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            ready(Ok((Explaining::new(stream), Protocol::Http1, peer)))
-        })
-        .and_then(service)
-    })?;
-    Ok((address, builder.run()))
-}
-
 /// A connection that remembers what was read last.
-struct Explaining<T> {
+pub(super) struct Explaining<T> {
     stream: T,
     seen: Vec<u8>,
     /// What stands in the place of the library's answer, and how much of it is written.
@@ -78,7 +23,7 @@ struct Explaining<T> {
 }
 
 impl<T> Explaining<T> {
-    fn new(stream: T) -> Self {
+    pub(super) fn new(stream: T) -> Self {
         Self { stream, seen: Vec::new(), instead: None }
     }
 }
@@ -144,13 +89,24 @@ fn instead_of(bytes: &[u8], seen: &[u8]) -> Option<Vec<u8>> {
     } else {
         return None;
     };
-    let body = serde_json::to_string(&problem).unwrap_or_default();
     let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let head = String::from_utf8_lossy(line);
+    Some(answer(&String::from_utf8_lossy(line), &problem).into_bytes())
+}
+
+/// The answer, in plain HTTP, to plain HTTP where TLS is spoken.
+pub(super) fn no_tls() -> String {
+    metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "400").increment(1);
+    let problem = Problem::new(
+        ProblemKind::MalformedRequest,
+        "plain HTTP came, and this listener speaks TLS: use https:// in the address",
+    );
+    answer("HTTP/1.1 400 Bad Request", &problem)
+}
+
+fn answer(line: &str, problem: &Problem) -> String {
+    let body = serde_json::to_string(problem).unwrap_or_default();
     let (kind, length) = ("application/problem+json", body.len());
-    let head =
-        format!("{head}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-    Some((head + &body).into_bytes())
+    format!("{line}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
 /// What is wrong with a request that could not be read.

@@ -1,8 +1,10 @@
 //! What listens while the start waits for servers that are away: probes and callers hear why, instead of nothing.
 
+use super::listener::{self, Listening};
 use super::problem::{Problem, ProblemKind};
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use crate::certificate::Certificate;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use nearline_config::Config;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -20,19 +22,24 @@ impl Waiting {
     /// Listens on the addresses that are configured, as far as they are free.
     pub fn listen(config: &Config, reason: &Reason) -> Self {
         let mut handles = Vec::new();
-        let admin = config.admin.enabled.then_some(&config.admin.address);
-        for address in [Some(&config.http.address), admin].into_iter().flatten() {
+        let limits = &config.http;
+        let admin = &config.admin;
+        let http = ("nearline-http", &limits.address, limits.certificate());
+        let admin = admin.enabled.then(|| ("nearline-admin", &admin.address, admin.certificate()));
+        for (name, address, files) in std::iter::once(http).chain(admin) {
+            // The start will say what is wrong with it, if it still is then.
+            let Ok(certificate) = Certificate::open(files) else { continue };
             let reason = reason.clone();
-            let server = HttpServer::new(move || {
+            let app = move || {
                 App::new()
                     .app_data(web::Data::new(reason.clone()))
                     .route("/livez", web::get().to(alive))
                     .route("/livez", web::head().to(alive))
                     .default_service(web::to(not_yet))
-            });
-            match server.workers(1).shutdown_timeout(0).disable_signals().bind(address) {
-                Ok(server) => {
-                    let server = server.run();
+            };
+            let builder = Server::build().workers(1).shutdown_timeout(0).disable_signals();
+            match listener::bind(builder, &Listening { name, address, limits, certificate }, app) {
+                Ok((_, server)) => {
                     handles.push(server.handle());
                     actix_rt::spawn(server);
                 }

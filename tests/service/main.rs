@@ -5,6 +5,7 @@ mod bad_input;
 mod configuration;
 mod console;
 mod demo;
+mod encrypted;
 mod examples;
 mod files;
 mod foreign_pages;
