@@ -4,6 +4,8 @@
 //! out elsewhere.
 
 pub mod artwork;
+#[cfg(feature = "caller")]
+pub mod caller;
 pub mod dead_letters;
 pub mod events;
 pub mod experiments;

@@ -3,22 +3,15 @@
 use super::waiting::Waiting;
 use anyhow::{Context, bail};
 use clap::Args;
+use nearline_api::caller::{agent, key_of_environment};
 use nearline_api::events::{EventResult, EventStatus};
 use nearline_config::{Config, open_ports};
 use nearline_model::Title;
 use nearline_ports::publish::{Published, publish};
 use nearline_ports::{PortError, Ports};
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::SendBody;
-use ureq::http::Request;
-use ureq::http::header::{AUTHORIZATION, HeaderValue};
-use ureq::middleware::MiddlewareNext;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// The environment variable with the key that is shown: in arguments, everybody on the machine could read it.
-const KEY: &str = "NEARLINE_KEY";
 /// Titles put in one go.
 const TITLES_AT_ONCE: usize = 500;
 /// How long one request may take.
@@ -85,23 +78,7 @@ impl Destination {
             let max_event_bytes = config.fold.event_bytes;
             return Ok(Self::Backend { ports, max_event_bytes });
         };
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            bail!("{url:?} is no URL to publish to; expected such as http://127.0.0.1:7700");
-        }
-        let mut agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST_TIMEOUT));
-        if url.starts_with("https://") {
-            agent = agent.tls_config(trusted());
-        }
-        if let Some(key) = std::env::var(KEY).ok().filter(|key| !key.is_empty()) {
-            let shown = HeaderValue::from_str(&format!("Bearer {}", key.trim()));
-            let shown = shown.with_context(|| format!("{KEY} is no key"))?;
-            agent = agent.middleware(move |mut request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
-                request.headers_mut().insert(AUTHORIZATION, shown.clone());
-                next.handle(request)
-            });
-        }
-        let agent = agent.build().into();
+        let agent = agent(url, REQUEST_TIMEOUT, key_of_environment().as_deref())?;
         Ok(Self::Http { agent, base: url.trim_end_matches('/').to_owned() })
     }
 
@@ -171,19 +148,6 @@ async fn append(ports: &Ports, max_event_bytes: usize, lines: &[&str]) -> Vec<Re
         Published::Unavailable(error) => Err(error.into()),
     };
     published.into_iter().map(outcome).collect()
-}
-
-/// Whom to trust: whom this machine does, or those in the file that `SSL_CERT_FILE` names.
-fn trusted() -> TlsConfig {
-    let known = rustls_native_certs::load_native_certs();
-    for error in &known.errors {
-        tracing::warn!(%error, "a certificate to trust cannot be read");
-    }
-    let roots = known.certs.iter().map(|root| Certificate::from_der(root).to_owned());
-    TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(RootCerts::from(roots.collect::<Vec<_>>()))
-        .build()
 }
 
 /// One `POST`; its answer as JSON.

@@ -13,9 +13,6 @@ use serde::Serialize;
 use crate::archive::{ArchiveJob, ArchiveReport, FactJob, FactReport, Source, archive, archive_facts};
 use crate::places::Places;
 
-/// The environment variable with the key that is shown: in arguments, everybody on the machine could read it.
-const KEY: &str = "NEARLINE_KEY";
-
 /// Copies the log's events into an archive: a Delta table of Parquet files, which Spark, DuckDB, Polars and others read as
 /// it is. What is there already is not copied again, so that it can be run as often as one likes, by several at a time.
 ///
@@ -96,7 +93,7 @@ async fn source(from: Option<&str>, config: &Config) -> anyhow::Result<Source> {
         )?;
         return Ok(Source::from(&ports));
     };
-    let key = std::env::var(KEY).ok().filter(|key| !key.is_empty());
+    let key = nearline_api::caller::key_of_environment();
     Source::running(url, key.as_deref()).await.context("the running engine cannot be read")
 }
 

@@ -1,5 +1,6 @@
 //! Requests to an operators' listener, tried again while it is away.
 
+use nearline_api::caller::agent;
 use nearline_ports::PortError;
 use serde_json::Value;
 use std::time::Duration;
@@ -15,22 +16,12 @@ const PAUSES_MS: [u64; 5] = [100, 200, 400, 800, 1_600];
 pub(super) struct Requests {
     agent: ureq::Agent,
     base: String,
-    authorization: Option<String>,
 }
 
 impl Requests {
     pub fn to(url: &str, key: Option<&str>) -> Result<Self, PortError> {
-        if !url.starts_with("http://") {
-            return Err(PortError::Misconfigured(format!(
-                "{url:?} is no URL of an operators' listener; expected such as http://127.0.0.1:7701 (TLS is not spoken here)"
-            )));
-        }
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
-        Ok(Self {
-            agent: agent.build().into(),
-            base: url.trim_end_matches('/').to_owned(),
-            authorization: key.map(|key| format!("Bearer {}", key.trim())),
-        })
+        let agent = agent(url, TIMEOUT, key).map_err(|error| PortError::Misconfigured(error.to_string()))?;
+        Ok(Self { agent, base: url.trim_end_matches('/').to_owned() })
     }
 
     /// The body of an answer.
@@ -50,11 +41,11 @@ impl Requests {
     }
 
     fn ask(&self, path: &str) -> Result<Vec<u8>, PortError> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let mut answer = request.call().map_err(|error| self.away(error.to_string()))?;
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.base))
+            .call()
+            .map_err(|error| self.away(error.to_string()))?;
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.away(error.to_string()))?;
