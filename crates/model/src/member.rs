@@ -299,8 +299,11 @@ impl Member {
         let sources = sources.filter(|from| *from != title && !disliked.contains(from));
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         let sources = sources.chain(beginning).take(settings.transition_window);
-        if delta.transition(title, sources) && is_probe(record.position) {
-            let again = delta.return_to(title, before().map(|w| (w.title, w.plays)), &self.seen);
+        // Who goes on with a title chooses none.
+        let goes_on = self.history.iter().any(|watched| watched.title == title && watched.is_begun());
+        if delta.transition(title, sources) && !goes_on && is_probe(record.position) {
+            let done = before().filter(|watched| !watched.is_begun());
+            let again = delta.return_to(title, done.map(|w| (w.title, w.plays)), &self.seen);
             delta.probe(&event.member, record.position, epoch_of(record.at_ms), again);
         }
     }

@@ -31,7 +31,22 @@ pub struct Watched {
     pub plays: u16,
 }
 
+/// Share of a title's length from which it counts as finished: what is left are the credits.
+const FINISHED_SHARE: f64 = 0.9;
+
+/// Whether so many seconds of a title of that length are a beginning without an end; what nobody told the length of
+/// cannot be said to be either.
+pub(super) fn is_begun(watched_s: u32, duration_s: u32) -> bool {
+    let (seconds, length) = (f64::from(watched_s), f64::from(duration_s));
+    seconds > 0.0 && length > 0.0 && seconds < FINISHED_SHARE * length
+}
+
 impl Watched {
+    /// Begun and not finished: a play goes on with it, and is no return.
+    pub fn is_begun(&self) -> bool {
+        is_begun(self.watched_s, self.duration_s)
+    }
+
     /// Forgets milliseconds within the second.
     fn round(&mut self) {
         let at_ms = self.at_ms - self.at_ms.rem_euclid(1_000);
@@ -82,9 +97,10 @@ impl Member {
         );
     }
 
-    /// `title` was played.
+    /// `title` was played; going on with it is no further play.
     pub(super) fn count_play(&mut self, title: Symbol) {
-        if let Some(entry) = self.history.iter_mut().rev().find(|watched| watched.title == title) {
+        let known = self.history.iter_mut().rev().find(|watched| watched.title == title);
+        if let Some(entry) = known.filter(|entry| entry.plays == 0 || !entry.is_begun()) {
             entry.plays = entry.plays.saturating_add(1);
         }
     }

@@ -25,6 +25,13 @@ pub struct WatchedTitle {
     pub plays: u16,
 }
 
+impl WatchedTitle {
+    /// Begun and not finished; what nobody told the length of cannot be said to be either.
+    pub fn is_begun(&self) -> bool {
+        super::history::is_begun(self.watched_s, self.duration_s)
+    }
+}
+
 /// A thumb or a rating.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TitleOpinion {

@@ -11,8 +11,6 @@ use hashbrown::{HashMap, HashSet};
 use nearline_model::member::snapshot::WatchedTitle;
 use std::sync::Arc;
 
-/// Share of a title's length from which it counts as finished: what is left are the credits.
-const FINISHED_SHARE: f64 = 0.9;
 /// Rows that name a title.
 const TELLING_TITLES: usize = 2;
 /// Titles back in the history among which one to name is looked for.
@@ -65,19 +63,13 @@ pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Ve
 
 fn begun(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {
     let Some(member) = sources.member else { return Vec::new() };
-    let titles = member.history.iter().rev().filter(|watched| is_begun(watched));
+    let titles = member.history.iter().rev().filter(|watched| watched.is_begun());
     let titles = titles.filter(|watched| is_allowed(sources, query, &watched.title));
     let reason = |watched: &WatchedTitle| RowReason::Begun {
         watched_s: watched.watched_s,
         duration_s: watched.duration_s,
     };
     counted_down(titles.map(|watched| (watched.title.clone(), reason(watched))).collect(), query)
-}
-
-/// Begun and not finished; what nobody told the length of cannot be said to be either.
-fn is_begun(watched: &WatchedTitle) -> bool {
-    let (seconds, length) = (f64::from(watched.watched_s), f64::from(watched.duration_s));
-    seconds > 0.0 && length > 0.0 && seconds < FINISHED_SHARE * length
 }
 
 fn my_list(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<RowTitle> {

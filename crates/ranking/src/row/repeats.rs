@@ -58,7 +58,9 @@ impl<'a> RepeatScorer<'a> {
                 known.push(Known { title, score: scorer.score(title), chance });
             }
         };
-        for (back, watched) in member.history.iter().rev().enumerate() {
+        // What is begun stands where members go on with it.
+        let done = member.history.iter().rev().filter(|watched| !watched.is_begun());
+        for (back, watched) in done.enumerate() {
             let band = ReturnBand::of(back, watched.plays);
             put(&watched.title, aggregates.returns().chance(band));
         }

@@ -7,7 +7,7 @@ use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::settings::{RankingSettings, Repeats};
 use nearline_ranking::{Learned, Query, rank};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const TITLES: usize = 60;
 
@@ -19,6 +19,11 @@ struct Service {
 
 /// A service of members who play `of` member and step, and the state of the first.
 fn service(members: usize, steps: usize, of: impl Fn(usize, usize) -> usize) -> Service {
+    service_told(members, steps, of, &json!({}))
+}
+
+/// The same; `told` is what publishers tell of each play.
+fn service_told(members: usize, steps: usize, of: impl Fn(usize, usize) -> usize, told: &Value) -> Service {
     let plays = (0..steps).flat_map(|step| (0..members).map(move |member| (member, step)));
     let log: Vec<LogRecord> = (1..)
         .zip(plays)
@@ -26,7 +31,7 @@ fn service(members: usize, steps: usize, of: impl Fn(usize, usize) -> usize) -> 
             let at_ms = START_MS + position as i64 * 1_000;
             let title = format!("t{:02}", of(member, step) % TITLES);
             let event =
-                event(&format!("e{position}"), "play", &format!("m{member}"), &title, at_ms, json!({}));
+                event(&format!("e{position}"), "play", &format!("m{member}"), &title, at_ms, told.clone());
             record(position, at_ms, &event)
         })
         .collect();
@@ -100,6 +105,22 @@ fn where_nobody_comes_back_nothing_changes() {
     let [learned, never] =
         [Repeats::Learned, Repeats::Never].map(|repeats| service.row(repeats, 20, Vec::new()));
     assert_eq!(learned, never);
+}
+
+#[test]
+fn who_goes_on_with_what_is_begun_comes_back_to_nothing() {
+    let twice = |member, step| member * 17 + step / 2 * 7;
+    let watched = |seconds: u32| {
+        let told = json!({"watched_s": seconds, "duration_s": 5_400});
+        service_told(600, 8, twice, &told)
+    };
+    let (begun, finished) = (watched(600), watched(5_300));
+    assert!(finished.aggregates.returns().are_any() && finished.learned.tuning.returning.is_some());
+    assert!(!begun.aggregates.returns().are_any());
+    assert!(begun.member.history.iter().all(|watched| watched.is_begun() && watched.plays == 1));
+    let row = begun.row(Repeats::Learned, 20, Vec::new());
+    assert_eq!(row, begun.row(Repeats::Never, 20, Vec::new()));
+    assert!(!row.is_empty() && row.iter().all(|(title, _)| !begun.knows(title)));
 }
 
 #[test]
