@@ -1,6 +1,6 @@
 //! Requests to an operators' listener, tried again while it is away.
 
-use nearline_api::caller::agent;
+use nearline_api::caller::{CallerError, agent};
 use nearline_ports::PortError;
 use serde_json::Value;
 use std::time::Duration;
@@ -20,7 +20,14 @@ pub(super) struct Requests {
 
 impl Requests {
     pub fn to(url: &str, key: Option<&str>) -> Result<Self, PortError> {
-        let agent = agent(url, TIMEOUT, key).map_err(|error| PortError::Misconfigured(error.to_string()))?;
+        let agent = agent(url, TIMEOUT, key).map_err(|error| {
+            PortError::Misconfigured(match error {
+                CallerError::NoUrl(url) => format!(
+                    "{url:?} is no URL of an operators' listener; expected such as http://127.0.0.1:7701, or https://…"
+                ),
+                CallerError::NoKey => error.to_string(),
+            })
+        })?;
         Ok(Self { agent, base: url.trim_end_matches('/').to_owned() })
     }
 
