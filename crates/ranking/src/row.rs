@@ -78,11 +78,20 @@ pub fn rank(
 ) -> Vec<Ranked> {
     let settings = query.settings();
     let scorer = Scorer::new(aggregates, member, query);
-    let excluded = excluded(aggregates, member, query);
-    let admitted =
-        |id: &str| catalogue.is_available(id, query.country) && query.admit.is_none_or(|admit| admit(id));
-    let wanted = candidates(query.limit, settings.diversity);
     let repeats = RepeatScorer::new(aggregates, member, query, &scorer);
+    // Where titles played before are placed among the others, all of these stand there: what a caller does not want
+    // changes the place of none.
+    let (left_out, unwanted): (&[&str], HashSet<&str>) = match &repeats {
+        Some(_) => (&[], query.exclude.iter().copied().collect()),
+        None => (&query.exclude, HashSet::new()),
+    };
+    let excluded = excluded(aggregates, member, query, left_out);
+    let admitted = |id: &str| {
+        !unwanted.contains(id)
+            && catalogue.is_available(id, query.country)
+            && query.admit.is_none_or(|admit| admit(id))
+    };
+    let wanted = candidates(query.limit, settings.diversity);
     let least = repeats.as_ref().map_or(0, RepeatScorer::least_found);
     let length = if query.boost.is_some() { usize::MAX } else { wanted.max(least) };
     let found = search(aggregates, &scorer, length, &excluded);
@@ -169,7 +178,7 @@ pub fn score_titles(
     titles: &[&str],
 ) -> Vec<f64> {
     let scorer = Scorer::new(aggregates, member, query);
-    let excluded = excluded(aggregates, member, query);
+    let excluded = excluded(aggregates, member, query, &query.exclude);
     let score = |id: &&str| match aggregates.title(id) {
         Some(title) if catalogue.is_available(id, query.country) && !excluded.contains(&title) => {
             scorer.score(title)
@@ -189,9 +198,14 @@ pub fn next(aggregates: &Aggregates, catalogue: &Catalogue, title: &str, query: 
     best(query.limit, list, |id| catalogue.is_available(id, query.country))
 }
 
-/// Titles that are not offered whatever they score.
-fn excluded(aggregates: &Aggregates, member: Option<&MemberSnapshot>, query: &Query<'_>) -> HashSet<Symbol> {
-    let mut excluded: HashSet<Symbol> = query.exclude.iter().filter_map(|id| aggregates.title(id)).collect();
+/// Titles that are not offered whatever they score, those that are `left_out` among them.
+fn excluded(
+    aggregates: &Aggregates,
+    member: Option<&MemberSnapshot>,
+    query: &Query<'_>,
+    left_out: &[&str],
+) -> HashSet<Symbol> {
+    let mut excluded: HashSet<Symbol> = left_out.iter().filter_map(|id| aggregates.title(id)).collect();
     if let Some(member) = member {
         let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &opinion.title);
         excluded.extend(disliked.filter_map(|id| aggregates.title(id)));

@@ -47,8 +47,7 @@ impl<'a> RepeatScorer<'a> {
             return None;
         }
         let disliked = member.opinions.iter().filter(|opinion| opinion.thumb == Some(-1));
-        let unwanted: HashSet<&str> =
-            query.exclude.iter().copied().chain(disliked.map(|opinion| &*opinion.title)).collect();
+        let unwanted: HashSet<&str> = disliked.map(|opinion| &*opinion.title).collect();
         let mut known = Vec::new();
         let mut put = |id: &str, chance: f64| {
             if chance > 0.0

@@ -98,6 +98,22 @@ fn what_is_excluded_or_not_to_be_repeated_is_not_offered() {
 }
 
 #[test]
+fn what_is_excluded_changes_the_order_of_no_others() {
+    let service = with_favourites();
+    let whole = service.row(Repeats::Learned, TITLES, Vec::new());
+    for excluded in
+        [vec!["t11"], vec!["t00", "t22"], whole.iter().step_by(2).map(|(title, _)| &**title).collect()]
+    {
+        let others = |(title, _): &&(String, f64)| !excluded.contains(&title.as_str());
+        let left: Vec<(String, f64)> = whole.iter().filter(others).cloned().collect();
+        for limit in [5, TITLES] {
+            let row = service.row(Repeats::Learned, limit, excluded.clone());
+            assert_eq!(row, left[..limit.min(left.len())], "without {excluded:?}");
+        }
+    }
+}
+
+#[test]
 fn where_nobody_comes_back_nothing_changes() {
     let service = service(600, 6, |member, step| member * 17 + step);
     assert!(!service.learned.tuning.groups.is_empty(), "weights were chosen");
