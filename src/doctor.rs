@@ -3,7 +3,7 @@
 mod machine;
 
 use crate::certificate::Certificate;
-use nearline_config::{BackendKind, Config, examine_backend, read_keys};
+use nearline_config::{BackendKind, Config, Listener, examine_backend, read_keys};
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::finding::Finding;
 use std::net::SocketAddr;
@@ -38,14 +38,10 @@ fn configuration(config: &Config) -> Finding {
 /// What the listeners show, until when, and whether keys travel where others can read them.
 fn certificates(config: &Config, now_ms: i64) -> Vec<Finding> {
     const PART: &str = "certificates";
-    let listeners = [
-        ("http", true, &config.http.address, config.http.certificate()),
-        ("admin", config.admin.enabled, &config.admin.address, config.admin.certificate()),
-    ];
     let mut findings = Vec::new();
-    for (section, _, address, files) in listeners.into_iter().filter(|(_, is_there, ..)| *is_there) {
+    for Listener { section, address, certificate } in config.listeners() {
         let beyond = address.parse::<SocketAddr>().is_ok_and(|at| !at.ip().to_canonical().is_loopback());
-        let Some(files) = files else {
+        let Some(files) = certificate else {
             if beyond {
                 let says = format!("{section}: plain HTTP on {address}; keys can be read on the way");
                 let advice =

@@ -6,11 +6,11 @@
 //! What is deliberately absent: logic. A section holds values; whoever uses them decides.
 
 mod access;
-mod certificate_files;
 mod experiments;
 mod fact_section;
 mod keys;
 mod layers;
+mod listeners;
 mod live_section;
 mod log_section;
 mod node_name;
@@ -21,10 +21,10 @@ mod sections;
 mod validation;
 
 pub use access::AccessSection;
-pub use certificate_files::CertificateFiles;
 pub use experiments::{ExperimentSection, VariantSection};
 pub use fact_section::FactSection;
 pub use keys::{KeySection, KeysError, Scope, key_text, keys_of, read_keys};
+pub use listeners::{CertificateFiles, Listener};
 pub use live_section::LiveSection;
 pub use log_section::{LogFormat, LogSection};
 pub use ports::{examine_backend, open_ports, open_ports_watched, open_stored_ports};

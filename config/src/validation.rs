@@ -1,7 +1,7 @@
 //! Which values are possible.
 
 use super::layers::Origins;
-use super::{BackendKind, Config, ConfigError, HttpSection, SecretUrl};
+use super::{BackendKind, Config, ConfigError, HttpSection, Listener, SecretUrl};
 use nearline_model::identifier::{MAX_PARTITIONS, id_problem};
 use std::net::SocketAddr;
 
@@ -384,13 +384,13 @@ impl Check<'_> {
         if !access.keys_file.is_empty() {
             return Ok(());
         }
-        let admin = config.admin.enabled.then_some(("admin.address", &config.admin.address));
-        for (key, text) in [Some(("http.address", &config.http.address)), admin].into_iter().flatten() {
-            if !access.may_be_open(self.address(key, text)?.ip()) {
+        for Listener { section, address, .. } in config.listeners() {
+            let key = format!("{section}.address");
+            if !access.may_be_open(self.address(&key, address)?.ip()) {
                 let expected = "a loopback address, or keys for its callers (make one with `nearline key new` and name \
                                 the file in `access.keys_file`), or `access.insecure = true` if whoever reaches it may \
                                 do everything";
-                return Err(self.impossible(key, format!("{text:?}"), expected));
+                return Err(self.impossible(&key, format!("{address:?}"), expected));
             }
         }
         Ok(())

@@ -52,8 +52,8 @@ impl Service {
         let prometheus = install_metrics()?;
         // What is wrong with keys and certificates is said before anything is opened.
         KeyRing::open(&config.access)?;
-        for files in [config.http.certificate(), config.admin.certificate()] {
-            Certificate::open(files)?;
+        for listener in config.listeners() {
+            Certificate::open(listener.certificate)?;
         }
         let started = Instant::now();
         let ports = open(config, failed).await.context("opening the backend")?;

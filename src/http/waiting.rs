@@ -5,7 +5,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::certificate::Certificate;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use nearline_config::Config;
+use nearline_config::{Config, Listener};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
@@ -23,10 +23,7 @@ impl Waiting {
     pub fn listen(config: &Config, reason: &Reason) -> Self {
         let mut handles = Vec::new();
         let limits = &config.http;
-        let admin = &config.admin;
-        let http = ("nearline-http", &limits.address, limits.certificate());
-        let admin = admin.enabled.then(|| ("nearline-admin", &admin.address, admin.certificate()));
-        for (name, address, files) in std::iter::once(http).chain(admin) {
+        for Listener { section: name, address, certificate: files } in config.listeners() {
             // The start will say what is wrong with it, if it still is then.
             let Ok(certificate) = Certificate::open(files) else { continue };
             let reason = reason.clone();

@@ -90,6 +90,21 @@ impl DeltaTable {
             .ok_or_else(|| FactsError::Refused(format!("{root} is gone though it was just made")))
     }
 
+    /// Opens the table, or makes it.
+    ///
+    /// # Errors
+    /// As [`DeltaTable::open`] and [`DeltaTable::create`].
+    pub fn open_or_create(
+        location: Location,
+        metadata: impl FnOnce() -> Metadata,
+        now_ms: i64,
+    ) -> Result<Self> {
+        match Self::open(location.clone())? {
+            Some(table) => Ok(table),
+            None => Self::create(location, metadata(), now_ms),
+        }
+    }
+
     /// Reads what others have committed.
     ///
     /// # Errors

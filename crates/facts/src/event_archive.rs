@@ -65,10 +65,8 @@ impl EventArchive {
     ) -> Result<Self> {
         let location = location.into();
         let root = location.folder().to_owned();
-        let table = match DeltaTable::open(location.clone())? {
-            Some(table) => table,
-            None => DeltaTable::create(location, metadata(log, partitions, id, now_ms), now_ms)?,
-        };
+        let made = || metadata(log, partitions, id, now_ms);
+        let table = DeltaTable::open_or_create(location, made, now_ms)?;
         let archive = Self::of(table)?;
         let archived = archive.table.setting(LOG).unwrap_or_default();
         if archived != log || archive.partitions != partitions {

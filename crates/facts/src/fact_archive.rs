@@ -102,10 +102,8 @@ impl FactArchive {
     ) -> Result<Self> {
         let location = location.into();
         let root = location.folder().to_owned();
-        let table = match DeltaTable::open(location.clone())? {
-            Some(table) => table,
-            None => DeltaTable::create(location, metadata(which, log, partitions, id, now_ms), now_ms)?,
-        };
+        let made = || metadata(which, log, partitions, id, now_ms);
+        let table = DeltaTable::open_or_create(location, made, now_ms)?;
         let setting = |key| table.setting(key).unwrap_or_default();
         if setting(TABLE) != which.name() {
             return Err(FactsError::Refused(format!(

@@ -300,8 +300,8 @@ impl Member {
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         let sources = sources.chain(beginning).take(settings.transition_window);
         // Who goes on with a title chooses none.
-        let goes_on = self.history.iter().any(|watched| watched.title == title && watched.is_begun());
-        if delta.transition(title, sources) && !goes_on && is_probe(record.position) {
+        let goes_on = || self.history.iter().any(|watched| watched.title == title && watched.is_begun());
+        if delta.transition(title, sources) && is_probe(record.position) && !goes_on() {
             let done = before().filter(|watched| !watched.is_begun());
             let again = delta.return_to(title, done.map(|w| (w.title, w.plays)), &self.seen);
             delta.probe(&event.member, record.position, epoch_of(record.at_ms), again);

@@ -269,7 +269,7 @@ impl Partition {
             self.cache.name(slot),
             self.folded
         );
-        self.cache.fill(slot, stored);
+        self.cache.fill(slot, stored, state);
         Ok(())
     }
 
@@ -340,8 +340,8 @@ impl Partition {
                 // The log's clock bounds the client's: a time from the future is the log's time.
                 let record = RecordTime { position: record.position, at_ms: event.at_ms.min(log_ms), log_ms };
                 folded.clamped += u64::from(event.at_ms > log_ms);
-                self.cache.unpack(slot);
                 if let Some(capture) = &mut self.capture {
+                    self.cache.unpack(slot);
                     capture.before(&held(&self.cache, slot), &self.names, log_ms);
                 }
                 let applied = self.cache.unpack(slot).apply(

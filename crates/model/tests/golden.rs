@@ -3,6 +3,9 @@
 //! `NEARLINE_WRITE_GOLDEN=1 cargo test -p nearline-model --test golden` writes the files that are not
 //! there yet; a file that is there is never written again. A new version of a form gets a new file.
 
+#[path = "golden/facts.rs"]
+mod facts;
+
 use nearline_model::aggregates::{Added, OPENING, SNAPSHOT_VERSION};
 use nearline_model::delta::{
     ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand, Probe, ReturnBand,

@@ -207,11 +207,9 @@ fn excluded(
 ) -> HashSet<Symbol> {
     let mut excluded: HashSet<Symbol> = left_out.iter().filter_map(|id| aggregates.title(id)).collect();
     if let Some(member) = member {
-        let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &opinion.title);
-        excluded.extend(disliked.filter_map(|id| aggregates.title(id)));
+        excluded.extend(member.disliked().filter_map(|id| aggregates.title(id)));
         if query.settings().repeats != Repeats::Always {
-            let watched = member.history.iter().map(|watched| &watched.title);
-            excluded.extend(watched.chain(&member.seen).filter_map(|id| aggregates.title(id)));
+            excluded.extend(member.known().filter_map(|id| aggregates.title(id)));
         }
     }
     excluded

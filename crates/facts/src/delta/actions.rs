@@ -40,9 +40,7 @@ impl Add {
             deletion_vector: None,
         }
     }
-}
 
-impl Add {
     /// A file with rows that are there already, arranged otherwise.
     pub fn arranged(path: String, size: u64, rows: u64, now_ms: i64) -> Self {
         Self { data_change: false, ..Self::new(path, size, rows, now_ms) }

@@ -258,20 +258,12 @@ fn query<'a>(event: &'a Event<'_>, k: usize) -> Query<'a> {
 
 /// The titles that the engine answers with where it knows nothing of the member, of the same candidates.
 fn popular(replay: &Replay, state: &MemberSnapshot, event: &Event<'_>, k: usize) -> Vec<Ranked> {
-    let disliked = state.opinions.iter().filter(|opinion| opinion.thumb == Some(-1));
-    let exclude = state
-        .history
-        .iter()
-        .map(|watched| &*watched.title)
-        .chain(state.seen.iter().map(|title| &**title))
-        .chain(disliked.map(|opinion| &*opinion.title))
-        .collect();
+    let exclude = state.known().chain(state.disliked()).map(|title| &**title).collect();
     replay.recommender.recommend(None, &Query { exclude, ..query(event, k) })
 }
 
 fn has_seen(member: &MemberSnapshot, title: &str) -> bool {
-    member.history.iter().any(|watched| &*watched.title == title)
-        || member.seen.iter().any(|seen| &**seen == title)
+    member.known().any(|known| &**known == title)
 }
 
 fn rank_of(ranked: &[Ranked], title: &str) -> Option<usize> {

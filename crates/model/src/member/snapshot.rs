@@ -111,6 +111,16 @@ impl Member {
 }
 
 impl MemberSnapshot {
+    /// Titles that are nothing new to the member: those of the history, then those seen before.
+    pub fn known(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.history.iter().map(|watched| &watched.title).chain(&self.seen)
+    }
+
+    /// Titles with a thumb down, in the order of the opinions.
+    pub fn disliked(&self) -> impl DoubleEndedIterator<Item = &Arc<str>> {
+        self.opinions.iter().filter(|opinion| opinion.thumb == Some(-1)).map(|opinion| &opinion.title)
+    }
+
     /// `state` with the names of its symbols, as `text` gives them. With `complete`, open impressions are
     /// spelled out too (ranking needs none of them).
     pub fn new(

@@ -152,11 +152,18 @@ impl Cache {
         }
     }
 
-    /// Puts a loaded state into its place, unless there is one already.
-    pub fn fill(&mut self, slot: Slot, stored: &[u8]) {
+    /// Puts a loaded state, whose stored form is at hand, into its place, unless there is one already. It lies
+    /// unpacked where events wait for it.
+    pub fn fill(&mut self, slot: Slot, stored: &[u8], state: Member) {
         let entry = self.entry_mut(slot);
-        if matches!(entry.state, State::Loading) {
+        if !matches!(entry.state, State::Loading) {
+            return;
+        }
+        if entry.pins == 0 {
             entry.state = State::Packed(stored.into());
+        } else {
+            entry.state = State::Unpacked(Box::new(state));
+            self.unpacked += 1;
         }
     }
 

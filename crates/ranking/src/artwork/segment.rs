@@ -19,7 +19,7 @@ pub fn affinity_segment(catalogue: &Catalogue, member: Option<&MemberSnapshot>) 
     let mut weights: Vec<(&str, f64)> = Vec::new();
     let mut step = 1.0;
     for watched in member.history.iter().rev().take(HISTORY_WINDOW) {
-        let disliked = member.opinions.iter().any(|o| o.thumb == Some(-1) && o.title == watched.title);
+        let disliked = member.disliked().any(|title| *title == watched.title);
         if let Some(title) = catalogue.get(&watched.title).filter(|_| !disliked) {
             for (place, genre) in title.genres.iter().enumerate() {
                 let weight = step / (place + 1) as f64;

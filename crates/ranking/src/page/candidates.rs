@@ -40,17 +40,14 @@ pub(super) fn is_allowed(sources: &PageSources<'_>, query: &Query<'_>, id: &str)
 /// Titles that are nothing new to the member, or not wanted.
 pub(super) fn known<'a>(sources: &PageSources<'a>) -> HashSet<&'a str> {
     let Some(member) = sources.member else { return HashSet::new() };
-    let watched = member.history.iter().map(|watched| &*watched.title);
-    let seen = member.seen.iter().map(|title| &**title);
-    let disliked = member.opinions.iter().filter(|o| o.thumb == Some(-1)).map(|opinion| &*opinion.title);
-    watched.chain(seen).chain(disliked).collect()
+    member.known().chain(member.disliked()).map(|title| &**title).collect()
 }
 
 /// The latest titles of the history that enough titles follow to fill a row, and that the member
 /// did not dislike.
 pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Arc<str>> {
     let Some(member) = sources.member else { return Vec::new() };
-    let disliked = |title: &str| member.opinions.iter().any(|o| o.thumb == Some(-1) && *o.title == *title);
+    let disliked = |title: &str| member.disliked().any(|disliked| **disliked == *title);
     let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
     let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
     latest

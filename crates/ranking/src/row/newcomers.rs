@@ -44,10 +44,7 @@ impl<'a> NewcomerScorer<'a> {
         }
         let mut known: HashSet<&str> = query.exclude.iter().copied().collect();
         if let Some(member) = member {
-            known.extend(member.history.iter().map(|watched| &*watched.title));
-            known.extend(member.seen.iter().map(|title| &**title));
-            let disliked = member.opinions.iter().filter(|opinion| opinion.thumb == Some(-1));
-            known.extend(disliked.map(|opinion| &*opinion.title));
+            known.extend(member.known().chain(member.disliked()).map(|title| &**title));
         }
         // With nothing played yet, newcomers are all there is.
         let top = if top > 0.0 { top } else { 1.0 };

@@ -46,8 +46,7 @@ impl<'a> RepeatScorer<'a> {
         if query.settings().repeats != Repeats::Learned || !aggregates.returns().are_any() {
             return None;
         }
-        let disliked = member.opinions.iter().filter(|opinion| opinion.thumb == Some(-1));
-        let unwanted: HashSet<&str> = disliked.map(|opinion| &*opinion.title).collect();
+        let unwanted: HashSet<&str> = member.disliked().map(|title| &**title).collect();
         let mut known = Vec::new();
         let mut put = |id: &str, chance: f64| {
             if chance > 0.0

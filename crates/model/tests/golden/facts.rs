@@ -1,21 +1,11 @@
-//! Golden files of facts: as earlier versions of the program wrote them, which are read for good (see `golden.rs`).
+//! Golden files of facts.
 
+use crate::{NOW_MS, golden};
 use nearline_model::facts::{
     Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, Whereabouts,
 };
 use nearline_model::{Fact, FactEntry, MemberFacts, PartitionId, RecordMark};
-use std::path::PathBuf;
 use std::sync::Arc;
-
-const NOW_MS: i64 = 1_772_396_100_250;
-
-fn golden(name: &str, written_today: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("NEARLINE_WRITE_GOLDEN").is_some() && !path.exists() {
-        std::fs::write(&path, written_today).expect("golden files are written in a checkout");
-    }
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 fn known() -> Known<'static> {
     Known {
