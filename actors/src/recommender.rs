@@ -29,11 +29,12 @@ use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
 use nearline_ranking::artwork::{Chooser, affinity_segment};
 use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
+use nearline_ranking::exploration::Seed;
 use nearline_ranking::expression::{Context, Stop};
 use nearline_ranking::gate::{BudgetSpent, Gate, sifted};
 use nearline_ranking::insights::Insights;
 use nearline_ranking::offer::{OfferedArtwork, OfferedRow, OfferedTitle, OfferedTrend, OfferedTrends};
-use nearline_ranking::page::{PageSources, Row, RowReason, RowTitle, assemble};
+use nearline_ranking::page::{PageSources, Row, RowTitle, assemble};
 use nearline_ranking::trending::{Board, TrendQuery, trending};
 use nearline_ranking::{Learned, Query, Ranked, next, rank, similar};
 use parking_lot::{Mutex, RwLock};
@@ -413,6 +414,7 @@ impl Recommender {
             boost: expressions.has_boost().then_some(&boost as &dyn Fn(&str) -> f64),
             settings: Some(allocation.as_ref().map_or(&self.settings.ranking, Allocation::settings)),
             learned: Some(&learned),
+            seed: Some(Seed { member: &question.member, now_ms: self.sources.clock.now_ms() }),
         };
         let made = make(&query);
         gate.finish()?;
@@ -469,13 +471,12 @@ fn dimensions_of(country: Option<&str>, device: Option<&str>) -> Vec<String> {
 }
 
 fn offered_title(ranked: Ranked, catalogue: &Catalogue) -> OfferedTitle {
-    let reasons = ranked.reasons.into_iter().map(RowReason::Ranked).collect();
-    offered_row_title(RowTitle { title: ranked.title, score: ranked.score, reasons }, catalogue)
+    offered_row_title(RowTitle::from(ranked), catalogue)
 }
 
 fn offered_row_title(title: RowTitle, catalogue: &Catalogue) -> OfferedTitle {
-    let RowTitle { title, score, reasons } = title;
-    OfferedTitle { known: catalogue.get(&title).cloned(), title, score, reasons, artwork: None }
+    let RowTitle { title, score, reasons, placement } = title;
+    OfferedTitle { known: catalogue.get(&title).cloned(), title, score, reasons, artwork: None, placement }
 }
 
 fn offered_row(row: Row, catalogue: &Catalogue) -> OfferedRow {

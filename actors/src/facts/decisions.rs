@@ -6,9 +6,10 @@ use crate::member_answer::MemberAnswer;
 use crate::recommender::Question;
 use crate::retry::Backoff;
 use nearline_model::Fact;
-use nearline_model::facts::{Candidate, ChosenArtwork, Decision, FactKind, Known};
+use nearline_model::facts::{Candidate, ChosenArtwork, Decision, FactKind, Known, PlacedBy};
 use nearline_model::identifier::partition_of;
 use nearline_ports::{Clock, FactStream};
+use nearline_ranking::exploration::Placement;
 use nearline_ranking::offer::{OfferedRow, OfferedTitle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,7 @@ fn row<'a>(name: &'a str, titles: &'a [OfferedTitle]) -> impl Iterator<Item = Ca
             propensity: artwork.propensity,
             segment: artwork.segment.clone(),
         }),
+        placed: offered.placement.map(|Placement { explored, propensity }| PlacedBy { explored, propensity }),
     })
 }
 

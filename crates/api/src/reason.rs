@@ -37,6 +37,11 @@ pub enum ReasonDocument {
         /// Its part of the score.
         weight: f64,
     },
+    /// It is new, and got this place so that it is found out who likes it.
+    Explored {
+        /// The member's affinity to its genres, 0 to 1.
+        affinity: f64,
+    },
     /// It was begun and not finished.
     ContinueWatching {
         /// Seconds watched.
@@ -84,6 +89,7 @@ impl From<Reason> for ReasonDocument {
             Reason::Popular { dimension, weight } => Self::Popular { dimension, weight },
             Reason::OftenFirst { weight } => Self::OftenFirst { weight },
             Reason::Newcomer { affinity, weight } => Self::Newcomer { affinity, weight },
+            Reason::Explored { affinity } => Self::Explored { affinity },
         }
     }
 }

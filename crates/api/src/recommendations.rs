@@ -2,10 +2,27 @@
 
 use crate::artwork::ArtworkDocument;
 use crate::reason::ReasonDocument;
+use nearline_ranking::exploration::Placement;
 use nearline_ranking::offer::OfferedTitle;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
+
+/// How a title came to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlacementDocument {
+    /// Whether it stands there because it is new, so that it is found out who likes it.
+    pub explored: bool,
+    /// Probability that it stands there, given the titles before it, above 0 to 1.
+    pub propensity: f64,
+}
+
+impl From<Placement> for PlacementDocument {
+    fn from(Placement { explored, propensity }: Placement) -> Self {
+        Self { explored, propensity }
+    }
+}
 
 /// A title of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +43,9 @@ pub struct RankedTitle {
     /// The artwork to show this member, if the catalogue has artworks of the title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artwork: Option<ArtworkDocument>,
+    /// How it came to its place; absent where no other title could have stood there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementDocument>,
     /// Why it is here, weightiest first, if `explain` was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
@@ -34,11 +54,12 @@ pub struct RankedTitle {
 
 impl From<OfferedTitle> for RankedTitle {
     fn from(offered: OfferedTitle) -> Self {
-        let OfferedTitle { title, score, reasons, known, artwork } = offered;
+        let OfferedTitle { title, score, reasons, known, artwork, placement } = offered;
         Self {
             name: known.as_ref().and_then(|title| title.name.clone()),
             genres: known.map(|title| title.genres.clone()).unwrap_or_default(),
             artwork: artwork.map(ArtworkDocument::from),
+            placement: placement.map(PlacementDocument::from),
             reasons: reasons.into_iter().map(ReasonDocument::from).collect(),
             title,
             score,

@@ -32,7 +32,7 @@ impl From<OfferedTrend> for TrendingTitle {
     fn from(offered: OfferedTrend) -> Self {
         let OfferedTrend { trend, known } = offered;
         let Trend { title, score, dimension, plays, impressions, take_rate, examination, lift } = trend;
-        let title = OfferedTitle { title, score, reasons: Vec::new(), known, artwork: None };
+        let title = OfferedTitle { title, score, reasons: Vec::new(), known, artwork: None, placement: None };
         Self { title: title.into(), dimension, plays, impressions, take_rate, examination, lift }
     }
 }

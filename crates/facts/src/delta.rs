@@ -48,6 +48,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// How far applications have come with it.
     pub transactions: Vec<Transaction>,
+    /// What the table is described as from now on; `None`: as before.
+    pub metadata: Option<Metadata>,
     /// What is done, such as `WRITE`.
     pub operation: &'static str,
 }
@@ -124,6 +126,7 @@ impl DeltaTable {
         // Where rows are only arranged otherwise, readers that follow changes have nothing to see.
         let changes = change.add.is_empty() || change.add.iter().any(|add| add.data_change);
         actions.extend(change.remove.iter().map(|path| Action::remove(path, changes, now_ms)));
+        actions.extend(change.metadata.iter().cloned().map(Action::Metadata));
         actions.extend(change.transactions.iter().cloned().map(Action::Transaction));
         actions.push(Action::info(change.operation, now_ms));
         let version = self.version + 1;
@@ -158,6 +161,27 @@ impl DeltaTable {
     /// The newest version that was read.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The description of the table with columns that it lacks, given as the protocol's fields, behind its own;
+    /// `None`: it lacks none.
+    ///
+    /// # Errors
+    /// A schema that is none.
+    pub fn widened(&self, fields: Vec<serde_json::Value>) -> Result<Option<Metadata>> {
+        let damaged =
+            || FactsError::Refused(format!("the schema of {} cannot be read", self.root().display()));
+        let mut schema: serde_json::Value =
+            serde_json::from_str(&self.metadata.schema_string).map_err(|_| damaged())?;
+        let known = schema["fields"].as_array_mut().ok_or_else(damaged)?;
+        let before = known.len();
+        for field in fields {
+            if !known.iter().any(|known| known["name"] == field["name"]) {
+                known.push(field);
+            }
+        }
+        let is_wider = known.len() > before;
+        Ok(is_wider.then(|| Metadata { schema_string: schema.to_string(), ..self.metadata.clone() }))
     }
 
     /// A setting of the table.

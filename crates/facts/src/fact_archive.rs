@@ -169,8 +169,11 @@ impl FactArchive {
             written = Some((name, bytes));
         }
         change.transactions = transactions(then, now_ms)?;
+        // A table that an earlier version made lacks columns that facts have by now.
+        change.metadata = self.table.widened(fields(self.which))?;
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
             self.table.refresh()?;
+            change.metadata = self.table.widened(fields(self.which))?;
             if self.standing(then) != before {
                 if let Some((name, _)) = written {
                     self.table.location().delete(&name)?;
@@ -258,10 +261,7 @@ fn dictionaries(columns: &[Column]) -> WriterProperties {
 }
 
 fn metadata(which: FactTable, log: &str, partitions: u16, id: &str, now_ms: i64) -> Metadata {
-    let fields = which.columns().into_iter().map(|Column(name, kind, nullable, _)| {
-        serde_json::json!({ "name": name, "type": delta_type(&kind), "nullable": nullable, "metadata": {} })
-    });
-    let schema = serde_json::json!({ "type": "struct", "fields": fields.collect::<Vec<_>>() });
+    let schema = serde_json::json!({ "type": "struct", "fields": fields(which) });
     Metadata {
         id: id.to_owned(),
         schema_string: schema.to_string(),
@@ -275,6 +275,12 @@ fn metadata(which: FactTable, log: &str, partitions: u16, id: &str, now_ms: i64)
     }
 }
 
+/// Columns as the protocol's fields.
+fn fields(which: FactTable) -> Vec<serde_json::Value> {
+    let field = |Column(name, kind, nullable, _)| serde_json::json!({ "name": name, "type": delta_type(&kind), "nullable": nullable, "metadata": {} });
+    which.columns().into_iter().map(field).collect()
+}
+
 /// The protocol's name of a type.
 fn delta_type(kind: &DataType) -> serde_json::Value {
     match kind {
@@ -282,6 +288,7 @@ fn delta_type(kind: &DataType) -> serde_json::Value {
         DataType::Int32 => "integer".into(),
         DataType::Int64 => "long".into(),
         DataType::Float64 => "double".into(),
+        DataType::Boolean => "boolean".into(),
         DataType::Binary => "binary".into(),
         DataType::List(element) => serde_json::json!({
             "type": "array", "elementType": delta_type(element.data_type()), "containsNull": element.is_nullable(),

@@ -118,6 +118,7 @@ pub fn run(
             train_fraction: events_before as f64 / events.len() as f64,
             k: question.k,
             settings: settings.replay.clone(),
+            explore: false,
         };
         let told = |done: usize| progress(number, events.len(), done);
         let heard = |heard: Heard<'_>| match heard {

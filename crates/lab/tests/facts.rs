@@ -227,6 +227,7 @@ fn decision(number: u32, member: &str, position: u64, known: Option<u64>) -> Fac
         place,
         score: 0.5,
         artwork: None,
+        placed: None,
     };
     let decision = Decision {
         recommendation_id: format!("r{number}").into(),
@@ -245,7 +246,7 @@ fn decision(number: u32, member: &str, position: u64, known: Option<u64>) -> Fac
         position,
         ordinal: 0,
         kind: FactKind::Row,
-        schema_version: 1,
+        schema_version: Decision::VERSION,
         payload: decision.encode().into(),
     }
 }

@@ -101,6 +101,7 @@ fn the_same_settings_give_the_same_lists_and_those_of_an_evaluation() {
         train_fraction: before as f64 / known.len() as f64,
         k: question.k,
         settings: question.served.replay.clone(),
+        explore: false,
     };
     let evaluated = prequential(&known, Vec::new(), options, |_| {}).unwrap();
     assert_eq!(evaluated.outcomes, answer.replays[0].outcomes);

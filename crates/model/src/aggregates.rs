@@ -87,6 +87,8 @@ pub struct Aggregates {
     pub(crate) returns: Returns,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
+    /// Impressions of each title, ever.
+    pub(crate) impressions: Vec<u32>,
     /// Members who began, ever.
     pub(crate) beginnings: u64,
     pub(crate) decays: Decays,
@@ -115,6 +117,7 @@ impl Aggregates {
             returns: Returns::default(),
             arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
+            impressions: Vec::new(),
             beginnings: 0,
             decays,
             positions: vec![0; usize::from(partitions)],
@@ -264,6 +267,11 @@ impl Aggregates {
     /// Plays of every title, ever, by title number; those of titles beyond its end are 0.
     pub fn all_plays(&self) -> &[u64] {
         &self.plays
+    }
+
+    /// Impressions of a title, ever; 2³² − 1 are that many or more.
+    pub fn impressions(&self, title: Symbol) -> u32 {
+        self.impressions.get(title as usize).copied().unwrap_or_default()
     }
 
     /// Plays of a title, ever.

@@ -15,7 +15,7 @@ mod known;
 
 pub use capture::CaptureSettings;
 pub(crate) use capture::{Capture, HeldMember};
-pub use decision::{Candidate, ChosenArtwork, Decision};
+pub use decision::{Candidate, ChosenArtwork, Decision, PlacedBy};
 pub use entry::{FactEntry, MemberFacts};
 pub use fact::{Fact, FactKind};
 pub use known::{Known, KnownOpinion, KnownTitle, Whereabouts};

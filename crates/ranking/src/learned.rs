@@ -1,7 +1,8 @@
 //! What answers need beside the sums and is worked out from them now and then, off the path of queries:
-//! weights between titles, newcomers, damping and take-rate lifts, and how much each place is looked at.
+//! weights between titles, newcomers, titles to explore, damping and take-rate lifts, and how much each place is looked at.
 
 use crate::associations::{Associations, Problem};
+use crate::exploration::Explorable;
 use crate::factors::{FactorTable, Factors};
 use crate::lift::Lifts;
 use crate::newcomers::Newcomers;
@@ -20,6 +21,8 @@ pub struct Learned {
     pub associations: Associations,
     /// Titles that hardly anybody has played yet.
     pub newcomers: Newcomers,
+    /// Titles that places are given to so that it is found out who likes them.
+    pub explorable: Explorable,
     /// How much each place is looked at.
     pub position_bias: PositionBias,
     /// Weights of the ranking, as they were chosen.
@@ -59,10 +62,12 @@ impl Learned {
         for (title, lift) in lifts.of_titles() {
             by_title[title as usize] = lift as f32;
         }
+        let lift = |title: Symbol| by_title.get(title as usize).map_or(1.0, |lift| f64::from(*lift));
+        let explorable = Explorable::of(aggregates, catalogue, lift);
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
         let newcomers = Newcomers::of(aggregates, catalogue);
-        Self { associations, newcomers, position_bias, tuning, factors }
+        Self { associations, newcomers, explorable, position_bias, tuning, factors }
     }
 
     /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise

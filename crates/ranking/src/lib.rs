@@ -12,6 +12,7 @@ pub mod artwork;
 pub mod associations;
 mod cholesky;
 pub mod experiment;
+pub mod exploration;
 pub mod expression;
 mod factors;
 pub mod gate;

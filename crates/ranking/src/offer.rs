@@ -1,5 +1,6 @@
 //! What is offered: titles and rows with what the catalogue knows of them, and the artwork to show.
 
+use crate::exploration::Placement;
 use crate::page::{RowKind, RowReason};
 use crate::trending::Trend;
 use nearline_model::catalogue::Title;
@@ -29,6 +30,8 @@ pub struct OfferedTitle {
     pub known: Option<Arc<Title>>,
     /// The artwork to show, if the catalogue has artworks of the title.
     pub artwork: Option<OfferedArtwork>,
+    /// How it came to its place, where another title could have stood there.
+    pub placement: Option<Placement>,
 }
 
 /// A row that is offered.

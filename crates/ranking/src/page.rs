@@ -7,6 +7,8 @@
 //! A row that finds fewer than [`RowKind::least_titles`] is dropped, and what it would have shown is
 //! free for the rows below.
 //!
+//! In the top picks a few places go to titles that are new ([`crate::exploration`]), where it is known who asks.
+//!
 //! Country, `exclude`, `admit` and everything the caller filters by hold for every row. `boost` moves
 //! titles within rows that are ranked by a score; what the member left off and the member's own list
 //! stand in the member's own order.
@@ -34,6 +36,11 @@ pub fn assemble(sources: &PageSources<'_>, query: &Query<'_>, rows: usize) -> Ve
     let mut shown: HashSet<Arc<str>> = HashSet::new();
     let fill = |row: &mut Row, shown: &HashSet<Arc<str>>| {
         let spare = query.limit.saturating_add(shown.len());
+        if row.kind == RowKind::TopPicks {
+            let ranked = candidates::ranked(sources, query, spare);
+            row.titles = candidates::explored_picks(sources, query, ranked, shown);
+            return;
+        }
         let candidates = candidates::of(sources, query, row, spare).into_iter();
         row.titles = candidates.filter(|title| !shown.contains(&title.title)).take(query.limit).collect();
     };

@@ -1,5 +1,6 @@
 //! What is asked of the ranking.
 
+use crate::exploration::Seed;
 use crate::learned::Learned;
 use crate::settings::RankingSettings;
 use nearline_model::{Aggregates, MemberSnapshot};
@@ -25,6 +26,8 @@ pub struct Query<'a> {
     pub settings: Option<&'a RankingSettings>,
     /// What was worked out before; `None`: the sums alone answer.
     pub learned: Option<&'a Learned>,
+    /// Who asks and when, by which places are given to new titles; `None`: none are.
+    pub seed: Option<Seed<'a>>,
 }
 
 impl<'a> Query<'a> {

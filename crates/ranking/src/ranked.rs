@@ -1,5 +1,6 @@
 //! A ranked title, and why it is where it is.
 
+use crate::exploration::Placement;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -33,6 +34,11 @@ pub enum Reason {
         /// Its part of the score.
         weight: f64,
     },
+    /// It is new, and got this place so that it is found out who likes it.
+    Explored {
+        /// How much the member likes its genres, 0 to 1.
+        affinity: f64,
+    },
 }
 
 /// A title and its score.
@@ -45,4 +51,14 @@ pub struct Ranked {
     /// Why, the weightiest first, if asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// How it came to its place, where another title could have stood there.
+    #[serde(skip)]
+    pub placement: Option<Placement>,
+}
+
+impl Ranked {
+    /// A title at its own place.
+    pub fn new(title: Arc<str>, score: f64) -> Self {
+        Self { title, score, reasons: Vec::new(), placement: None }
+    }
 }

@@ -11,9 +11,13 @@
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
 //!
+//! In the end a few places go to titles that are new ([`crate::exploration`]), where it is known who asks.
+//!
 //! Not every title is scored: `search` passes over those that cannot be among the best.
 
 mod alike;
+mod explored;
+mod explorer;
 mod newcomers;
 mod popularity;
 mod repeats;
@@ -23,6 +27,8 @@ mod selection;
 mod sums;
 
 pub use alike::similar;
+pub(crate) use explored::explored;
+pub(crate) use explorer::Explorer;
 
 use crate::query::Query;
 use crate::ranked::Ranked;
@@ -127,7 +133,10 @@ pub fn rank(
             ranked.reasons = scorer.reasons(&ranked.title, newcomer);
         }
     }
-    ranked
+    match Explorer::new(aggregates, catalogue, member, query) {
+        Some(explorer) => explored(ranked, &explorer, query.explain, |_| false),
+        None => ranked,
+    }
 }
 
 /// The titles found by a search for `length` of them, with the newcomers and the titles played before that belong

@@ -71,6 +71,9 @@ pub struct RankingSettings {
     pub diversity: f64,
     /// How much catalogue titles that hardly anybody has played yet are mixed in, 0 to 1.
     pub freshness: f64,
+    /// Share of the places from the fourth on that go to titles that are new, so that it is found out who likes them
+    /// ([`crate::exploration`]); 0: none.
+    pub exploration: f64,
     /// Whether titles seen before are offered again.
     pub repeats: Repeats,
     /// What a title of the history counts for after a thumb down; below 0 it counts against its like.
@@ -99,6 +102,7 @@ impl Default for RankingSettings {
             lift_power: 2.0,
             diversity: 0.0,
             freshness: 0.1,
+            exploration: 0.05,
             repeats: Repeats::Learned,
             thumb_down: -0.5,
             thumb_up: 1.2,
@@ -123,6 +127,7 @@ impl RankingSettings {
             ("lift_power", self.lift_power, 0.0, 4.0),
             ("diversity", self.diversity, 0.0, 1.0),
             ("freshness", self.freshness, 0.0, 1.0),
+            ("exploration", self.exploration, 0.0, 0.5),
             ("thumb_down", self.thumb_down, -10.0, 10.0),
             ("thumb_up", self.thumb_up, -10.0, 10.0),
             ("two_thumbs_up", self.two_thumbs_up, -10.0, 10.0),

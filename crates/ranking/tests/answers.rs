@@ -2,6 +2,8 @@
 
 #[path = "answers/any_order.rs"]
 mod any_order;
+#[path = "answers/exploration.rs"]
+mod exploration;
 #[path = "../../model/tests/fold/harness.rs"]
 #[allow(dead_code, reason = "the fold's own tests use more of it")]
 mod harness;

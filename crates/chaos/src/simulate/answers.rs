@@ -114,8 +114,13 @@ fn judge(
     }
     let settings = world.scenario.ranking();
     let (aggregates, learned) = (engine.aggregates().read(), engine.learned());
-    let basis =
-        Basis { aggregates: &aggregates, catalogue: &catalogue, learned: &learned, settings: &settings };
+    let basis = Basis {
+        aggregates: &aggregates,
+        catalogue: &catalogue,
+        learned: &learned,
+        settings: &settings,
+        now_ms: world.servers.borrow().now_ms(),
+    };
     let wrong = |member: Option<&MemberSnapshot>| {
         let broken = member.and_then(|member| rules::for_member(member, settings.repeats, offer));
         broken.or_else(|| {

@@ -162,6 +162,8 @@ pub struct Scenario {
     pub catalogue_wait_ms: u64,
     /// Whether titles seen before may be offered again.
     pub repeats: Repeats,
+    /// Share of places that go to new titles.
+    pub exploration: f64,
     /// Seconds by which a stamp of the log may jump and be believed.
     pub clock_jump_seconds: u32,
 }
@@ -210,12 +212,13 @@ impl Scenario {
             clock_jump_seconds: FoldSettings::default().clock_jump_seconds,
             catalogue: TitlePlan::draw(&mut dice.fork(4), CALM_MS),
             captures_facts: dice.fork(7).chance(300),
+            exploration: [0.0, 0.05, 0.5][dice.fork(8).below(3)],
         }
     }
 
     /// Settings of the ranking.
     pub fn ranking(&self) -> RankingSettings {
-        RankingSettings { repeats: self.repeats, ..RankingSettings::default() }
+        RankingSettings { repeats: self.repeats, exploration: self.exploration, ..RankingSettings::default() }
     }
 
     /// Settings of the fold: limits small enough to be reached.

@@ -612,6 +612,16 @@ export interface components {
             /** @description The title. */
             title: string;
         };
+        /** @description How a title came to its place. */
+        PlacementDocument: {
+            /** @description Whether it stands there because it is new, so that it is found out who likes it. */
+            explored: boolean;
+            /**
+             * Format: double
+             * @description Probability that it stands there, given the titles before it, above 0 to 1.
+             */
+            propensity: number;
+        };
         /** @description A problem document. */
         Problem: Record<string, never> & {
             /** @description What exactly was wrong, and what is expected. */
@@ -635,6 +645,7 @@ export interface components {
             genres?: string[];
             /** @description Its name, if the catalogue has it. */
             name?: string | null;
+            placement?: components["schemas"]["PlacementDocument"] | null;
             /** @description Why it is here, weightiest first, if `explain` was asked for. */
             reasons?: components["schemas"]["ReasonDocument"][];
             /**
@@ -687,6 +698,14 @@ export interface components {
              * @description Its part of the score.
              */
             weight: number;
+        } | {
+            /**
+             * Format: double
+             * @description The member's affinity to its genres, 0 to 1.
+             */
+            affinity: number;
+            /** @enum {string} */
+            kind: "explored";
         } | {
             /**
              * Format: int32

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::DataType;
@@ -41,6 +42,8 @@ pub(super) fn columns() -> Vec<Column> {
         Column("artwork", DataType::Utf8, true, true),
         Column("propensity", DataType::Float64, true, false),
         Column("segment", DataType::Utf8, true, true),
+        Column("explored", DataType::Boolean, true, false),
+        Column("place_propensity", DataType::Float64, true, false),
     ]
 }
 
@@ -49,7 +52,8 @@ struct Rows {
     texts: [StringBuilder; 13],
     numbers: [Int32Builder; 4],
     longs: [Int64Builder; 3],
-    floats: [Float64Builder; 2],
+    floats: [Float64Builder; 3],
+    explored: BooleanBuilder,
     event_at: TimestampMicrosecondBuilder,
     known_at: TimestampMicrosecondBuilder,
 }
@@ -105,7 +109,13 @@ impl Rows {
             candidate.map(|candidate| candidate.place as i32),
         ];
         self.numbers.iter_mut().zip(numbers).for_each(|(column, value)| column.append_option(value));
-        let floats = [candidate.map(|candidate| candidate.score), artwork.map(|artwork| artwork.propensity)];
+        let placed = candidate.and_then(|candidate| candidate.placed);
+        self.explored.append_option(placed.map(|placed| placed.explored));
+        let floats = [
+            candidate.map(|candidate| candidate.score),
+            artwork.map(|artwork| artwork.propensity),
+            placed.map(|placed| placed.propensity),
+        ];
         self.floats.iter_mut().zip(floats).for_each(|(column, value)| column.append_option(value));
     }
 
@@ -127,7 +137,7 @@ impl Rows {
         ] = self.texts.map(finished);
         let [partition, ordinal, version, place] = self.numbers.map(finished);
         let [position, decision_position, digest] = self.longs.map(finished);
-        let [score, propensity] = self.floats.map(finished);
+        let [score, propensity, place_propensity] = self.floats.map(finished);
         let time = |mut times: TimestampMicrosecondBuilder| -> ArrayRef {
             Arc::new(times.finish().with_timezone("UTC"))
         };
@@ -156,6 +166,8 @@ impl Rows {
             artwork,
             propensity,
             segment,
+            finished(self.explored),
+            place_propensity,
         ];
         RecordBatch::try_new(schema(&self::columns()), columns)
             .map_err(|error| FactsError::Refused(error.to_string()))

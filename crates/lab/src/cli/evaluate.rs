@@ -73,6 +73,10 @@ struct PrequentialArgs {
     /// Titles recommended.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     k: u16,
+    /// Give places to new titles of the catalogue as a service does (`ranking.exploration`); otherwise every title stands at
+    /// its own place.
+    #[arg(long)]
+    explore: bool,
     /// Write a report with charts to FILE, too.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -106,7 +110,8 @@ pub(super) async fn run(args: EvaluateArgs, config: &Config) -> anyhow::Result<(
 
 fn run_prequential(args: PrequentialArgs, config: &Config) -> anyhow::Result<()> {
     let (file, titles) = args.input.read(config)?;
-    let options = options(config, args.train_fraction, args.k.into());
+    let mut options = options(config, args.train_fraction, args.k.into());
+    options.explore = args.explore;
     let progress = progress_bar(file.events.len());
     let report = prequential::run(&file.events, titles, options, |done| progress.set_position(done as u64))?;
     progress.finish_and_clear();
@@ -167,7 +172,7 @@ pub(super) fn options(config: &Config, train_fraction: f64, k: usize) -> Options
         ranking: config.ranking,
         solved_titles: config.engine.solved_titles,
     };
-    Options { train_fraction, k, settings }
+    Options { train_fraction, k, settings, explore: false }
 }
 
 pub(super) fn progress_bar(events: usize) -> ProgressBar {

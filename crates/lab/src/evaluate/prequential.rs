@@ -17,6 +17,7 @@ use super::summary::{Outcome, Timing};
 use super::timed_event::TimedEvent;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::{Event, EventKind, MemberSnapshot, Title};
+use nearline_ranking::exploration::Seed;
 use nearline_ranking::tuning::Tuning;
 use nearline_ranking::{Query, Ranked};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Options {
     pub k: usize,
     /// The settings of a node.
     pub settings: ReplaySettings,
+    /// Whether places are given to new titles as to who asks; otherwise every title stands at its own place.
+    pub explore: bool,
 }
 
 impl Options {
@@ -182,7 +185,9 @@ impl Prequential {
         let started = Instant::now();
         let state = replay.member(&event.member)?;
         let recommender = &replay.recommender;
-        let (asks, is_repeat) = (query(event, self.options.k), has_seen(&state, &event.title));
+        let seed = self.options.explore.then_some(Seed { member: &event.member, now_ms: at_ms });
+        let asks = Query { seed, ..query(event, self.options.k) };
+        let is_repeat = has_seen(&state, &event.title);
         let list = match is_repeat && !recommender.may_repeat() {
             true => Vec::new(),
             false => {

@@ -162,10 +162,7 @@ mod tests {
     #[test]
     fn lists_are_held_against_each_other_title_by_title() {
         let ranked = |titles: &[&str]| -> Vec<Ranked> {
-            titles
-                .iter()
-                .map(|title| Ranked { title: Arc::from(*title), score: 0.0, reasons: Vec::new() })
-                .collect()
+            titles.iter().map(|title| Ranked::new(Arc::from(*title), 0.0)).collect()
         };
         let mut lists = Lists::default();
         lists.add(0, 7, &ranked(&["a", "b", "c", "d"]));

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 4;
+pub const SNAPSHOT_VERSION: u8 = 5;
 
 const WHAT: &str = "aggregates";
 
@@ -84,6 +84,7 @@ struct SnapshotV3 {
     probes: Vec<Vec<ProbeV3>>,
 }
 
+/// Version 4: no impressions but those of the epochs kept.
 #[derive(Serialize, Deserialize)]
 struct SnapshotV4 {
     positions: Vec<Position>,
@@ -92,26 +93,40 @@ struct SnapshotV4 {
     returns: Vec<ReturnCell>,
 }
 
-impl SnapshotV4 {
+#[derive(Serialize, Deserialize)]
+struct SnapshotV5 {
+    positions: Vec<Position>,
+    contents: ContentsV2,
+    probes: ProbesV4,
+    returns: Vec<ReturnCell>,
+    /// Impressions ever, by place of the title in its list.
+    impressions: Vec<u32>,
+}
+
+impl SnapshotV5 {
     /// Of a form of any version; settings that it did not know are those of `settings`.
     fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
-        Ok(match version {
+        let before = match version {
             1 => {
                 let SnapshotV1 { positions, contents } = versioned::decode(WHAT, body)?;
                 let contents = ContentsV2::from_v1(contents, settings);
-                Self { positions, contents, probes: Vec::new(), returns: Vec::new() }
+                SnapshotV4 { positions, contents, probes: Vec::new(), returns: Vec::new() }
             }
             2 => {
                 let SnapshotV2 { positions, contents } = versioned::decode(WHAT, body)?;
-                Self { positions, contents, probes: Vec::new(), returns: Vec::new() }
+                SnapshotV4 { positions, contents, probes: Vec::new(), returns: Vec::new() }
             }
             3 => {
                 let SnapshotV3 { positions, contents, probes } = versioned::decode(WHAT, body)?;
                 let probes = probes.into_iter().map(|probes| probes.into_iter().map(ProbeV4::from).collect());
-                Self { positions, contents, probes: probes.collect(), returns: Vec::new() }
+                SnapshotV4 { positions, contents, probes: probes.collect(), returns: Vec::new() }
             }
-            _ => versioned::decode(WHAT, body)?,
-        })
+            4 => versioned::decode(WHAT, body)?,
+            _ => return versioned::decode(WHAT, body),
+        };
+        let SnapshotV4 { positions, contents, probes, returns } = before;
+        let impressions = contents.impressions_kept();
+        Ok(Self { positions, contents, probes, returns, impressions })
     }
 }
 
@@ -172,6 +187,21 @@ impl ContentsV2 {
     }
 }
 
+impl ContentsV2 {
+    /// Impressions of each title in the epochs kept: what there is of those that were ever.
+    fn impressions_kept(&self) -> Vec<u32> {
+        let mut impressions = vec![0_u32; self.titles.len()];
+        let all = self.dimensions.iter().filter(|(name, _)| **name == *super::ALL);
+        for counters in all.flat_map(|(_, counters)| counters) {
+            if let Some(sum) = impressions.get_mut(counters.title as usize) {
+                let kept = counters.epochs.iter().map(|(_, counts)| counts.impressions);
+                *sum = kept.fold(*sum, u32::saturating_add);
+            }
+        }
+        impressions
+    }
+}
+
 /// Version 1 knew in 16-bit fixed point what was played next, and nothing of what was played near: that is
 /// at least as much.
 fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
@@ -186,14 +216,17 @@ impl Aggregates {
     /// The sums alone, without the positions they reflect: equal for equal event histories.
     pub fn encode_contents(&self) -> Vec<u8> {
         let (contents, probes) = self.contents();
-        versioned::encode(SNAPSHOT_VERSION, &(contents, probes, self.returns.cells()))
+        let impressions = self.stored_impressions(&contents);
+        versioned::encode(SNAPSHOT_VERSION, &(contents, probes, self.returns.cells(), impressions))
     }
 
     /// The sums with the positions they reflect.
     pub fn encode(&self) -> Vec<u8> {
         let (contents, probes) = self.contents();
         let (positions, returns) = (self.positions().to_vec(), self.returns.cells());
-        versioned::encode(SNAPSHOT_VERSION, &SnapshotV4 { positions, contents, probes, returns })
+        let impressions = self.stored_impressions(&contents);
+        let snapshot = SnapshotV5 { positions, contents, probes, returns, impressions };
+        versioned::encode(SNAPSHOT_VERSION, &snapshot)
     }
 
     /// Reads a stored form of any version.
@@ -203,7 +236,8 @@ impl Aggregates {
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV4 { positions, contents, probes, returns } = SnapshotV4::read(version, body, settings)?;
+        let SnapshotV5 { positions, contents, probes, returns, impressions } =
+            SnapshotV5::read(version, body, settings)?;
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -219,10 +253,9 @@ impl Aggregates {
         aggregates.decays.advance(contents.newest_epoch);
         let unknown = |at: u32| damaged(format!("title {at} is not in its list"));
         let mut numbers = Vec::with_capacity(contents.titles.len());
-        for (title, plays) in &contents.titles {
+        for (at, (title, plays)) in contents.titles.iter().enumerate() {
             let number = aggregates.titles.intern(title).map_err(|full| damaged(full.to_string()))?;
-            aggregates.plays.resize(number as usize + 1, 0);
-            aggregates.plays[number as usize] = *plays;
+            aggregates.restore_counts(number, *plays, impressions.get(at).copied().unwrap_or_default());
             numbers.push(number);
         }
         let number = |at: u32| numbers.get(at as usize).copied().ok_or_else(|| unknown(at));
@@ -269,6 +302,12 @@ impl Aggregates {
         aggregates.restore_probes(probes, number)?;
         returns.iter().for_each(|cell| aggregates.returns.add(cell));
         Ok(aggregates)
+    }
+
+    fn restore_counts(&mut self, title: Symbol, plays: u64, impressions: u32) {
+        self.plays.resize(title as usize + 1, 0);
+        self.plays[title as usize] = plays;
+        self.add_impressions(title, impressions);
     }
 
     fn restore_probes(
@@ -357,6 +396,13 @@ impl Aggregates {
                 .collect(),
         };
         (contents, probes)
+    }
+
+    /// Impressions ever, in the order of the titles of `contents`.
+    fn stored_impressions(&self, contents: &ContentsV2) -> Vec<u32> {
+        let number = |(title, _): &(Arc<str>, u64)| self.titles.get(title);
+        let titles = contents.titles.iter().map(number);
+        titles.map(|number| number.map_or(0, |number| self.impressions(number))).collect()
     }
 
     /// Probes; `places` are the titles' places in their list.

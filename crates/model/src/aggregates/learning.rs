@@ -87,6 +87,17 @@ impl Aggregates {
                 self.plays.resize(title as usize + 1, 0);
             }
             self.plays[title as usize] += u64::from(together.plays);
+            self.add_impressions(title, together.impressions);
+        }
+    }
+
+    pub(super) fn add_impressions(&mut self, title: Symbol, impressions: u32) {
+        let at = title as usize;
+        if impressions > 0 && self.impressions.len() <= at {
+            self.impressions.resize(at + 1, 0);
+        }
+        if let Some(sum) = self.impressions.get_mut(at) {
+            *sum = sum.saturating_add(impressions);
         }
     }
 

@@ -115,6 +115,9 @@ impl Aggregates {
             if let Some(plays) = self.plays.get_mut(*title as usize) {
                 *plays = 0;
             }
+            if let Some(impressions) = self.impressions.get_mut(*title as usize) {
+                *impressions = 0;
+            }
             self.titles.release(*title);
         }
         // What was worked out by number is of titles that were.

@@ -4,7 +4,7 @@ use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The artwork that was chosen for a title.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,15 @@ pub struct ChosenArtwork {
     pub propensity: f64,
     /// Segment of the member that it was chosen for.
     pub segment: Option<Arc<str>>,
+}
+
+/// How a title came to its place, where another could have stood there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PlacedBy {
+    /// Whether it was put there because it is new, so that it is found out who likes it.
+    pub explored: bool,
+    /// Probability that it stands there, given the titles before it, in (0, 1].
+    pub propensity: f64,
 }
 
 /// A title that was offered.
@@ -30,6 +39,43 @@ pub struct Candidate {
     pub score: f64,
     /// The artwork, if the catalogue has any of the title.
     pub artwork: Option<ChosenArtwork>,
+    /// How it came to its place; `None`: no other title could have stood there, or (version 1) it is not told.
+    pub placed: Option<PlacedBy>,
+}
+
+/// Without what version 1 did not tell.
+#[derive(Deserialize)]
+struct CandidateV1 {
+    title: Arc<str>,
+    row: Box<str>,
+    place: u32,
+    score: f64,
+    artwork: Option<ChosenArtwork>,
+}
+
+impl From<CandidateV1> for Candidate {
+    fn from(CandidateV1 { title, row, place, score, artwork }: CandidateV1) -> Self {
+        Self { title, row, place, score, artwork, placed: None }
+    }
+}
+
+#[derive(Deserialize)]
+struct DecisionV1 {
+    recommendation_id: Box<str>,
+    source: Box<str>,
+    variant: Option<(Box<str>, Box<str>)>,
+    country: Option<Box<str>>,
+    device: Option<Box<str>>,
+    known: Option<u64>,
+    candidates: Vec<CandidateV1>,
+}
+
+impl From<DecisionV1> for Decision {
+    fn from(before: DecisionV1) -> Self {
+        let DecisionV1 { recommendation_id, source, variant, country, device, known, candidates } = before;
+        let candidates = candidates.into_iter().map(Candidate::from).collect();
+        Self { recommendation_id, source, variant, country, device, known, candidates }
+    }
 }
 
 /// An answer as it was given.
@@ -66,7 +112,9 @@ impl Decision {
     /// [`DecodeError`] where it is of a newer version, or damaged.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         const WHAT: &str = "a decision";
-        let (_, bytes) = versioned::split(WHAT, VERSION, payload)?;
-        versioned::decode(WHAT, bytes)
+        match versioned::split(WHAT, VERSION, payload)? {
+            (1, bytes) => versioned::decode::<DecisionV1>(WHAT, bytes).map(Self::from),
+            (_, bytes) => versioned::decode(WHAT, bytes),
+        }
     }
 }

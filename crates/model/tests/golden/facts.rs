@@ -1,8 +1,8 @@
 //! Golden files of facts.
 
-use crate::{NOW_MS, golden};
+use crate::{NOW_MS, golden, golden_of_old};
 use nearline_model::facts::{
-    Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, Whereabouts,
+    Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, PlacedBy, Whereabouts,
 };
 use nearline_model::{Fact, FactEntry, MemberFacts, PartitionId, RecordMark};
 use std::sync::Arc;
@@ -45,13 +45,13 @@ fn decision() -> Decision {
                 propensity: 0.25,
                 segment: Some(Arc::from("drama")),
             }),
+            placed: None,
         }],
     }
 }
 
-#[test]
-fn facts_of_version_1_are_read() {
-    let fact = |kind, payload: Vec<u8>| Fact {
+fn fact(kind: FactKind, schema_version: u16, payload: Vec<u8>) -> Fact {
+    Fact {
         member: "ana".into(),
         event_at_ms: NOW_MS - 5,
         known_at_ms: NOW_MS,
@@ -59,28 +59,43 @@ fn facts_of_version_1_are_read() {
         position: 8,
         ordinal: 0,
         kind,
-        schema_version: 1,
+        schema_version,
         payload: payload.into(),
-    };
+    }
+}
+
+#[test]
+fn decisions_of_version_1_are_read_for_good() {
+    let read =
+        FactEntry::decode(&golden_of_old("fact-decisions-v1.bin")).expect("version 1 is read for good");
+    assert_eq!(read.facts()[0].schema_version, 1);
+    assert_eq!(Decision::decode(&read.facts()[0].payload), Ok(decision()));
+}
+
+#[test]
+fn decisions_of_version_2_are_read() {
+    let mut decision = decision();
+    decision.candidates[0].placed = Some(PlacedBy { explored: true, propensity: 0.0125 });
+    let entry = FactEntry::Decisions(vec![fact(FactKind::Page, Decision::VERSION, decision.encode())]);
+    let read = FactEntry::decode(&golden("fact-decisions-v2.bin", &entry.encode())).expect("it is read");
+    assert_eq!(read, entry, "the form changed: give it a new version");
+    assert_eq!(Decision::decode(&read.facts()[0].payload), Ok(decision));
+}
+
+#[test]
+fn facts_of_members_of_version_1_are_read() {
     let payload = known().payload(Whereabouts { country: "BR", device: "tv" });
     let members = FactEntry::Members(MemberFacts {
         partition: PartitionId(3),
         after: 4,
         position: 12,
         mark: RecordMark::new(77),
-        facts: vec![fact(FactKind::Member, payload)],
+        facts: vec![fact(FactKind::Member, 1, payload)],
     });
-    let decisions = FactEntry::Decisions(vec![fact(FactKind::Page, decision().encode())]);
-    for (name, entry) in [("fact-members-v1.bin", members), ("fact-decisions-v1.bin", decisions)] {
-        let read = FactEntry::decode(&golden(name, &entry.encode())).expect("version 1 is read");
-        assert_eq!(read, entry);
-        let fact = &read.facts()[0];
-        match fact.kind {
-            FactKind::Member => {
-                let read = Known::decode(fact.schema_version, &fact.payload).expect("version 1 is read");
-                assert_eq!(read, (known(), Whereabouts { country: "BR", device: "tv" }));
-            }
-            _ => assert_eq!(Decision::decode(&fact.payload), Ok(decision())),
-        }
-    }
+    let read =
+        FactEntry::decode(&golden("fact-members-v1.bin", &members.encode())).expect("version 1 is read");
+    assert_eq!(read, members);
+    let fact = &read.facts()[0];
+    let read = Known::decode(fact.schema_version, &fact.payload).expect("version 1 is read");
+    assert_eq!(read, (known(), Whereabouts { country: "BR", device: "tv" }));
 }

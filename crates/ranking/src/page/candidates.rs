@@ -5,7 +5,7 @@ use super::page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
 use crate::affinity::GenreAffinity;
 use crate::query::Query;
 use crate::ranked::{Ranked, Reason};
-use crate::row::{next, rank};
+use crate::row::{Explorer, explored, next, rank};
 use crate::trending::{TrendQuery, trending};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::member::snapshot::WatchedTitle;
@@ -16,11 +16,29 @@ const TELLING_TITLES: usize = 2;
 /// Titles back in the history among which one to name is looked for.
 const TELLING_WINDOW: usize = 10;
 
+/// What the [top picks](RowKind::TopPicks) show: the first of `candidates` that are not `shown`, with new titles at some
+/// places.
+pub(super) fn explored_picks(
+    sources: &PageSources<'_>,
+    query: &Query<'_>,
+    candidates: Vec<Ranked>,
+    shown: &HashSet<Arc<str>>,
+) -> Vec<RowTitle> {
+    let free = candidates.into_iter().filter(|ranked| !shown.contains(&ranked.title));
+    let picks: Vec<Ranked> = free.take(query.limit).collect();
+    let explorer = Explorer::new(sources.aggregates, sources.catalogue, sources.member, query);
+    let picks = match explorer {
+        Some(explorer) => explored(picks, &explorer, query.explain, |id| shown.contains(id)),
+        None => picks,
+    };
+    picks.into_iter().map(RowTitle::from).collect()
+}
+
 /// Candidates of a row: at least `spare` of them, if there are as many.
 pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare: usize) -> Vec<RowTitle> {
     match row.kind {
         RowKind::ContinueWatching => begun(sources, query),
-        RowKind::TopPicks => top_picks(sources, query, spare),
+        RowKind::TopPicks => ranked(sources, query, spare).into_iter().map(RowTitle::from).collect(),
         RowKind::BecauseYouWatched => {
             row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
         }
@@ -84,21 +102,15 @@ fn counted_down(titles: Vec<(Arc<str>, RowReason)>, query: &Query<'_>) -> Vec<Ro
             title,
             score: 1.0 - at as f64 / count,
             reasons: if query.explain { vec![reason] } else { Vec::new() },
+            placement: None,
         })
         .collect()
 }
 
-fn top_picks(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {
-    let query = Query { limit: spare, ..query.clone() };
-    let ranked = rank(sources.aggregates, sources.catalogue, sources.member, &query);
-    ranked
-        .into_iter()
-        .map(|ranked| RowTitle {
-            title: ranked.title,
-            score: ranked.score,
-            reasons: ranked.reasons.into_iter().map(RowReason::Ranked).collect(),
-        })
-        .collect()
+/// At least `spare` titles, if there are as many, each at its own place.
+pub(super) fn ranked(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<Ranked> {
+    let query = Query { limit: spare, seed: None, ..query.clone() };
+    rank(sources.aggregates, sources.catalogue, sources.member, &query)
 }
 
 /// How many of the best titles must be looked at to find `spare` that may be shown: only `known` and
@@ -138,11 +150,7 @@ fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> V
     let trends = trending(sources.aggregates, sources.catalogue, &wanted);
     let where_of: HashMap<Arc<str>, String> =
         trends.iter().map(|trend| (trend.title.clone(), trend.dimension.clone())).collect();
-    let ranked = trends.into_iter().map(|trend| Ranked {
-        title: trend.title,
-        score: trend.score,
-        reasons: Vec::new(),
-    });
+    let ranked = trends.into_iter().map(|trend| Ranked::new(trend.title, trend.score));
     let mut titles = scored(
         sources,
         query,
@@ -186,6 +194,7 @@ fn new_for_you(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Ve
         },
         title: new.title,
         score: new.score,
+        placement: None,
     });
     titles.collect()
 }
@@ -206,6 +215,7 @@ fn scored(
             reasons: if query.explain { vec![reason(ranked.score)] } else { Vec::new() },
             score: ranked.score * query.boost.map_or(1.0, |boost| boost(&ranked.title)),
             title: ranked.title,
+            placement: None,
         })
         .collect();
     if query.boost.is_some() {

@@ -1,7 +1,8 @@
 //! A row of a page: what it is made of, and why its titles are in it.
 
 use super::newness::NewTitles;
-use crate::ranked::Reason;
+use crate::exploration::Placement;
+use crate::ranked::{Ranked, Reason};
 use crate::trending::Boards;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
@@ -116,6 +117,15 @@ pub struct RowTitle {
     pub score: f64,
     /// Why, if asked for.
     pub reasons: Vec<RowReason>,
+    /// How it came to its place, where another title could have stood there.
+    pub placement: Option<Placement>,
+}
+
+impl From<Ranked> for RowTitle {
+    fn from(Ranked { title, score, reasons, placement }: Ranked) -> Self {
+        let reasons = reasons.into_iter().map(RowReason::Ranked).collect();
+        Self { title, score, reasons, placement }
+    }
 }
 
 /// A row of a page.

@@ -54,8 +54,7 @@ pub(super) fn best(
     while ranked.len() < limit {
         let Listing { titles, is_whole } = list(length);
         let more = titles.iter().skip(judged).filter(|scored| admitted(&scored.id));
-        let more =
-            more.map(|Scored { id, score }| Ranked { title: id.clone(), score: *score, reasons: Vec::new() });
+        let more = more.map(|Scored { id, score }| Ranked::new(id.clone(), *score));
         ranked.extend(more.take(limit - ranked.len()));
         judged = titles.len();
         if is_whole {
@@ -78,7 +77,7 @@ pub(super) fn best_of(
         && let Some(Scored { score, id }) = heap.pop()
     {
         if admitted(&id) {
-            ranked.push(Ranked { title: id, score, reasons: Vec::new() });
+            ranked.push(Ranked::new(id, score));
         }
     }
     ranked

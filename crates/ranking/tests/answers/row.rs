@@ -242,6 +242,7 @@ fn weight(reason: &Reason) -> f64 {
         | Reason::Popular { weight, .. }
         | Reason::OftenFirst { weight }
         | Reason::Newcomer { weight, .. } => *weight,
+        Reason::Explored { .. } => 0.0,
     }
 }
 

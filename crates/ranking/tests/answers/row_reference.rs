@@ -237,10 +237,9 @@ impl<'a> Reference<'a> {
             .into_iter()
             .filter(|(id, score)| *score > 0.0 && self.catalogue.is_available(id, self.query.country))
             .filter(|(id, _)| self.query.admit.is_none_or(|admit| admit(id)))
-            .map(|(title, score)| Ranked {
-                score: score * self.query.boost.map_or(1.0, |boost| boost(&title)),
-                title,
-                reasons: Vec::new(),
+            .map(|(title, score)| {
+                let score = score * self.query.boost.map_or(1.0, |boost| boost(&title));
+                Ranked::new(title, score)
             })
             .filter(|ranked| ranked.score > 0.0)
             .collect();

@@ -195,6 +195,7 @@ proptest! {
                 boost: asked.boost.then_some(&boost as &dyn Fn(&str) -> f64),
                 settings: Some(&asked.settings),
                 learned: learned.as_ref().map(|then| &then.learned),
+                seed: None,
             };
             // Diversity over an endless row is an endless sum of comparisons.
             let query = match asked.settings.diversity > 0.0 {

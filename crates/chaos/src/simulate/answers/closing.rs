@@ -45,7 +45,13 @@ pub async fn judge(world: &World, sums: &Aggregates) {
         // What a node chose depends on what it chose before: weights are made of the sums as it chose.
         let tuning = engine.learned().tuning.clone();
         let learned = Learned::after(&tuning, sums, &catalogue, world.scenario.solved_titles);
-        let basis = Basis { aggregates: sums, catalogue: &catalogue, learned: &learned, settings: &settings };
+        let basis = Basis {
+            aggregates: sums,
+            catalogue: &catalogue,
+            learned: &learned,
+            settings: &settings,
+            now_ms: world.servers.borrow().now_ms(),
+        };
         if let Some(what) = weights_differ(engine, sums, &learned) {
             world.violated("I2", format!("node {number}: {what}"));
         }

@@ -6,10 +6,12 @@ use super::ask::Offer;
 use super::wanted::{Route, Wanted};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
+use nearline_ranking::exploration::{SURE_PLACES, Seed};
 use nearline_ranking::page::{PageSources, RowKind, assemble};
 use nearline_ranking::settings::RankingSettings;
 use nearline_ranking::trending::{TrendQuery, known_dimensions, trending};
 use nearline_ranking::{Learned, Query, next, rank, similar};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What answers rest on, beside the member's state.
@@ -22,6 +24,8 @@ pub struct Basis<'a> {
     pub learned: &'a Learned,
     /// Settings of the ranking.
     pub settings: &'a RankingSettings,
+    /// Unix milliseconds.
+    pub now_ms: i64,
 }
 
 /// Rows of titles, best first.
@@ -65,7 +69,42 @@ impl Basis<'_> {
         };
         let ranked = rank(self.aggregates, self.catalogue, member, &query);
         let admitted = ranked.into_iter().map(|ranked| ranked.title);
-        admitted.filter(|id| wanted.admits(id, self.known(id))).take(wanted.limit).collect()
+        let admitted: Vec<Arc<str>> =
+            admitted.filter(|id| wanted.admits(id, self.known(id))).take(wanted.limit).collect();
+        self.with_new(wanted, member, admitted)
+    }
+
+    /// `row` with the new titles at the places that the product gives them: from the fourth on, and what is moved keeps
+    /// its order. Where it is otherwise, `row` as it is.
+    fn with_new(
+        &self,
+        wanted: &Wanted,
+        member: Option<&MemberSnapshot>,
+        row: Vec<Arc<str>>,
+    ) -> Vec<Arc<str>> {
+        let boost = |id: &str| wanted.factor(id, self.known(id)).unwrap_or(1.0);
+        let admit = |id: &str| wanted.admits(id, self.known(id));
+        let query = Query {
+            limit: wanted.limit,
+            admit: Some(&admit),
+            boost: wanted.factor("", None).is_some().then_some(&boost as &dyn Fn(&str) -> f64),
+            seed: Some(self.seed(wanted)),
+            ..self.query(wanted)
+        };
+        let explored = rank(self.aggregates, self.catalogue, member, &query);
+        let is_new = |at: usize| explored[at].placement.is_some_and(|placement| placement.explored);
+        let new: HashSet<&Arc<str>> =
+            (0..explored.len()).filter(|at| is_new(*at)).map(|at| &explored[at].title).collect();
+        let moved = (0..explored.len()).filter(|at| !is_new(*at)).map(|at| &explored[at].title);
+        let is_sound = explored.len() == row.len()
+            && !(0..explored.len().min(SURE_PLACES)).any(is_new)
+            && new.iter().all(|id| admit(id))
+            && moved.eq(row.iter().filter(|id| !new.contains(id)).take(explored.len() - new.len()));
+        if is_sound { explored.into_iter().map(|ranked| ranked.title).collect() } else { row }
+    }
+
+    fn seed<'a>(&self, wanted: &'a Wanted) -> Seed<'a> {
+        Seed { member: &wanted.member, now_ms: self.now_ms }
     }
 
     fn page(&self, wanted: &Wanted, member: Option<&MemberSnapshot>, rows: usize) -> Rows {
@@ -75,6 +114,7 @@ impl Basis<'_> {
             limit: wanted.limit,
             admit: Some(&admit),
             boost: wanted.factor("", None).is_some().then_some(&boost as &dyn Fn(&str) -> f64),
+            seed: Some(self.seed(wanted)),
             ..self.query(wanted)
         };
         // Too little is shown in a world for take rates of rows.

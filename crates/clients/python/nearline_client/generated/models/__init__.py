@@ -22,6 +22,7 @@ from .log_document import LogDocument
 from .member_document import MemberDocument
 from .open_impression_document import OpenImpressionDocument
 from .opinion_document import OpinionDocument
+from .placement_document import PlacementDocument
 from .problem import Problem
 from .ranked_title import RankedTitle
 from .read_description_response_200 import ReadDescriptionResponse200
@@ -41,6 +42,8 @@ from .reason_document_type_6 import ReasonDocumentType6
 from .reason_document_type_6_kind import ReasonDocumentType6Kind
 from .reason_document_type_7 import ReasonDocumentType7
 from .reason_document_type_7_kind import ReasonDocumentType7Kind
+from .reason_document_type_8 import ReasonDocumentType8
+from .reason_document_type_8_kind import ReasonDocumentType8Kind
 from .recommendations_answer import RecommendationsAnswer
 from .row_document import RowDocument
 from .sample_ratio_document import SampleRatioDocument
@@ -80,6 +83,7 @@ __all__ = (
     "MemberDocument",
     "OpenImpressionDocument",
     "OpinionDocument",
+    "PlacementDocument",
     "Problem",
     "RankedTitle",
     "ReadDescriptionResponse200",
@@ -99,6 +103,8 @@ __all__ = (
     "ReasonDocumentType6Kind",
     "ReasonDocumentType7",
     "ReasonDocumentType7Kind",
+    "ReasonDocumentType8",
+    "ReasonDocumentType8Kind",
     "RecommendationsAnswer",
     "RowDocument",
     "SampleRatioDocument",

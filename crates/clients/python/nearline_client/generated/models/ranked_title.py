@@ -10,6 +10,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.artwork_document import ArtworkDocument
+    from ..models.placement_document import PlacementDocument
     from ..models.reason_document_type_0 import ReasonDocumentType0
     from ..models.reason_document_type_1 import ReasonDocumentType1
     from ..models.reason_document_type_2 import ReasonDocumentType2
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..models.reason_document_type_5 import ReasonDocumentType5
     from ..models.reason_document_type_6 import ReasonDocumentType6
     from ..models.reason_document_type_7 import ReasonDocumentType7
+    from ..models.reason_document_type_8 import ReasonDocumentType8
 
 
 T = TypeVar("T", bound="RankedTitle")
@@ -33,9 +35,10 @@ class RankedTitle:
         artwork (ArtworkDocument | None | Unset):
         genres (list[str] | Unset): Its genres, if the catalogue has them.
         name (None | str | Unset): Its name, if the catalogue has it.
+        placement (None | PlacementDocument | Unset):
         reasons (list[ReasonDocumentType0 | ReasonDocumentType1 | ReasonDocumentType2 | ReasonDocumentType3 |
-            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7] | Unset): Why it is here,
-            weightiest first, if `explain` was asked for.
+            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7 | ReasonDocumentType8] |
+            Unset): Why it is here, weightiest first, if `explain` was asked for.
     """
 
     score: float
@@ -43,6 +46,7 @@ class RankedTitle:
     artwork: ArtworkDocument | None | Unset = UNSET
     genres: list[str] | Unset = UNSET
     name: None | str | Unset = UNSET
+    placement: None | PlacementDocument | Unset = UNSET
     reasons: (
         list[
             ReasonDocumentType0
@@ -53,6 +57,7 @@ class RankedTitle:
             | ReasonDocumentType5
             | ReasonDocumentType6
             | ReasonDocumentType7
+            | ReasonDocumentType8
         ]
         | Unset
     ) = UNSET
@@ -60,6 +65,7 @@ class RankedTitle:
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.artwork_document import ArtworkDocument  # noqa: PLC0415
+        from ..models.placement_document import PlacementDocument  # noqa: PLC0415
         from ..models.reason_document_type_0 import ReasonDocumentType0  # noqa: PLC0415
         from ..models.reason_document_type_1 import ReasonDocumentType1  # noqa: PLC0415
         from ..models.reason_document_type_2 import ReasonDocumentType2  # noqa: PLC0415
@@ -67,6 +73,7 @@ class RankedTitle:
         from ..models.reason_document_type_4 import ReasonDocumentType4  # noqa: PLC0415
         from ..models.reason_document_type_5 import ReasonDocumentType5  # noqa: PLC0415
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
+        from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
 
         score = self.score
 
@@ -90,6 +97,14 @@ class RankedTitle:
         else:
             name = self.name
 
+        placement: dict[str, Any] | None | Unset
+        if isinstance(self.placement, Unset):
+            placement = UNSET
+        elif isinstance(self.placement, PlacementDocument):
+            placement = self.placement.to_dict()
+        else:
+            placement = self.placement
+
         reasons: list[dict[str, Any]] | Unset = UNSET
         if not isinstance(self.reasons, Unset):
             reasons = []
@@ -108,6 +123,8 @@ class RankedTitle:
                 elif isinstance(reasons_item_data, ReasonDocumentType5):
                     reasons_item = reasons_item_data.to_dict()
                 elif isinstance(reasons_item_data, ReasonDocumentType6):
+                    reasons_item = reasons_item_data.to_dict()
+                elif isinstance(reasons_item_data, ReasonDocumentType7):
                     reasons_item = reasons_item_data.to_dict()
                 else:
                     reasons_item = reasons_item_data.to_dict()
@@ -128,6 +145,8 @@ class RankedTitle:
             field_dict["genres"] = genres
         if name is not UNSET:
             field_dict["name"] = name
+        if placement is not UNSET:
+            field_dict["placement"] = placement
         if reasons is not UNSET:
             field_dict["reasons"] = reasons
 
@@ -136,6 +155,7 @@ class RankedTitle:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.artwork_document import ArtworkDocument  # noqa: PLC0415
+        from ..models.placement_document import PlacementDocument  # noqa: PLC0415
         from ..models.reason_document_type_0 import ReasonDocumentType0  # noqa: PLC0415
         from ..models.reason_document_type_1 import ReasonDocumentType1  # noqa: PLC0415
         from ..models.reason_document_type_2 import ReasonDocumentType2  # noqa: PLC0415
@@ -144,6 +164,7 @@ class RankedTitle:
         from ..models.reason_document_type_5 import ReasonDocumentType5  # noqa: PLC0415
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
         from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
+        from ..models.reason_document_type_8 import ReasonDocumentType8  # noqa: PLC0415
 
         d = dict(src_dict)
         score = d.pop("score")
@@ -178,6 +199,23 @@ class RankedTitle:
 
         name = _parse_name(d.pop("name", UNSET))
 
+        def _parse_placement(data: object) -> None | PlacementDocument | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                placement_type_0 = PlacementDocument.from_dict(data)
+
+                return placement_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | PlacementDocument | Unset, data)
+
+        placement = _parse_placement(d.pop("placement", UNSET))
+
         _reasons = d.pop("reasons", UNSET)
         reasons: (
             list[
@@ -189,6 +227,7 @@ class RankedTitle:
                 | ReasonDocumentType5
                 | ReasonDocumentType6
                 | ReasonDocumentType7
+                | ReasonDocumentType8
             ]
             | Unset
         ) = UNSET
@@ -207,6 +246,7 @@ class RankedTitle:
                     | ReasonDocumentType5
                     | ReasonDocumentType6
                     | ReasonDocumentType7
+                    | ReasonDocumentType8
                 ):
                     try:
                         if not isinstance(data, dict):
@@ -278,13 +318,23 @@ class RankedTitle:
                         return componentsschemas_reason_document_type_6
                     except (TypeError, ValueError, AttributeError, KeyError):
                         pass
+                    try:
+                        if not isinstance(data, dict):
+                            raise TypeError()
+                        componentsschemas_reason_document_type_7 = (
+                            ReasonDocumentType7.from_dict(data)
+                        )
+
+                        return componentsschemas_reason_document_type_7
+                    except (TypeError, ValueError, AttributeError, KeyError):
+                        pass
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_reason_document_type_7 = (
-                        ReasonDocumentType7.from_dict(data)
+                    componentsschemas_reason_document_type_8 = (
+                        ReasonDocumentType8.from_dict(data)
                     )
 
-                    return componentsschemas_reason_document_type_7
+                    return componentsschemas_reason_document_type_8
 
                 reasons_item = _parse_reasons_item(reasons_item_data)
 
@@ -296,6 +346,7 @@ class RankedTitle:
             artwork=artwork,
             genres=genres,
             name=name,
+            placement=placement,
             reasons=reasons,
         )
 

@@ -16,33 +16,28 @@ T = TypeVar("T", bound="ReasonDocumentType4")
 
 @_attrs_define
 class ReasonDocumentType4:
-    """It was begun and not finished.
+    """It is new, and got this place so that it is found out who likes it.
 
     Attributes:
-        duration_s (int): Length in seconds.
+        affinity (float): The member's affinity to its genres, 0 to 1.
         kind (ReasonDocumentType4Kind):
-        watched_s (int): Seconds watched.
     """
 
-    duration_s: int
+    affinity: float
     kind: ReasonDocumentType4Kind
-    watched_s: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        duration_s = self.duration_s
+        affinity = self.affinity
 
         kind: str = self.kind
-
-        watched_s = self.watched_s
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "duration_s": duration_s,
+                "affinity": affinity,
                 "kind": kind,
-                "watched_s": watched_s,
             }
         )
 
@@ -51,16 +46,13 @@ class ReasonDocumentType4:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        duration_s = d.pop("duration_s")
+        affinity = d.pop("affinity")
 
         kind = check_reason_document_type_4_kind(d.pop("kind"))
 
-        watched_s = d.pop("watched_s")
-
         reason_document_type_4 = cls(
-            duration_s=duration_s,
+            affinity=affinity,
             kind=kind,
-            watched_s=watched_s,
         )
 
         reason_document_type_4.additional_properties = d

@@ -1,9 +1,9 @@
 from typing import Literal
 
-ReasonDocumentType4Kind = Literal["continue_watching"]
+ReasonDocumentType4Kind = Literal["explored"]
 
 REASON_DOCUMENT_TYPE_4_KIND_VALUES: set[ReasonDocumentType4Kind] = {
-    "continue_watching",
+    "explored",
 }
 
 

@@ -16,33 +16,33 @@ T = TypeVar("T", bound="ReasonDocumentType5")
 
 @_attrs_define
 class ReasonDocumentType5:
-    """It is played much right now.
+    """It was begun and not finished.
 
     Attributes:
-        dimension (str): Where: `all`, `country:BR`, `device:tv`.
+        duration_s (int): Length in seconds.
         kind (ReasonDocumentType5Kind):
-        weight (float): Its decayed plays, relative to the most played title.
+        watched_s (int): Seconds watched.
     """
 
-    dimension: str
+    duration_s: int
     kind: ReasonDocumentType5Kind
-    weight: float
+    watched_s: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        dimension = self.dimension
+        duration_s = self.duration_s
 
         kind: str = self.kind
 
-        weight = self.weight
+        watched_s = self.watched_s
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "dimension": dimension,
+                "duration_s": duration_s,
                 "kind": kind,
-                "weight": weight,
+                "watched_s": watched_s,
             }
         )
 
@@ -51,16 +51,16 @@ class ReasonDocumentType5:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        dimension = d.pop("dimension")
+        duration_s = d.pop("duration_s")
 
         kind = check_reason_document_type_5_kind(d.pop("kind"))
 
-        weight = d.pop("weight")
+        watched_s = d.pop("watched_s")
 
         reason_document_type_5 = cls(
-            dimension=dimension,
+            duration_s=duration_s,
             kind=kind,
-            weight=weight,
+            watched_s=watched_s,
         )
 
         reason_document_type_5.additional_properties = d

@@ -1,9 +1,9 @@
 from typing import Literal
 
-ReasonDocumentType5Kind = Literal["trending"]
+ReasonDocumentType5Kind = Literal["continue_watching"]
 
 REASON_DOCUMENT_TYPE_5_KIND_VALUES: set[ReasonDocumentType5Kind] = {
-    "trending",
+    "continue_watching",
 }
 
 

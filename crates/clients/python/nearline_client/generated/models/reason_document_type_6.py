@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -10,78 +10,57 @@ from ..models.reason_document_type_6_kind import (
     ReasonDocumentType6Kind,
     check_reason_document_type_6_kind,
 )
-from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="ReasonDocumentType6")
 
 
 @_attrs_define
 class ReasonDocumentType6:
-    """It is new or little played, and of genres that the member likes.
+    """It is played much right now.
 
     Attributes:
-        affinity (float): The member's affinity to its genres, 0 to 1.
+        dimension (str): Where: `all`, `country:BR`, `device:tv`.
         kind (ReasonDocumentType6Kind):
-        plays (int): How often it was played.
-        year (int | None | Unset): Year of release.
+        weight (float): Its decayed plays, relative to the most played title.
     """
 
-    affinity: float
+    dimension: str
     kind: ReasonDocumentType6Kind
-    plays: int
-    year: int | None | Unset = UNSET
+    weight: float
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        affinity = self.affinity
+        dimension = self.dimension
 
         kind: str = self.kind
 
-        plays = self.plays
-
-        year: int | None | Unset
-        if isinstance(self.year, Unset):
-            year = UNSET
-        else:
-            year = self.year
+        weight = self.weight
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "affinity": affinity,
+                "dimension": dimension,
                 "kind": kind,
-                "plays": plays,
+                "weight": weight,
             }
         )
-        if year is not UNSET:
-            field_dict["year"] = year
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        affinity = d.pop("affinity")
+        dimension = d.pop("dimension")
 
         kind = check_reason_document_type_6_kind(d.pop("kind"))
 
-        plays = d.pop("plays")
-
-        def _parse_year(data: object) -> int | None | Unset:
-            if data is None:
-                return data
-            if isinstance(data, Unset):
-                return data
-            return cast(int | None | Unset, data)
-
-        year = _parse_year(d.pop("year", UNSET))
+        weight = d.pop("weight")
 
         reason_document_type_6 = cls(
-            affinity=affinity,
+            dimension=dimension,
             kind=kind,
-            plays=plays,
-            year=year,
+            weight=weight,
         )
 
         reason_document_type_6.additional_properties = d

@@ -1,9 +1,9 @@
 from typing import Literal
 
-ReasonDocumentType6Kind = Literal["new"]
+ReasonDocumentType6Kind = Literal["trending"]
 
 REASON_DOCUMENT_TYPE_6_KIND_VALUES: set[ReasonDocumentType6Kind] = {
-    "new",
+    "trending",
 }
 
 

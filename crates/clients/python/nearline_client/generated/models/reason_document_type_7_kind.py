@@ -1,9 +1,9 @@
 from typing import Literal
 
-ReasonDocumentType7Kind = Literal["on_my_list"]
+ReasonDocumentType7Kind = Literal["new"]
 
 REASON_DOCUMENT_TYPE_7_KIND_VALUES: set[ReasonDocumentType7Kind] = {
-    "on_my_list",
+    "new",
 }
 
 

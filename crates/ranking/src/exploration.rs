@@ -1,0 +1,110 @@
+//! Exploration: a few places of a row go to titles that are new, so that it is found out who likes them.
+//!
+//! From the fourth place on, each place is given to a new title with a small probability
+//! ([`exploration`](crate::settings::RankingSettings::exploration)); the first three are never. Which one it is is
+//! drawn in proportion to how much the member likes its genres (squared) and how much it was taken where it was offered so
+//! far. New is a title of the catalogue that is [shown and played little](Explorable); after that it ranks by what was
+//! learned alone.
+//!
+//! The draws are hashes of member, title, place and a window of time, as those of artworks are: a row asked for again is
+//! the same, on whichever node, until something is learned or the window ends. Titles are drawn as the first of
+//! exponential clocks whose rates are their weights, so that a weight that changes a little changes few draws.
+//!
+//! Each place says with which [probability](Placement) it got its title, given those before it: exactly that with which
+//! it was drawn. What exploration costs is bounded: no more than that share of what the places from the fourth on are worth, and
+//! no more than [`MOST_IMPRESSIONS`] impressions of a title that nobody wants.
+
+use hashbrown::HashMap;
+use nearline_model::aggregates::Aggregates;
+use nearline_model::catalogue::{Catalogue, Title};
+use std::sync::Arc;
+
+/// Places at the beginning of a row that are never explored.
+pub const SURE_PLACES: usize = 3;
+/// Impressions from which on a title is not new.
+pub const MOST_IMPRESSIONS: u32 = 1_000;
+/// Plays from which on a title is not new.
+pub const MOST_PLAYS: u64 = 20;
+/// New titles that are explored at a time, those of the newest years first.
+pub const MOST_TITLES: usize = 256;
+
+/// Who is offered something, and when: places are drawn by both.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed<'a> {
+    /// The member.
+    pub member: &'a str,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// How a title came to its place, where another could have stood there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// Whether it was put there because it is new.
+    pub explored: bool,
+    /// Probability that it stands there, given the titles before it, in (0, 1].
+    pub propensity: f64,
+}
+
+/// New titles, the same for everybody: shown less than [`MOST_IMPRESSIONS`] times and played less than [`MOST_PLAYS`]
+/// times, as of the last solve.
+#[derive(Debug, Default)]
+pub struct Explorable {
+    /// Genres that titles have together.
+    pub(crate) groups: Vec<Vec<String>>,
+    pub(crate) titles: Vec<Entry>,
+    pub(crate) by_id: HashMap<Arc<str>, usize>,
+}
+
+/// A new title.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub id: Arc<str>,
+    pub group: usize,
+    /// How much more it was taken where it was offered than others were.
+    pub lift: f64,
+}
+
+impl Explorable {
+    /// Those of `catalogue`; `lift` is how much more a title is taken than others are.
+    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, lift: impl Fn(u32) -> f64) -> Self {
+        let is_new = |title: &Title| {
+            let counted = aggregates.title(&title.id);
+            counted.is_none_or(|number| {
+                aggregates.plays(number) < MOST_PLAYS && aggregates.impressions(number) < MOST_IMPRESSIONS
+            })
+        };
+        let mut new: Vec<&Arc<Title>> =
+            catalogue.iter().filter(|title| !title.withdrawn && is_new(title)).collect();
+        let newest_first =
+            |a: &&Arc<Title>, b: &&Arc<Title>| b.year.cmp(&a.year).then_with(|| a.id.cmp(&b.id));
+        if new.len() > MOST_TITLES {
+            new.select_nth_unstable_by(MOST_TITLES - 1, newest_first);
+            new.truncate(MOST_TITLES);
+        }
+        new.sort_unstable_by(newest_first);
+        let mut numbers: HashMap<&[String], usize> = HashMap::new();
+        let mut explorable = Self::default();
+        for (at, title) in new.into_iter().enumerate() {
+            let group = *numbers.entry(&title.genres).or_insert_with(|| {
+                explorable.groups.push(title.genres.clone());
+                explorable.groups.len() - 1
+            });
+            let id: Arc<str> = Arc::from(title.id.as_str());
+            let lift = aggregates.title(&id).map_or(1.0, &lift);
+            explorable.by_id.insert(id.clone(), at);
+            explorable.titles.push(Entry { id, group, lift });
+        }
+        explorable
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.titles.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.titles.is_empty()
+    }
+}

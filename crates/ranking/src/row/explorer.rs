@@ -1,0 +1,185 @@
+//! Which places of one row go to new titles ([`crate::exploration`]), and with which probability.
+
+use crate::affinity::GenreAffinity;
+use crate::artwork::Window;
+use crate::exploration::{Entry, Explorable, Placement, SURE_PLACES, Seed};
+use crate::query::Query;
+use hashbrown::HashSet;
+use nearline_model::aggregates::Aggregates;
+use nearline_model::catalogue::Catalogue;
+use nearline_model::member::MemberSnapshot;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Seconds after which places are drawn anew.
+const HOLD_SECONDS: u32 = 6 * 3_600;
+/// What a title of genres that the member does not care for weighs, beside 1.
+const LEAST_WEIGHT: f64 = 0.02;
+
+/// A place of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    pub put: Put,
+    /// `None`: no other title could stand there.
+    pub placement: Option<Placement>,
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Put {
+    /// One of those ranked.
+    Ranked(usize),
+    /// A new title, instead of this one of those ranked.
+    New { title: Arc<str>, affinity: f64, instead_of: usize },
+}
+
+/// Gives places of one row to new titles.
+pub(crate) struct Explorer<'a> {
+    explorable: &'a Explorable,
+    share: f64,
+    member: &'a str,
+    window: i64,
+    affinity: GenreAffinity<'a>,
+    known: HashSet<&'a str>,
+    catalogue: &'a Catalogue,
+    query: &'a Query<'a>,
+}
+
+/// A new title that may be shown.
+struct Drawn<'a> {
+    id: &'a Arc<str>,
+    weight: f64,
+    affinity: f64,
+    /// When its clock rings: the first is drawn.
+    rings: f64,
+}
+
+impl<'a> Explorer<'a> {
+    /// For `member`; `None` where nothing is explored.
+    pub fn new(
+        aggregates: &Aggregates,
+        catalogue: &'a Catalogue,
+        member: Option<&'a MemberSnapshot>,
+        query: &'a Query<'a>,
+    ) -> Option<Self> {
+        let share = query.settings().exploration;
+        let Seed { member: id, now_ms } = query.seed?;
+        let explorable = &query.learned_of(aggregates)?.explorable;
+        if share <= 0.0 || explorable.is_empty() || query.limit <= SURE_PLACES {
+            return None;
+        }
+        let known = member.into_iter().flat_map(|member| member.known().chain(member.disliked()));
+        Some(Self {
+            explorable,
+            share,
+            member: id,
+            window: Window::of(id, now_ms, HOLD_SECONDS).number,
+            affinity: GenreAffinity::of(member, catalogue),
+            known: known.map(|title| &**title).chain(query.exclude.iter().copied()).collect(),
+            catalogue,
+            query,
+        })
+    }
+
+    /// What stands at each place of a row of `ranked` (best first; titles behind its end fall out), which may have none of
+    /// those `taken` elsewhere.
+    pub fn places(&self, ranked: &[&str], taken: impl Fn(&str) -> bool) -> Vec<Place> {
+        let may_stand = |title: &Entry| !taken(&title.id) && self.weight(title).0 > 0.0;
+        let is_any = self.explorable.titles.iter().any(may_stand);
+        // Not all need to be weighed where none of them stands.
+        let drawn = OnceCell::new();
+        let mut placed: HashSet<&str> = HashSet::new();
+        let mut is_one_placed = false;
+        let mut left = 0;
+        let place = |at: usize| {
+            while placed.contains(ranked[left]) {
+                left += 1;
+            }
+            let next = ranked[left];
+            let is_new = self.explorable.by_id.contains_key(next);
+            let place = if at < SURE_PLACES || !is_any {
+                Place { put: Put::Ranked(left), placement: None }
+            } else if self.explores(at) || is_new || is_one_placed {
+                let all = drawn.get_or_init(|| self.drawn(&taken));
+                let others: Vec<&Drawn<'_>> = all.iter().filter(|new| !placed.contains(&**new.id)).collect();
+                self.place(at, next, left, &others)
+            } else {
+                let placement = Placement { explored: false, propensity: 1.0 - self.share };
+                Place { put: Put::Ranked(left), placement: Some(placement) }
+            };
+            let stands = match &place.put {
+                Put::New { title, .. } => self.explorable.by_id.get_key_value(title).map(|(id, _)| &**id),
+                Put::Ranked(_) => None,
+            };
+            is_one_placed |= is_new || stands.is_some();
+            placed.insert(stands.unwrap_or(next));
+            place
+        };
+        (0..ranked.len()).map(place).collect()
+    }
+
+    /// What stands at a place: one of the `others`, which are new, or what is `next` of those ranked.
+    fn place(&self, at: usize, next: &str, left: usize, others: &[&Drawn<'_>]) -> Place {
+        let together: f64 = others.iter().map(|new| new.weight).sum();
+        let chance = |new: &Drawn<'_>| self.share * new.weight / together;
+        let order =
+            |a: &&&Drawn<'_>, b: &&&Drawn<'_>| a.rings.total_cmp(&b.rings).then_with(|| a.id.cmp(b.id));
+        let Some(first) = others.iter().min_by(order) else {
+            // All that are new stand already.
+            return Place { put: Put::Ranked(left), placement: None };
+        };
+        if self.explores(at) && **first.id != *next {
+            let put = Put::New { title: first.id.clone(), affinity: first.affinity, instead_of: left };
+            let placement = Placement { explored: true, propensity: chance(first) };
+            return Place { put, placement: Some(placement) };
+        }
+        let drawn = others.iter().find(|new| **new.id == *next).map_or(0.0, |new| chance(new));
+        let placement = Placement { explored: false, propensity: 1.0 - self.share + drawn };
+        Place { put: Put::Ranked(left), placement: Some(placement) }
+    }
+
+    /// Whether a place is given to a new title.
+    fn explores(&self, at: usize) -> bool {
+        self.uniform(&[b"place", &at.to_le_bytes()]) < self.share
+    }
+
+    /// All that may be shown.
+    fn drawn(&self, taken: impl Fn(&str) -> bool) -> Vec<Drawn<'a>> {
+        let titles = self.explorable.titles.iter().filter(|title| !taken(&title.id));
+        let drawn = titles.map(|title| {
+            let (weight, affinity) = self.weight(title);
+            let rings = -self.uniform(&[b"title", title.id.as_bytes()]).ln() / weight;
+            Drawn { id: &title.id, weight, affinity, rings }
+        });
+        drawn.filter(|drawn| drawn.weight > 0.0).collect()
+    }
+
+    /// What a title weighs in the draw, 0 if it may not be shown; and how much the member likes its genres.
+    fn weight(&self, title: &Entry) -> (f64, f64) {
+        let id = &*title.id;
+        let may = !self.known.contains(id)
+            && self.catalogue.is_available(id, self.query.country)
+            && self.query.admit.is_none_or(|admit| admit(id));
+        if !may {
+            return (0.0, 0.0);
+        }
+        let affinity = self.affinity.to(&self.explorable.groups[title.group]);
+        let liked = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * affinity * affinity;
+        let boost = self.query.boost.map_or(1.0, |boost| boost(id).max(0.0));
+        let weight = liked * title.lift * boost;
+        (if weight.is_finite() { weight } else { 0.0 }, affinity)
+    }
+
+    /// A draw of the window's, above 0, below 1.
+    fn uniform(&self, what: &[&[u8]]) -> f64 {
+        let mut hasher = Xxh3::new();
+        for part in
+            [self.member.as_bytes(), &self.window.to_le_bytes()].into_iter().chain(what.iter().copied())
+        {
+            hasher.update(part);
+            hasher.update(&[0xff]);
+        }
+        ((hasher.digest() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    }
+}
