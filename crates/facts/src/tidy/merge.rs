@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 
@@ -104,6 +104,12 @@ impl Tidying {
             let file = File::open(&path).map_err(FactsError::reading(&path))?;
             let builder =
                 ParquetRecordBatchReaderBuilder::try_new(file).map_err(FactsError::parquet(&path))?;
+            let strange = |field: &&FieldRef| form.schema.field_with_name(field.name()).is_err();
+            if let Some(field) = builder.schema().fields().iter().find(strange) {
+                let reason =
+                    "is not known to this program, and would be lost; tidy with the newer one that wrote it";
+                return Err(FactsError::column(&path, field.name(), reason));
+            }
             for batch in builder.build().map_err(FactsError::parquet(&path))? {
                 let batch = batch.map_err(FactsError::parquet(&path))?;
                 rows += batch.num_rows() as u64;
