@@ -189,7 +189,7 @@ impl EventArchive {
     /// that died. Events stay in the order of the log.
     ///
     /// # Errors
-    /// As [`Tidying::run`].
+    /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
     pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
         let form = Form {
             schema: rows::schema(),

@@ -206,7 +206,7 @@ impl FactArchive {
     /// what they were offered, small files of days that are over become large ones.
     ///
     /// # Errors
-    /// As [`Tidying::run`].
+    /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
     pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
         let columns = self.which.columns();
         let form = Form {
