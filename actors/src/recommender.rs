@@ -486,6 +486,7 @@ fn offered_row(row: Row, catalogue: &Catalogue) -> OfferedRow {
             let known = catalogue.get(&title).cloned();
             (title, known)
         }),
+        genre: row.genre,
         expected_take: row.expected_take,
         measured: row.measured,
         titles: row.titles.into_iter().map(|title| offered_row_title(title, catalogue)).collect(),

@@ -14,6 +14,7 @@ use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
+use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -111,7 +112,8 @@ impl Solver {
         let is_due = may_choose && before.tuning.is_due(&self.aggregates.read());
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
-            examination.look(&self.aggregates.read());
+            let genres = self.genres();
+            examination.look(&self.aggregates.read(), &genres);
             examination
         });
         let tuning = before.tuning.clone();
@@ -123,13 +125,14 @@ impl Solver {
         }
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
+        let genres = self.genres();
         let learned = {
             let aggregates = self.aggregates.read();
             if !associations.are_of(&aggregates) {
                 return None;
             }
             let catalogue = self.catalogue.titles.read();
-            Learned::solved(&aggregates, &catalogue, associations, &lifts, tuning)
+            Learned::solved(&aggregates, &catalogue, associations, (&lifts, genres), tuning)
         };
         learned.prepare_as(&before);
         tell(&learned);
@@ -140,6 +143,12 @@ impl Solver {
             (Some(before), Some(now)) => now.saturating_sub(before) + solving,
             _ => started.0.elapsed(),
         })
+    }
+
+    fn genres(&self) -> Genres {
+        let mut sums = GenreSums::default();
+        while sums.look(&self.aggregates.read(), &self.catalogue.titles.read()) {}
+        sums.genres()
     }
 
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for; on this one,

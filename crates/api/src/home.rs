@@ -22,13 +22,17 @@ pub struct BecauseDocument {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowDocument {
-    /// `continue_watching`, `top_picks`, `because_you_watched`, `trending_now`, `new_for_you` or `my_list`:
-    /// send it back as `row` of impressions.
+    /// `continue_watching`, `top_picks`, `because_you_watched`, `because_you_like`, `trending_now`, `new_for_you` or
+    /// `my_list`: send it back as `row` of impressions.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub row: Cow<'static, str>,
     /// The title that it follows, of `because_you_watched`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<BecauseDocument>,
+    /// The genre that it is of, of `because_you_like`: the member plays more of it than others do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub genre: Option<Arc<str>>,
     /// Share of impressions in such rows that is expected to be played: what rows are ordered by.
     pub expected_take: f64,
     /// Whether that share was measured; false: it is the one that such rows start with.
@@ -46,6 +50,7 @@ impl From<OfferedRow> for RowDocument {
         Self {
             row: row.kind.name().into(),
             because,
+            genre: row.genre,
             expected_take: row.expected_take,
             measured: row.measured,
             titles: row.titles.into_iter().map(RankedTitle::from).collect(),

@@ -66,6 +66,14 @@ pub enum ReasonDocument {
         /// The member's affinity to its genres, 0 to 1.
         affinity: f64,
     },
+    /// It is of a genre that the member plays more than others do.
+    BecauseYouLike {
+        /// The genre.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        genre: Arc<str>,
+        /// Share of the member's titles that is of it, 0 to 1.
+        share: f64,
+    },
     /// It is on the member's own list.
     OnMyList {},
 }
@@ -77,6 +85,7 @@ impl From<RowReason> for ReasonDocument {
             RowReason::Begun { watched_s, duration_s } => Self::ContinueWatching { watched_s, duration_s },
             RowReason::Trending { dimension, weight } => Self::Trending { dimension, weight },
             RowReason::New { year, plays, affinity } => Self::New { year, plays, affinity },
+            RowReason::Liked { genre, share } => Self::BecauseYouLike { genre, share },
             RowReason::Listed => Self::OnMyList {},
         }
     }

@@ -14,17 +14,16 @@
 //! it was drawn. What exploration costs is bounded: no more than that share of what the places from the fourth on are worth, and
 //! no more than [`MOST_IMPRESSIONS`] impressions of a title that nobody wants.
 
+use crate::newcomers::{Counted, LittlePlayed};
 use hashbrown::HashMap;
-use nearline_model::aggregates::Aggregates;
-use nearline_model::catalogue::{Catalogue, Title};
+use nearline_model::catalogue::Title;
+use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
 /// Places at the beginning of a row that are never explored.
 pub const SURE_PLACES: usize = 3;
 /// Impressions from which on a title is not new.
 pub const MOST_IMPRESSIONS: u32 = 1_000;
-/// Plays from which on a title is not new.
-pub const MOST_PLAYS: u64 = 20;
 /// New titles that are explored at a time, those of the newest years first.
 pub const MOST_TITLES: usize = 256;
 
@@ -46,7 +45,8 @@ pub struct Placement {
     pub propensity: f64,
 }
 
-/// New titles, the same for everybody: shown less than [`MOST_IMPRESSIONS`] times and played less than [`MOST_PLAYS`]
+/// New titles, the same for everybody: shown less than [`MOST_IMPRESSIONS`] times and played less than
+/// [`MOST_PLAYS`](crate::newcomers::MOST_PLAYS)
 /// times, as of the last solve.
 #[derive(Debug, Default)]
 pub struct Explorable {
@@ -66,18 +66,15 @@ pub(crate) struct Entry {
 }
 
 impl Explorable {
-    /// Those of `catalogue`; `lift` is how much more a title is taken than others are.
-    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, lift: impl Fn(u32) -> f64) -> Self {
-        let is_new = |title: &Title| {
-            let counted = aggregates.title(&title.id);
-            counted.is_none_or(|number| {
-                aggregates.plays(number) < MOST_PLAYS && aggregates.impressions(number) < MOST_IMPRESSIONS
-            })
+    /// Those of the titles that are played little; `lift` is how much more a title is taken than others are.
+    pub(crate) fn among(little: &LittlePlayed, lift: impl Fn(Symbol) -> f64) -> Self {
+        let is_new = |(title, counts): &&(Arc<Title>, Option<Counted>)| {
+            !title.withdrawn && counts.is_none_or(|counts| counts.impressions < MOST_IMPRESSIONS)
         };
-        let mut new: Vec<&Arc<Title>> =
-            catalogue.iter().filter(|title| !title.withdrawn && is_new(title)).collect();
+        type Little = (Arc<Title>, Option<Counted>);
+        let mut new: Vec<&Little> = little.titles.iter().filter(is_new).collect();
         let newest_first =
-            |a: &&Arc<Title>, b: &&Arc<Title>| b.year.cmp(&a.year).then_with(|| a.id.cmp(&b.id));
+            |a: &&Little, b: &&Little| b.0.year.cmp(&a.0.year).then_with(|| a.0.id.cmp(&b.0.id));
         if new.len() > MOST_TITLES {
             new.select_nth_unstable_by(MOST_TITLES - 1, newest_first);
             new.truncate(MOST_TITLES);
@@ -85,13 +82,13 @@ impl Explorable {
         new.sort_unstable_by(newest_first);
         let mut numbers: HashMap<&[String], usize> = HashMap::new();
         let mut explorable = Self::default();
-        for (at, title) in new.into_iter().enumerate() {
+        for (at, (title, counts)) in new.into_iter().enumerate() {
             let group = *numbers.entry(&title.genres).or_insert_with(|| {
                 explorable.groups.push(title.genres.clone());
                 explorable.groups.len() - 1
             });
             let id: Arc<str> = Arc::from(title.id.as_str());
-            let lift = aggregates.title(&id).map_or(1.0, &lift);
+            let lift = counts.map_or(1.0, |counts| lift(counts.number));
             explorable.by_id.insert(id.clone(), at);
             explorable.titles.push(Entry { id, group, lift });
         }

@@ -5,9 +5,10 @@ use crate::associations::{Associations, Problem};
 use crate::exploration::Explorable;
 use crate::factors::{FactorTable, Factors};
 use crate::lift::Lifts;
-use crate::newcomers::Newcomers;
+use crate::newcomers::{LittlePlayed, Newcomers};
 use crate::position_bias::PositionBias;
 use crate::settings::RankingSettings;
+use crate::taste::Genres;
 use crate::tuning::{Examination, Tuning};
 use nearline_model::Aggregates;
 use nearline_model::catalogue::Catalogue;
@@ -25,6 +26,8 @@ pub struct Learned {
     pub explorable: Explorable,
     /// How much each place is looked at.
     pub position_bias: PositionBias,
+    /// Genres of titles.
+    pub genres: Genres,
     /// Weights of the ranking, as they were chosen.
     pub tuning: Tuning,
     /// Damping and take-rate lifts, raised to their powers.
@@ -43,19 +46,20 @@ impl Learned {
         while lifts.look(aggregates) {}
         let problem = Problem::of(aggregates, most);
         let tuning = match before.is_due(aggregates) {
-            true => before.chosen_by(&Examination::of(&problem, aggregates)),
+            true => before.chosen_by(&Examination::of(&problem, aggregates, catalogue)),
             false => before.clone(),
         };
         let associations = problem.solve(tuning.weighing);
-        Self::solved(aggregates, catalogue, associations, &lifts, tuning)
+        let genres = Genres::of(aggregates, catalogue);
+        Self::solved(aggregates, catalogue, associations, (&lifts, genres), tuning)
     }
 
-    /// The same with weights that were solved and chosen already, and lifts.
+    /// The same with weights that were solved and chosen already, lifts and genres.
     pub fn solved(
         aggregates: &Aggregates,
         catalogue: &Catalogue,
         associations: Associations,
-        lifts: &Lifts,
+        (lifts, genres): (&Lifts, Genres),
         tuning: Tuning,
     ) -> Self {
         let mut by_title = vec![1.0; aggregates.title_count() + 1];
@@ -63,11 +67,12 @@ impl Learned {
             by_title[title as usize] = lift as f32;
         }
         let lift = |title: Symbol| by_title.get(title as usize).map_or(1.0, |lift| f64::from(*lift));
-        let explorable = Explorable::of(aggregates, catalogue, lift);
+        let little = LittlePlayed::of(aggregates, catalogue);
+        let explorable = Explorable::among(&little, lift);
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
-        let newcomers = Newcomers::of(aggregates, catalogue);
-        Self { associations, newcomers, explorable, position_bias, tuning, factors }
+        let newcomers = Newcomers::among(&little);
+        Self { associations, newcomers, explorable, genres, position_bias, tuning, factors }
     }
 
     /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise

@@ -28,6 +28,7 @@ pub mod ranked;
 pub mod row;
 pub mod settings;
 pub mod statistics;
+pub mod taste;
 pub mod trending;
 pub mod tuning;
 

@@ -1,13 +1,50 @@
 //! Newcomers: titles of the catalogue that hardly anybody has played yet, so that they are found at all.
 
 use nearline_model::aggregates::Aggregates;
-use nearline_model::catalogue::Catalogue;
+use nearline_model::catalogue::{Catalogue, Title};
+use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
 /// Plays from which a title is no newcomer.
 pub(crate) const FEW_PLAYS: u64 = 5;
+/// Plays from which on nobody needs to be shown a title so that it is found out who likes it.
+pub const MOST_PLAYS: u64 = 20;
 /// Newcomers held at most: those of the newest years.
 const MOST: usize = 1_000;
+
+/// Titles of the catalogue played fewer than [`MOST_PLAYS`] times: looked for once for all that is new.
+pub struct LittlePlayed {
+    /// The newest year of all titles.
+    newest_year: u16,
+    /// Each with what is counted of it, if anything is.
+    pub(crate) titles: Vec<(Arc<Title>, Option<Counted>)>,
+}
+
+/// What is counted of a title.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted {
+    pub number: Symbol,
+    pub plays: u64,
+    pub impressions: u32,
+}
+
+impl LittlePlayed {
+    /// Those of `catalogue`.
+    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
+        let counted = |title: &Arc<Title>| {
+            let counted = |number| Counted {
+                number,
+                plays: aggregates.plays(number),
+                impressions: aggregates.impressions(number),
+            };
+            (title.clone(), aggregates.title(&title.id).map(counted))
+        };
+        let is_little = |counts: Option<Counted>| counts.is_none_or(|counts| counts.plays < MOST_PLAYS);
+        let titles = catalogue.iter().map(counted).filter(|(_, counts)| is_little(*counts)).collect();
+        let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
+        Self { newest_year, titles }
+    }
+}
 
 /// Titles hardly played yet, with how new they are by their year (the newest of the catalogue: 1; half as
 /// new with each year before).
@@ -19,13 +56,16 @@ pub struct Newcomers {
 impl Newcomers {
     /// Those of `catalogue`.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
-        let plays = |id: &str| aggregates.title(id).map_or(0, |title| aggregates.plays(title));
-        let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
-        let mut new: Vec<(u16, &str)> = catalogue
-            .iter()
-            .filter(|title| plays(&title.id) < FEW_PLAYS)
-            .map(|title| (title.year.unwrap_or_default(), title.id.as_str()))
-            .collect();
+        Self::among(&LittlePlayed::of(aggregates, catalogue))
+    }
+
+    /// Those of the titles that are played little.
+    pub fn among(little: &LittlePlayed) -> Self {
+        let newest_year = little.newest_year;
+        let few =
+            little.titles.iter().filter(|(_, counts)| counts.is_none_or(|counts| counts.plays < FEW_PLAYS));
+        let mut new: Vec<(u16, &str)> =
+            few.map(|(title, _)| (title.year.unwrap_or_default(), title.id.as_str())).collect();
         new.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         new.truncate(MOST);
         let newness = |year: u16| (-f64::from(newest_year.saturating_sub(year))).exp2();

@@ -41,6 +41,8 @@ pub struct OfferedRow {
     pub kind: RowKind,
     /// The title that it follows, with its entry of the catalogue.
     pub because: Option<(Arc<str>, Option<Arc<Title>>)>,
+    /// The genre that it is of.
+    pub genre: Option<Arc<str>>,
     /// The take rate that placed it.
     pub expected_take: f64,
     /// Whether that rate was measured, or is the prior one.

@@ -27,7 +27,7 @@ use hashbrown::HashSet;
 use std::sync::Arc;
 
 /// Most rows of a page.
-pub const MAX_ROWS: usize = 7;
+pub const MAX_ROWS: usize = 8;
 
 /// Assembles at most `rows` rows of at most `query.limit` titles each.
 pub fn assemble(sources: &PageSources<'_>, query: &Query<'_>, rows: usize) -> Vec<Row> {
@@ -75,6 +75,7 @@ fn in_order(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Row> {
         Row {
             kind,
             because,
+            genre: None,
             expected_take: measured.unwrap_or_else(|| kind.prior_take()),
             measured: measured.is_some(),
             titles: Vec::new(),
@@ -87,6 +88,9 @@ fn in_order(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Row> {
         let mut row = row(RowKind::BecauseYouWatched, Some(title));
         row.expected_take *= 0.9_f64.powi(number as i32);
         rows.push(row);
+    }
+    if let Some(genre) = candidates::liked_genre(sources, query) {
+        rows.push(Row { genre: Some(genre), ..row(RowKind::BecauseYouLike, None) });
     }
     for kind in [RowKind::TrendingNow, RowKind::MyList, RowKind::NewForYou] {
         rows.push(row(kind, None));

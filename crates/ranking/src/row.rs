@@ -7,7 +7,8 @@
 //! its decayed popularity and its trend, which order what associations do not reach and are all there is
 //! for a new member. How much each of these counts is chosen from the stream, for members with few plays and with
 //! many ([`crate::tuning`]). All count by the title's take-rate lift ([`crate::trending`]): how much more it is
-//! taken where it is offered than others are. Titles of the catalogue that hardly anybody has played yet are mixed in by the
+//! taken where it is offered than others are; and by the member's [taste](crate::taste): genres that fill more of the whole history than of
+//! others'. Titles of the catalogue that hardly anybody has played yet are mixed in by the
 //! genres that the member likes. Titles seen, thumbed down, excluded or not available in the country are
 //! left out. Equal scores are ordered by title id, so that the answer depends on state alone.
 //!

@@ -43,7 +43,7 @@ impl From<RepeatsForm> for Repeats {
 
 /// Settings of the ranking.
 ///
-/// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight`, `opening_share` and `beginning_weight`
+/// `step_weight`, `damping_power`, `popularity_weight`, `trend_weight`, `opening_share`, `beginning_weight` and `taste`
 /// are chosen from the stream ([`crate::tuning`]) where they stand at their defaults and `learn` is on; set
 /// otherwise, they are as they are set. The defaults count until there is enough to choose by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct RankingSettings {
     pub opening_share: f64,
     /// What the beginning of a history counts for, as if it were a title before the first.
     pub beginning_weight: f64,
+    /// How much the genres count that the member plays more than others do, over the whole history ([`crate::taste`]).
+    pub taste: f64,
     /// Power of the take-rate lift that scores are multiplied by; 0: it does not count.
     pub lift_power: f64,
     /// How much titles unlike those before them are preferred, 0 to 1 (maximal marginal relevance).
@@ -99,6 +101,7 @@ impl Default for RankingSettings {
             trend_weight: 0.0001,
             opening_share: 0.0,
             beginning_weight: 0.1,
+            taste: 0.0,
             lift_power: 2.0,
             diversity: 0.0,
             freshness: 0.1,
@@ -124,6 +127,7 @@ impl RankingSettings {
             ("trend_weight", self.trend_weight, 0.0, 1.0),
             ("opening_share", self.opening_share, 0.0, 1.0),
             ("beginning_weight", self.beginning_weight, 0.0, 10.0),
+            ("taste", self.taste, 0.0, 4.0),
             ("lift_power", self.lift_power, 0.0, 4.0),
             ("diversity", self.diversity, 0.0, 1.0),
             ("freshness", self.freshness, 0.0, 1.0),

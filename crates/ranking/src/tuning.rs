@@ -38,11 +38,12 @@ const POPULARITIES: [f64; 8] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 const TRENDS: [f64; 9] = [0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3];
 const OPENINGS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 const BEGINNINGS: [f64; 6] = [0.0, 0.03, 0.1, 0.3, 1.0, 3.0];
+const TASTES: [f64; 6] = [0.0, 0.1, 0.25, 0.5, 0.75, 1.0];
 const REGULARISATIONS: [f64; 4] = [5.0, 20.0, 80.0, 320.0];
 const DIRECT_SHARES: [f64; 5] = [0.0, 0.2, 0.5, 0.8, 1.0];
 
 /// Weights of a group.
-const WEIGHTS: usize = 6;
+const WEIGHTS: usize = 7;
 
 /// Weights of the members of one group: places in what may be chosen of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +54,12 @@ struct Choice {
     trend: usize,
     opening: usize,
     beginning: usize,
+    taste: usize,
 }
 
 /// The defaults of [`RankingSettings`].
 const DEFAULT_CHOICE: Choice =
-    Choice { step: 4, damping: 2, popularity: 2, trend: 1, opening: 0, beginning: 2 };
+    Choice { step: 4, damping: 2, popularity: 2, trend: 1, opening: 0, beginning: 2, taste: 0 };
 /// Of members who played nothing, until enough of them began to choose for them: what others began with counts
 /// as much as what everybody plays, and what suits members with a history says nothing of them.
 const NEWCOMERS_CHOICE: Choice = Choice { opening: 2, beginning: 0, ..DEFAULT_CHOICE };
@@ -74,6 +76,7 @@ impl Choice {
             (&mut self.trend, TRENDS.len()),
             (&mut self.opening, OPENINGS.len()),
             (&mut self.beginning, BEGINNINGS.len()),
+            (&mut self.taste, TASTES.len()),
         ]
     }
 
@@ -93,6 +96,7 @@ impl Choice {
             trend: TRENDS[self.trend],
             opening: OPENINGS[self.opening],
             beginning: BEGINNINGS[self.beginning],
+            taste: TASTES[self.taste],
         }
     }
 }
@@ -112,6 +116,8 @@ pub struct Weights {
     pub opening: f64,
     /// What the beginning of a history counts for.
     pub beginning: f64,
+    /// How much the genres count that the member plays more than others do.
+    pub taste: f64,
 }
 
 /// What was chosen for the members of one group, and on what evidence.
@@ -196,6 +202,7 @@ impl Tuning {
                 defaults.beginning_weight,
                 chosen.beginning,
             ),
+            taste: or_chosen(settings.taste, defaults.taste, chosen.taste),
             ..settings
         }
     }
@@ -225,6 +232,7 @@ mod tests {
             trend: settings.trend_weight,
             opening: settings.opening_share,
             beginning: settings.beginning_weight,
+            taste: settings.taste,
         };
         assert_eq!(weights, of_settings);
         let (regularisation, direct_share) = DEFAULT_WEIGHING;

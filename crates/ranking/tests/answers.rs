@@ -17,6 +17,8 @@ mod row;
 mod row_reference;
 #[path = "answers/row_search.rs"]
 mod row_search;
+#[path = "answers/taste.rs"]
+mod taste;
 #[path = "answers/trending.rs"]
 mod trending;
 #[path = "answers/tuning.rs"]

@@ -748,6 +748,16 @@ export interface components {
              */
             year?: number | null;
         } | {
+            /** @description The genre. */
+            genre: string;
+            /** @enum {string} */
+            kind: "because_you_like";
+            /**
+             * Format: double
+             * @description Share of the member's titles that is of it, 0 to 1.
+             */
+            share: number;
+        } | {
             /** @enum {string} */
             kind: "on_my_list";
         };
@@ -784,11 +794,13 @@ export interface components {
              * @description Share of impressions in such rows that is expected to be played: what rows are ordered by.
              */
             expected_take: number;
+            /** @description The genre that it is of, of `because_you_like`: the member plays more of it than others do. */
+            genre?: string | null;
             /** @description Whether that share was measured; false: it is the one that such rows start with. */
             measured: boolean;
             /**
-             * @description `continue_watching`, `top_picks`, `because_you_watched`, `trending_now`, `new_for_you` or `my_list`:
-             *     send it back as `row` of impressions.
+             * @description `continue_watching`, `top_picks`, `because_you_watched`, `because_you_like`, `trending_now`, `new_for_you` or
+             *     `my_list`: send it back as `row` of impressions.
              */
             row: string;
             /** @description Titles, best first. */

@@ -145,19 +145,15 @@ impl Capture {
         self.facts.len() + self.open.len()
     }
 
-    /// Slots that may have an open change, by its position.
+    /// Slots that may have an open change.
     pub fn take_open(&mut self) -> Vec<u32> {
-        let mut open = std::mem::take(&mut self.open);
-        open.sort_unstable_by_key(|slot| self.changes[*slot as usize].position);
-        self.facts.reserve(open.len());
-        open
+        std::mem::take(&mut self.open)
     }
 
     /// The facts since the last commit, by position.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         let mut facts = std::mem::take(&mut self.facts);
-        // Those that queries saw, then those that were open: each by position.
-        facts.sort_by_key(|fact| fact.position);
+        facts.sort_unstable_by_key(|fact| fact.position);
         facts
     }
 }

@@ -5,10 +5,11 @@ use super::page_row::{PageSources, Row, RowKind, RowReason, RowTitle};
 use crate::affinity::GenreAffinity;
 use crate::query::Query;
 use crate::ranked::{Ranked, Reason};
-use crate::row::{Explorer, explored, next, rank};
+use crate::row::{Explorer, explored, next, rank, score_titles};
 use crate::trending::{TrendQuery, trending};
 use hashbrown::{HashMap, HashSet};
 use nearline_model::member::snapshot::WatchedTitle;
+use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
 /// Rows that name a title.
@@ -41,6 +42,9 @@ pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare:
         RowKind::TopPicks => ranked(sources, query, spare).into_iter().map(RowTitle::from).collect(),
         RowKind::BecauseYouWatched => {
             row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
+        }
+        RowKind::BecauseYouLike => {
+            row.genre.as_ref().map(|genre| of_genre(sources, query, genre, spare)).unwrap_or_default()
         }
         RowKind::TrendingNow => trending_now(sources, query, spare),
         RowKind::NewForYou => new_for_you(sources, query, spare),
@@ -128,6 +132,42 @@ fn following(sources: &PageSources<'_>, query: &Query<'_>, title: &Arc<str>, spa
     let followers = next(sources.aggregates, sources.catalogue, title, &wanted);
     let reason = |weight: f64| RowReason::Ranked(Reason::BecauseYouWatched { title: title.clone(), weight });
     scored(sources, query, followers, |id| !known.contains(id), reason)
+}
+
+/// The genre that the member plays more than others do, the most telling of which enough titles may be shown.
+pub(super) fn liked_genre(sources: &PageSources<'_>, query: &Query<'_>) -> Option<Arc<str>> {
+    let (learned, member) = (query.learned_of(sources.aggregates)?, sources.member?);
+    let known = known(sources);
+    let least = RowKind::BecauseYouLike.least_titles().min(query.limit);
+    let is_enough = |shelf: &[Symbol]| {
+        let ids = shelf.iter().map(|title| &**sources.aggregates.title_id(*title));
+        ids.filter(|id| !known.contains(id) && is_allowed(sources, query, id)).take(least).count() == least
+    };
+    let mut liked = learned.genres.liked(sources.aggregates, member).into_iter();
+    liked.find(|(_, _, shelf)| is_enough(shelf)).map(|(genre, ..)| genre.clone())
+}
+
+/// The titles of a genre's shelf, as they score for the member.
+fn of_genre(sources: &PageSources<'_>, query: &Query<'_>, genre: &Arc<str>, spare: usize) -> Vec<RowTitle> {
+    let known = known(sources);
+    let Some((learned, member)) = query.learned_of(sources.aggregates).zip(sources.member) else {
+        return Vec::new();
+    };
+    let liked = learned.genres.liked(sources.aggregates, member);
+    let Some((_, share, shelf)) = liked.into_iter().find(|(name, ..)| *name == genre) else {
+        return Vec::new();
+    };
+    let ids: Vec<&Arc<str>> = shelf.iter().map(|title| sources.aggregates.title_id(*title)).collect();
+    let names: Vec<&str> = ids.iter().map(|id| &***id).collect();
+    let scores = score_titles(sources.aggregates, sources.catalogue, Some(member), query, &names);
+    let mut ranked: Vec<Ranked> =
+        ids.into_iter().zip(scores).map(|(id, score)| Ranked::new(id.clone(), score)).collect();
+    ranked.retain(|ranked| ranked.score > 0.0);
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title)));
+    let reason = |_| RowReason::Liked { genre: genre.clone(), share };
+    let mut titles = scored(sources, query, ranked, |id| !known.contains(id), reason);
+    titles.truncate(spare);
+    titles
 }
 
 fn trending_now(sources: &PageSources<'_>, query: &Query<'_>, spare: usize) -> Vec<RowTitle> {

@@ -20,6 +20,8 @@ pub enum RowKind {
     TopPicks,
     /// Titles that follow one title of the member's history.
     BecauseYouWatched,
+    /// Titles of the genre that the member plays more than others do, over the whole history.
+    BecauseYouLike,
     /// What is played most right now.
     TrendingNow,
     /// New or little played titles of the genres that the member likes.
@@ -30,10 +32,11 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ContinueWatching,
         Self::TopPicks,
         Self::BecauseYouWatched,
+        Self::BecauseYouLike,
         Self::TrendingNow,
         Self::MyList,
         Self::NewForYou,
@@ -45,6 +48,7 @@ impl RowKind {
             Self::ContinueWatching => "continue_watching",
             Self::TopPicks => "top_picks",
             Self::BecauseYouWatched => "because_you_watched",
+            Self::BecauseYouLike => "because_you_like",
             Self::TrendingNow => "trending_now",
             Self::NewForYou => "new_for_you",
             Self::MyList => "my_list",
@@ -59,6 +63,7 @@ impl RowKind {
             Self::ContinueWatching => 0.30,
             Self::TopPicks => 0.12,
             Self::BecauseYouWatched => 0.10,
+            Self::BecauseYouLike => 0.09,
             Self::TrendingNow => 0.08,
             Self::MyList => 0.07,
             Self::NewForYou => 0.05,
@@ -104,6 +109,13 @@ pub enum RowReason {
         /// The member's affinity to its genres, 0 to 1.
         affinity: f64,
     },
+    /// It is of a genre that the member plays more than others do.
+    Liked {
+        /// The genre.
+        genre: Arc<str>,
+        /// Share of the member's titles that is of it, 0 to 1.
+        share: f64,
+    },
     /// It is on the member's own list.
     Listed,
 }
@@ -135,6 +147,8 @@ pub struct Row {
     pub kind: RowKind,
     /// The title that it follows, of [`RowKind::BecauseYouWatched`].
     pub because: Option<Arc<str>>,
+    /// The genre that it is of, of [`RowKind::BecauseYouLike`].
+    pub genre: Option<Arc<str>>,
     /// The take rate that placed it.
     pub expected_take: f64,
     /// Whether that rate was measured, or is the prior one.

@@ -9,6 +9,7 @@ use crate::learned::Learned;
 use crate::query::Query;
 use crate::ranked::Reason;
 use crate::settings::RankingSettings;
+use crate::taste::{Genres, liked_titles};
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::pair::Pair;
 use nearline_model::aggregates::transitions::{BEGINNING, Followers};
@@ -91,6 +92,27 @@ pub(super) struct Scorer<'a> {
     solved: Vec<f32>,
     /// What the sources but the beginning speak for titles beside it, by title number.
     direct: BlockSums,
+    taste: Option<TasteFactors<'a>>,
+}
+
+/// What titles score more by the member's taste.
+struct TasteFactors<'a> {
+    genres: &'a Genres,
+    /// By set of genres.
+    factors: Vec<f64>,
+    most: f64,
+}
+
+impl<'a> TasteFactors<'a> {
+    fn of(aggregates: &Aggregates, member: &MemberSnapshot, genres: &'a Genres, taste: f64) -> Option<Self> {
+        let factors = genres.leans(liked_titles(aggregates, member))?.factors(taste);
+        let most = factors.iter().copied().fold(1.0, f64::max);
+        Some(Self { genres, factors, most })
+    }
+
+    fn of_title(&self, title: Symbol) -> f64 {
+        self.factors[usize::from(self.genres.set_of(title))]
+    }
 }
 
 impl<'a> Scorer<'a> {
@@ -130,7 +152,13 @@ impl<'a> Scorer<'a> {
             let weight = step * settings.beginning_weight;
             sources.push(Source::new(aggregates, learned, Arc::from(""), BEGINNING, weight));
         }
-        Self::of(aggregates, query, sources, settings)
+        let taste = match (member, learned) {
+            (Some(member), Some(learned)) if settings.taste > 0.0 => {
+                TasteFactors::of(aggregates, member, &learned.genres, settings.taste)
+            }
+            _ => None,
+        };
+        Self { taste, ..Self::of(aggregates, query, sources, settings) }
     }
 
     /// A scorer for whoever watched `title` alone, whatever is popular.
@@ -179,7 +207,17 @@ impl<'a> Scorer<'a> {
             }
         }
         let beginning = sources.iter().position(|source| source.symbol == BEGINNING);
-        Self { aggregates, associations, factors, sources, beginning, popularity, solved, direct }
+        Self {
+            aggregates,
+            associations,
+            factors,
+            sources,
+            beginning,
+            popularity,
+            solved,
+            direct,
+            taste: None,
+        }
     }
 
     /// The titles solved, by place.
@@ -224,7 +262,8 @@ impl<'a> Scorer<'a> {
         });
         let associated = self.direct.most_of_block(block) + beginning;
         let damped = if associated > 0.0 { associated * self.factors.most_damping(block) } else { 0.0 };
-        (damped + self.popularity.most_of_block(block)) * self.factors.most_lift(block)
+        let most_taste = self.taste.as_ref().map_or(1.0, |taste| taste.most);
+        (damped + self.popularity.most_of_block(block)) * (self.factors.most_lift(block) * most_taste)
     }
 
     fn after_beginning(&self, at: usize, title: Symbol) -> f64 {
@@ -237,7 +276,12 @@ impl<'a> Scorer<'a> {
             return 0.0;
         }
         let damped = if associated > 0.0 { associated * self.damping(title) } else { 0.0 };
-        (damped + self.popularity.score(title as usize)) * self.factors.lift(title as usize)
+        (damped + self.popularity.score(title as usize)) * self.multiplier(title)
+    }
+
+    /// What a title's score is multiplied by: its lift, and the member's taste.
+    fn multiplier(&self, title: Symbol) -> f64 {
+        self.factors.lift(title as usize) * self.taste.as_ref().map_or(1.0, |taste| taste.of_title(title))
     }
 
     fn damping(&self, title: Symbol) -> f64 {
@@ -251,7 +295,7 @@ impl<'a> Scorer<'a> {
             reasons.push((weight, Reason::Newcomer { affinity, weight }));
         }
         if let Some(title) = self.aggregates.title(title) {
-            let lift = self.factors.lift(title as usize);
+            let lift = self.multiplier(title);
             let damping = self.damping(title) * lift;
             for source in &self.sources {
                 let weight = source.weight_of(title, self.associations, self.aggregates) * damping;

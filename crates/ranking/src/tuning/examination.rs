@@ -2,12 +2,14 @@
 
 use super::{GROUPS, group_of, plays_of};
 use crate::associations::{PairSums, Problem};
+use crate::taste::{Genres, Leans};
 use hashbrown::HashMap;
 use nearline_model::Aggregates;
 use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::probes::{KeptProbe, MOST_SOURCES};
 use nearline_model::aggregates::transitions::{BEGINNING, NEAR_STEP, NEXT_STEP};
 use nearline_model::aggregates::{ALL, OPENING};
+use nearline_model::catalogue::Catalogue;
 use nearline_model::symbols::Symbol;
 
 /// Titles that what was played is ranked among at most.
@@ -33,6 +35,8 @@ pub(super) struct Example {
     pub own_popularity: [f32; 2],
     /// Place of the trend then; `None`: it is not known any more.
     pub trend: Option<usize>,
+    /// How much the member leans to each set of genres; `None`: nothing is known.
+    pub leans: Option<Leans>,
 }
 
 impl Example {
@@ -64,6 +68,8 @@ pub struct Examination {
     pub(super) popularities: Vec<Faded>,
     pub(super) trends: Vec<Faded>,
     pub(super) plays: u64,
+    /// Number of the set of genres, by place.
+    pub(super) sets: Vec<u16>,
 }
 
 /// Plays of all titles as they were faded at some time, the greatest 1: all, and those that members began with.
@@ -96,9 +102,9 @@ impl Faded {
 
 impl Examination {
     /// Of a problem that was looked at whole, and the sums that it is of.
-    pub fn of(problem: &Problem, aggregates: &Aggregates) -> Self {
+    pub fn of(problem: &Problem, aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
         let mut examination = Self::begin(problem);
-        examination.look(aggregates);
+        examination.look(aggregates, &Genres::of(aggregates, catalogue));
         examination
     }
 
@@ -119,11 +125,13 @@ impl Examination {
             popularities: Vec::new(),
             trends: Vec::new(),
             plays: 0,
+            sets: Vec::new(),
         }
     }
 
     /// Takes probes and popularity from the sums.
-    pub fn look(&mut self, aggregates: &Aggregates) {
+    pub fn look(&mut self, aggregates: &Aggregates, genres: &Genres) {
+        self.sets = self.titles.iter().map(|title| genres.set_of(*title)).collect();
         let mut probes: Vec<&KeptProbe> = aggregates.probes().iter().collect();
         probes.sort_by_key(|probe| std::cmp::Reverse((probe.epoch, probe.position)));
         let mut places = vec![None; aggregates.title_count() + 1];
@@ -156,7 +164,7 @@ impl Examination {
             if *taken > MOST_OF_MEMBER {
                 continue;
             }
-            let mut example = self.example(probe, target, &places, aggregates);
+            let mut example = self.example(probe, target, &places, (aggregates, genres));
             self.hold_out(&example);
             match probe.again {
                 None => self.examples.push(example),
@@ -174,7 +182,7 @@ impl Examination {
         probe: &KeptProbe,
         target: usize,
         places: &[Option<usize>],
-        aggregates: &Aggregates,
+        (aggregates, genres): (&Aggregates, &Genres),
     ) -> Example {
         let begun = probe.sources.last() == Some(&BEGINNING);
         let played = probe.played();
@@ -190,6 +198,7 @@ impl Examination {
             popularity,
             own_popularity,
             trend: self.trend(probe, aggregates),
+            leans: genres.leans(probe.sources[..played].iter().copied()),
         }
     }
 

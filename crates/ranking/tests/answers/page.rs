@@ -157,9 +157,9 @@ proptest! {
     fn no_title_stands_twice_and_no_row_is_too_short(
         limit in 1_usize..8,
         rows in 1_usize..=MAX_ROWS,
-        takes in prop::collection::vec(prop::option::of(0.0_f64..1.0), 6),
+        takes in prop::collection::vec(prop::option::of(0.0_f64..1.0), 7),
     ) {
-        let names = ["continue_watching", "top_picks", "because_you_watched", "trending_now", "my_list", "new_for_you"];
+        let names = ["continue_watching", "top_picks", "because_you_watched", "because_you_like", "trending_now", "my_list", "new_for_you"];
         let take = |row: &str| takes[names.iter().position(|name| *name == row).expect("a known row")];
         let page = page(&Query { limit, ..Query::default() }, rows, &take);
         let shown: Vec<&str> = page.iter().flat_map(ids).collect();

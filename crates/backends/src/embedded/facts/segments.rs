@@ -14,8 +14,6 @@ const HEAD_BYTES: u64 = 12;
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Files at least that the bound is cut into: that much of it is always kept.
 const LEAST_SEGMENTS: u64 = 4;
-/// Bytes of the buffer that entries are put together in, unless they are larger.
-const KEPT_BYTES: usize = 8 << 20;
 /// Larger lengths are damage.
 const MOST_ENTRY_BYTES: usize = 1 << 30;
 const IDENTITY: &str = "identity";
@@ -42,8 +40,6 @@ pub(super) struct Segments {
     /// Number of the next entry.
     next: u64,
     cursor: Option<Cursor>,
-    /// What was written last, to be written over: new memory costs more than what is put there.
-    framed: Vec<u8>,
 }
 
 impl Segments {
@@ -57,7 +53,6 @@ impl Segments {
             last: None,
             next: 1,
             cursor: None,
-            framed: Vec::new(),
         };
         match std::fs::read_to_string(path.join(IDENTITY)) {
             Ok(identity) => segments.identity = identity.trim().to_owned(),
@@ -102,28 +97,18 @@ impl Segments {
         &self.identity
     }
 
-    /// Appends entries, each of which is encoded behind what is written with it; all or none of them are there afterwards.
-    pub fn append<E>(&mut self, entries: &[E], encode: impl Fn(&E, Vec<u8>) -> Vec<u8>) -> Result<()> {
+    /// Appends entries; all or none of them are there afterwards.
+    pub fn append(&mut self, entries: &[Vec<u8>]) -> Result<()> {
         if self.identity.is_empty() {
             self.begin()?;
         }
-        let mut framed = std::mem::take(&mut self.framed);
-        framed.clear();
+        let size: usize = entries.iter().map(|entry| HEAD_BYTES as usize + entry.len()).sum();
+        let mut framed = Vec::with_capacity(size);
         for entry in entries {
-            let head = framed.len();
-            framed.extend_from_slice(&[0; HEAD_BYTES as usize]);
-            framed = encode(entry, framed);
-            let (head, bytes) = framed[head..].split_at_mut(HEAD_BYTES as usize);
-            head[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-            head[4..].copy_from_slice(&xxh3_64(bytes).to_le_bytes());
+            framed.extend_from_slice(&(entry.len() as u32).to_le_bytes());
+            framed.extend_from_slice(&xxh3_64(entry).to_le_bytes());
+            framed.extend_from_slice(entry);
         }
-        let written = self.write(&framed, entries.len() as u64);
-        framed.shrink_to(KEPT_BYTES);
-        self.framed = framed;
-        written
-    }
-
-    fn write(&mut self, framed: &[u8], entries: u64) -> Result<()> {
         let full = SEGMENT_BYTES.min(self.most_bytes / LEAST_SEGMENTS);
         let is_full = self.files.last_key_value().is_none_or(|(_, bytes)| *bytes >= full);
         if self.last.is_none() || is_full {
@@ -132,7 +117,7 @@ impl Segments {
         }
         let Some((&first, &bytes)) = self.files.last_key_value() else { return Ok(()) };
         let Some(file) = &mut self.last else { return Ok(()) };
-        if let Err(error) = file.write_all(framed) {
+        if let Err(error) = file.write_all(&framed) {
             // What was written of it is no entry: the next one must not follow it.
             let cut = file.set_len(bytes).and_then(|()| file.seek(SeekFrom::Start(bytes)));
             if cut.is_err() {
@@ -141,7 +126,7 @@ impl Segments {
             return Err(error);
         }
         self.files.insert(first, bytes + framed.len() as u64);
-        self.next += entries;
+        self.next += entries.len() as u64;
         self.drop_oldest()
     }
 
@@ -255,15 +240,11 @@ mod tests {
         vec![number as u8; 100 + number as usize]
     }
 
-    fn append(segments: &mut Segments, numbers: &[u64]) {
-        segments.append(numbers, |number, bytes| [bytes, entry(*number)].concat()).unwrap();
-    }
-
     /// Segments of entries 1 to `last`, appended one by one.
     fn filled(directory: &Path, most_bytes: u64, last: u64) -> Segments {
         let mut segments = Segments::open(directory, most_bytes).unwrap();
         for number in 1..=last {
-            append(&mut segments, &[number]);
+            segments.append(&[entry(number)]).unwrap();
         }
         segments
     }
@@ -292,7 +273,7 @@ mod tests {
         assert!(kept.is_sorted());
         let mut reopened = Segments::open(directory.path(), 4_000).unwrap();
         assert_eq!(numbers(&mut reopened), kept);
-        append(&mut reopened, &[101, 102]);
+        reopened.append(&[entry(101), entry(102)]).unwrap();
         assert_eq!(numbers(&mut reopened).last(), Some(&102));
     }
 
@@ -314,7 +295,7 @@ mod tests {
         let found = numbers(&mut reopened);
         assert_eq!(*found.last().unwrap(), 149);
         assert!(found.len() + 1 >= before, "{found:?}");
-        append(&mut reopened, &[150]);
+        reopened.append(&[entry(150)]).unwrap();
         assert_eq!(numbers(&mut reopened).last(), Some(&150));
     }
 }

@@ -202,6 +202,11 @@ impl<'a> Scores<'a> {
         {
             scores[example.target] -= popular * share * own.min(scored[example.target]);
         }
+        if let Some(leans) = example.leans.as_ref().filter(|_| values.taste > 0.0) {
+            let factors = leans.factors(values.taste);
+            let sets = &self.examination.sets;
+            scores.iter_mut().zip(sets).for_each(|(score, set)| *score *= factors[usize::from(*set)] as f32);
+        }
     }
 }
 

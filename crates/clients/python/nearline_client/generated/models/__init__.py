@@ -44,6 +44,8 @@ from .reason_document_type_7 import ReasonDocumentType7
 from .reason_document_type_7_kind import ReasonDocumentType7Kind
 from .reason_document_type_8 import ReasonDocumentType8
 from .reason_document_type_8_kind import ReasonDocumentType8Kind
+from .reason_document_type_9 import ReasonDocumentType9
+from .reason_document_type_9_kind import ReasonDocumentType9Kind
 from .recommendations_answer import RecommendationsAnswer
 from .row_document import RowDocument
 from .sample_ratio_document import SampleRatioDocument
@@ -105,6 +107,8 @@ __all__ = (
     "ReasonDocumentType7Kind",
     "ReasonDocumentType8",
     "ReasonDocumentType8Kind",
+    "ReasonDocumentType9",
+    "ReasonDocumentType9Kind",
     "RecommendationsAnswer",
     "RowDocument",
     "SampleRatioDocument",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..models.reason_document_type_6 import ReasonDocumentType6
     from ..models.reason_document_type_7 import ReasonDocumentType7
     from ..models.reason_document_type_8 import ReasonDocumentType8
+    from ..models.reason_document_type_9 import ReasonDocumentType9
 
 
 T = TypeVar("T", bound="RankedTitle")
@@ -37,8 +38,8 @@ class RankedTitle:
         name (None | str | Unset): Its name, if the catalogue has it.
         placement (None | PlacementDocument | Unset):
         reasons (list[ReasonDocumentType0 | ReasonDocumentType1 | ReasonDocumentType2 | ReasonDocumentType3 |
-            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7 | ReasonDocumentType8] |
-            Unset): Why it is here, weightiest first, if `explain` was asked for.
+            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7 | ReasonDocumentType8 |
+            ReasonDocumentType9] | Unset): Why it is here, weightiest first, if `explain` was asked for.
     """
 
     score: float
@@ -58,6 +59,7 @@ class RankedTitle:
             | ReasonDocumentType6
             | ReasonDocumentType7
             | ReasonDocumentType8
+            | ReasonDocumentType9
         ]
         | Unset
     ) = UNSET
@@ -74,6 +76,7 @@ class RankedTitle:
         from ..models.reason_document_type_5 import ReasonDocumentType5  # noqa: PLC0415
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
         from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
+        from ..models.reason_document_type_8 import ReasonDocumentType8  # noqa: PLC0415
 
         score = self.score
 
@@ -126,6 +129,8 @@ class RankedTitle:
                     reasons_item = reasons_item_data.to_dict()
                 elif isinstance(reasons_item_data, ReasonDocumentType7):
                     reasons_item = reasons_item_data.to_dict()
+                elif isinstance(reasons_item_data, ReasonDocumentType8):
+                    reasons_item = reasons_item_data.to_dict()
                 else:
                     reasons_item = reasons_item_data.to_dict()
 
@@ -165,6 +170,7 @@ class RankedTitle:
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
         from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
         from ..models.reason_document_type_8 import ReasonDocumentType8  # noqa: PLC0415
+        from ..models.reason_document_type_9 import ReasonDocumentType9  # noqa: PLC0415
 
         d = dict(src_dict)
         score = d.pop("score")
@@ -228,6 +234,7 @@ class RankedTitle:
                 | ReasonDocumentType6
                 | ReasonDocumentType7
                 | ReasonDocumentType8
+                | ReasonDocumentType9
             ]
             | Unset
         ) = UNSET
@@ -247,6 +254,7 @@ class RankedTitle:
                     | ReasonDocumentType6
                     | ReasonDocumentType7
                     | ReasonDocumentType8
+                    | ReasonDocumentType9
                 ):
                     try:
                         if not isinstance(data, dict):
@@ -328,13 +336,23 @@ class RankedTitle:
                         return componentsschemas_reason_document_type_7
                     except (TypeError, ValueError, AttributeError, KeyError):
                         pass
+                    try:
+                        if not isinstance(data, dict):
+                            raise TypeError()
+                        componentsschemas_reason_document_type_8 = (
+                            ReasonDocumentType8.from_dict(data)
+                        )
+
+                        return componentsschemas_reason_document_type_8
+                    except (TypeError, ValueError, AttributeError, KeyError):
+                        pass
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_reason_document_type_8 = (
-                        ReasonDocumentType8.from_dict(data)
+                    componentsschemas_reason_document_type_9 = (
+                        ReasonDocumentType9.from_dict(data)
                     )
 
-                    return componentsschemas_reason_document_type_8
+                    return componentsschemas_reason_document_type_9
 
                 reasons_item = _parse_reasons_item(reasons_item_data)
 

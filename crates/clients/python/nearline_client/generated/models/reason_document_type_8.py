@@ -16,23 +16,33 @@ T = TypeVar("T", bound="ReasonDocumentType8")
 
 @_attrs_define
 class ReasonDocumentType8:
-    """It is on the member's own list.
+    """It is of a genre that the member plays more than others do.
 
     Attributes:
+        genre (str): The genre.
         kind (ReasonDocumentType8Kind):
+        share (float): Share of the member's titles that is of it, 0 to 1.
     """
 
+    genre: str
     kind: ReasonDocumentType8Kind
+    share: float
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        genre = self.genre
+
         kind: str = self.kind
+
+        share = self.share
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
+                "genre": genre,
                 "kind": kind,
+                "share": share,
             }
         )
 
@@ -41,10 +51,16 @@ class ReasonDocumentType8:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
+        genre = d.pop("genre")
+
         kind = check_reason_document_type_8_kind(d.pop("kind"))
 
+        share = d.pop("share")
+
         reason_document_type_8 = cls(
+            genre=genre,
             kind=kind,
+            share=share,
         )
 
         reason_document_type_8.additional_properties = d

@@ -1,9 +1,9 @@
 from typing import Literal
 
-ReasonDocumentType8Kind = Literal["on_my_list"]
+ReasonDocumentType8Kind = Literal["because_you_like"]
 
 REASON_DOCUMENT_TYPE_8_KIND_VALUES: set[ReasonDocumentType8Kind] = {
-    "on_my_list",
+    "because_you_like",
 }
 
 

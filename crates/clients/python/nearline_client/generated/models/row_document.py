@@ -24,10 +24,13 @@ class RowDocument:
         expected_take (float): Share of impressions in such rows that is expected to be played: what rows are ordered
             by.
         measured (bool): Whether that share was measured; false: it is the one that such rows start with.
-        row (str): `continue_watching`, `top_picks`, `because_you_watched`, `trending_now`, `new_for_you` or `my_list`:
-            send it back as `row` of impressions.
+        row (str): `continue_watching`, `top_picks`, `because_you_watched`, `because_you_like`, `trending_now`,
+            `new_for_you` or
+            `my_list`: send it back as `row` of impressions.
         titles (list[RankedTitle]): Titles, best first.
         because (BecauseDocument | None | Unset):
+        genre (None | str | Unset): The genre that it is of, of `because_you_like`: the member plays more of it than
+            others do.
     """
 
     expected_take: float
@@ -35,6 +38,7 @@ class RowDocument:
     row: str
     titles: list[RankedTitle]
     because: BecauseDocument | None | Unset = UNSET
+    genre: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,6 +63,12 @@ class RowDocument:
         else:
             because = self.because
 
+        genre: None | str | Unset
+        if isinstance(self.genre, Unset):
+            genre = UNSET
+        else:
+            genre = self.genre
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -71,6 +81,8 @@ class RowDocument:
         )
         if because is not UNSET:
             field_dict["because"] = because
+        if genre is not UNSET:
+            field_dict["genre"] = genre
 
         return field_dict
 
@@ -110,12 +122,22 @@ class RowDocument:
 
         because = _parse_because(d.pop("because", UNSET))
 
+        def _parse_genre(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        genre = _parse_genre(d.pop("genre", UNSET))
+
         row_document = cls(
             expected_take=expected_take,
             measured=measured,
             row=row,
             titles=titles,
             because=because,
+            genre=genre,
         )
 
         row_document.additional_properties = d

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..models.reason_document_type_6 import ReasonDocumentType6
     from ..models.reason_document_type_7 import ReasonDocumentType7
     from ..models.reason_document_type_8 import ReasonDocumentType8
+    from ..models.reason_document_type_9 import ReasonDocumentType9
 
 
 T = TypeVar("T", bound="TrendingTitle")
@@ -44,8 +45,8 @@ class TrendingTitle:
         name (None | str | Unset): Its name, if the catalogue has it.
         placement (None | PlacementDocument | Unset):
         reasons (list[ReasonDocumentType0 | ReasonDocumentType1 | ReasonDocumentType2 | ReasonDocumentType3 |
-            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7 | ReasonDocumentType8] |
-            Unset): Why it is here, weightiest first, if `explain` was asked for.
+            ReasonDocumentType4 | ReasonDocumentType5 | ReasonDocumentType6 | ReasonDocumentType7 | ReasonDocumentType8 |
+            ReasonDocumentType9] | Unset): Why it is here, weightiest first, if `explain` was asked for.
         take_rate (float | None | Unset): Attributed plays per impression, both fading; absent without impressions.
     """
 
@@ -71,6 +72,7 @@ class TrendingTitle:
             | ReasonDocumentType6
             | ReasonDocumentType7
             | ReasonDocumentType8
+            | ReasonDocumentType9
         ]
         | Unset
     ) = UNSET
@@ -88,6 +90,7 @@ class TrendingTitle:
         from ..models.reason_document_type_5 import ReasonDocumentType5  # noqa: PLC0415
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
         from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
+        from ..models.reason_document_type_8 import ReasonDocumentType8  # noqa: PLC0415
 
         score = self.score
 
@@ -150,6 +153,8 @@ class TrendingTitle:
                     reasons_item = reasons_item_data.to_dict()
                 elif isinstance(reasons_item_data, ReasonDocumentType7):
                     reasons_item = reasons_item_data.to_dict()
+                elif isinstance(reasons_item_data, ReasonDocumentType8):
+                    reasons_item = reasons_item_data.to_dict()
                 else:
                     reasons_item = reasons_item_data.to_dict()
 
@@ -202,6 +207,7 @@ class TrendingTitle:
         from ..models.reason_document_type_6 import ReasonDocumentType6  # noqa: PLC0415
         from ..models.reason_document_type_7 import ReasonDocumentType7  # noqa: PLC0415
         from ..models.reason_document_type_8 import ReasonDocumentType8  # noqa: PLC0415
+        from ..models.reason_document_type_9 import ReasonDocumentType9  # noqa: PLC0415
 
         d = dict(src_dict)
         score = d.pop("score")
@@ -275,6 +281,7 @@ class TrendingTitle:
                 | ReasonDocumentType6
                 | ReasonDocumentType7
                 | ReasonDocumentType8
+                | ReasonDocumentType9
             ]
             | Unset
         ) = UNSET
@@ -294,6 +301,7 @@ class TrendingTitle:
                     | ReasonDocumentType6
                     | ReasonDocumentType7
                     | ReasonDocumentType8
+                    | ReasonDocumentType9
                 ):
                     try:
                         if not isinstance(data, dict):
@@ -375,13 +383,23 @@ class TrendingTitle:
                         return componentsschemas_reason_document_type_7
                     except (TypeError, ValueError, AttributeError, KeyError):
                         pass
+                    try:
+                        if not isinstance(data, dict):
+                            raise TypeError()
+                        componentsschemas_reason_document_type_8 = (
+                            ReasonDocumentType8.from_dict(data)
+                        )
+
+                        return componentsschemas_reason_document_type_8
+                    except (TypeError, ValueError, AttributeError, KeyError):
+                        pass
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_reason_document_type_8 = (
-                        ReasonDocumentType8.from_dict(data)
+                    componentsschemas_reason_document_type_9 = (
+                        ReasonDocumentType9.from_dict(data)
                     )
 
-                    return componentsschemas_reason_document_type_8
+                    return componentsschemas_reason_document_type_9
 
                 reasons_item = _parse_reasons_item(reasons_item_data)
 
