@@ -10,7 +10,8 @@ use std::time::Instant;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
+use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::types::ColumnPath;
 use serde::Serialize;
 
@@ -20,8 +21,8 @@ use crate::gather::taken;
 use crate::index::{build_index, hashes};
 use crate::labels::positions;
 use crate::members::Members;
-use crate::source::{Group, Read, Source};
-use crate::table_writer::{TableWriter, encoded_as, properties};
+use crate::source::{Group, Read, Source, is_text};
+use crate::table_writer::{TableWriter, encoded_as, is_of_few_values, properties};
 
 /// Rows of one bucket, about: it is sorted in memory.
 const ROWS_PER_BUCKET: u64 = 1 << 20;
@@ -140,18 +141,32 @@ impl Compaction {
             .set_data_page_row_count_limit(self.page_rows)
             .set_write_batch_size(self.page_rows);
         for field in schema.fields() {
-            properties = encoded_as(properties, source, field.name(), field.name());
-            // A page of a few hundred numbers takes longer to decompress than to read.
-            if field.data_type().is_primitive() {
-                let column = ColumnPath::from(field.name().as_str());
-                properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
-            }
+            properties = encoded(encoded_as(properties, source, field.name(), field.name()), source, field);
         }
         let path = self.output.join(format!("bucket-{bucket:04}.parquet"));
         let mut writer = TableWriter::create(&path, schema, properties.build())?;
         writer.write(&sorted, Vec::new())?;
         writer.finish()
     }
+}
+
+/// Whoever looks up a member reads a page of each column: what takes longer to decompress than to read is not compressed.
+fn encoded(properties: WriterPropertiesBuilder, source: &Source, field: &Field) -> WriterPropertiesBuilder {
+    let column = ColumnPath::from(field.name().as_str());
+    if field.name() == MEMBER && is_text(field.data_type()) {
+        // Members follow themselves: all but the first of each is two small numbers.
+        return properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column.clone(), Encoding::DELTA_BYTE_ARRAY)
+            .set_column_compression(column, Compression::UNCOMPRESSED);
+    }
+    if field.data_type().is_primitive() {
+        return properties.set_column_compression(column, Compression::UNCOMPRESSED);
+    }
+    if is_text(field.data_type()) && is_of_few_values(source, field.name()) {
+        return properties.set_column_compression(column, Compression::SNAPPY);
+    }
+    properties
 }
 
 /// The rows of a bucket by member and position.

@@ -18,7 +18,7 @@ use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
 use crate::location::Location;
 use crate::table_writer::{TableWriter, properties};
-use crate::tidy::{Tidied, Tidying};
+use crate::tidy::{Form, Tidied, Tidying};
 
 pub(crate) use erase::Erasing;
 pub use erase::{Erased, Limits};
@@ -185,12 +185,19 @@ impl EventArchive {
         Ok(Archived::Added { bytes })
     }
 
-    /// Keeps the table fit for use: old files go, and those of writers that died. Events stay in the order of the log.
+    /// Keeps the table fit for use: small files of days that are over become large ones; old files go, and those of writers
+    /// that died. Events stay in the order of the log.
     ///
     /// # Errors
-    /// As [`Tidying::run`].
+    /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
     pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
-        Tidying { by_week: false, ..tidying.clone() }.run(&mut self.table, name)
+        let form = Form {
+            schema: rows::schema(),
+            properties: &dictionaries,
+            series: Some(partition_in),
+            name: spanning,
+        };
+        Tidying { by_week: false, ..tidying.clone() }.run(&mut self.table, Some(&form), name)
     }
 
     /// Refuses events that do not follow the last one: each is so many positions behind the one before as there are
@@ -220,6 +227,22 @@ impl EventArchive {
         let names = self.table.files().filter(|file| file.path.starts_with(&of_partition));
         Events::of(self.table.location().clone(), names.map(|file| file.path.clone()).collect())
     }
+}
+
+/// The part of a file's name that is its partition's: `events-p00007-`.
+fn partition_in(name: &str) -> &str {
+    name.get(..PREFIX).unwrap_or(name)
+}
+
+/// Bytes of `events-p00007-`, and of a position behind it.
+const PREFIX: usize = 14;
+const POSITION_DIGITS: usize = 20;
+
+/// The name of a file from the first position of one to the last of another.
+fn spanning(first: &str, last: &str, nonce: &str) -> String {
+    let start = first.get(..PREFIX + POSITION_DIGITS).unwrap_or(first);
+    let end = last.get(PREFIX + POSITION_DIGITS..PREFIX + 1 + 2 * POSITION_DIGITS).unwrap_or_default();
+    format!("{start}{end}-{nonce}.parquet")
 }
 
 /// Columns of few values have a dictionary.

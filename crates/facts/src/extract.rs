@@ -60,7 +60,7 @@ impl Extraction {
     /// offset; facts that do not say when they became known; rules that do not fit the columns.
     pub fn run(&self) -> Result<Report> {
         let started = Instant::now();
-        let (mut facts, labels, layout, unit) = self.open()?;
+        let (facts, labels, layout, unit) = self.open()?;
         let index = self.index(&facts)?;
         let mut report = Report::new(self, &facts, &labels, &layout);
         let mut output = match &self.output {
@@ -70,7 +70,7 @@ impl Extraction {
         for rows in self.sweeps(labels.rows(), &layout) {
             let part = Labels::read(&labels, rows.clone(), unit)?;
             let plan = Plan::choose(&facts, index.as_ref(), &part)?;
-            let answered = self.answer(&mut facts, &part, &layout, &plan, unit, &mut report)?;
+            let answered = self.answer(&facts, &part, &layout, &plan, unit, &mut report)?;
             write_rows(&labels, rows, &answered, &mut report.counts, output.as_mut())?;
         }
         if let Some(output) = output {
@@ -132,19 +132,13 @@ impl Extraction {
 
     fn answer<'a>(
         &self,
-        facts: &mut Source,
+        facts: &Source,
         labels: &'a Labels,
         layout: &'a Layout,
         plan: &Plan,
         unit: Unit,
         report: &mut Report,
     ) -> Result<Answered<'a>> {
-        if let Some(ranges) = &plan.ranges {
-            let mut columns = vec![MEMBER, EVENT_AT, KNOWN_AT, POSITION];
-            columns.extend((0..layout.views.len()).flat_map(|view| layout.sources(view)));
-            facts.locate_pages(ranges.keys().copied(), &columns)?;
-        }
-        let facts = &*facts;
         let groups = match &plan.ranges {
             Some(ranges) => ranges.keys().map(|place| &facts.groups[*place]).collect(),
             None => needed(facts, labels, layout, unit)?,

@@ -20,7 +20,7 @@ use crate::error::{FactsError, Result};
 use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
 use crate::location::Location;
 use crate::table_writer::{TableWriter, properties};
-use crate::tidy::{Tidied, Tidying};
+use crate::tidy::{Form, Tidied, Tidying};
 
 /// The setting that says which table it is.
 const TABLE: &str = "nearline.facts";
@@ -202,12 +202,22 @@ impl FactArchive {
         Ok(Some(Self { table, which }))
     }
 
-    /// Keeps the table fit for use: old files go, those of writers that died, and weeks are sorted by member.
+    /// Keeps the table fit for use: old files go, and those of writers that died. Weeks of members are sorted by member; of
+    /// what they were offered, small files of days that are over become large ones.
     ///
     /// # Errors
-    /// As [`Tidying::run`].
+    /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
     pub fn tidy(&mut self, tidying: &Tidying, name: impl FnMut() -> String) -> Result<Tidied> {
-        tidying.run(&mut self.table, name)
+        let columns = self.which.columns();
+        let form = Form {
+            schema: schema(&columns),
+            properties: &|| dictionaries(&columns),
+            series: None,
+            name: |_, _, nonce| format!("{}-{nonce}.parquet", FactTable::Decisions.name()),
+        };
+        let is_merged = self.which == FactTable::Decisions;
+        let by_week = tidying.by_week && self.which == FactTable::Members;
+        Tidying { by_week, ..tidying.clone() }.run(&mut self.table, is_merged.then_some(&form), name)
     }
 
     /// Erases members, each up to a position, and proves it. `name` gives names that are nobody else's. Archivers may run

@@ -113,7 +113,7 @@ fn of_group(
 }
 
 /// Views would keep whole pages alive for a few of their texts.
-fn compact(array: ArrayRef) -> ArrayRef {
+pub(crate) fn compact(array: ArrayRef) -> ArrayRef {
     match array.as_string_view_opt() {
         Some(views) if !views.data_buffers().is_empty() => std::sync::Arc::new(views.gc()),
         _ => array,

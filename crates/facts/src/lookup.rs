@@ -13,12 +13,16 @@ use serde::Serialize;
 
 use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
 use crate::error::{FactsError, Result};
-use crate::gather::taken;
+use crate::gather::{compact, taken};
+use crate::index::Ranges;
 use crate::rules::Order;
 use crate::source::{Group, Read, Source, selection};
 use crate::table_writer::{self, TableWriter};
 
 use choose::Chosen;
+
+/// Rows that are held before they are written, about; a row group is held whole.
+const ROWS_AT_ONCE: u64 = 1 << 18;
 
 /// Which facts are looked up.
 #[derive(Debug, Clone)]
@@ -90,11 +94,9 @@ impl Lookup {
     /// Files that cannot be read or written; columns that are missing or of the wrong type.
     pub fn run(&self) -> Result<Found> {
         let started = Instant::now();
-        let mut facts = Source::open(&self.facts)?;
+        let facts = Source::open(&self.facts)?;
         let columns = self.columns(&facts)?;
         let chosen = choose::choose(&facts, &self.facts, &self.what, self.threads)?;
-        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-        facts.locate_pages(chosen.ranges.keys().copied(), &names)?;
         let mut found = Found {
             rows: 0,
             plan: if chosen.verify.is_some() { "index" } else { "scan" },
@@ -110,10 +112,7 @@ impl Lookup {
             Some(path) => Some(self.writer(path, &schema, &facts)?),
             None => None,
         };
-        let groups: Vec<usize> = chosen.ranges.keys().copied().collect();
-        // A few row groups at a time, so that what is found is written before more is read.
-        for places in groups.chunks(self.threads.max(1) * 2) {
-            let some: Vec<&Group> = places.iter().map(|place| &facts.groups[*place]).collect();
+        for some in rounds(&facts, &chosen.ranges, self.threads.max(1) * 2) {
             let parts =
                 Source::each(&some, self.threads, |group| of_group(&facts, group, &columns, &chosen))?;
             for batch in parts.into_iter().flatten() {
@@ -153,6 +152,24 @@ impl Lookup {
     }
 }
 
+/// Row groups that are read before what is found is written: at least so many, and more where few of their rows are wanted.
+fn rounds<'a>(facts: &'a Source, ranges: &Ranges, least: usize) -> Vec<Vec<&'a Group>> {
+    let mut rounds: Vec<Vec<&Group>> = Vec::new();
+    let mut held = u64::MAX;
+    for (place, ranges) in ranges {
+        let rows = ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        held = held.saturating_add(rows);
+        match rounds.last_mut() {
+            Some(round) if round.len() < least || held <= ROWS_AT_ONCE => round.push(&facts.groups[*place]),
+            _ => {
+                held = rows;
+                rounds.push(vec![&facts.groups[*place]]);
+            }
+        }
+    }
+    rounds
+}
+
 /// The chosen facts of a row group.
 fn of_group(facts: &Source, group: &Group, columns: &[String], chosen: &Chosen) -> Result<Vec<RecordBatch>> {
     let path = facts.path(group);
@@ -166,15 +183,18 @@ fn of_group(facts: &Source, group: &Group, columns: &[String], chosen: &Chosen) 
             Some(wanted) => wanted.places(path, &batch)?,
             None => Vec::new(),
         };
-        if chosen.verify.is_none() || places.len() == batch.num_rows() {
-            found.push(batch);
-        } else if !places.is_empty() {
-            let places = UInt32Array::from(places);
-            let columns = batch.columns().iter().map(|column| taken(column, &places));
-            let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
-            let batch = RecordBatch::try_new(batch.schema(), columns);
-            found.push(batch.map_err(|error| FactsError::Refused(error.to_string()))?);
+        let is_whole = chosen.verify.is_none() || places.len() == batch.num_rows();
+        if !is_whole && places.is_empty() {
+            continue;
         }
+        let places = UInt32Array::from(places);
+        let columns = batch.columns().iter().map(|column| match is_whole {
+            true => Ok(ArrayRef::clone(column)),
+            false => taken(column, &places),
+        });
+        let columns = columns.map(|column| column.map(compact)).collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new(batch.schema(), columns);
+        found.push(batch.map_err(|error| FactsError::Refused(error.to_string()))?);
     }
     Ok(found)
 }

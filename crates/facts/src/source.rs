@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, FieldRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -92,26 +92,6 @@ impl Source {
             source.files.push(file);
         }
         Ok(source)
-    }
-
-    /// Reads where the pages of some columns begin in some row groups' files, so that pages can be passed over.
-    pub(crate) fn locate_pages(
-        &mut self,
-        groups: impl Iterator<Item = usize>,
-        columns: &[&str],
-    ) -> Result<()> {
-        let mut files: Vec<usize> = groups.map(|group| self.groups[group].file).collect();
-        files.dedup();
-        for place in files {
-            let file = &mut self.files[place];
-            let leaves = file.metadata.parquet_schema().columns().iter().enumerate();
-            let wanted = leaves.filter(|(_, leaf)| {
-                leaf.path().parts().first().is_some_and(|name| columns.contains(&name.as_str()))
-            });
-            let mask = ColumnChunkMask::columns(wanted.map(|(number, _)| number));
-            file.metadata = metadata(&file.path, PageIndexPolicy::Optional, mask)?;
-        }
-        Ok(())
     }
 
     /// All rows.
@@ -223,23 +203,25 @@ impl Source {
 
 fn open(path: PathBuf, name: String) -> Result<DataFile> {
     let bytes = std::fs::metadata(&path).map_err(FactsError::reading(&path))?.len();
-    let metadata = metadata(&path, PageIndexPolicy::Skip, ColumnChunkMask::none())?;
-    Ok(DataFile { path, name, bytes, metadata })
+    let file = File::open(&path).map_err(FactsError::reading(&path))?;
+    let metadata = ArrowReaderMetadata::load(
+        &file,
+        ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip),
+    );
+    let metadata = metadata.and_then(|metadata| viewed(Arc::clone(metadata.metadata()), &metadata));
+    Ok(DataFile { metadata: metadata.map_err(FactsError::parquet(&path))?, path, name, bytes })
 }
 
-fn metadata(path: &Path, offsets: PageIndexPolicy, of: ColumnChunkMask) -> Result<ArrowReaderMetadata> {
-    let file = File::open(path).map_err(FactsError::reading(path))?;
-    let options = ArrowReaderOptions::new()
-        .with_column_index_policy(PageIndexPolicy::Skip)
-        .with_offset_index_policy(offsets)
-        .with_offset_index_mask(of);
-    let metadata = ArrowReaderMetadata::load(&file, options).map_err(FactsError::parquet(path))?;
-    // Text is read as views: short ones hold their bytes in place, and a page is not copied.
-    let options = ArrowReaderOptions::new().with_schema(viewed(&metadata));
-    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(FactsError::parquet(path))
+/// Metadata of a file that is read as another one is. Text is read as views: short ones hold their bytes in place, and a page
+/// is not copied.
+fn viewed(
+    metadata: Arc<ParquetMetaData>,
+    like: &ArrowReaderMetadata,
+) -> parquet::errors::Result<ArrowReaderMetadata> {
+    ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(views(like)))
 }
 
-fn viewed(metadata: &ArrowReaderMetadata) -> arrow_schema::SchemaRef {
+fn views(metadata: &ArrowReaderMetadata) -> arrow_schema::SchemaRef {
     let fields = metadata.schema().fields().iter().map(|field| {
         let viewed = match field.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,

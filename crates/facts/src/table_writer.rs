@@ -8,12 +8,12 @@ use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::error::{FactsError, Result};
-use crate::source::Source;
+use crate::source::{Group, Source};
 
 /// Writes beside the target and renames at the end.
 pub(crate) struct TableWriter {
@@ -98,16 +98,32 @@ pub(crate) fn encoded_as(
     let numbers = source.field(column).is_ok_and(|field| {
         matches!(field.data_type(), DataType::Float32 | DataType::Float64 | DataType::Timestamp(_, _))
     });
-    let chunks = source.files[group.file].metadata.metadata().row_group(group.place).columns();
-    for chunk in chunks {
+    for chunk in chunks(source, group, column) {
         let mut parts = chunk.column_path().parts().to_vec();
-        if parts.first().is_none_or(|first| first != column) {
-            continue;
-        }
-        let has_one =
-            chunk.encodings().any(|e| matches!(e, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY));
         name.clone_into(&mut parts[0]);
-        builder = builder.set_column_dictionary_enabled(ColumnPath::new(parts), has_one && !numbers);
+        builder =
+            builder.set_column_dictionary_enabled(ColumnPath::new(parts), has_dictionary(chunk) && !numbers);
     }
     builder
+}
+
+/// Whether a source's column has a dictionary.
+pub(crate) fn is_of_few_values(source: &Source, column: &str) -> bool {
+    let group = source.groups.iter().max_by_key(|group| group.rows);
+    group.is_some_and(|group| chunks(source, group, column).any(has_dictionary))
+}
+
+fn chunks<'a>(
+    source: &'a Source,
+    group: &Group,
+    column: &'a str,
+) -> impl Iterator<Item = &'a ColumnChunkMetaData> {
+    let chunks = source.files[group.file].metadata.metadata().row_group(group.place).columns();
+    chunks
+        .iter()
+        .filter(move |chunk| chunk.column_path().parts().first().is_some_and(|first| first == column))
+}
+
+fn has_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    chunk.encodings().any(|e| matches!(e, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY))
 }

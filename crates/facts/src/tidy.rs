@@ -1,21 +1,25 @@
-//! Tables that are used for long: weeks that are over in the order of their members, old files gone, and nothing left behind.
+//! Tables that are used for long: weeks that are over in the order of their members, small files of one day made large ones,
+//! old files gone, and nothing left behind.
 //!
 //! Each step is one commit, and a file is deleted when no version names it any more: whoever dies leaves files that nobody
 //! reads, which the next run deletes.
+
+mod last_known;
+mod merge;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::statistics::Statistics;
 use serde::Serialize;
 
-use crate::columns::KNOWN_AT;
 use crate::compact::{Compaction, PAGE_ROWS};
 use crate::delta::{Add, Change, Committed, DeltaTable};
 use crate::error::{FactsError, Result};
 use crate::index::{INDEX, build_index};
+
+use last_known::{LastKnown, taken_out};
+pub(crate) use merge::Form;
 
 /// How long a file that the table does not name may still be somebody's.
 const GRACE_MS: i64 = 86_400_000;
@@ -47,6 +51,10 @@ pub struct Tidied {
     pub weekly_rows: u64,
     /// Files that they were in, and that they are in.
     pub weekly_files: (u64, u64),
+    /// Rows of small files that became large ones.
+    pub merged_rows: u64,
+    /// Files that they were in, and that they are in.
+    pub merged_files: (u64, u64),
     /// Rows that were too old.
     pub old_rows: u64,
     /// Files of them.
@@ -62,47 +70,20 @@ impl Tidied {
     pub fn text(&self) -> String {
         let index = if self.indexed { "; indexed by member" } else { "" };
         format!(
-            "{} rows of {} weeks sorted, from {} files into {}; {} rows in {} files were too old; {} files of nobody deleted{index}",
+            "{} rows of {} weeks sorted, from {} files into {}; {} rows merged from {} files into {}; {} rows in {} files were too \
+             old; {} files of nobody deleted{index}",
             self.weekly_rows,
             self.weeks,
             self.weekly_files.0,
             self.weekly_files.1,
+            self.merged_rows,
+            self.merged_files.0,
+            self.merged_files.1,
             self.old_rows,
             self.old_files,
             self.orphans
         )
     }
-}
-
-/// When the last row of a file became known, Unix milliseconds; none if the file does not say.
-fn last_known(table: &mut DeltaTable, name: &str) -> Result<Option<i64>> {
-    let read = table.file(name).and_then(|path| {
-        let file = std::fs::File::open(&path).map_err(FactsError::reading(&path))?;
-        ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(FactsError::parquet(&path))
-    });
-    let metadata = match read {
-        Ok(metadata) => metadata,
-        Err(error) => {
-            table.refresh()?;
-            let is_named = table.files().any(|file| file.path == name);
-            return Err(if is_named { error } else { taken_out(table, name) });
-        }
-    };
-    let last = |group: &RowGroupMetaData| {
-        let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == KNOWN_AT)?;
-        let Some(Statistics::Int64(statistics)) = chunk.statistics() else { return None };
-        Some(statistics.max_opt()?.div_euclid(1_000))
-    };
-    let groups: Option<Vec<i64>> = metadata.metadata().row_groups().iter().map(last).collect();
-    Ok(groups.and_then(|groups| groups.into_iter().max()))
-}
-
-fn taken_out(table: &DeltaTable, file: &str) -> FactsError {
-    FactsError::Refused(format!(
-        "another program tidied {} or erased members from it at the same time, and took {file} out; nothing of that was changed by \
-         this one: run it again",
-        table.root().display()
-    ))
 }
 
 /// The Monday that a moment's week begins with.
@@ -111,19 +92,28 @@ fn monday(at_ms: i64) -> i64 {
 }
 
 impl Tidying {
-    /// Does it. `name` gives names that are nobody else's. Archivers may run meanwhile; of two that tidy one table, one alone
-    /// gets its way.
+    /// Does it. `name` gives names that are nobody else's; `form` is given where rows stay in their order and small files of a
+    /// day are merged. Archivers may run meanwhile; of two that tidy one table, one alone gets its way.
     ///
     /// # Errors
     /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
-    pub fn run(&self, table: &mut DeltaTable, mut name: impl FnMut() -> String) -> Result<Tidied> {
+    pub(crate) fn run(
+        &self,
+        table: &mut DeltaTable,
+        form: Option<&Form<'_>>,
+        mut name: impl FnMut() -> String,
+    ) -> Result<Tidied> {
         let mut tidied = Tidied::default();
+        let mut known = LastKnown::default();
         if let Some(keep_from_ms) = self.keep_from_ms {
-            self.retain(table, keep_from_ms, &mut tidied)?;
+            self.retain(table, keep_from_ms, &mut known, &mut tidied)?;
         }
         if self.by_week {
-            self.weeks(table, &mut name, &mut tidied)?;
+            self.weeks(table, &mut known, &mut name, &mut tidied)?;
             tidied.indexed = self.index(table)?;
+        }
+        if let Some(form) = form {
+            self.merge(table, form, &mut known, &mut name, &mut tidied)?;
         }
         for unnamed in table.unnamed()? {
             if unnamed.modified_ms < self.now_ms - GRACE_MS {
@@ -150,10 +140,16 @@ impl Tidying {
         }
     }
 
-    fn retain(&self, table: &mut DeltaTable, keep_from_ms: i64, tidied: &mut Tidied) -> Result<()> {
+    fn retain(
+        &self,
+        table: &mut DeltaTable,
+        keep_from_ms: i64,
+        known: &mut LastKnown,
+        tidied: &mut Tidied,
+    ) -> Result<()> {
         let mut old = Vec::new();
         for file in Vec::from_iter(table.files().cloned()) {
-            if last_known(table, &file.path)?.is_some_and(|last| last < keep_from_ms) {
+            if known.of(table, &file.path)?.is_some_and(|last| last < keep_from_ms) {
                 old.push(file);
             }
         }
@@ -171,12 +167,13 @@ impl Tidying {
     fn weeks(
         &self,
         table: &mut DeltaTable,
+        known: &mut LastKnown,
         name: &mut dyn FnMut() -> String,
         tidied: &mut Tidied,
     ) -> Result<()> {
         let mut weeks: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         for file in Vec::from_iter(table.files().cloned()) {
-            if let Some(last) = last_known(table, &file.path)? {
+            if let Some(last) = known.of(table, &file.path)? {
                 weeks.entry(monday(last)).or_default().push(file.path.clone());
             }
         }

@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nearline_facts::{FactArchive, FactTable, FactsError, Source, Standing, Tidied, Tidying};
-use nearline_model::facts::{FactKind, Known, Whereabouts};
-use nearline_model::{Fact, PartitionId};
+use nearline_facts::{EventArchive, FactArchive, FactTable, FactsError, Source, Standing, Tidied, Tidying};
+use nearline_model::facts::{Decision, FactKind, Known, Whereabouts};
+use nearline_model::identifier::{position_of, sequence_of};
+use nearline_model::{Fact, LogRecord, PartitionId};
 
 const DAY_MS: i64 = 86_400_000;
 /// A Monday, 2026-03-02T00:00:00Z.
@@ -138,4 +139,105 @@ fn an_archiver_that_adds_meanwhile_is_no_reason_to_give_up_and_orphans_go_after_
     assert!(orphan.exists());
     assert_eq!(tidy(folder.path(), None, now_ms + 2 * DAY_MS).unwrap().orphans, 1);
     assert!(!orphan.exists());
+}
+
+/// Adds a file of ten events of a partition, which became known from a moment on.
+fn add_events(archive: &mut EventArchive, partition: u16, known_at_ms: i64, nonce: &str) {
+    let id = PartitionId(partition);
+    let before = sequence_of(archive.last(id), id, 2).unwrap_or_default();
+    let record = |number: u64| {
+        LogRecord {
+        position: position_of(number, id, 2),
+        log_ms: known_at_ms + number as i64,
+        payload: format!(
+            r#"{{"id":"e{partition}-{number}","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:15:00Z"}}"#
+        )
+        .into(),
+    }
+    };
+    let records: Vec<LogRecord> = (before + 1..=before + 10).map(record).collect();
+    archive.add(id, &records, nonce, known_at_ms).unwrap();
+}
+
+fn log_of(archive: &EventArchive, partition: u16) -> Vec<LogRecord> {
+    archive.events(PartitionId(partition)).flat_map(Result::unwrap).collect()
+}
+
+#[test]
+fn small_files_of_events_become_one_for_each_partition_and_day_that_is_over_and_the_log_is_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = EventArchive::open(folder.path(), "a-log", 2, "an-id", MONDAY_MS).unwrap();
+    for hour in 0..72 {
+        add_events(&mut archive, hour % 2, MONDAY_MS + i64::from(hour) * 3_600_000, &format!("h{hour}"));
+    }
+    let before = [log_of(&archive, 0), log_of(&archive, 1)];
+    let tidying = |now_ms| Tidying { keep_from_ms: None, by_week: true, threads: 1, now_ms };
+    let mut number = 0;
+    let mut name = || {
+        number += 1;
+        format!("t{number}")
+    };
+    let tidied = archive.tidy(&tidying(MONDAY_MS + 2 * DAY_MS + 5_000), &mut name).unwrap();
+    assert_eq!((tidied.merged_rows, tidied.merged_files), (480, (48, 4)), "{tidied:?}");
+    assert_eq!(archive.table().files().count(), 4 + 24, "the day that is not over stays as it is");
+    let mut archive = EventArchive::existing(folder.path()).unwrap();
+    assert_eq!([log_of(&archive, 0), log_of(&archive, 1)], before);
+    assert_eq!(archive.first(PartitionId(1)), Some(before[1][0].position));
+    let again = archive.tidy(&tidying(MONDAY_MS + 2 * DAY_MS + 5_000), &mut name).unwrap();
+    assert_eq!(again.merged_files, (0, 0), "{again:?}");
+
+    // An archiver goes on where it was, and days still go one by one.
+    add_events(&mut archive, 0, MONDAY_MS + 3 * DAY_MS, "later");
+    let keep = Tidying { keep_from_ms: Some(MONDAY_MS + DAY_MS), ..tidying(MONDAY_MS + 4 * DAY_MS) };
+    let kept = archive.tidy(&keep, &mut name).unwrap();
+    assert_eq!((kept.old_files, kept.old_rows, kept.merged_files), (2, 240, (24, 2)), "{kept:?}");
+    assert_eq!(log_of(&archive, 1), before[1][120..]);
+    assert_eq!(log_of(&archive, 0).len(), 250);
+    let left = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "parquet")
+    });
+    assert_eq!(left.count(), archive.table().files().count(), "what was merged is deleted");
+}
+
+#[test]
+fn small_files_of_what_members_were_offered_become_one_in_the_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let which = FactTable::Decisions;
+    let mut archive = FactArchive::open(folder.path(), which, "a-log", 1, "id", MONDAY_MS).unwrap();
+    for number in 1..=6_u64 {
+        let decision = Decision {
+            recommendation_id: format!("r{number}").into(),
+            source: "live".into(),
+            variant: None,
+            country: None,
+            device: None,
+            known: None,
+            candidates: Vec::new(),
+        };
+        let kind = FactKind::Row;
+        let payload = decision.encode().into();
+        let known_at_ms = MONDAY_MS + number as i64;
+        let offered = Fact { kind, payload, schema_version: Decision::VERSION, ..fact(number, known_at_ms) };
+        let then = Standing { stream: Some(("s".into(), number)), covered: [].into() };
+        // Names that are in no order.
+        archive.add(&[offered], &then, &format!("{}", 9 - number), MONDAY_MS).unwrap();
+    }
+    let tidying = Tidying { keep_from_ms: None, by_week: true, threads: 1, now_ms: MONDAY_MS + 2 * DAY_MS };
+    let tidied = archive.tidy(&tidying, || "whole".into()).unwrap();
+    assert_eq!((tidied.merged_rows, tidied.merged_files, tidied.weeks), (6, (6, 1), 0), "{tidied:?}");
+    let file = std::fs::File::open(folder.path().join("decisions-whole.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let ids: Vec<String> = reader
+        .build()
+        .unwrap()
+        .flat_map(|batch| {
+            use arrow_array::cast::AsArray;
+            let batch = batch.unwrap();
+            let ids = batch["recommendation_id"].as_string::<i32>();
+            ids.iter().map(|id| id.unwrap().to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(ids, ["r1", "r2", "r3", "r4", "r5", "r6"]);
+    let again = FactArchive::existing(folder.path(), which).unwrap().unwrap();
+    assert_eq!((again.taken("s"), again.table().files().count()), (6, 1), "archivers go on where they were");
 }

@@ -19,3 +19,8 @@ started=$SECONDS
 "$lab" stratify --rules "$here/day.toml" train.parquet -o sample.parquet
 "$python" "$here/train.py" train.parquet events
 echo "from the end of the demo to the model: $((SECONDS - started)) s"
+
+# Whether every answer was made of what the events tell: facts of all of them, in a folder of their own, beside what was offered.
+"$lab" backfill --archive events --to whole
+cp -r facts/decisions whole/
+"$lab" audit --archive events --facts whole --sample 1

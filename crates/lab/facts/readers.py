@@ -2,11 +2,16 @@
 """Reads a table with programs that others use, and holds their counts and sums against each other.
 
 usage: readers.py TABLE...     needs deltalake, polars, duckdb; further, where they are there:
-  DuckDB's `delta` extension (from PyPI: duckdb-extension-delta), pyspark (with Java), pysail with pyspark's client
+  DuckDB's `delta` extension (from PyPI: duckdb-extension-delta), pyspark (with Java), pysail with PySpark's client
+
+Sail 0.7.2 serves PySpark's client up to 4.2; a session of 4.3's ends at its first statement. So it wants an environment of its own:
+`pip install pysail pyspark-client==4.1.1 deltalake polars duckdb`.
 
 TABLE is an archive of events, or facts/members, facts/decisions. A reader that is not there is named, and is no failure; one that
 gives other rows is.
 """
+import functools
+import os
 import sys
 
 import deltalake
@@ -32,7 +37,7 @@ def summed(rows):
 
 
 def by_duckdb_files(_table, files):
-    return duckdb.sql(f"select {SUMS} from read_parquet({files})").fetchone()
+    return duckdb.sql(f"select {SUMS} from read_parquet({files})").fetchall()[0]
 
 
 def by_duckdb_delta(table, _files):
@@ -42,7 +47,7 @@ def by_duckdb_delta(table, _files):
         duckdb_extensions.import_extension("delta")
     except ImportError:
         duckdb.sql("load delta")
-    return duckdb.sql(f"select {SUMS} from delta_scan('{table}')").fetchone()
+    return duckdb.sql(f"select {SUMS} from delta_scan('{table}')").fetchall()[0]
 
 
 def by_spark_files(_table, files):
@@ -57,18 +62,24 @@ def by_spark_files(_table, files):
         spark.stop()
 
 
-def by_sail(table, _files):
+@functools.cache
+def sail():
+    """A session with a server of its own, one for all tables; it ends with this program."""
+    import pyspark
     from pysail.spark import SparkConnectServer
     from pyspark.sql.connect.session import SparkSession
 
+    if tuple(int(part) for part in pyspark.__version__.split(".")[:2]) >= (4, 3):
+        raise RuntimeError(f"PySpark's client is {pyspark.__version__}, of which Sail ends every session; install pyspark-client==4.1.1")
     server = SparkConnectServer(ip="127.0.0.1", port=0)
     server.start()
-    try:
-        spark = SparkSession.builder.remote("sc://{}:{}".format(*server.listening_address)).create()
-        spark.read.format("delta").load(table).createOrReplaceTempView("facts")
-        return tuple(spark.sql(f"select {SUMS} from facts").collect()[0])
-    finally:
-        server.stop()
+    return server, SparkSession.builder.remote("sc://{}:{}".format(*server.listening_address)).create()
+
+
+def by_sail(table, _files):
+    _, spark = sail()
+    spark.read.format("delta").load(table).createOrReplaceTempView("facts")
+    return tuple(spark.sql(f"select {SUMS} from facts").collect()[0])
 
 
 READERS = {
@@ -94,7 +105,10 @@ def main():
                 print(f"{table}: {name} does not read it: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
         differ |= len(set(found.values())) != 1
     if differ:
-        sys.exit("they differ")
+        print("they differ", file=sys.stderr)
+    sys.stdout.flush()
+    # Sail's server may hang while it is torn down.
+    os._exit(int(differ))
 
 
 if __name__ == "__main__":

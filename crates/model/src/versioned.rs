@@ -29,7 +29,11 @@ pub enum DecodeError {
 
 /// Encodes `value` behind the version byte `version`.
 pub fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
+    encode_behind(Vec::with_capacity(256), version, value)
+}
+
+/// The same behind `bytes`, for what is written at once with other things.
+pub fn encode_behind<T: Serialize>(mut bytes: Vec<u8>, version: u8, value: &T) -> Vec<u8> {
     bytes.push(version);
     postcard::to_extend(value, bytes).expect("a Vec takes every value of our own wire types")
 }

@@ -61,11 +61,7 @@ impl EmbeddedFacts {
     }
 
     async fn append(&self, entries: Vec<FactEntry>) -> Result<(), PortError> {
-        self.with(move |segments| {
-            let encoded: Vec<Vec<u8>> = entries.iter().map(FactEntry::encode).collect();
-            segments.append(&encoded)
-        })
-        .await
+        self.with(move |segments| segments.append(&entries, FactEntry::encode_behind)).await
     }
 }
 

@@ -51,14 +51,10 @@ impl ChunkReader for PositionedFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = Vec::with_capacity(length);
-        let read =
-            From { file: Arc::clone(&self.file), at: start }.take(length as u64).read_to_end(&mut bytes)?;
-        if read != length {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes at {start} were wanted, there are {read}"
-            )));
-        }
+        let mut bytes = vec![0; length];
+        self.file
+            .read_exact_at(&mut bytes, start)
+            .map_err(|error| ParquetError::EOF(format!("{length} bytes at {start} were wanted: {error}")))?;
         Ok(bytes.into())
     }
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 
 use super::positioned::PositionedFile;
-use super::{Group, Source};
+use super::{DataFile, Group, Source, viewed};
 use crate::error::{FactsError, Result};
 
 /// Rows decoded at a time: a few columns of them stay in the cache of one core.
@@ -23,7 +24,7 @@ const BATCH: usize = 8_192;
 pub(crate) struct Read<'a> {
     /// The columns; all if none.
     pub columns: Vec<&'a str>,
-    /// The rows; all if none.
+    /// The rows; all if none. Where the file tells where its pages begin, those without any are passed over.
     pub selection: Option<RowSelection>,
     /// Rows decoded at a time.
     pub batch: usize,
@@ -41,8 +42,15 @@ impl Source {
         let file = &self.files[group.file];
         let opened = File::open(&file.path).map_err(FactsError::reading(&file.path))?;
         let opened = PositionedFile::new(opened, file.bytes);
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened, file.metadata.clone())
-            .with_row_groups(vec![group.place])
+        let (metadata, place) = match &read.selection {
+            Some(_) => {
+                let located = located(file, &opened, group.place, &read.columns);
+                (located.map_err(FactsError::parquet(&file.path))?, 0)
+            }
+            None => (file.metadata.clone(), group.place),
+        };
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata)
+            .with_row_groups(vec![place])
             .with_batch_size(read.batch);
         if !read.columns.is_empty() {
             let mask = ProjectionMask::columns(builder.parquet_schema(), read.columns.iter().copied());
@@ -117,6 +125,28 @@ impl Source {
         all.sort_by_key(|(place, _)| *place);
         Ok(all.into_iter().map(|(_, result)| result).collect())
     }
+}
+
+/// The metadata of one row group, with where the pages of some columns begin. They are read anew for each use: those of all
+/// files together are large.
+fn located(
+    file: &DataFile,
+    opened: &PositionedFile,
+    place: usize,
+    columns: &[&str],
+) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let whole = file.metadata.metadata();
+    let leaves = file.metadata.parquet_schema().columns().iter().enumerate();
+    let wanted = leaves.filter(|(_, leaf)| {
+        columns.is_empty() || leaf.path().parts().first().is_some_and(|name| columns.contains(&name.as_str()))
+    });
+    let alone = ParquetMetaData::new(whole.file_metadata().clone(), vec![whole.row_group(place).clone()]);
+    let mut reader = ParquetMetaDataReader::new_with_metadata(alone)
+        .with_column_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(PageIndexPolicy::Optional)
+        .with_offset_index_mask(ColumnChunkMask::columns(wanted.map(|(number, _)| number)));
+    reader.read_page_indexes(opened)?;
+    viewed(Arc::new(reader.finish()?), &file.metadata)
 }
 
 /// Ranges of rows of the table as a selection within a row group.

@@ -12,7 +12,8 @@ use crate::archive::unique_name;
 use crate::places::Places;
 
 /// Keeps tables fit for use: weeks of facts of members that are over are written anew in the order of their members, with an
-/// index; what is older than is kept goes; files that writers left behind when they died are deleted after a day.
+/// index; small files of events and decisions of a day that is over become large ones; what is older than is kept goes; files
+/// that writers left behind when they died are deleted after a day.
 ///
 /// Archivers may run meanwhile. A reader that began before may find a file gone, and is run again.
 #[derive(Debug, Args)]
@@ -45,23 +46,21 @@ pub struct TidyArgs {
 pub fn run(args: &TidyArgs, places: &mut Places) -> anyhow::Result<()> {
     let now_ms = SystemClock.now_ms();
     let keep_ms = args.keep.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    let tidying = |by_week| Tidying {
+    let tidying = Tidying {
         keep_from_ms: keep_ms.map(|keep_ms| now_ms.saturating_sub(keep_ms)),
-        by_week,
+        by_week: !args.no_weeks,
         threads: super::threads(args.threads),
         now_ms,
     };
     let mut done: Vec<(&str, Tidied)> = Vec::new();
     if let Some(archive) = &args.archive {
         let mut archive = EventArchive::existing(places.location(archive)?)?;
-        done.push(("events", archive.tidy(&tidying(false), unique_name)?));
+        done.push(("events", archive.tidy(&tidying, unique_name)?));
     }
     for which in [FactTable::Members, FactTable::Decisions] {
         let Some(facts) = &args.facts else { break };
         if let Some(mut table) = FactArchive::existing(places.location(facts)?.below(which.name()), which)? {
-            // What members were offered stays in the order in which it was.
-            let by_week = which == FactTable::Members && !args.no_weeks;
-            done.push((which.name(), table.tidy(&tidying(by_week), unique_name)?));
+            done.push((which.name(), table.tidy(&tidying, unique_name)?));
         }
     }
     print_all(&match args.json {

@@ -145,15 +145,19 @@ impl Capture {
         self.facts.len() + self.open.len()
     }
 
-    /// Slots that may have an open change.
+    /// Slots that may have an open change, by its position.
     pub fn take_open(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.open)
+        let mut open = std::mem::take(&mut self.open);
+        open.sort_unstable_by_key(|slot| self.changes[*slot as usize].position);
+        self.facts.reserve(open.len());
+        open
     }
 
     /// The facts since the last commit, by position.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         let mut facts = std::mem::take(&mut self.facts);
-        facts.sort_unstable_by_key(|fact| fact.position);
+        // Those that queries saw, then those that were open: each by position.
+        facts.sort_by_key(|fact| fact.position);
         facts
     }
 }

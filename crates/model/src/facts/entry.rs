@@ -10,6 +10,11 @@ const VERSION: u8 = 1;
 /// Bytes of a fact beside member and payload, at most.
 const FACT_BYTES: usize = 64;
 
+/// Bytes of a fact, about.
+fn size(fact: &Fact) -> usize {
+    FACT_BYTES + fact.member.len() + fact.payload.len()
+}
+
 /// Facts of the members that changed in a part of a partition's log. Parts that follow one another without a gap leave
 /// nothing out; those of a replay overlap, with equal facts at equal positions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,17 +34,16 @@ pub struct MemberFacts {
 impl MemberFacts {
     /// The same in parts of about so many bytes each, as small as one fact.
     pub fn split(self, most_bytes: usize) -> Vec<Self> {
-        let bytes = |fact: &Fact| FACT_BYTES + fact.member.len() + fact.payload.len();
         let (mut parts, mut held, mut after) = (Vec::new(), Vec::new(), self.after);
-        let mut size = 0;
+        let mut held_bytes = 0;
         for fact in self.facts {
-            if !held.is_empty() && size + bytes(&fact) > most_bytes {
+            if !held.is_empty() && held_bytes + size(&fact) > most_bytes {
                 let position = held.last().map_or(after, |last: &Fact| last.position);
                 let facts = std::mem::take(&mut held);
                 parts.push(Self { partition: self.partition, after, position, mark: None, facts });
-                (after, size) = (position, 0);
+                (after, held_bytes) = (position, 0);
             }
-            size += bytes(&fact);
+            held_bytes += size(&fact);
             held.push(fact);
         }
         let (partition, position, mark) = (self.partition, self.position, self.mark);
@@ -68,7 +72,13 @@ impl FactEntry {
 
     /// Its stored form.
     pub fn encode(&self) -> Vec<u8> {
-        versioned::encode(VERSION, self)
+        self.encode_behind(Vec::new())
+    }
+
+    /// Its stored form, behind `bytes`.
+    pub fn encode_behind(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.reserve(FACT_BYTES + self.facts().iter().map(size).sum::<usize>());
+        versioned::encode_behind(bytes, VERSION, self)
     }
 
     /// Reads the stored form.

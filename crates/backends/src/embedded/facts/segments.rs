@@ -14,6 +14,8 @@ const HEAD_BYTES: u64 = 12;
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Files at least that the bound is cut into: that much of it is always kept.
 const LEAST_SEGMENTS: u64 = 4;
+/// Bytes of the buffer that entries are put together in, unless they are larger.
+const KEPT_BYTES: usize = 8 << 20;
 /// Larger lengths are damage.
 const MOST_ENTRY_BYTES: usize = 1 << 30;
 const IDENTITY: &str = "identity";
@@ -40,6 +42,8 @@ pub(super) struct Segments {
     /// Number of the next entry.
     next: u64,
     cursor: Option<Cursor>,
+    /// What was written last, to be written over: new memory costs more than what is put there.
+    framed: Vec<u8>,
 }
 
 impl Segments {
@@ -53,6 +57,7 @@ impl Segments {
             last: None,
             next: 1,
             cursor: None,
+            framed: Vec::new(),
         };
         match std::fs::read_to_string(path.join(IDENTITY)) {
             Ok(identity) => segments.identity = identity.trim().to_owned(),
@@ -97,18 +102,28 @@ impl Segments {
         &self.identity
     }
 
-    /// Appends entries; all or none of them are there afterwards.
-    pub fn append(&mut self, entries: &[Vec<u8>]) -> Result<()> {
+    /// Appends entries, each of which is encoded behind what is written with it; all or none of them are there afterwards.
+    pub fn append<E>(&mut self, entries: &[E], encode: impl Fn(&E, Vec<u8>) -> Vec<u8>) -> Result<()> {
         if self.identity.is_empty() {
             self.begin()?;
         }
-        let size: usize = entries.iter().map(|entry| HEAD_BYTES as usize + entry.len()).sum();
-        let mut framed = Vec::with_capacity(size);
+        let mut framed = std::mem::take(&mut self.framed);
+        framed.clear();
         for entry in entries {
-            framed.extend_from_slice(&(entry.len() as u32).to_le_bytes());
-            framed.extend_from_slice(&xxh3_64(entry).to_le_bytes());
-            framed.extend_from_slice(entry);
+            let head = framed.len();
+            framed.extend_from_slice(&[0; HEAD_BYTES as usize]);
+            framed = encode(entry, framed);
+            let (head, bytes) = framed[head..].split_at_mut(HEAD_BYTES as usize);
+            head[..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+            head[4..].copy_from_slice(&xxh3_64(bytes).to_le_bytes());
         }
+        let written = self.write(&framed, entries.len() as u64);
+        framed.shrink_to(KEPT_BYTES);
+        self.framed = framed;
+        written
+    }
+
+    fn write(&mut self, framed: &[u8], entries: u64) -> Result<()> {
         let full = SEGMENT_BYTES.min(self.most_bytes / LEAST_SEGMENTS);
         let is_full = self.files.last_key_value().is_none_or(|(_, bytes)| *bytes >= full);
         if self.last.is_none() || is_full {
@@ -117,7 +132,7 @@ impl Segments {
         }
         let Some((&first, &bytes)) = self.files.last_key_value() else { return Ok(()) };
         let Some(file) = &mut self.last else { return Ok(()) };
-        if let Err(error) = file.write_all(&framed) {
+        if let Err(error) = file.write_all(framed) {
             // What was written of it is no entry: the next one must not follow it.
             let cut = file.set_len(bytes).and_then(|()| file.seek(SeekFrom::Start(bytes)));
             if cut.is_err() {
@@ -126,7 +141,7 @@ impl Segments {
             return Err(error);
         }
         self.files.insert(first, bytes + framed.len() as u64);
-        self.next += entries.len() as u64;
+        self.next += entries;
         self.drop_oldest()
     }
 
@@ -240,11 +255,15 @@ mod tests {
         vec![number as u8; 100 + number as usize]
     }
 
+    fn append(segments: &mut Segments, numbers: &[u64]) {
+        segments.append(numbers, |number, bytes| [bytes, entry(*number)].concat()).unwrap();
+    }
+
     /// Segments of entries 1 to `last`, appended one by one.
     fn filled(directory: &Path, most_bytes: u64, last: u64) -> Segments {
         let mut segments = Segments::open(directory, most_bytes).unwrap();
         for number in 1..=last {
-            segments.append(&[entry(number)]).unwrap();
+            append(&mut segments, &[number]);
         }
         segments
     }
@@ -273,7 +292,7 @@ mod tests {
         assert!(kept.is_sorted());
         let mut reopened = Segments::open(directory.path(), 4_000).unwrap();
         assert_eq!(numbers(&mut reopened), kept);
-        reopened.append(&[entry(101), entry(102)]).unwrap();
+        append(&mut reopened, &[101, 102]);
         assert_eq!(numbers(&mut reopened).last(), Some(&102));
     }
 
@@ -295,7 +314,7 @@ mod tests {
         let found = numbers(&mut reopened);
         assert_eq!(*found.last().unwrap(), 149);
         assert!(found.len() + 1 >= before, "{found:?}");
-        reopened.append(&[entry(150)]).unwrap();
+        append(&mut reopened, &[150]);
         assert_eq!(numbers(&mut reopened).last(), Some(&150));
     }
 }
