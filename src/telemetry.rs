@@ -156,6 +156,7 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_dead_letters_redriven_total", Unit::Count, "Dead letters' events published again"),
     ("nearline_threads_left_behind_total", Unit::Count, "Threads left behind in blocked actors"),
     ("nearline_zombies_retired_total", Unit::Count, "Replaced actors that woke up and ended without a trace"),
+    ("nearline_aggregates_followed_total", Unit::Count, "Snapshots of the sums taken over from another node"),
     ("nearline_aggregates_relearned_total", Unit::Count, "Times the sums were started over from a snapshot"),
     (
         "nearline_node_failing_seconds",

@@ -1,31 +1,35 @@
-//! The actor that adds deltas up and keeps snapshots of the sums.
+//! The actor that adds deltas up and keeps snapshots of the sums, or takes over those of a node that does.
 //!
 //! Queries read the sums beside it, under a read lock. It is the only writer; while a snapshot is
 //! encoded nothing is added, so that no writer waits at the lock and holds readers up.
 
 mod catch_up;
+mod following;
+mod role;
 
 pub use catch_up::{Sums, catch_up};
+pub use role::SharedRole;
 
 use crate::event_loop::Threads;
 use actix::prelude::*;
 use bytes::Bytes;
+use following::Following;
 use nearline_model::aggregates::Added;
+use nearline_model::control::ownership::SumsRole;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use nearline_ports::{AggregatesSnapshot, PortError, Ports};
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Add a delta that was just committed.
+/// Add a delta that was just committed; `None`: this node follows, and will find it in a snapshot.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Added")]
+#[rtype(result = "Option<Added>")]
 pub struct AddDelta(pub Arc<Delta>);
 
 /// Add what a partition has in the outbox beyond what is known here, at least up to a position that is
-/// known to be committed.
+/// known to be committed. A node that follows does not.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
 pub struct CatchUp(pub PartitionId, pub Position);
@@ -35,15 +39,18 @@ pub struct CatchUp(pub PartitionId, pub Position);
 #[rtype(result = "Result<(), PortError>")]
 pub struct SaveSnapshot;
 
+/// How soon the first snapshot is looked for, and stored.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
+
 /// The actor.
 pub struct AggregatesActor {
     sums: Arc<Sums>,
     ports: Ports,
     threads: Threads,
     snapshot_interval: Duration,
-    /// Whether this node stores the snapshots of the aggregates: one of all nodes does.
-    keeper: Arc<AtomicBool>,
+    role: SharedRole,
     saved: Arc<parking_lot::Mutex<Vec<Position>>>,
+    following: Arc<tokio::sync::Mutex<Following>>,
 }
 
 impl AggregatesActor {
@@ -53,7 +60,7 @@ impl AggregatesActor {
         ports: Ports,
         threads: Threads,
         snapshot_interval: Duration,
-        keeper: Arc<AtomicBool>,
+        role: SharedRole,
     ) -> Self {
         let saved = aggregates.read().positions().to_vec();
         Self {
@@ -61,9 +68,31 @@ impl AggregatesActor {
             ports,
             threads,
             snapshot_interval,
-            keeper,
+            role,
             saved: Arc::new(parking_lot::Mutex::new(saved)),
+            following: Arc::default(),
         }
+    }
+
+    fn save_soon(&self, context: &mut Context<Self>) {
+        let saving = self.save();
+        context.spawn(saving.into_actor(self).map(|saved, _, _| {
+            if let Err(error) = saved {
+                tracing::warn!(%error, "snapshot of the aggregates was not stored; the next one will be");
+            }
+        }));
+    }
+
+    /// Takes the stored snapshot over, unless that is under way.
+    fn follow(&self, context: &mut Context<Self>) {
+        let Ok(mut following) = self.following.clone().try_lock_owned() else { return };
+        let (sums, ports, threads) = (self.sums.clone(), self.ports.clone(), self.threads);
+        let looking = async move { following.look(&ports, &sums, threads).await };
+        context.spawn(looking.into_actor(self).map(|looked, _, _| {
+            if let Err(error) = looked {
+                tracing::warn!(%error, "the snapshot of the aggregates was not taken over; the next one will be");
+            }
+        }));
     }
 
     fn save(&self) -> impl Future<Output = Result<(), PortError>> + 'static {
@@ -103,30 +132,37 @@ impl Actor for AggregatesActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(self.snapshot_interval, |actor, context| {
-            if !actor.keeper.load(Relaxed) {
-                return;
+        context.run_interval(self.snapshot_interval, |actor, context| match actor.role.get() {
+            SumsRole::Keeps => actor.save_soon(context),
+            SumsRole::Adds => {}
+            SumsRole::Follows => actor.follow(context),
+        });
+        // Whoever follows has nothing until there is a first one.
+        let first = self.snapshot_interval.min(FIRST_SNAPSHOT);
+        context.run_interval(first, |actor, context| {
+            let is_first = actor.saved.lock().iter().all(|position| *position == 0);
+            match actor.role.get() {
+                SumsRole::Keeps if is_first => actor.save_soon(context),
+                SumsRole::Follows if actor.sums.is_empty() => actor.follow(context),
+                _ => {}
             }
-            let saving = actor.save();
-            context.spawn(saving.into_actor(actor).map(|saved, _, _| {
-                if let Err(error) = saved {
-                    tracing::warn!(%error, "snapshot of the aggregates was not stored; the next one will be");
-                }
-            }));
         });
     }
 }
 
 impl Handler<AddDelta> for AggregatesActor {
-    type Result = ResponseFuture<Added>;
+    type Result = ResponseFuture<Option<Added>>;
 
     fn handle(&mut self, AddDelta(delta): AddDelta, _: &mut Self::Context) -> Self::Result {
-        let sums = self.sums.clone();
+        let (sums, role) = (self.sums.clone(), self.role.get());
         Box::pin(async move {
+            if role == SumsRole::Follows {
+                return None;
+            }
             let started = Instant::now();
             let added = sums.add(&delta).await;
             metrics::histogram!("nearline_learn_duration_seconds").record(started.elapsed());
-            added
+            Some(added)
         })
     }
 }
@@ -135,8 +171,13 @@ impl Handler<CatchUp> for AggregatesActor {
     type Result = ResponseFuture<Result<(), PortError>>;
 
     fn handle(&mut self, CatchUp(partition, committed): CatchUp, _: &mut Self::Context) -> Self::Result {
-        let (sums, ports) = (self.sums.clone(), self.ports.clone());
-        Box::pin(async move { catch_up(&ports, &sums, partition, committed).await })
+        let (sums, ports, role) = (self.sums.clone(), self.ports.clone(), self.role.get());
+        Box::pin(async move {
+            match role {
+                SumsRole::Follows => Ok(()),
+                SumsRole::Adds | SumsRole::Keeps => catch_up(&ports, &sums, partition, committed).await,
+            }
+        })
     }
 }
 

@@ -27,6 +27,7 @@ use futures_util::future::BoxFuture;
 use nearline_model::aggregates::TableSize;
 use nearline_model::catalogue::{CatalogueEntry, Title};
 use nearline_model::control::assignment::NodeId;
+use nearline_model::control::ownership::SumsRole;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
 use nearline_model::{Aggregates, Position};
 use nearline_ports::{PortError, Ports};
@@ -276,6 +277,11 @@ impl Engine {
         self.inner.ownership.status.borrow().clone()
     }
 
+    /// Position of each partition that this node's sums reflect.
+    pub fn sums_positions(&self) -> Vec<Position> {
+        self.inner.aggregates.read().positions().to_vec()
+    }
+
     /// What the ranking worked out of the sums a while ago.
     pub fn learned(&self) -> Arc<Learned> {
         self.inner.learned.read().clone()
@@ -329,8 +335,12 @@ impl Engine {
         if inner.stopping.load(Relaxed) {
             return vec![NotReady::Stopping];
         }
-        let sums = |partition| inner.aggregates.read().position(partition);
-        let settled = inner.ownership.status.borrow().settled;
+        let NodeStatus { settled, sums_role, .. } = *inner.ownership.status.borrow();
+        // Who follows has the last snapshot from the start on, and is behind it by design.
+        let sums = |partition| match sums_role {
+            SumsRole::Follows => Position::MAX,
+            SumsRole::Adds | SumsRole::Keeps => inner.aggregates.read().position(partition),
+        };
         inner.readiness.look(&inner.partitions, settled, inner.catalogue.is_loaded(), sums)
     }
 

@@ -6,7 +6,7 @@ mod outbox_follower;
 mod prover;
 mod run;
 
-use crate::aggregates_actor::AggregatesActor;
+use crate::aggregates_actor::{AggregatesActor, SharedRole};
 use crate::event_loop::EventLoop;
 use crate::node::SupervisedNode;
 use crate::partition_actor::ReadingFailed;
@@ -19,7 +19,7 @@ use actix::prelude::*;
 use announcer::{Announcer, Say};
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
-use nearline_model::control::ownership::{Action, Beat, Input, Ownership, OwnershipSettings};
+use nearline_model::control::ownership::{Action, Beat, Input, Ownership, OwnershipSettings, SumsRole};
 use nearline_model::{Aggregates, PartitionId};
 use nearline_ports::{Announcement, MembershipEvent, Ports};
 use outbox_follower::OutboxFollower;
@@ -28,7 +28,7 @@ use prover::Prover;
 use run::Run;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -55,6 +55,8 @@ pub struct NodeStatus {
     pub others: usize,
     /// Partitions held here.
     pub held: usize,
+    /// What it does for the sums.
+    pub sums_role: SumsRole,
     /// Whether it has withdrawn, or will not take part any more.
     pub gone: bool,
 }
@@ -73,8 +75,8 @@ pub(crate) struct Shell {
     pub supervised: Arc<SupervisedNode>,
     /// Whether this process runs without long pauses.
     pub presence: Arc<Presence>,
-    /// Set while this node is the one to store snapshots of the aggregates.
-    pub keeper: Arc<AtomicBool>,
+    /// What this node does for the sums.
+    pub sums_role: SharedRole,
 }
 
 /// A hold on the running shell.
@@ -129,6 +131,7 @@ impl Shell {
             lease_ms,
             beat_ms: lease_ms / BEATS_PER_LEASE,
             decline_ms: self.settings.remediation.node_window_ms,
+            adding_nodes: self.settings.adding_nodes,
         };
         let patience = Duration::from_millis((timing.lease_ms / PROOFS_PER_LEASE).max(1));
         let pause = Duration::from_millis(2 * timing.beat_ms);
@@ -331,12 +334,18 @@ impl Running {
             handle.can_give_away.store(self.machine.can_give_away(handle.partition), Relaxed);
             handle.owner.set_if_new(owner.cloned());
         }
-        self.shell.keeper.store(self.machine.is_keeper(), Relaxed);
+        // Without a share of the partitions it goes on as it is: what it still commits is to be added.
+        if let Some(role) = self.machine.sums_role()
+            && self.shell.sums_role.set(role)
+        {
+            tracing::info!(?role, "what this node does for the sums");
+        }
         self.gone |= self.machine.is_replaced() && self.runs.is_empty();
         let now = NodeStatus {
             settled: self.machine.is_settled(),
             others: self.machine.others().count(),
             held: self.runs.len(),
+            sums_role: self.shell.sums_role.get(),
             gone: self.gone,
         };
         self.status.send_if_modified(|shown| {

@@ -38,6 +38,8 @@ pub struct EngineSettings {
     pub workers: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
+    /// Nodes that add every delta to their sums; further ones take over the stored snapshots.
+    pub adding_nodes: usize,
     /// Titles between which weights are solved, those played most: takes time by its third power, memory by
     /// its second (16 MiB for 2,048).
     pub solved_titles: usize,
@@ -83,6 +85,7 @@ impl Default for EngineSettings {
             threads: Threads::Own,
             workers: 2,
             snapshot_interval_ms: 30_000,
+            adding_nodes: 3,
             solved_titles: 2_048,
             catalogue_wait_ms: 10_000,
             only_catalogued: false,

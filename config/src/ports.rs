@@ -40,6 +40,7 @@ impl Config {
             threads: Threads::Own,
             workers: if engine.workers == 0 { cores() } else { engine.workers },
             snapshot_interval_ms: engine.snapshot_interval_ms,
+            adding_nodes: engine.adding_nodes,
             catalogue_wait_ms: engine.catalogue_wait_ms,
             only_catalogued: engine.only_catalogued,
             query_deadline_ms: engine.query_deadline_ms,

@@ -30,6 +30,8 @@ pub struct EngineSection {
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
+    /// Nodes that add every delta to their sums; further ones take over the stored snapshots.
+    pub adding_nodes: usize,
     /// Milliseconds that the start waits for the catalogue; then the engine goes on, and offers nothing in a
     /// country until it is there.
     pub catalogue_wait_ms: u64,
@@ -55,6 +57,7 @@ impl Default for EngineSection {
             solved_titles,
             batch_events,
             snapshot_interval_ms,
+            adding_nodes,
             catalogue_wait_ms,
             only_catalogued,
             query_deadline_ms,
@@ -72,6 +75,7 @@ impl Default for EngineSection {
             solved_titles,
             batch_events,
             snapshot_interval_ms,
+            adding_nodes,
             catalogue_wait_ms,
             only_catalogued,
             query_deadline_ms,

@@ -71,6 +71,7 @@ impl Check<'_> {
                 ("solved_titles", engine.solved_titles as u64, 0, 16_384),
                 ("batch_events", engine.batch_events as u64, 1, 65_536),
                 ("snapshot_interval_ms", engine.snapshot_interval_ms, 100, 86_400_000),
+                ("adding_nodes", engine.adding_nodes as u64, 1, 10_000),
                 ("catalogue_wait_ms", engine.catalogue_wait_ms, 1, 600_000),
                 ("query_deadline_ms", engine.query_deadline_ms, 1, 60_000),
                 ("query_hedge_ms", engine.query_hedge_ms, 1, 60_000),

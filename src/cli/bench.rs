@@ -8,6 +8,7 @@ mod process;
 mod query;
 mod report;
 mod restart;
+mod scale;
 mod state;
 mod takerate;
 mod workload;
@@ -52,6 +53,8 @@ enum Bench {
     Freshness(freshness::FreshnessArgs),
     /// Time from a panic in the fold to live answers.
     Restart(restart::RestartArgs),
+    /// What an event costs a cluster, by the number of its nodes.
+    Scale(scale::ScaleArgs),
     /// Memory that Redis takes for one member.
     State(state::StateArgs),
     /// Take rates of a stream of impressions and plays, end to end and durable.
@@ -85,7 +88,8 @@ fn settings(facts: bool) -> EngineSettings {
 /// A backend made for one benchmark; dropping it removes everything.
 struct Bed {
     ports: Ports,
-    nats_url: Option<String>,
+    /// Of NATS and Redis.
+    urls: Option<[String; 2]>,
     _directory: Option<tempfile::TempDir>,
     _servers: Option<(NatsServer, RedisServer)>,
 }
@@ -93,8 +97,13 @@ struct Bed {
 impl Bed {
     /// Ids of the processes that share the work: this one, and the servers.
     fn processes(&self) -> Vec<u32> {
-        let servers = self._servers.iter().flat_map(|(nats, redis)| [nats.process_id(), redis.process_id()]);
-        std::iter::once(std::process::id()).chain(servers.flatten()).collect()
+        std::iter::once(std::process::id()).chain(self.server_processes().into_iter().flatten()).collect()
+    }
+
+    /// Ids of the processes of NATS and Redis.
+    fn server_processes(&self) -> Option<[u32; 2]> {
+        let (nats, redis) = self._servers.as_ref()?;
+        Some([nats.process_id()?, redis.process_id()?])
     }
 
     async fn make(backend: Backend, partitions: u16) -> anyhow::Result<Self> {
@@ -107,15 +116,15 @@ impl Bed {
                     ..EmbeddedSettings::in_directory(directory.path().to_owned())
                 };
                 let ports = embedded::open(settings)?;
-                Ok(Self { ports, nats_url: None, _directory: Some(directory), _servers: None })
+                Ok(Self { ports, urls: None, _directory: Some(directory), _servers: None })
             }
             Backend::Cluster => {
                 let (nats, redis) = (NatsServer::start(None)?, RedisServer::start()?);
                 let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
                 let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
                 let ports = connect_cluster(nats_settings, redis_settings).await?;
-                let nats_url = Some(nats.url());
-                Ok(Self { ports, nats_url, _directory: None, _servers: Some((nats, redis)) })
+                let urls = Some([nats.url(), redis.url()]);
+                Ok(Self { ports, urls, _directory: None, _servers: Some((nats, redis)) })
             }
         }
     }
@@ -149,6 +158,7 @@ async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Bench::Query(args) => query::run(args).await,
         Bench::Freshness(args) => freshness::run(args).await,
         Bench::Restart(args) => restart::run(args).await,
+        Bench::Scale(args) => scale::run(args).await,
         Bench::State(args) => state::run(args).await,
         Bench::Takerate(args) => takerate::run(args).await,
     }

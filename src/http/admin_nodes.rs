@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// Keys whose values are URLs that may hold a password.
 const URLS: [&str; 2] = ["/nats/url", "/redis/url"];
 
-/// `GET /admin/nodes`: this node, and who owns how many partitions.
+/// `GET /admin/nodes`: this node, who owns how many partitions, what the node does for its sums over all members, and up to
+/// which position of each partition they reflect it.
 pub(super) async fn nodes(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
     let mut owners: BTreeMap<String, usize> = BTreeMap::new();
@@ -24,6 +25,7 @@ pub(super) async fn nodes(request: HttpRequest, state: State) -> Answer {
         "others": status.others,
         "held": status.held,
         "owners": owners,
+        "sums": { "role": status.sums_role, "positions": state.engine.sums_positions() },
     }))
 }
 

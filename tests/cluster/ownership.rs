@@ -7,6 +7,8 @@ use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, r
 use cluster::Cluster;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
+use nearline_model::control::ownership::SumsRole;
+use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, Delta, PartitionId};
 use nearline_ports::verify::aggregates::refold_aggregates;
 use parking_lot::RwLock;
@@ -67,6 +69,49 @@ async fn two_engines_share_the_partitions(bed: Bed) {
     bed.append(audience_events(2_000, 100, 33)).await;
     bed.assert_state_is_fold_of_log(&second, &b).await;
     second.stop().await;
+}
+
+/// One of three adds what all commit; the others follow its snapshots, and one of them keeps the sums when it goes.
+#[test]
+fn nodes_that_follow_take_over_what_one_adds_and_go_on_when_it_goes() {
+    run(async {
+        let bed = Bed::cluster().await;
+        let settings = |node: &str| EngineSettings { adding_nodes: 1, ..named(node) };
+        let mut engines = Vec::new();
+        for node in ["a", "b", "c"] {
+            engines.push(bed.engine(settings(node)).await);
+        }
+        let is_spread = || is_shared(&engines.iter().collect::<Vec<_>>());
+        eventually("all three own partitions", is_spread).await;
+        let roles = |engines: &[Engine], role| {
+            engines.iter().filter(|engine| engine.node_status().sums_role == role).count()
+        };
+        let has_roles = || roles(&engines, SumsRole::Keeps) == 1 && roles(&engines, SumsRole::Follows) == 2;
+        eventually("one keeps the sums, two follow", has_roles).await;
+        bed.append(audience_events(2_000, 100, 41)).await;
+        for engine in &engines {
+            assert_learned_everything(&bed, engine, &settings("a")).await;
+        }
+        let learned = |engine: &Engine| engine.aggregates().read().title_id(NONE).clone();
+        let before: Vec<_> = engines.iter().map(learned).collect();
+        bed.append(audience_events(2_000, 100, 42)).await;
+        for (engine, before) in engines.iter().zip(&before) {
+            assert_learned_everything(&bed, engine, &settings("a")).await;
+            assert!(Arc::ptr_eq(&learned(engine), before), "numbers of titles on {}", engine.node());
+        }
+
+        let keeps = |engine: &Engine| engine.node_status().sums_role == SumsRole::Keeps;
+        let keeper = engines.iter().position(keeps).expect("one keeps the sums");
+        engines.remove(keeper).stop().await;
+        eventually("another keeps the sums", || roles(&engines, SumsRole::Keeps) == 1).await;
+        bed.append(audience_events(2_000, 100, 43)).await;
+        for engine in &engines {
+            assert_learned_everything(&bed, engine, &settings("a")).await;
+        }
+        for engine in engines {
+            engine.stop().await;
+        }
+    });
 }
 
 #[test]

@@ -56,7 +56,12 @@ impl Sums {
         self.aggregates.write().add(delta)
     }
 
-    async fn replace(&self, again: Aggregates) {
+    /// Whether they reflect nothing yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.aggregates.read().positions().iter().all(|position| *position == 0)
+    }
+
+    pub(super) async fn replace(&self, again: Aggregates) {
         let _writing = self.writing.lock().await;
         // Large sums take a while to free: not under the lock that queries wait for.
         let before = std::mem::replace(&mut *self.aggregates.write(), again);

@@ -2,7 +2,7 @@
 
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
-use crate::aggregates_actor::AggregatesActor;
+use crate::aggregates_actor::{AggregatesActor, SharedRole};
 use crate::event_loop::EventLoop;
 use crate::facts::DecisionQueue;
 use crate::faults::Faults;
@@ -64,9 +64,9 @@ impl Engine {
         let threads = settings.threads;
         let learning = EventLoop::new(threads);
         let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
-        let keeper = Arc::new(AtomicBool::new(false));
+        let sums_role = SharedRole::default();
         let actor =
-            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, keeper.clone());
+            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, sums_role.clone());
         let aggregates_actor = learning.start(actor);
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
@@ -87,7 +87,7 @@ impl Engine {
             aggregates: aggregates.clone(),
             supervision: supervision.clone(),
             supervised: supervised.clone(),
-            keeper,
+            sums_role,
         };
         let owning = EventLoop::new(threads);
         let ownership = shell.start(&owning);

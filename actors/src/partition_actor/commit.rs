@@ -145,7 +145,7 @@ async fn carry_out(
     until_done(|| ports.store.commit(commit.clone()), hold).await?;
     holder.progress.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(AddDelta(commit.delta.clone())).await;
-    if let Ok(Added::Gap { .. }) = learned {
+    if let Ok(Some(Added::Gap { .. })) = learned {
         // An earlier delta did not arrive here, or was undone by the store: the store has what counts. It may
         // take its time over it; what is committed is committed.
         actix_rt::spawn(learn_from_store(aggregates, commit.partition, commit.position));

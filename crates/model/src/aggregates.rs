@@ -13,6 +13,7 @@ pub mod counters;
 mod encoding;
 mod gone;
 mod learning;
+mod numbering;
 pub mod pair;
 pub mod places;
 pub mod probes;
@@ -37,6 +38,7 @@ use transitions::Transitions;
 use variants::Variants;
 
 pub use encoding::SNAPSHOT_VERSION;
+pub use numbering::Numbering;
 
 /// The dimension that counts everything.
 pub const ALL: &str = "all";

@@ -136,6 +136,11 @@ pub trait StateStore: Send + Sync + 'static {
     /// reflects less than the stored one in any partition is ignored.
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError>;
 
+    /// The positions that the stored snapshot of the aggregates reflects; `None`: none is stored.
+    async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {
+        Ok(self.load_aggregates().await?.map(|snapshot| snapshot.positions))
+    }
+
     /// The stored snapshot of the aggregates.
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError>;
 }

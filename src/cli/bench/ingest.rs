@@ -66,8 +66,8 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             let published = Instant::now();
             workload::fill(&*bed.ports.log, &events, 1).await?;
             let published = published.elapsed();
-            let url = bed.nats_url.clone().context("the cluster bed has a NATS server")?;
-            let bare = bare_drain(&url, args.partitions, args.events).await?;
+            let [nats, _] = bed.urls.as_ref().context("the cluster bed has servers")?;
+            let bare = bare_drain(nats, args.partitions, args.events).await?;
             let (started, cpu) = (Instant::now(), cpu_time());
             let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
             engine.caught_up().await?;

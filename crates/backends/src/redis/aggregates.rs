@@ -40,6 +40,20 @@ impl RedisStore {
         self.connections.run_each(Lane::Writes, "forgetting the aggregates", vec![remove]).await
     }
 
+    pub(super) async fn snapshot_positions(&self) -> Result<Option<Vec<Position>>, PortError> {
+        let mut read = cmd("HGET");
+        read.arg(self.aggregates_key()).arg("positions");
+        let stored: Option<String> =
+            self.connections.run(Lane::Reads, "loading the aggregates' positions", read).await?;
+        stored.map(|stored| self.positions_of(&stored)).transpose()
+    }
+
+    fn positions_of(&self, stored: &str) -> Result<Vec<Position>, PortError> {
+        let parsed: Result<_, _> =
+            stored.split(',').filter(|text| !text.is_empty()).map(str::parse).collect();
+        parsed.map_err(|_| self.damaged(&self.aggregates_key(), format!("positions are {stored:?}")))
+    }
+
     pub(super) async fn load_snapshot(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         let key = self.aggregates_key();
         let mut read = cmd("HMGET");
@@ -47,9 +61,6 @@ impl RedisStore {
         let (positions, bytes): (Option<String>, Option<Vec<u8>>) =
             self.connections.run(Lane::Reads, "loading the aggregates", read).await?;
         let (Some(positions), Some(bytes)) = (positions, bytes) else { return Ok(None) };
-        let parsed: Result<Vec<Position>, _> =
-            positions.split(',').filter(|text| !text.is_empty()).map(str::parse).collect();
-        let positions = parsed.map_err(|_| self.damaged(&key, format!("positions are {positions:?}")))?;
-        Ok(Some(AggregatesSnapshot { positions, bytes: Bytes::from(bytes) }))
+        Ok(Some(AggregatesSnapshot { positions: self.positions_of(&positions)?, bytes: Bytes::from(bytes) }))
     }
 }

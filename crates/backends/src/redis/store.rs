@@ -294,6 +294,10 @@ impl StateStore for RedisStore {
         self.save_snapshot(snapshot).await
     }
 
+    async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {
+        self.snapshot_positions().await
+    }
+
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         self.load_snapshot().await
     }

@@ -9,10 +9,11 @@ use super::network::Caller;
 use super::scenario::{POISON, QUERY_DEADLINE_MS, Scenario};
 use super::world::World;
 use actix::{Actor, Addr};
-use nearline_actors::aggregates_actor::AggregatesActor;
+use nearline_actors::aggregates_actor::{AggregatesActor, SharedRole};
 use nearline_actors::{AnswerSettings, Engine, EngineSettings, FactSettings, FaultProbe, Threads};
 use nearline_audience::dice::Dice;
 use nearline_model::Aggregates;
+use nearline_model::control::ownership::SumsRole;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::partition_of;
 use nearline_ports::Ports;
@@ -69,6 +70,7 @@ fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> Engi
         node: format!("n{number}"),
         lease_ms: scenario.lease_ms,
         snapshot_interval_ms: scenario.snapshot_interval_ms,
+        adding_nodes: scenario.adding_nodes,
         fold: scenario.fold(),
         commit_events: scenario.commit_events,
         commit_interval_ms: scenario.commit_interval_ms,
@@ -226,6 +228,12 @@ pub fn aggregates_of(
     aggregates: Aggregates,
 ) -> (Addr<AggregatesActor>, Arc<RwLock<Aggregates>>) {
     let aggregates = Arc::new(RwLock::new(aggregates));
-    let actor = AggregatesActor::new(aggregates.clone(), ports.clone(), Threads::Here, NEVER, Arc::default());
+    let actor = AggregatesActor::new(
+        aggregates.clone(),
+        ports.clone(),
+        Threads::Here,
+        NEVER,
+        SharedRole::new(SumsRole::Adds),
+    );
     (actor.start(), aggregates)
 }

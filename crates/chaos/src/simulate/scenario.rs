@@ -148,6 +148,8 @@ pub struct Scenario {
     pub batch_events: usize,
     /// Milliseconds between snapshots of the aggregates.
     pub snapshot_interval_ms: u64,
+    /// Nodes that add every delta; the others follow.
+    pub adding_nodes: usize,
     /// Event ids that a member remembers.
     pub recent_ids: usize,
     /// Milliseconds of silence after which a node counts as dead.
@@ -198,6 +200,7 @@ impl Scenario {
             cached_members: shape.within(1, 12) as usize * usize::from(partitions),
             batch_events: shape.within(1, 24) as usize,
             snapshot_interval_ms: shape.within(20, 200),
+            adding_nodes: dice.fork(8).within(1, 3) as usize,
             recent_ids: 256,
             lease_ms: shape.within(100, 400),
             node_rebuilds: if shape.chance(500) { 1 } else { usize::MAX },

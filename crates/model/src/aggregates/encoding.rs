@@ -3,13 +3,13 @@
 
 mod version_1;
 
-use super::Aggregates;
 use super::arms::ArmsForm;
 use super::pair::Pair;
 use super::places::PlaceSum;
 use super::probes::KeptProbe;
 use super::transitions::BEGINNING;
 use super::variants::VariantEpochs;
+use super::{Aggregates, Numbering};
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand, ReturnCell};
 use crate::identifier::{PartitionId, Position};
@@ -235,6 +235,29 @@ impl Aggregates {
     /// [`DecodeError`] for a version from the future, damaged bytes, another number of partitions or
     /// other settings.
     pub fn decode(bytes: &[u8], partitions: u16, settings: &AggregateSettings) -> Result<Self, DecodeError> {
+        Self::decode_numbered(bytes, partitions, settings, None)
+    }
+
+    /// [`decode`](Self::decode) later sums of the log that sums with this `numbering` are of: what was worked out of those
+    /// serves for these, unless a title has made room meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode).
+    pub fn decode_as(
+        bytes: &[u8],
+        partitions: u16,
+        settings: &AggregateSettings,
+        numbering: Numbering,
+    ) -> Result<Self, DecodeError> {
+        Self::decode_numbered(bytes, partitions, settings, Some(numbering))
+    }
+
+    fn decode_numbered(
+        bytes: &[u8],
+        partitions: u16,
+        settings: &AggregateSettings,
+        numbering: Option<Numbering>,
+    ) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
         let SnapshotV5 { positions, contents, probes, returns, impressions } =
             SnapshotV5::read(version, body, settings)?;
@@ -251,6 +274,9 @@ impl Aggregates {
         let mut aggregates = Self::new(partitions, settings.clone());
         aggregates.positions = positions;
         aggregates.decays.advance(contents.newest_epoch);
+        if let Some(numbering) = numbering {
+            numbering.give(&mut aggregates, &contents.titles);
+        }
         let unknown = |at: u32| damaged(format!("title {at} is not in its list"));
         let mut numbers = Vec::with_capacity(contents.titles.len());
         for (at, (title, plays)) in contents.titles.iter().enumerate() {
@@ -277,19 +303,7 @@ impl Aggregates {
             }
         }
         aggregates.places.advance(contents.newest_epoch);
-        let mut rows = vec![NONE];
-        for name in &contents.places.rows {
-            rows.push(aggregates.places.row(name).ok_or_else(|| damaged("too many rows".into()))?);
-        }
-        for (title, sums) in contents.places.titles {
-            let title = number(title)?;
-            for (row, band, period, impressions, attributed) in sums {
-                let row = *rows
-                    .get(row as usize)
-                    .ok_or_else(|| damaged(format!("row {row} is not in its list")))?;
-                aggregates.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
-            }
-        }
+        aggregates.restore_places(contents.places, number)?;
         aggregates.arms.advance(contents.newest_epoch);
         if let Some(arms) = contents.arms {
             aggregates.arms.restore(arms, &numbers)?;
@@ -305,9 +319,32 @@ impl Aggregates {
     }
 
     fn restore_counts(&mut self, title: Symbol, plays: u64, impressions: u32) {
-        self.plays.resize(title as usize + 1, 0);
+        if self.plays.len() <= title as usize {
+            self.plays.resize(title as usize + 1, 0);
+        }
         self.plays[title as usize] = plays;
         self.add_impressions(title, impressions);
+    }
+
+    fn restore_places(
+        &mut self,
+        places: PlacesV2,
+        number: impl Fn(u32) -> Result<Symbol, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
+        let mut rows = vec![NONE];
+        for name in &places.rows {
+            rows.push(self.places.row(name).ok_or_else(|| damaged("too many rows".into()))?);
+        }
+        for (title, sums) in places.titles {
+            let title = number(title)?;
+            for (row, band, period, impressions, attributed) in sums {
+                let unlisted = || damaged(format!("row {row} is not in its list"));
+                let row = *rows.get(row as usize).ok_or_else(unlisted)?;
+                self.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
+            }
+        }
+        Ok(())
     }
 
     fn restore_probes(

@@ -74,6 +74,25 @@ pub struct OwnershipSettings {
     pub beat_ms: Millis,
     /// Milliseconds for which a partition that was given away is not wanted back.
     pub decline_ms: Millis,
+    /// Nodes that add every delta to their sums; at least 1.
+    pub adding_nodes: usize,
+}
+
+/// What a node does for its sums over all members.
+///
+/// Adding every partition's deltas costs a node in proportion to the whole service's traffic. A few nodes do it, so that
+/// one is at hand when another dies; further ones take over what these have added up, which costs the same whatever
+/// the traffic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SumsRole {
+    /// It takes over the stored snapshots.
+    #[default]
+    Follows,
+    /// It adds every delta.
+    Adds,
+    /// It adds every delta, and stores the snapshots for all.
+    Keeps,
 }
 
 /// What happened.
@@ -249,9 +268,9 @@ impl Ownership {
         self.held.keys().copied()
     }
 
-    /// Whether this node is the one that does what one of all nodes must do.
-    pub fn is_keeper(&self) -> bool {
-        self.view.assigned(PartitionId(0)) == Some(self.view.me())
+    /// What this node is to do for its sums; `None`: partitions are not spread over it, now or not yet.
+    pub fn sums_role(&self) -> Option<SumsRole> {
+        self.view.sums_role(self.settings.adding_nodes)
     }
 
     fn wanted(&self) -> impl Iterator<Item = PartitionId> {

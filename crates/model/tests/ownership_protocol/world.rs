@@ -170,6 +170,7 @@ impl World {
             lease_ms: LEASE,
             beat_ms: BEAT,
             decline_ms: DECLINE,
+            adding_nodes: 1,
         };
         self.nodes[node] = Some(Process {
             machine: Ownership::new(name(node), self.lives[node], settings),

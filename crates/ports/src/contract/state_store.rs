@@ -334,6 +334,8 @@ pub async fn a_snapshot_trims_the_outbox_entries_it_covers(fixture: &dyn Fixture
     assert_eq!(ports.store.outbox(P1, 0, 10).await.expect("entries").len(), 1);
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[6, 0, 0, 0], "six")));
+    let positions = ports.store.aggregates_positions().await.expect("asked");
+    assert_eq!(positions, Some(vec![6, 0, 0, 0]));
 }
 
 pub async fn a_lesser_snapshot_is_ignored(fixture: &dyn Fixture) {

@@ -4,7 +4,7 @@ const LEASE: Millis = 2_000;
 const BEAT: Millis = 250;
 const DECLINE: Millis = 60_000;
 const SETTINGS: OwnershipSettings =
-    OwnershipSettings { partitions: 8, lease_ms: LEASE, beat_ms: BEAT, decline_ms: DECLINE };
+    OwnershipSettings { partitions: 8, lease_ms: LEASE, beat_ms: BEAT, decline_ms: DECLINE, adding_nodes: 3 };
 
 /// Nodes around a registry that delivers at once and a store that answers when it is told to.
 struct Cluster {
@@ -340,4 +340,41 @@ fn what_all_nodes_decline_is_owned_all_the_same() {
     cluster.pass(LEASE);
     cluster.settle();
     cluster.assert_owned();
+}
+
+#[test]
+fn one_node_keeps_the_sums_two_more_add_and_the_rest_follow() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut cluster = Cluster::new(&names[..3]);
+    let roles = |cluster: &Cluster, names: &[&str]| -> BTreeMap<SumsRole, Vec<NodeId>> {
+        let mut roles: BTreeMap<SumsRole, Vec<NodeId>> = BTreeMap::new();
+        for name in names {
+            let role = cluster.node(name).machine.sums_role().expect("it takes part");
+            roles.entry(role).or_default().push(NodeId::new(*name));
+        }
+        roles
+    };
+    let few = roles(&cluster, &names[..3]);
+    assert_eq!((few[&SumsRole::Keeps].len(), few[&SumsRole::Adds].len()), (1, 2), "all three add");
+    names[3..].iter().for_each(|name| cluster.join(name, 1));
+    cluster.pass(2 * LEASE);
+    cluster.settle();
+    let many = roles(&cluster, &names);
+    assert_eq!([1, 2, 3], [SumsRole::Keeps, SumsRole::Adds, SumsRole::Follows].map(|role| many[&role].len()));
+
+    let keeper = many[&SumsRole::Keeps][0].clone();
+    cluster.nodes.remove(&keeper);
+    cluster.pass(3 * LEASE);
+    cluster.settle();
+    let left: Vec<&str> = names.into_iter().filter(|name| *name != keeper.as_str()).collect();
+    let after = roles(&cluster, &left);
+    assert_eq!(
+        [1, 2, 2],
+        [SumsRole::Keeps, SumsRole::Adds, SumsRole::Follows].map(|role| after[&role].len())
+    );
+}
+
+#[test]
+fn who_has_not_joined_has_no_part_in_the_sums() {
+    assert_eq!(Ownership::new(NodeId::new("a"), 1, SETTINGS).sums_role(), None);
 }

@@ -1,7 +1,7 @@
 //! Who is alive, as one node knows it from the beats in the registry.
 
-use super::{Action, Beat, Millis, OwnershipSettings};
-use crate::control::assignment::{NodeId, assign_except};
+use super::{Action, Beat, Millis, OwnershipSettings, SumsRole};
+use crate::control::assignment::{NodeId, assign_except, weight};
 use crate::identifier::{OwnerEpoch, PartitionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -186,6 +186,20 @@ impl View {
     /// Who is to own a partition.
     pub(super) fn assigned(&self, partition: PartitionId) -> Option<&NodeId> {
         self.owners.get(usize::from(partition.0)).map(|owner| &self.names[*owner])
+    }
+
+    /// The owner of the first partition keeps the sums; so many nodes, it included, add to them: those that weigh most
+    /// for that partition. So whoever keeps them next has most likely added to them before.
+    pub(super) fn sums_role(&self, adding_nodes: usize) -> Option<SumsRole> {
+        let (first, me) = (PartitionId(0), &self.me);
+        let keeper = self.assigned(first)?;
+        if keeper == me {
+            return Some(SumsRole::Keeps);
+        }
+        let place = |node: &NodeId| (std::cmp::Reverse(weight(node, first)), node.clone());
+        self.names.binary_search(me).ok()?;
+        let before_me = self.names.iter().filter(|node| *node != keeper && place(node) < place(me)).count();
+        Some(if before_me + 1 < adding_nodes { SumsRole::Adds } else { SumsRole::Follows })
     }
 
     pub(super) fn is_held_elsewhere(&self, partition: PartitionId) -> bool {

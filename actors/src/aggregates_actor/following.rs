@@ -1,0 +1,64 @@
+//! Taking over the snapshots that another node keeps, in place of adding every delta.
+//!
+//! Titles keep their numbers from one snapshot to the next, so that what was worked out of the sums before serves on.
+
+use super::catch_up::Sums;
+use crate::event_loop::Threads;
+use nearline_model::{Aggregates, Position};
+use nearline_ports::{PortError, Ports};
+
+/// Looks at a snapshot that is behind the sums here before it is taken over all the same. Sums that this node has added
+/// itself are ahead of the snapshots for one interval; for longer only if the store was set back.
+const LOOKS_WHEN_AHEAD: u32 = 10;
+
+/// What following remembers.
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    looks_when_ahead: u32,
+}
+
+impl Following {
+    /// Takes the stored snapshot over, if it is another than the sums are; true if it was.
+    ///
+    /// # Errors
+    /// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
+    pub(super) async fn look(
+        &mut self,
+        ports: &Ports,
+        sums: &Sums,
+        threads: Threads,
+    ) -> Result<bool, PortError> {
+        let here = sums.aggregates.read().positions().to_vec();
+        let Some(stored) = ports.store.aggregates_positions().await? else { return Ok(false) };
+        if stored == here {
+            self.looks_when_ahead = 0;
+            return Ok(false);
+        }
+        if is_behind(&stored, &here) && self.looks_when_ahead < LOOKS_WHEN_AHEAD {
+            self.looks_when_ahead += 1;
+            return Ok(false);
+        }
+        let Some(snapshot) = ports.store.load_aggregates().await? else { return Ok(false) };
+        let aggregates = sums.aggregates.clone();
+        let read = threads.compute(move || {
+            let (settings, numbering) = {
+                let before = aggregates.read();
+                (before.settings().clone(), before.numbering())
+            };
+            let partitions = here.len() as u16;
+            Aggregates::decode_as(&snapshot.bytes, partitions, &settings, numbering)
+        });
+        let damaged =
+            |detail: String| PortError::Damaged { what: "snapshot of the aggregates".into(), detail };
+        let again = read.await.ok_or_else(|| damaged("reading it panicked".to_owned()))?;
+        sums.replace(again.map_err(|error| damaged(error.to_string()))?).await;
+        self.looks_when_ahead = 0;
+        metrics::counter!("nearline_aggregates_followed_total").increment(1);
+        Ok(true)
+    }
+}
+
+/// Whether a partition's sums here reflect what the snapshot does not.
+fn is_behind(stored: &[Position], here: &[Position]) -> bool {
+    stored.iter().zip(here).any(|(stored, here)| stored < here)
+}
