@@ -3,6 +3,7 @@
 use crate::live::bed::Program;
 use crate::live::{self, Plan, Told, html};
 use crate::simulate::{SeedOutcome, SeedsReport, simulate, simulate_seeds};
+use crate::sizing::Sizing;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -25,6 +26,8 @@ Examples:
                                                    one world again, step by step
   nearline-chaos run config/chaos/quick.toml       real NATS, Redis and engines, about a minute
   nearline-chaos run config/chaos/full.toml --json --html report.html
+  nearline-chaos sizing --nodes 100 --partitions 1000
+                                                   who owns what while nodes come, go and die
 
 Live runs need nats-server and redis-server (or NEARLINE_NATS_SERVER and NEARLINE_REDIS_SERVER set to
 their paths), and the program `nearline` beside this one (or --engine).
@@ -45,6 +48,8 @@ enum What {
     Simulate(SimulateArgs),
     /// Carry a plan out on real servers and processes.
     Run(RunArgs),
+    /// Show how the ownership of many nodes and partitions behaves, in virtual time.
+    Sizing(SizingArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +89,34 @@ struct RunArgs {
     progress: Progress,
 }
 
+#[derive(Debug, Args)]
+struct SizingArgs {
+    /// Nodes.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(3..=1_000))]
+    nodes: u16,
+    /// Partitions of the log.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..))]
+    partitions: u16,
+    /// Milliseconds of silence after which a node counts as dead.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
+    lease_ms: u64,
+    /// Milliseconds that the registry takes to deliver what was written.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    registry_ms: u64,
+    /// Milliseconds that the last commit of a partition takes which is given up.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    commit_ms: u64,
+    /// Milliseconds that the store takes to give a partition out.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    acquire_ms: u64,
+    /// Nodes restarted one after another.
+    #[arg(long, default_value_t = 3)]
+    restarts: usize,
+    /// Print one JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Progress {
     /// A bar, and a line for each fault.
@@ -101,6 +134,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().what {
         What::Simulate(args) => run_seeds(&args),
         What::Run(args) => run_plan(&args),
+        What::Sizing(args) => show_sizing(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -159,6 +193,50 @@ fn run_seeds(args: &SimulateArgs) -> anyhow::Result<()> {
         0 => Ok(()),
         failed => bail!("invariants were broken in {failed} of {} seeds", report.seeds),
     }
+}
+
+fn show_sizing(args: &SizingArgs) -> anyhow::Result<()> {
+    let sizing = Sizing {
+        nodes: args.nodes.into(),
+        partitions: args.partitions,
+        lease_ms: args.lease_ms,
+        registry_ms: args.registry_ms,
+        commit_ms: args.commit_ms,
+        acquire_ms: args.acquire_ms,
+    };
+    let stages = sizing.run(args.restarts).map_err(anyhow::Error::msg)?;
+    if args.json {
+        let lines = stages.iter().map(|stage| serde_json::to_string(stage).map(|line| line + "\n"));
+        return print_all(&lines.collect::<Result<String, _>>()?);
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
+        "what happens",
+        "settled after",
+        "partitions moved",
+        "longest without an owner",
+        "partitions of a node",
+        "beats/s",
+        "registry written",
+        "delivered",
+        "CPU of a node",
+    ]);
+    for stage in &stages {
+        let (fewest, most) = stage.held;
+        let kib = |bytes: f64| format!("{} KiB/s", grouped((bytes / 1_024.0).round() as u64));
+        table.add_row([
+            stage.what.clone(),
+            format!("{} ms", grouped(stage.settled_ms)),
+            grouped(stage.moved as u64),
+            format!("{} ms", grouped(stage.longest_gap_ms)),
+            format!("{fewest} to {most}"),
+            grouped(stage.beats_per_s.round() as u64),
+            kib(stage.written_bytes_per_s),
+            kib(stage.delivered_bytes_per_s),
+            format!("{:.2} %", stage.node_cpu_percent),
+        ]);
+    }
+    print_all(&format!("{table}\n"))
 }
 
 fn replay(seed: u64) -> String {
