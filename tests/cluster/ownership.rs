@@ -75,14 +75,14 @@ async fn two_engines_share_the_partitions(bed: Bed) {
 #[test]
 fn nodes_that_follow_take_over_what_one_adds_and_go_on_when_it_goes() {
     run(async {
-        let bed = Bed::cluster().await;
+        let bed = Bed::cluster_with(12).await;
         let settings = |node: &str| EngineSettings { adding_nodes: 1, ..named(node) };
         let mut engines = Vec::new();
         for node in ["a", "b", "c"] {
             engines.push(bed.engine(settings(node)).await);
         }
-        let is_spread = || is_shared(&engines.iter().collect::<Vec<_>>());
-        eventually("all three own partitions", is_spread).await;
+        let are_spread = || engines.iter().all(|engine| live_on(engine).len() == 4);
+        eventually("all three own partitions", are_spread).await;
         let roles = |engines: &[Engine], role| {
             engines.iter().filter(|engine| engine.node_status().sums_role == role).count()
         };
