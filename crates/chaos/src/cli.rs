@@ -216,24 +216,24 @@ fn show_sizing(args: &SizingArgs) -> anyhow::Result<()> {
         "partitions moved",
         "longest without an owner",
         "partitions of a node",
-        "beats/s",
-        "registry written",
-        "delivered",
+        "beats",
+        "written to the registry",
+        "delivered by it",
         "CPU of a node",
     ]);
     for stage in &stages {
         let (fewest, most) = stage.held;
-        let kib = |bytes: f64| format!("{} KiB/s", grouped((bytes / 1_024.0).round() as u64));
+        let kib = |bytes: u64| format!("{} KiB", grouped(bytes / 1_024));
         table.add_row([
             stage.what.clone(),
             format!("{} ms", grouped(stage.settled_ms)),
             grouped(stage.moved as u64),
             format!("{} ms", grouped(stage.longest_gap_ms)),
             format!("{fewest} to {most}"),
-            grouped(stage.beats_per_s.round() as u64),
-            kib(stage.written_bytes_per_s),
-            kib(stage.delivered_bytes_per_s),
-            format!("{:.2} %", stage.node_cpu_percent),
+            grouped(stage.beats),
+            kib(stage.written_bytes),
+            kib(stage.delivered_bytes),
+            format!("{:.1} ms", stage.node_cpu_ms),
         ]);
     }
     print_all(&format!("{table}\n"))

@@ -282,7 +282,6 @@ impl Cluster {
     fn end(&self, what: &str) -> Stage {
         let counted = &self.counted;
         let ms = (self.now - counted.since).max(1);
-        let per_s = |count: u64| count as f64 * 1_000.0 / ms as f64;
         let held = |node: &Node| node.machine.held().count();
         let roles = |role| self.nodes.values().filter(|node| node.machine.sums_role() == Some(role)).count();
         let thought: Duration = self.nodes.values().map(|node| node.thought).sum();
@@ -297,10 +296,10 @@ impl Cluster {
                 self.nodes.values().map(held).max().unwrap_or_default(),
             ),
             keeps_and_adds: (roles(SumsRole::Keeps), roles(SumsRole::Adds)),
-            beats_per_s: per_s(counted.beats),
-            written_bytes_per_s: per_s(counted.written),
-            delivered_bytes_per_s: per_s(counted.delivered),
-            node_cpu_percent: 100.0 * each * 1_000.0 / ms as f64,
+            beats: counted.beats,
+            written_bytes: counted.written,
+            delivered_bytes: counted.delivered,
+            node_cpu_ms: each * 1_000.0,
         }
     }
 }
