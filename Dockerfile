@@ -1,6 +1,7 @@
-# Two images out of one file:
+# Three images out of one file:
 #
 #   docker build --target nearline -t nearline:0.1.0 .          the engine
+#   docker build --target lab -t nearline-lab:0.1.0 .           archives, facts, training sets
 #   docker build --target chaos -t nearline-chaos:0.1.0 .       the harness, with the servers that it breaks
 #
 # Built on Debian 13, as what it runs on: the programs link its C library alone.
@@ -13,9 +14,10 @@ COPY . .
 # --locked: what is built is what was tested. Caches outlive the build, the programs are taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/nearline/target \
-    cargo build --locked --profile dist -p nearline -p nearline-chaos --bin nearline --bin nearline-chaos \
+    cargo build --locked --profile dist -p nearline -p nearline-chaos -p nearline-lab \
+        --features nearline-lab/object-stores --bin nearline --bin nearline-chaos --bin nearline-lab \
     && mkdir /programs \
-    && cp target/dist/nearline target/dist/nearline-chaos /programs/
+    && cp target/dist/nearline target/dist/nearline-chaos target/dist/nearline-lab /programs/
 
 FROM docker.io/library/debian:trixie-slim AS base
 # The authorities that everybody knows, for servers whose certificates are signed by one of them.
@@ -39,6 +41,15 @@ ENTRYPOINT ["nearline-chaos"]
 CMD ["run", "/plans/quick.toml", "--progress", "lines"]
 LABEL org.opencontainers.image.title="nearline-chaos" \
       org.opencontainers.image.description="Breaks Nearline on purpose, and judges what is left" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0"
+
+FROM base AS lab
+COPY --from=build /programs/nearline-lab /usr/local/bin/
+WORKDIR /archive
+ENTRYPOINT ["nearline-lab"]
+LABEL org.opencontainers.image.title="nearline-lab" \
+      org.opencontainers.image.description="Archives events and facts, and makes training sets of them" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="0.1.0"
 

@@ -111,6 +111,38 @@ fn the_mounted_file_and_the_environment_are_a_configuration_of_the_cluster_backe
 }
 
 #[test]
+fn the_archiver_reads_the_log_and_the_facts_that_the_engine_writes() {
+    for name in ["dev", "production"] {
+        let rendered = overlay(name);
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("nearline.toml");
+        let text = rendered.get("ConfigMap", "nearline-config")["data"]["nearline.toml"].as_str();
+        std::fs::write(&file, text.expect("the file")).expect("written");
+        // Once: each time they are made, passwords are others.
+        let secrets = rendered_or_made(name);
+        let load = |container: &Value| {
+            let environment = rendered.environment_of(container, "nearline-3", &secrets);
+            let config = Config::load(Some(&file), environment.into_iter());
+            config.unwrap_or_else(|error| panic!("{name}: {error}"))
+        };
+        let job = &rendered.get("CronJob", "nearline-archiver")["spec"]["jobTemplate"]["spec"]["template"];
+        let container = &job["spec"]["containers"][0];
+        let (engine, archiver) = (load(engine(&rendered)), load(container));
+        assert!(engine.facts.capture, "{name}: nothing would be there to archive");
+        assert_eq!(engine.engine.partitions, archiver.engine.partitions, "{name}");
+        assert_eq!(engine.nats, archiver.nats, "{name}");
+        assert_eq!(engine.redis, archiver.redis, "{name}");
+        let arguments: Vec<&str> =
+            container["args"].as_array().expect("arguments").iter().filter_map(Value::as_str).collect();
+        let claim = &rendered.get("PersistentVolumeClaim", "nearline-archive");
+        assert_eq!(name_of(claim), "nearline-archive");
+        for mounted in [arguments[2], arguments[4]] {
+            assert!(mounted.starts_with("/archive/"), "{name}: {mounted} is on no volume");
+        }
+    }
+}
+
+#[test]
 fn a_pod_has_the_time_that_stopping_in_order_may_take() {
     // `STOP_DEADLINE` of the engine: for the hand-over, and for the last commits and the snapshot.
     let source = text_of("actors/src/engine.rs");
@@ -234,6 +266,9 @@ fn images_are_of_the_versions_that_are_tested() {
                 "nats" => nats.clone(),
                 "nearline" => format!("nearline:{}", env!("CARGO_PKG_VERSION")),
                 "chaos" => format!("nearline-chaos:{}", env!("CARGO_PKG_VERSION")),
+                "nearline-archiver" | "nearline-tidy" => {
+                    format!("nearline-lab:{}", env!("CARGO_PKG_VERSION"))
+                }
                 _ => "redis:7.2".to_owned(),
             };
             assert_eq!(image, expected, "{name}: {maker}");

@@ -90,9 +90,14 @@ impl Rendered {
 
     /// Pod templates with the name of what makes the pods.
     pub fn pods(&self) -> Vec<(&str, &Value)> {
-        let makers = ["StatefulSet", "Deployment", "Job"];
-        let made = self.0.iter().filter(|object| makers.contains(&object["kind"].as_str().unwrap_or("")));
-        made.map(|object| (name_of(object), &object["spec"]["template"])).collect()
+        let template = |object: &'_ Value| match object["kind"].as_str() {
+            Some("StatefulSet" | "Deployment" | "Job") => Some("/spec/template"),
+            Some("CronJob") => Some("/spec/jobTemplate/spec/template"),
+            _ => None,
+        };
+        let made =
+            self.0.iter().filter_map(|object| Some((name_of(object), object.pointer(template(object)?)?)));
+        made.collect()
     }
 
     /// Values of a Secret, in clear.
@@ -108,8 +113,18 @@ impl Rendered {
 
     /// The engine's environment as its pods would have it, values of Secrets taken from `secrets`.
     pub fn environment(&self, pod: &str, secrets: &Rendered) -> BTreeMap<String, String> {
+        self.environment_of(engine(self), pod, secrets)
+    }
+
+    /// That of any container.
+    pub fn environment_of(
+        &self,
+        container: &Value,
+        pod: &str,
+        secrets: &Rendered,
+    ) -> BTreeMap<String, String> {
         let mut environment: BTreeMap<String, String> = BTreeMap::new();
-        for variable in engine(self)["env"].as_array().expect("variables") {
+        for variable in container["env"].as_array().expect("variables") {
             let name = variable["name"].as_str().expect("a name").to_owned();
             let source = &variable["valueFrom"];
             let value = if let Some(value) = variable["value"].as_str() {
