@@ -14,6 +14,7 @@ use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
+use nearline_ranking::newcomers::LittlePlayed;
 use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning};
 use parking_lot::{Mutex, RwLock};
@@ -126,13 +127,14 @@ impl Solver {
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
         let genres = self.genres();
+        let mut little = LittlePlayed::begin(&self.catalogue.titles.read());
+        while little.look(&self.aggregates.read()) {}
         let learned = {
             let aggregates = self.aggregates.read();
             if !associations.are_of(&aggregates) {
                 return None;
             }
-            let catalogue = self.catalogue.titles.read();
-            Learned::solved(&aggregates, &catalogue, associations, (&lifts, genres), tuning)
+            Learned::solved(&aggregates, &little, associations, (&lifts, genres), tuning)
         };
         learned.prepare_as(&before);
         tell(&learned);

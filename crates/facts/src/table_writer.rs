@@ -15,6 +15,17 @@ use parquet::schema::types::ColumnPath;
 use crate::error::{FactsError, Result};
 use crate::source::{Group, Source};
 
+/// Refuses to write a file anew that has a column which this program does not know: it would be lost.
+pub(crate) fn nothing_strange(path: &Path, found: &SchemaRef, known: &SchemaRef) -> Result<()> {
+    match found.fields().iter().find(|field| known.field_with_name(field.name()).is_err()) {
+        None => Ok(()),
+        Some(field) => {
+            let reason = "is not known to this program, and would be lost; use the newer one that wrote it";
+            Err(FactsError::column(path, field.name(), reason))
+        }
+    }
+}
+
 /// Writes beside the target and renames at the end.
 pub(crate) struct TableWriter {
     path: PathBuf,
@@ -126,4 +137,24 @@ fn chunks<'a>(
 
 fn has_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     chunk.encodings().any(|e| matches!(e, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::{Field, Schema};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_file_with_a_column_that_is_not_known_is_not_written_anew() {
+        let of = |names: &[&str]| -> SchemaRef {
+            let fields = names.iter().map(|name| Field::new(*name, DataType::Int64, true));
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        };
+        let (path, known) = (Path::new("p00000-1.parquet"), of(&["member", "position", "payload"]));
+        nothing_strange(path, &of(&["position", "member"]), &known).expect("a column less is null");
+        let refused = nothing_strange(path, &of(&["member", "mood"]), &known).expect_err("it would be lost");
+        let said = refused.to_string();
+        assert!(said.contains("p00000-1.parquet") && said.contains("mood"), "{said}");
+    }
 }

@@ -51,13 +51,14 @@ impl Learned {
         };
         let associations = problem.solve(tuning.weighing);
         let genres = Genres::of(aggregates, catalogue);
-        Self::solved(aggregates, catalogue, associations, (&lifts, genres), tuning)
+        let little = LittlePlayed::of(aggregates, catalogue);
+        Self::solved(aggregates, &little, associations, (&lifts, genres), tuning)
     }
 
-    /// The same with weights that were solved and chosen already, lifts and genres.
+    /// The same with weights that were solved and chosen already, titles played little, lifts and genres.
     pub fn solved(
         aggregates: &Aggregates,
-        catalogue: &Catalogue,
+        little: &LittlePlayed,
         associations: Associations,
         (lifts, genres): (&Lifts, Genres),
         tuning: Tuning,
@@ -67,11 +68,10 @@ impl Learned {
             by_title[title as usize] = lift as f32;
         }
         let lift = |title: Symbol| by_title.get(title as usize).map_or(1.0, |lift| f64::from(*lift));
-        let little = LittlePlayed::of(aggregates, catalogue);
-        let explorable = Explorable::among(&little, lift);
+        let explorable = Explorable::among(little, lift);
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
-        let newcomers = Newcomers::among(&little);
+        let newcomers = Newcomers::among(little);
         Self { associations, newcomers, explorable, genres, position_bias, tuning, factors }
     }
 

@@ -18,7 +18,12 @@ pub struct LittlePlayed {
     newest_year: u16,
     /// Each with what is counted of it, if anything is.
     pub(crate) titles: Vec<(Arc<Title>, Option<Counted>)>,
+    /// Those not looked at yet.
+    waiting: Vec<Arc<Title>>,
 }
+
+/// Titles looked at in one go: well below a millisecond.
+const TITLES_AT_ONCE: usize = 1_024;
 
 /// What is counted of a title.
 #[derive(Clone, Copy)]
@@ -31,18 +36,31 @@ pub(crate) struct Counted {
 impl LittlePlayed {
     /// Those of `catalogue`.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
-        let counted = |title: &Arc<Title>| {
+        let mut little = Self::begin(catalogue);
+        while little.look(aggregates) {}
+        little
+    }
+
+    /// Notes the titles of `catalogue`, to be looked at piece by piece: whoever adds to the sums is not kept waiting for all.
+    pub fn begin(catalogue: &Catalogue) -> Self {
+        let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
+        Self { newest_year, titles: Vec::new(), waiting: catalogue.iter().cloned().collect() }
+    }
+
+    /// Looks at the next titles; false if there are none.
+    pub fn look(&mut self, aggregates: &Aggregates) -> bool {
+        let next = self.waiting.split_off(self.waiting.len().saturating_sub(TITLES_AT_ONCE));
+        let counted = |title: Arc<Title>| {
             let counted = |number| Counted {
                 number,
                 plays: aggregates.plays(number),
                 impressions: aggregates.impressions(number),
             };
-            (title.clone(), aggregates.title(&title.id).map(counted))
+            let counts = aggregates.title(&title.id).map(counted);
+            counts.is_none_or(|counts| counts.plays < MOST_PLAYS).then_some((title, counts))
         };
-        let is_little = |counts: Option<Counted>| counts.is_none_or(|counts| counts.plays < MOST_PLAYS);
-        let titles = catalogue.iter().map(counted).filter(|(_, counts)| is_little(*counts)).collect();
-        let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
-        Self { newest_year, titles }
+        self.titles.extend(next.into_iter().filter_map(counted));
+        !self.waiting.is_empty()
     }
 }
 

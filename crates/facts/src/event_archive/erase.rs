@@ -21,7 +21,7 @@ use super::{EventArchive, dictionaries, rows};
 use crate::columns::{MEMBER, POSITION};
 use crate::delta::{Add, Change, Committed, DeltaTable};
 use crate::error::{FactsError, Result};
-use crate::table_writer::TableWriter;
+use crate::table_writer::{TableWriter, nothing_strange};
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -144,6 +144,9 @@ impl Erasing<'_> {
         }
         if gone == 0 {
             return Ok(());
+        }
+        if let Some(first) = kept.first() {
+            nothing_strange(&path, &first.schema(), &self.schema)?;
         }
         let rows: u64 = kept.iter().map(|batch| batch.num_rows() as u64).sum();
         let mut change = Change { remove: vec![old.to_owned()], operation: "DELETE", ..Change::default() };

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 
-use arrow_schema::{FieldRef, SchemaRef};
+use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 
 use super::{LastKnown, Tidied, Tidying};
 use crate::delta::{Add, Change, DeltaTable};
 use crate::error::{FactsError, Result};
-use crate::table_writer::TableWriter;
+use crate::table_writer::{TableWriter, nothing_strange};
 
 const DAY_MS: i64 = 86_400_000;
 /// Files are merged up to so many rows and bytes: a reader takes one at a time, and an erasure writes one anew.
@@ -104,12 +104,7 @@ impl Tidying {
             let file = File::open(&path).map_err(FactsError::reading(&path))?;
             let builder =
                 ParquetRecordBatchReaderBuilder::try_new(file).map_err(FactsError::parquet(&path))?;
-            let strange = |field: &&FieldRef| form.schema.field_with_name(field.name()).is_err();
-            if let Some(field) = builder.schema().fields().iter().find(strange) {
-                let reason =
-                    "is not known to this program, and would be lost; tidy with the newer one that wrote it";
-                return Err(FactsError::column(&path, field.name(), reason));
-            }
+            nothing_strange(&path, builder.schema(), &form.schema)?;
             for batch in builder.build().map_err(FactsError::parquet(&path))? {
                 let batch = batch.map_err(FactsError::parquet(&path))?;
                 rows += batch.num_rows() as u64;
