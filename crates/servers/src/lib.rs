@@ -13,6 +13,7 @@ mod spawner;
 pub use nats_cluster::NatsCluster;
 pub use process::ServerError;
 pub use redis_cluster::RedisCluster;
+pub use spawner::{command, spawn};
 
 use process::{ServerProcess, Setup};
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, mpsc};
 /// A command that runs `binary`; on Linux under `setpriv`, where it is installed: the kernel kills the
 /// process when the thread that started it is gone, even if that was killed. `setpriv` becomes the
 /// program, so its process id is the program's.
-pub(super) fn command(binary: &Path) -> Command {
+pub fn command(binary: &Path) -> Command {
     let setpriv = if cfg!(target_os = "linux") { on_path("setpriv") } else { None };
     match setpriv {
         Some(setpriv) => {
@@ -21,7 +21,10 @@ pub(super) fn command(binary: &Path) -> Command {
 }
 
 /// Starts it from a thread that lives as long as this process: the caller's may end before.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+///
+/// # Errors
+/// The system's.
+pub fn spawn(command: Command) -> io::Result<Child> {
     type Request = (Command, mpsc::SyncSender<io::Result<Child>>);
     static SPAWNER: LazyLock<io::Result<mpsc::Sender<Request>>> = LazyLock::new(|| {
         let (sender, requests) = mpsc::channel::<Request>();

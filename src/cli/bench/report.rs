@@ -2,6 +2,7 @@
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Figures of one benchmark.
 pub struct Report {
@@ -13,7 +14,7 @@ pub struct Report {
 
 /// One figure: the median of all runs, the least and the greatest.
 struct Figure {
-    name: &'static str,
+    name: Cow<'static, str>,
     value: f64,
     spread: Option<(f64, f64)>,
 }
@@ -24,8 +25,8 @@ impl Report {
     }
 
     /// Adds a figure.
-    pub fn figure(mut self, name: &'static str, value: f64) -> Self {
-        self.figures.push(Figure { name, value, spread: None });
+    pub fn figure(mut self, name: impl Into<Cow<'static, str>>, value: f64) -> Self {
+        self.figures.push(Figure { name: name.into(), value, spread: None });
         self
     }
 
@@ -54,11 +55,11 @@ impl Report {
         ]);
         let rounded = |value: f64| json!((value * 10_000.0).round() / 10_000.0);
         for Figure { name, value, .. } in &self.figures {
-            object.insert((*name).to_owned(), rounded(*value));
+            object.insert(name.to_string(), rounded(*value));
         }
         let spreads = self.figures.iter().filter_map(|figure| {
             let (least, greatest) = figure.spread?;
-            Some((figure.name.to_owned(), json!([rounded(least), rounded(greatest)])))
+            Some((figure.name.to_string(), json!([rounded(least), rounded(greatest)])))
         });
         let spreads = Map::from_iter(spreads);
         if !spreads.is_empty() {

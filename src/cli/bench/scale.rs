@@ -13,10 +13,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::Ports;
+use nearline_servers::{command, free_port, spawn};
 use serde_json::Value;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a cluster may take to catch up.
@@ -65,7 +66,7 @@ pub async fn run(args: &ScaleArgs) -> anyhow::Result<Report> {
         workload::fill(&*bed.ports.log, &events, 1).await?;
         let cost = catch_up(&bed, *nodes, args).await.with_context(|| format!("{nodes} nodes"))?;
         let of_one = *of_one.get_or_insert(each(cost.nodes));
-        let named = |what: &str| -> &'static str { format!("{nodes}_nodes_{what}").leak() };
+        let named = |what: &str| format!("{nodes}_nodes_{what}");
         report = report
             .figure(named("cpu_us_per_event"), each(cost.nodes))
             .figure(named("to_the_first"), each(cost.nodes) / of_one)
@@ -134,7 +135,7 @@ async fn until_all(
     }
 }
 
-/// One node in a process of its own; killed when dropped.
+/// One node in a process of its own; it ends with this one, or when dropped.
 struct Node {
     child: Child,
     number: u16,
@@ -149,7 +150,7 @@ impl Node {
         [nats, redis]: &[String; 2],
         args: &ScaleArgs,
     ) -> anyhow::Result<Self> {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let free = || free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let (http, admin) = (free()?, free()?);
         let partitions = args.partitions;
         let text = format!(
@@ -161,13 +162,9 @@ impl Node {
         std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
         let output = directory.join(format!("n{number}.log"));
         let log = std::fs::File::create(&output)?;
-        let child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--config"])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("starting a node")?;
+        let mut command = command(&std::env::current_exe()?);
+        command.args(["serve", "--config"]).arg(&config).stdout(Stdio::null()).stderr(log);
+        let child = spawn(command).context("starting a node")?;
         Ok(Self { child, number, admin, output })
     }
 
