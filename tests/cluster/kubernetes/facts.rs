@@ -1,6 +1,8 @@
 //! What of the manifests must agree with the program, and with itself.
 
-use super::rendered::{OVERLAYS, engine, made_secrets, name_of, overlay, repository, text_of, validated};
+use super::rendered::{
+    OVERLAYS, Rendered, engine, made_secrets, name_of, overlay, repository, text_of, validated,
+};
 use nearline_config::Config;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -77,22 +79,26 @@ fn ports_are_the_configurations_defaults() {
 }
 
 /// Where the Secrets of an overlay come from.
-fn rendered_or_made(name: &str) -> super::rendered::Rendered {
+fn rendered_or_made(name: &str) -> Rendered {
     if name == "production" { made_secrets() } else { overlay(name) }
+}
+
+/// What a container of the fourth pod is configured as.
+fn configuration(rendered: &Rendered, container: &Value, secrets: &Rendered) -> Config {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("nearline.toml");
+    let text = rendered.get("ConfigMap", "nearline-config")["data"]["nearline.toml"].as_str();
+    std::fs::write(&file, text.expect("the file")).expect("written");
+    let environment = rendered.environment_of(container, "nearline-3", secrets);
+    assert_eq!(environment["NEARLINE_CONFIG"], "/etc/nearline/nearline.toml");
+    Config::load(Some(&file), environment.into_iter()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn the_mounted_file_and_the_environment_are_a_configuration_of_the_cluster_backend() {
     for name in ["dev", "production"] {
         let rendered = overlay(name);
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("nearline.toml");
-        let text = rendered.get("ConfigMap", "nearline-config")["data"]["nearline.toml"].as_str();
-        std::fs::write(&file, text.expect("the file")).expect("written");
-        let environment = rendered.environment("nearline-3", &rendered_or_made(name));
-        assert_eq!(environment["NEARLINE_CONFIG"], "/etc/nearline/nearline.toml");
-        let config = Config::load(Some(&file), environment.into_iter());
-        let config = config.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let config = configuration(&rendered, engine(&rendered), &rendered_or_made(name));
         assert_eq!(config.backend.kind, nearline_config::BackendKind::Cluster);
         assert_eq!(config.node.name, "nearline-3");
         if name == "production" {
@@ -114,17 +120,9 @@ fn the_mounted_file_and_the_environment_are_a_configuration_of_the_cluster_backe
 fn the_archiver_reads_the_log_and_the_facts_that_the_engine_writes() {
     for name in ["dev", "production"] {
         let rendered = overlay(name);
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("nearline.toml");
-        let text = rendered.get("ConfigMap", "nearline-config")["data"]["nearline.toml"].as_str();
-        std::fs::write(&file, text.expect("the file")).expect("written");
         // Once: each time they are made, passwords are others.
         let secrets = rendered_or_made(name);
-        let load = |container: &Value| {
-            let environment = rendered.environment_of(container, "nearline-3", &secrets);
-            let config = Config::load(Some(&file), environment.into_iter());
-            config.unwrap_or_else(|error| panic!("{name}: {error}"))
-        };
+        let load = |container: &Value| configuration(&rendered, container, &secrets);
         let job = &rendered.get("CronJob", "nearline-archiver")["spec"]["jobTemplate"]["spec"]["template"];
         let container = &job["spec"]["containers"][0];
         let (engine, archiver) = (load(engine(&rendered)), load(container));
