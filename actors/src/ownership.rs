@@ -19,7 +19,9 @@ use actix::prelude::*;
 use announcer::{Announcer, Say};
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
-use nearline_model::control::ownership::{Action, Beat, Input, Ownership, OwnershipSettings, SumsRole};
+use nearline_model::control::ownership::{
+    Action, BEATS_PER_LEASE, Beat, Input, Ownership, OwnershipSettings, SumsRole,
+};
 use nearline_model::{Aggregates, PartitionId};
 use nearline_ports::{Announcement, MembershipEvent, Ports};
 use outbox_follower::OutboxFollower;
@@ -33,8 +35,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Beats per lease: seven may get lost before a node counts as dead.
-const BEATS_PER_LEASE: u64 = 8;
 /// Beats that an announcement has time for.
 const BEATS_OF_PATIENCE: u64 = 2;
 /// Time between looks at what no message tells: epochs and the clock.

@@ -5,6 +5,7 @@
 use super::catch_up::Sums;
 use crate::event_loop::Threads;
 use nearline_model::{Aggregates, Position};
+use nearline_ports::stored::damaged_snapshot;
 use nearline_ports::{PortError, Ports};
 
 /// Looks at a snapshot that is behind the sums here before it is taken over all the same. Sums that this node has added
@@ -18,7 +19,7 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// Takes the stored snapshot over, if it is another than the sums are; true if it was.
+    /// Takes the stored snapshot over, if it is another than the sums are.
     ///
     /// # Errors
     /// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
@@ -27,18 +28,18 @@ impl Following {
         ports: &Ports,
         sums: &Sums,
         threads: Threads,
-    ) -> Result<bool, PortError> {
+    ) -> Result<(), PortError> {
         let here = sums.aggregates.read().positions().to_vec();
-        let Some(stored) = ports.store.aggregates_positions().await? else { return Ok(false) };
+        let Some(stored) = ports.store.aggregates_positions().await? else { return Ok(()) };
         if stored == here {
             self.looks_when_ahead = 0;
-            return Ok(false);
+            return Ok(());
         }
         if is_behind(&stored, &here) && self.looks_when_ahead < LOOKS_WHEN_AHEAD {
             self.looks_when_ahead += 1;
-            return Ok(false);
+            return Ok(());
         }
-        let Some(snapshot) = ports.store.load_aggregates().await? else { return Ok(false) };
+        let Some(snapshot) = ports.store.load_aggregates().await? else { return Ok(()) };
         let aggregates = sums.aggregates.clone();
         let read = threads.compute(move || {
             let (settings, numbering) = {
@@ -48,13 +49,11 @@ impl Following {
             let partitions = here.len() as u16;
             Aggregates::decode_as(&snapshot.bytes, partitions, &settings, numbering)
         });
-        let damaged =
-            |detail: String| PortError::Damaged { what: "snapshot of the aggregates".into(), detail };
-        let again = read.await.ok_or_else(|| damaged("reading it panicked".to_owned()))?;
-        sums.replace(again.map_err(|error| damaged(error.to_string()))?).await;
+        let again = read.await.ok_or_else(|| damaged_snapshot("reading it panicked"))?;
+        sums.replace(again.map_err(damaged_snapshot)?).await;
         self.looks_when_ahead = 0;
         metrics::counter!("nearline_aggregates_followed_total").increment(1);
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -76,10 +76,13 @@ pub async fn aggregates_snapshot(
     let partitions = ports.log.partitions();
     match ports.store.load_aggregates().await? {
         None => Ok(Aggregates::new(partitions, settings.clone())),
-        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, settings).map_err(|error| {
-            PortError::Damaged { what: "snapshot of the aggregates".into(), detail: error.to_string() }
-        }),
+        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, settings).map_err(damaged_snapshot),
     }
+}
+
+/// Why the stored snapshot of the sums cannot be read.
+pub fn damaged_snapshot(detail: impl ToString) -> PortError {
+    PortError::Damaged { what: "snapshot of the aggregates".into(), detail: detail.to_string() }
 }
 
 /// Adds all that `partition` has in the outbox beyond what `aggregates` reflect.

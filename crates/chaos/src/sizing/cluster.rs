@@ -1,10 +1,11 @@
 //! The nodes of a large cluster, and what lies between them.
 
 use super::{Sizing, Stage};
+use nearline_actors::EngineSettings;
 use nearline_model::PartitionId;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{
-    Action, Beat, Input, Millis, Ownership, OwnershipSettings, SumsRole,
+    Action, BEATS_PER_LEASE, Beat, Input, Millis, Ownership, OwnershipSettings, SumsRole,
 };
 use nearline_ports::Announcement;
 use std::cmp::Reverse;
@@ -13,12 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Between two ticks of a node.
 const TICK: Millis = 25;
-/// Beats for each lease, as the engine has it.
-const BEATS_PER_LEASE: Millis = 8;
 /// Leases within which the cluster must have settled.
 const PATIENCE: Millis = 10;
-/// Nodes that add to their sums.
-const ADDING_NODES: usize = 3;
 /// A position as long as those of a log that has run for a while.
 const POSITION: u64 = 1_000_000_000;
 
@@ -99,7 +96,7 @@ impl Cluster {
             lease_ms,
             beat_ms: (lease_ms / BEATS_PER_LEASE).max(1),
             decline_ms: 60_000,
-            adding_nodes: ADDING_NODES,
+            adding_nodes: EngineSettings::default().adding_nodes,
         };
         let machine = Ownership::new(name(node), self.lives, settings);
         self.nodes.insert(node, Node { machine, life: self.lives, thought: Duration::ZERO, gone: false });

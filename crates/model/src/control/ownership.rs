@@ -37,6 +37,9 @@ use view::View;
 /// Milliseconds of this node's own monotonic clock, from any start.
 pub type Millis = u64;
 
+/// Beats per lease: seven may get lost before a node counts as dead.
+pub const BEATS_PER_LEASE: Millis = 8;
+
 /// What a node says of itself, again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Beat {

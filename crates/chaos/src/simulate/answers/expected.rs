@@ -84,13 +84,7 @@ impl Basis<'_> {
     ) -> Vec<Arc<str>> {
         let boost = |id: &str| wanted.factor(id, self.known(id)).unwrap_or(1.0);
         let admit = |id: &str| wanted.admits(id, self.known(id));
-        let query = Query {
-            limit: wanted.limit,
-            admit: Some(&admit),
-            boost: wanted.factor("", None).is_some().then_some(&boost as &dyn Fn(&str) -> f64),
-            seed: Some(self.seed(wanted)),
-            ..self.query(wanted)
-        };
+        let query = self.explored_query(wanted, &admit, &boost);
         let explored = rank(self.aggregates, self.catalogue, member, &query);
         let is_new = |at: usize| explored[at].placement.is_some_and(|placement| placement.explored);
         let new: HashSet<&Arc<str>> =
@@ -103,20 +97,26 @@ impl Basis<'_> {
         if is_sound { explored.into_iter().map(|ranked| ranked.title).collect() } else { row }
     }
 
-    fn seed<'a>(&self, wanted: &'a Wanted) -> Seed<'a> {
-        Seed { member: &wanted.member, now_ms: self.now_ms }
+    /// The question as the product asks it of itself, with new titles at some places.
+    fn explored_query<'a>(
+        &'a self,
+        wanted: &'a Wanted,
+        admit: &'a dyn Fn(&str) -> bool,
+        boost: &'a dyn Fn(&str) -> f64,
+    ) -> Query<'a> {
+        Query {
+            limit: wanted.limit,
+            admit: Some(admit),
+            boost: wanted.factor("", None).is_some().then_some(boost),
+            seed: Some(Seed { member: &wanted.member, now_ms: self.now_ms }),
+            ..self.query(wanted)
+        }
     }
 
     fn page(&self, wanted: &Wanted, member: Option<&MemberSnapshot>, rows: usize) -> Rows {
         let boost = |id: &str| wanted.factor(id, self.known(id)).unwrap_or(1.0);
         let admit = |id: &str| wanted.admits(id, self.known(id));
-        let query = Query {
-            limit: wanted.limit,
-            admit: Some(&admit),
-            boost: wanted.factor("", None).is_some().then_some(&boost as &dyn Fn(&str) -> f64),
-            seed: Some(self.seed(wanted)),
-            ..self.query(wanted)
-        };
+        let query = self.explored_query(wanted, &admit, &boost);
         // Too little is shown in a world for take rates of rows.
         let sources = PageSources {
             aggregates: self.aggregates,
