@@ -9,3 +9,4 @@ pub mod doctor;
 pub mod http;
 pub mod keys;
 pub mod telemetry;
+pub mod traces;

@@ -191,6 +191,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
         Unit::Count,
         "Bodies turned away because all together would have taken too much memory",
     ),
+    (
+        "nearline_trace_export_failures_total",
+        Unit::Count,
+        "Requests with spans that the collector did not take",
+    ),
     ("nearline_supervisor_panics_total", Unit::Count, "Panics of supervisors themselves: must stay 0"),
 ];
 

@@ -8,6 +8,7 @@ mod commit;
 mod fold;
 mod load;
 mod messages;
+mod traced;
 
 pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retire, Stop};
 
@@ -23,6 +24,7 @@ use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Admitted, Lookup, RejectedRecord};
 use nearline_model::quarantine::{Quarantine, Suspects};
 use nearline_model::{MemberSnapshot, Partition, Position};
+use nearline_ports::trace::TraceContext;
 use nearline_ports::{PortError, Ports};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
+use traced::TracedEvent;
 
 /// Time between two turns that the watchdog sees.
 const TURN_INTERVAL: Duration = Duration::from_millis(100);
@@ -58,6 +61,8 @@ struct PendingBatch {
     admitted: Admitted,
     /// The log's time of its last record.
     log_ms: i64,
+    /// Events of it that belong to a trace.
+    traced: Vec<TracedEvent>,
     /// A suspect: what is before it is committed first, and it is committed before what is behind it.
     alone: bool,
     /// Given back with the last piece of what was read together.
@@ -123,6 +128,8 @@ pub struct PartitionActor {
     /// Whether what was folded last is to be committed before anything else is folded.
     after_alone: bool,
     rejected: Vec<RejectedRecord>,
+    /// Spans of what is folded and not committed yet.
+    traced: Vec<TraceContext>,
     commit_running: bool,
     loads_running: usize,
     stopping: bool,
@@ -170,6 +177,7 @@ impl PartitionActor {
             pending: VecDeque::new(),
             after_alone: false,
             rejected: Vec::new(),
+            traced: Vec::new(),
             commit_running: false,
             loads_running: 0,
             stopping: false,

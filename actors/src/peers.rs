@@ -8,6 +8,7 @@ use crate::ownership::NodeStatus;
 use crate::router::Router;
 use bytes::Bytes;
 use nearline_model::control::assignment::NodeId;
+use nearline_ports::trace::{Kind, Span, TraceContext};
 use nearline_ports::{Membership, Question};
 use question::{MemberQuestion, MemberReply};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub(crate) fn serve(
 
 async fn answer(router: &Router, question: &Question) -> Option<MemberReply> {
     let asked: MemberQuestion = serde_json::from_slice(&question.body).ok()?;
+    let caller = asked.traceparent.as_deref().and_then(TraceContext::parse);
+    let mut span = Span::part_of(caller, "answer a node", Kind::Server);
     let patience = Duration::from_millis(asked.deadline_ms);
     let found = router.ask_here(&asked.member, asked.complete, asked.after);
     let reply = match tokio::time::timeout(patience, found).await {
@@ -74,6 +77,7 @@ async fn answer(router: &Router, question: &Question) -> Option<MemberReply> {
         MemberReply::Busy => "busy",
     };
     metrics::counter!("nearline_peer_answers_total", "outcome" => outcome).increment(1);
+    span.set("nearline.outcome", outcome);
     Some(reply)
 }
 

@@ -12,6 +12,7 @@ use nearline_model::control::assignment::NodeId;
 use nearline_model::identifier::partition_of;
 use nearline_model::{MemberSnapshot, Position};
 use nearline_ports::Ports;
+use nearline_ports::trace::{self, Kind, Span};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -64,9 +65,17 @@ impl Router {
         complete: bool,
         after: Option<Position>,
     ) -> Result<MemberAnswer, NotReached> {
-        let answer = self.freshest(member, complete, after).await;
+        let mut span = Span::here("find member", Kind::Internal);
+        let answer = match span.context() {
+            None => self.freshest(member, complete, after).await,
+            Some(_) => trace::within(&span, false, self.freshest(member, complete, after)).await,
+        };
         let source = answer.as_ref().map_or("not_reached", |answer| answer.source.name());
         metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
+        span.set("nearline.source", source);
+        if let Ok(answer) = &answer {
+            span.set("nearline.position", answer.position);
+        }
         answer
     }
 
@@ -162,6 +171,7 @@ impl Router {
                 complete,
                 after,
                 deadline_ms: left.as_millis() as u64,
+                traceparent: trace::here().map(|here| here.to_string()),
             };
             match question::ask(&*self.ports.membership, &owner, &asked).await {
                 Ok(MemberReply::Live(snapshot)) => return Some(*snapshot),

@@ -18,6 +18,7 @@ mod ports;
 mod remediation;
 mod secret_url;
 mod sections;
+mod telemetry_section;
 mod validation;
 
 pub use access::AccessSection;
@@ -34,6 +35,7 @@ pub use sections::{
     AdminSection, BackendKind, BackendSection, EmbeddedSection, EngineSection, HttpSection, NatsSection,
     NodeSection, RedisSection, SyncPolicy,
 };
+pub use telemetry_section::TelemetrySection;
 
 use nearline_model::settings::{AggregateSettings, FoldSettings};
 use nearline_ranking::artwork::ArtworkSettings;
@@ -82,6 +84,8 @@ pub struct Config {
     pub chaos: ChaosSection,
     /// Logs.
     pub log: LogSection,
+    /// Traces.
+    pub telemetry: TelemetrySection,
     /// Experiments that run: `[[experiments]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<ExperimentSection>,

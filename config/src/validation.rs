@@ -20,6 +20,7 @@ pub fn check(config: &Config, origins: &Origins) -> Result<(), ConfigError> {
     check.experiments(config)?;
     check.remediation(config)?;
     check.access(config)?;
+    check.telemetry(config)?;
     check.pair("http", &config.http.certificate_file, &config.http.key_file)?;
     check.pair("admin", &config.admin.certificate_file, &config.admin.key_file)?;
     if let Err(problem) = config.log.targets() {
@@ -316,6 +317,19 @@ impl Check<'_> {
                 ("compiled_expressions", http.compiled_expressions as u64, 1, 100_000),
             ],
         )
+    }
+
+    fn telemetry(&self, config: &Config) -> Result<(), ConfigError> {
+        let telemetry = &config.telemetry;
+        if !(0.0..=1.0).contains(&telemetry.sampling) {
+            return Err(self.impossible("telemetry.sampling", telemetry.sampling, "a share from 0 to 1"));
+        }
+        let is_url = ["http://", "https://"].iter().any(|scheme| telemetry.endpoint.starts_with(scheme));
+        if telemetry.endpoint.is_empty() || is_url {
+            return Ok(());
+        }
+        let expected = "the URL of a collector, such as http://127.0.0.1:4318, or nothing";
+        Err(self.impossible("telemetry.endpoint", format!("{:?}", telemetry.endpoint), expected))
     }
 
     fn live(&self, config: &Config) -> Result<(), ConfigError> {

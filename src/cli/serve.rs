@@ -5,12 +5,13 @@ use crate::http::waiting::{self, Waiting};
 use crate::http::{self, Servers};
 use crate::keys::KeyRing;
 use crate::telemetry::{OperationalEvent, install_logs, install_metrics};
+use crate::traces;
 use actix_rt::signal::unix::{SignalKind, signal};
 use anyhow::{Context, bail};
 use nearline_actors::Engine;
 use nearline_backends::embedded::{WritesFailed, takes_writes};
 use nearline_config::{BackendKind, CertificateFiles, Config, open_ports_watched};
-use nearline_ports::{PortError, Ports};
+use nearline_ports::{PortError, Ports, trace};
 use nearline_terminal::{clean, print_all};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ impl Service {
     async fn start_watched(config: &Config, failed: WritesFailed) -> anyhow::Result<Self> {
         install_logs(&config.log)?;
         let prometheus = install_metrics()?;
+        traces::install(config)?;
         // What is wrong with keys and certificates is said before anything is opened.
         KeyRing::open(&config.access)?;
         for listener in config.listeners() {
@@ -94,6 +96,10 @@ impl Service {
         let _as_far_as_it_goes = tokio::time::timeout(shutdown.saturating_sub(COMMIT_TIME), requests).await;
         let left = shutdown.saturating_sub(asked.elapsed()).max(COMMIT_TIME);
         let _as_far_as_it_goes = tokio::time::timeout(left, engine.stop()).await;
+        if trace::is_on() {
+            let flushing = tokio::task::spawn_blocking(trace::flush);
+            let _as_far_as_it_goes = tokio::time::timeout(COMMIT_TIME, flushing).await;
+        }
         let partitions = engine.partitions();
         let uncommitted =
             partitions.iter().filter(|partition| partition.committed < partition.folded).count();

@@ -17,7 +17,7 @@ use nearline_config::HttpSection;
 /// Seconds for which a browser need not ask again; more than two hours none keeps.
 const MAX_AGE_SECONDS: &str = "7200";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const HEADERS: &str = "authorization, content-type, content-encoding, last-event-id";
+const HEADERS: &str = "authorization, content-type, content-encoding, last-event-id, traceparent";
 const EXPOSED: &str = "retry-after";
 
 /// Answers what a browser asks beforehand, and says in each answer that its page may read it.

@@ -16,4 +16,6 @@ mod recovery;
 mod remediation;
 mod same_answers;
 mod take_rates;
+#[cfg(feature = "otlp")]
+mod traces;
 mod unable_nodes;

@@ -50,6 +50,18 @@ impl Program {
         sent.is_ok_and(|answer| answer.status() == 200)
     }
 
+    /// Where its API is.
+    #[cfg(feature = "otlp")]
+    pub fn api(&self) -> &str {
+        &self.http
+    }
+
+    /// Where its operators' listener is.
+    #[cfg(feature = "otlp")]
+    pub fn operators(&self) -> &str {
+        &self.admin
+    }
+
     /// Its process.
     pub fn process_id(&self) -> u32 {
         self.child.id()

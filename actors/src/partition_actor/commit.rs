@@ -42,6 +42,7 @@ impl PartitionActor {
             commit.position
         );
         let letters = rejected.into_iter().map(|rejected| dead_letter(&commit, rejected)).collect();
+        let mut span = self.commit_span(&commit, events);
         let committing = carry_out(
             self.ports.clone(),
             Holder { progress: self.progress.clone(), incarnation: self.incarnation },
@@ -55,6 +56,10 @@ impl PartitionActor {
                 return;
             }
             actor.commit_running = false;
+            if let Err(error) = &outcome {
+                span.fail(error);
+            }
+            drop(span);
             match outcome {
                 Ok(()) => {
                     metrics::histogram!("nearline_commit_duration_seconds").record(started.elapsed());

@@ -1,6 +1,6 @@
 //! Taking batches in and folding them; suspects alone, so that a crash accuses one event.
 
-use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message};
+use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message, traced};
 use actix::prelude::*;
 use nearline_model::LogRecord;
 use nearline_model::partition::{Batch, Folded};
@@ -24,6 +24,7 @@ impl PartitionActor {
         while let Some((records, alone)) = pieces.next() {
             let mut parsing = None;
             let log_ms = records.last().map_or(0, |record| record.log_ms);
+            let traced = traced::events(&records);
             let (limit, quarantine) = (self.settings.fold.event_bytes, &self.quarantine);
             let parsed = catch_unwind(AssertUnwindSafe(|| {
                 Batch::parse_except(records, limit, quarantine, |position| parsing = Some(position))
@@ -38,7 +39,7 @@ impl PartitionActor {
             };
             let (admitted, missing) = self.partition.admit(batch);
             let _permit = if pieces.peek().is_none() { permit.take() } else { None };
-            self.pending.push_back(PendingBatch { admitted, log_ms, alone, _permit });
+            self.pending.push_back(PendingBatch { admitted, log_ms, traced, alone, _permit });
             self.load(missing, context);
         }
         self.progress.write(self.incarnation, |progress| {
@@ -110,6 +111,7 @@ impl PartitionActor {
     fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
         let started = Instant::now();
         let (partition_id, log_ms) = (self.partition.id(), batch.log_ms);
+        let mut span = self.fold_span(&batch.traced);
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
         let mut watched = self.watches.watched();
         let mut folding = None;
@@ -162,11 +164,13 @@ impl PartitionActor {
                     metrics::counter!("nearline_rejects_total", "reason" => reason).increment(1);
                 }
                 self.doubt_clock(&folded);
+                self.tell_of(span, &folded, &batch.traced);
                 self.rejected.extend(folded.rejected);
                 metrics::histogram!("nearline_fold_batch_duration_seconds").record(started.elapsed());
             }
             Err(panic) => {
                 let message = panic_message(&*panic);
+                span.fail(&message);
                 self.end(Ended::Panicked { position: folding, message }, context);
             }
         }

@@ -16,6 +16,9 @@ pub(crate) struct MemberQuestion {
     pub after: Position,
     /// Milliseconds that whoever asks still has.
     pub deadline_ms: u64,
+    /// The recorded trace that the question belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// What it gets.

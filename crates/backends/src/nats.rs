@@ -61,6 +61,8 @@ pub struct NatsSettings {
     pub fact_stream_bytes: u64,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
+    /// Bytes of an event at most; a header is left out that would make it longer.
+    pub event_bytes: usize,
     /// Replicas of each stream, at least.
     pub replicas: usize,
     /// Seconds for which an event's id is remembered, at least.
@@ -111,6 +113,7 @@ impl Default for NatsSettings {
             fact_stream: "FACTS".into(),
             fact_stream_bytes: 1 << 30,
             partitions: 16,
+            event_bytes: 65_536,
             replicas: 1,
             duplicate_window_seconds: 120,
             max_bytes: 0,

@@ -25,6 +25,7 @@ pub mod remediation_journal;
 pub mod state_store;
 pub mod stored;
 pub mod thread_states;
+pub mod trace;
 pub mod verify;
 
 pub use catalogue_store::CatalogueStore;

@@ -1,6 +1,6 @@
 //! Publishing: one piece of code, whoever brings the events.
 
-use crate::{Appended, EventLog, NewEvent, PortError};
+use crate::{Appended, EventLog, NewEvent, PortError, trace};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use nearline_model::{Event, Reject};
@@ -78,19 +78,29 @@ impl Published {
 /// # }
 /// ```
 pub async fn publish(log: &dyn EventLog, payloads: Vec<Bytes>, event_bytes: usize) -> Vec<Published> {
+    let (mut span, traced) = trace::append_span();
     let mut checked = Vec::with_capacity(payloads.len());
     let mut events = Vec::with_capacity(payloads.len());
     for payload in payloads {
         match Event::parse(&payload, event_bytes) {
             Ok(event) => {
                 let (member, id) = (event.member.clone().into_owned(), event.id.clone().into_owned());
+                let payload = match traced {
+                    Some(context) => trace::carrying(payload.clone(), context, event_bytes),
+                    None => payload.clone(),
+                };
                 checked.push(Ok(payload.clone()));
                 events.push(NewEvent { member, id, payload });
             }
             Err(reject) => checked.push(Err(reject)),
         }
     }
+    span.set("messaging.batch.message_count", events.len() as u64);
     let appended = if events.is_empty() { Vec::new() } else { log.append(events).await };
+    if let Some(error) = appended.iter().find_map(|appended| appended.as_ref().err()) {
+        span.fail(error);
+    }
+    drop(span);
     let mut appended = appended.into_iter();
     let outcome = |checked: Result<Bytes, Reject>| {
         let appended = checked.map(|payload| (payload, appended.next().unwrap_or_else(|| Err(no_answer()))));
@@ -120,9 +130,13 @@ async fn known(log: &dyn EventLog, first: Appended, payload: &Bytes) -> Publishe
     }
 }
 
-/// Whether both say the same, however they are written down.
+/// Whether both say the same, however they are written down: whoever sends an event again does so in another trace.
 fn same_event(one: &[u8], other: &[u8]) -> bool {
-    let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let value = |bytes: &[u8]| {
+        let mut value = serde_json::from_slice::<serde_json::Value>(bytes).ok()?;
+        value.as_object_mut().map(|fields| fields.remove("traceparent"));
+        Some(value)
+    };
     one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }
 

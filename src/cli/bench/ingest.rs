@@ -10,8 +10,11 @@ use anyhow::Context;
 use clap::Args;
 use futures_util::StreamExt;
 use nearline_actors::Engine;
+use nearline_config::{Config, TelemetrySection};
 use nearline_model::PartitionId;
 use nearline_model::identifier::sequence_of;
+use nearline_ports::NewEvent;
+use nearline_ports::trace::{TraceContext, carrying};
 use std::time::{Duration, Instant};
 
 /// Events that the bare consumer asks for at once: more made it no faster.
@@ -38,11 +41,20 @@ pub struct IngestArgs {
     /// Captures facts.
     #[arg(long)]
     facts: bool,
+    /// Sends traces to this collector (OTLP over HTTP).
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
+    /// One of so many events asks for a span of its own.
+    #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    traced: u64,
 }
 
 pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
     let bed = Bed::make(args.backend, args.partitions).await?;
-    let events = workload::events(args.events, args.members, args.titles, 1);
+    let mut events = workload::events(args.events, args.members, args.titles, 1);
+    if let Some(endpoint) = &args.traces {
+        record(endpoint, args.traced, &mut events)?;
+    }
     match args.backend {
         Backend::Embedded => {
             let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
@@ -85,6 +97,18 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             Ok(report)
         }
     }
+}
+
+/// Records traces from now on, and has one of so many events ask for it.
+fn record(endpoint: &str, traced: u64, events: &mut [NewEvent]) -> anyhow::Result<()> {
+    let telemetry = TelemetrySection { endpoint: endpoint.to_owned(), sampling: 1.0 / traced as f64 };
+    let config = Config { telemetry, ..Config::default() };
+    crate::traces::install(&config)?;
+    for (number, event) in (1..).zip(events).step_by(traced as usize) {
+        let context = TraceContext { trace: number, span: 1, sampled: true };
+        event.payload = carrying(event.payload.clone(), context, config.fold.event_bytes);
+    }
+    Ok(())
 }
 
 /// Events that the engine's state reflects, by their dense positions; and how many were folded once more, because an

@@ -1,16 +1,20 @@
 //! CloudEvents in binary mode: attributes are headers of the message, and its payload is the data.
 //!
 //! What an event must have and its data lack is taken from there: `ce-id` is the id, `ce-time` is when it happened. What the data have
-//! counts. The log keeps headers, so that a record reads the same whenever it is read.
+//! counts. The log keeps headers, so that a record reads the same whenever it is read. Of any message the header `traceparent` is
+//! taken, too, if its trace is recorded.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName};
 use bytes::Bytes;
+use nearline_ports::trace::{TraceContext, carrying};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 /// Headers, and the fields that they stand for.
-const ATTRIBUTES: [(&str, &str); 2] = [("ce-id", "id"), ("ce-time", "at")];
+const ATTRIBUTES: [(HeaderName, &str); 2] =
+    [(HeaderName::from_static("ce-id"), "id"), (HeaderName::from_static("ce-time"), "at")];
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 #[derive(Deserialize)]
 struct Known {
@@ -20,11 +24,19 @@ struct Known {
     at: Option<IgnoredAny>,
 }
 
-/// The event of a message: its payload, with what only its headers have.
-pub(super) fn event_of(headers: Option<&HeaderMap>, payload: Bytes) -> Bytes {
-    match headers.filter(|headers| headers.get(ATTRIBUTES[0].0).is_some()) {
-        Some(headers) => completed(headers, &payload).unwrap_or(payload),
+/// The event of a message: its payload, with what only its headers have. A trace is left out where the event with it
+/// would be longer than `event_bytes`.
+pub(super) fn event_of(headers: Option<&HeaderMap>, payload: Bytes, event_bytes: usize) -> Bytes {
+    let Some(headers) = headers else { return payload };
+    let [(id, _), _] = ATTRIBUTES;
+    let event = match headers.get(id) {
+        Some(_) => completed(headers, &payload).unwrap_or(payload),
         None => payload,
+    };
+    let trace = headers.get(TRACE).and_then(|value| TraceContext::parse(value.as_str()));
+    match trace.filter(|trace| trace.sampled) {
+        Some(trace) => carrying(event, trace, event_bytes),
+        None => event,
     }
 }
 
@@ -54,7 +66,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, *value);
         }
-        let event = event_of(Some(&map), Bytes::copy_from_slice(payload.as_bytes()));
+        let event = event_of(Some(&map), Bytes::copy_from_slice(payload.as_bytes()), 200);
         String::from_utf8(event.to_vec()).expect("UTF-8")
     }
 
@@ -79,6 +91,21 @@ mod tests {
             assert_eq!(event(headers, payload), expected, "{payload}");
         }
         let payload = Bytes::from_static(b"{}");
-        assert_eq!(event_of(None, payload.clone()), payload);
+        assert_eq!(event_of(None, payload.clone(), 200), payload);
+    }
+
+    #[test]
+    fn a_recorded_trace_comes_along_unless_the_event_has_one_or_no_room_for_it() {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let carried = event(&[("traceparent", trace), ("ce-id", "e1")], r#"{"type":"play"}"#);
+        assert_eq!(carried, format!(r#"{{"traceparent":"{trace}","id":"e1","type":"play"}}"#));
+        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(180));
+        for kept in [r#"{"traceparent":"own"}"#, &long, "play"] {
+            assert_eq!(event(&[("traceparent", trace)], kept), kept);
+        }
+        let plain = r#"{"type":"play"}"#;
+        for none in [format!("{}00", &trace[..53]), "x".to_owned()] {
+            assert_eq!(event(&[("traceparent", &none)], plain), plain, "{none}");
+        }
     }
 }

@@ -175,8 +175,16 @@ impl EventLog for NatsLog {
         let deliver = DeliverPolicy::ByStartSequence { start_sequence: next };
         let stream = stream_of(&self.links.settings, partition);
         let consumer = StreamConsumer::open(&self.links, &stream, None, deliver).await?;
-        let partitions = self.partitions();
-        Ok(Box::new(NatsReader { consumer, taken: Vec::new(), stream, partition, partitions, next }))
+        let (partitions, event_bytes) = (self.partitions(), self.links.settings.event_bytes);
+        Ok(Box::new(NatsReader {
+            consumer,
+            taken: Vec::new(),
+            stream,
+            partition,
+            partitions,
+            event_bytes,
+            next,
+        }))
     }
 
     async fn record(
@@ -195,7 +203,7 @@ impl EventLog for NatsLog {
                 position,
                 log_ms: i64::try_from(message.time.unix_timestamp_nanos().div_euclid(1_000_000))
                     .unwrap_or(i64::MAX),
-                payload: event_of(Some(&message.headers), message.payload),
+                payload: event_of(Some(&message.headers), message.payload, self.links.settings.event_bytes),
             })),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(failed(&error)),
@@ -220,6 +228,7 @@ struct NatsReader {
     stream: String,
     partition: PartitionId,
     partitions: u16,
+    event_bytes: usize,
     /// Number that the next record must have: a consumer goes on behind what was removed meanwhile and says nothing.
     next: u64,
 }
@@ -242,7 +251,11 @@ impl LogReader for NatsReader {
         let records = batch.into_iter().map(|delivered| LogRecord {
             position: position_of(delivered.place.sequence, self.partition, self.partitions),
             log_ms: delivered.place.log_nanos.div_euclid(1_000_000),
-            payload: event_of(delivered.message.headers.as_ref(), delivered.message.payload),
+            payload: event_of(
+                delivered.message.headers.as_ref(),
+                delivered.message.payload,
+                self.event_bytes,
+            ),
         });
         Ok(records.collect())
     }
