@@ -113,7 +113,7 @@ pub fn run(
     options: Options,
     mut progress: impl FnMut(usize),
 ) -> anyhow::Result<Impressions> {
-    let Requests { requests, members } = requests_of(events, &options)?;
+    let Requests { requests, members, plays } = requests_of(events, &options)?;
     let train_events = options.boundary(events.len());
     let by_first: HashMap<usize, Request> = requests
         .into_values()
@@ -121,6 +121,7 @@ pub fn run(
         .map(|request| (request.first, request))
         .collect();
     let mut replay = Replay::new(&options.settings, titles);
+    replay.recommender.expect(plays);
     let mut report = Impressions {
         events: events.len(),
         train_events,
@@ -154,18 +155,20 @@ pub fn run(
     Ok(report)
 }
 
-/// All requests, by member and id, and the number of members.
+/// All requests, by member and id, and the numbers of members and plays.
 struct Requests {
     requests: HashMap<(String, String), Request>,
     members: usize,
+    plays: u64,
 }
 
 /// What each request of a member showed and what of it was played.
 fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Requests> {
     let mut requests: HashMap<(String, String), Request> = HashMap::new();
-    let mut members = HashSet::new();
+    let (mut members, mut plays) = (HashSet::new(), 0);
     for (at, timed) in events.iter().enumerate() {
         let event = Event::parse(&timed.payload, options.settings.fold.event_bytes)?;
+        plays += u64::from(event.kind == EventKind::Play);
         members.get_or_insert_with(&*event.member, |member| (*member).to_owned());
         if event.request.is_empty() || !matches!(event.kind, EventKind::Impression | EventKind::Play) {
             continue;
@@ -182,7 +185,7 @@ fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Reque
             request.shown.push(title);
         }
     }
-    Ok(Requests { requests, members: members.len() })
+    Ok(Requests { requests, members: members.len(), plays })
 }
 
 impl Impressions {

@@ -20,10 +20,16 @@ pub struct Recommender {
     learned: Learned,
     /// Plays from which on the ranking's weights are solved again.
     solve_at: u64,
+    /// Plays of a whole replay; 0: not known.
+    expected_plays: u64,
 }
 
 /// Weights are solved again when there are this many times as many plays as before.
 const SOLVE_GROWTH: f64 = 1.01;
+/// Solves of [`COSTLY_TITLES`] titles that a whole replay may come to, about, where its plays are known.
+const MOST_SOLVES: f64 = 32.0;
+/// Titles whose solve, with the choice of weights beside it, takes seconds; it grows with their cube.
+const COSTLY_TITLES: f64 = 2_048.0;
 
 impl Recommender {
     /// One that has learned nothing yet and knows `titles`.
@@ -43,7 +49,13 @@ impl Recommender {
             solved_titles,
             learned: Learned::default(),
             solve_at: 1,
+            expected_plays: 0,
         }
+    }
+
+    /// The replay will come to so many plays: what solving takes is kept in proportion to it.
+    pub fn expect(&mut self, plays: u64) {
+        self.expected_plays = plays;
     }
 
     /// Learns a delta.
@@ -87,14 +99,18 @@ impl Recommender {
     }
 
     /// Solves the ranking's weights anew where enough was learned since the last time. A node that serves
-    /// does so every few seconds to minutes, by how long it takes.
+    /// does so every few seconds to minutes, by how long it takes; a replay, which has no such time, by how much
+    /// there is to do: the more titles are solved, the more plays it takes.
     pub fn refresh(&mut self) {
         if self.plays < self.solve_at {
             return;
         }
-        self.solve_at = ((self.plays as f64 * SOLVE_GROWTH) as u64).max(self.plays + 1);
         let before = self.learned.tuning.clone();
         self.learned = Learned::after(&before, &self.aggregates, &self.catalogue, self.solved_titles);
+        let cost = (self.learned.associations.titles().len() as f64 / COSTLY_TITLES).powi(3);
+        let grown = (self.plays as f64 * SOLVE_GROWTH) as u64;
+        let paid = self.plays + (cost * self.expected_plays as f64 / MOST_SOLVES) as u64;
+        self.solve_at = grown.max(paid).max(self.plays + 1);
     }
 
     /// The ranking's weights as they were chosen last.
