@@ -1,6 +1,7 @@
 //! `nearline demo`: the engine beside a simulated audience, and what changes while it watches.
 
 mod display;
+mod experiment;
 mod figures;
 mod watcher;
 
@@ -22,7 +23,7 @@ use watcher::Watcher;
 const TICK: Duration = Duration::from_millis(50);
 /// Members active at the same time: few, so that the followed one does something every second.
 const ACTIVE_MEMBERS: usize = 40;
-/// Plays of one tick before which the recommendations are asked.
+/// Plays of one tick before which the recommendations are asked, and members who are shown some.
 const ASKED_PER_TICK: usize = 20;
 /// Event time over which the events before the start are spread.
 const WARM_UP_MS: i64 = 6 * 3_600_000;
@@ -93,6 +94,7 @@ fn configure(config: &mut Config, args: &DemoArgs, directory: &str) {
     config.admin.address = format!("127.0.0.1:{admin}");
     // On loopback: to be broken from its own console.
     config.chaos.enabled = true;
+    experiment::add(config);
     if config.log.level == Config::default().log.level {
         // The screen belongs to the summary.
         config.log.level = "warn".to_owned();
@@ -141,9 +143,10 @@ async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Res
         let due = (started.elapsed().as_secs_f64() * f64::from(args.rate)) as u64;
         let now_ms = super::now_ms();
         let count = due.saturating_sub(generated).min(u64::from(args.rate));
-        let batch: Vec<GeneratedEvent> = (0..count).map(|_| audience.next_event(now_ms)).collect();
+        let batch = next_events(engine, &mut audience, count, now_ms).await;
         generated = due;
-        let plays = batch.iter().filter(|event| event.kind == EventKind::Play);
+        // What was recommended is played for that: it would count as foreseen.
+        let plays = batch.iter().filter(|event| event.kind == EventKind::Play && !event.recommended);
         for play in plays.take(ASKED_PER_TICK) {
             figures.ask_before_play(engine, play).await;
         }
@@ -161,6 +164,27 @@ async fn show(args: &DemoArgs, service: &Service, mut stop: Stop) -> anyhow::Res
         .context("the engine did not catch up at the end")??;
     display.close();
     Ok(figures.summary(engine, measured))
+}
+
+/// The next events; whoever begins to look around is shown what the engine recommends.
+async fn next_events(
+    engine: &Engine,
+    audience: &mut Audience,
+    count: u64,
+    now_ms: i64,
+) -> Vec<GeneratedEvent> {
+    let mut events = Vec::with_capacity(count as usize);
+    let mut shown = 0;
+    for _ in 0..count {
+        if shown < ASKED_PER_TICK
+            && let Some(member) = audience.arrives()
+        {
+            experiment::show(engine, audience, member).await;
+            shown += 1;
+        }
+        events.push(audience.next_event(now_ms));
+    }
+    events
 }
 
 /// Whether nothing was ever published here.

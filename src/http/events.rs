@@ -24,7 +24,7 @@ use nearline_ports::publish;
         (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Content type not taken", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Bodies take as much room as they may; or the node is behind; see Retry-After", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Some events were not acknowledged; `results` says which", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Some events were not acknowledged; `results` says which: send those again, with the same ids", body = Problem, content_type = "application/problem+json"),
     )
 ))]
 pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Payload) -> Answer {

@@ -151,9 +151,13 @@ class Walk:
             if name == "Titles":
                 expect(self.page.get_by_role("rowheader", name="all", exact=True)).to_be_visible()
             if name == "Experiments":
-                expect(self.page.get_by_role("rowheader", name="diverse", exact=True)).to_be_visible()
+                self.variants()
+                self.look(name)
                 self.differences()
+                name = "Experiments that tell"
             if name == "Nodes":
+                expect(self.page.get_by_role("region", name="Positions of the sums").get_by_role("rowheader", name="p00")).to_be_visible()
+                expect(self.page.get_by_text("This node keeps: it adds what every partition commits")).to_be_visible()
                 self.page.get_by_role("button", name="Examine this node").click()
                 expect(self.page.get_by_role("cell", name="configuration", exact=True)).to_be_visible(timeout=30_000)
                 expect(self.page.get_by_role("cell", name="engine.partitions", exact=True)).to_be_visible()
@@ -163,8 +167,22 @@ class Walk:
             self.look(name)
         self.keyboard()
 
+    def variants(self):
+        """The demo's own experiment: what was measured since it began, and whether that is enough."""
+        for name in ("control", "popular", "diverse"):
+            expect(self.page.get_by_role("rowheader", name=name, exact=True)).to_be_visible()
+        verdict = self.page.locator(".verdict")
+        expect(verdict).to_have_text(re.compile("(Not enough yet|than the control)"))
+        drawn = self.page.get_by_role("img", name=re.compile("^Differences to the control: popular"))
+        since = time.monotonic()
+        while drawn.count() == 0 and time.monotonic() - since < 30:
+            self.page.get_by_role("button", name="Look again").click()
+            self.page.wait_for_timeout(250)
+        expect(drawn).to_be_visible()
+        self.times["experiment, in words"] = re.sub(r"\s+", " ", verdict.inner_text())
+
     def differences(self):
-        """Variants that differ, as a month of members would make them: the demo's minute is not enough for any."""
+        """Variants that differ, as a month of members would make them, whatever the demo's minute has shown."""
         one = {"share": 0.5, "impressions": 90_000, "attributed_plays": 9_000, "quality_plays": 5_000, "sampled_members": 9}
         one |= {"take_rate": 0.1, "interval": {"low": 0.098, "high": 0.102}, "ranking": {}}
         better, unclear = {"low": 0.002, "high": 0.006}, {"low": -0.001, "high": 0.003}

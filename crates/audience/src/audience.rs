@@ -6,6 +6,7 @@
 
 mod json;
 mod session;
+mod shown;
 mod titles;
 
 use json::EventWriter;
@@ -14,6 +15,7 @@ use nearline_ports::NewEvent;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use session::Session;
+pub use shown::{Shown, ShownTitle};
 use titles::Titles;
 
 /// What shapes an audience.
@@ -65,6 +67,8 @@ pub struct GeneratedEvent {
     pub title: String,
     /// The event as JSON.
     pub json: String,
+    /// Whether it is about a row that was recommended ([`Audience::show`]).
+    pub recommended: bool,
 }
 
 impl From<GeneratedEvent> for NewEvent {
@@ -122,6 +126,8 @@ pub struct Audience {
     world: World,
     sessions: Vec<Session>,
     next: usize,
+    /// Whether it is settled whose turn the next event is.
+    is_turn: bool,
     requests: u64,
     writer: EventWriter,
 }
@@ -144,7 +150,7 @@ impl Audience {
         }
         let writer = EventWriter::new(settings.id_prefix.clone());
         let world = World { titles, members, hot: Vec::new(), generated: 0 };
-        Self { settings, random, world, sessions: Vec::new(), next: 0, requests: 0, writer }
+        Self { settings, random, world, sessions: Vec::new(), next: 0, is_turn: false, requests: 0, writer }
     }
 
     /// The catalogue.
@@ -164,6 +170,40 @@ impl Audience {
 
     /// The next event, as of `now_ms` (Unix milliseconds).
     pub fn next_event(&mut self, now_ms: i64) -> GeneratedEvent {
+        self.take_turn();
+        self.is_turn = false;
+        let step = self.sessions[self.next].step(&mut self.world, &mut self.random);
+        let member = self.sessions[self.next].member;
+        self.world.generated += 1;
+        let profile = &self.world.members[member];
+        let title = self.world.titles.id(step.title);
+        let shown = step.recommended.and_then(|at| Some((self.sessions[self.next].shown()?, at)));
+        let (id, json) = self.writer.write(now_ms, member, profile, title, &step, shown);
+        let (member, title, recommended) = (Self::member_id(member), title.to_owned(), shown.is_some());
+        GeneratedEvent { member, id, kind: step.kind, title, json, recommended }
+    }
+
+    /// Who begins to look at a page with the next event, if anybody does.
+    pub fn arrives(&mut self) -> Option<String> {
+        self.take_turn();
+        let session = &self.sessions[self.next];
+        session.begins().then(|| Self::member_id(session.member))
+    }
+
+    /// Shows whoever [`arrives`](Self::arrives) a row that was recommended, in place of a page of the audience's own: what
+    /// they play of it depends on their taste. Titles of another audience are left out.
+    pub fn show(&mut self, shown: Shown) {
+        let titles = &self.world.titles;
+        if let Some(session) = self.sessions.get_mut(self.next).filter(|session| session.begins()) {
+            session.show(shown, |id| titles.number(id));
+        }
+    }
+
+    /// Settles whose turn the next event is.
+    fn take_turn(&mut self) {
+        if std::mem::replace(&mut self.is_turn, true) {
+            return;
+        }
         self.move_trends();
         let active = self.settings.active_members.clamp(1, self.world.members.len());
         if self.sessions.len() < active {
@@ -174,13 +214,6 @@ impl Audience {
         if self.sessions[self.next].is_over() {
             self.sessions[self.next] = self.start_session(self.next);
         }
-        let step = self.sessions[self.next].step(&mut self.world, &mut self.random);
-        let member = self.sessions[self.next].member;
-        self.world.generated += 1;
-        let profile = &self.world.members[member];
-        let title = self.world.titles.id(step.title);
-        let (id, json) = self.writer.write(now_ms, member, profile, title, &step);
-        GeneratedEvent { member: Self::member_id(member), id, kind: step.kind, title: title.to_owned(), json }
     }
 
     fn start_session(&mut self, at: usize) -> Session {
@@ -293,6 +326,46 @@ mod tests {
             assert!(ids.insert(generated.id));
         }
         assert_eq!(kinds.len(), EventKind::ALL.len() - 1, "everything but forget: {kinds:?}");
+    }
+
+    #[test]
+    fn who_is_shown_a_row_looks_at_it_and_plays_what_is_to_their_taste() {
+        let mut audience = Audience::new(AudienceSettings { members: 50, ..AudienceSettings::default() });
+        let genres: Vec<[u8; 3]> = audience.world.members.iter().map(|member| member.genres).collect();
+        let (mut seen, mut plays, mut liked) = (0, 0, 0);
+        for at in 0..40_000 {
+            if audience.arrives().is_some() {
+                assert_eq!(audience.arrives(), audience.arrives());
+                // One title of each genre, and one that nobody knows.
+                let shown = |n: usize| ShownTitle {
+                    title: format!("t{n}"),
+                    artwork: Some((format!("t{n}-a0"), 0.25)),
+                };
+                let titles = [999_999].into_iter().chain(at % 100..at % 100 + 12).map(shown).collect();
+                audience.show(Shown { request: format!("shown{at}"), titles });
+            }
+            let event = audience.next_event(1_700_000_000_000 + at as i64);
+            let parsed = Event::parse(event.json.as_bytes(), 65_536).expect("valid");
+            assert_eq!(event.recommended, event.json.contains("\"request\":\"shown"), "{}", event.json);
+            if event.recommended && event.kind == EventKind::Impression {
+                seen += 1;
+                assert!(
+                    parsed.position.is_some() && event.json.contains("\"propensity\":0.25"),
+                    "{}",
+                    event.json
+                );
+            }
+            if event.recommended && event.kind == EventKind::Play {
+                plays += 1;
+                let genre = audience
+                    .world
+                    .titles
+                    .genre(audience.world.titles.number(&event.title).expect("one of ours"));
+                let member: usize = event.member[1..].parse().expect("a number");
+                liked += usize::from(genres[member].contains(&genre));
+            }
+        }
+        assert!(seen > 10_000 && plays > 500 && liked * 2 > plays, "{seen} {plays} {liked}");
     }
 
     #[test]

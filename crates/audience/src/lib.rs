@@ -9,4 +9,4 @@ pub mod take_rates;
 pub mod text_file;
 pub mod title_file;
 
-pub use audience::{Audience, AudienceSettings, GeneratedEvent};
+pub use audience::{Audience, AudienceSettings, GeneratedEvent, Shown, ShownTitle};

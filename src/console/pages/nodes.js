@@ -1,6 +1,6 @@
 // Who has which partitions, what the doctor says here, and the configuration as it is in effect.
 import { html, signal, ask, number } from "../ui.js";
-import { overview } from "../feed.js";
+import { overview, partitions } from "../feed.js";
 
 const nodes = signal(null);
 const findings = signal(null);
@@ -11,7 +11,10 @@ const wanted = signal("");
 async function load() {
   try {
     const asked = ["nodes", "configuration"].map((name) => ask("admin/" + name));
-    [nodes.value, configuration.value] = await Promise.all(asked);
+    const [answer, settings] = await Promise.all(asked);
+    // As they stood then: the feed goes on.
+    const committed = new Map(partitions.value.map((one) => [one.partition, one.committed]));
+    [nodes.value, configuration.value] = [{ ...answer, committed }, settings];
     trouble.value = "";
   } catch (error) { trouble.value = error.message; }
 }
@@ -19,6 +22,21 @@ async function load() {
 async function examine() {
   findings.value = "under way";
   try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; trouble.value = error.message; }
+}
+
+const ROLES = {
+  keeps: "adds what every partition commits, and stores the snapshots of the sums",
+  adds: "adds what every partition commits",
+  follows: "takes over the stored snapshots of the sums: they are older here by an interval at most",
+};
+
+/** What the node does for the sums over all members, and up to where they reflect each partition. */
+function Sums({ sums: { role, positions }, committed }) {
+  const behind = (at) => (committed.get(at) == null ? "" : number(Math.max(0, committed.get(at) - positions[at])));
+  return html`<section aria-labelledby="sums"><h2 id="sums">Sums over all members</h2>
+    <p>This node <b>${role}</b>: it ${ROLES[role] ?? ""}.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Positions of the sums"><table><thead><tr><th scope="col">partition</th><th scope="col">added up to</th><th scope="col">behind its commits, when looked at</th></tr></thead>
+      <tbody>${positions.map((position, at) => html`<tr key=${at}><th scope="row">p${String(at).padStart(2, "0")}</th><td>${number(position)}</td><td>${behind(at)}</td></tr>`)}</tbody></table></div></section>`;
 }
 
 const VERDICTS = { ok: ["live", "●"], warn: ["holding", "◐"], fail: ["failed", "■"] };
@@ -49,6 +67,7 @@ export function Nodes() {
         <tbody>${owners.map(([name, count]) => html`<tr key=${name}><td>${name}${name === here ? " (this one)" : ""}</td><td>${number(count)}</td>
           <td><meter min="0" max=${most} value=${count} aria-label=${`${count} partitions`}></meter></td></tr>`)}</tbody></table>
       ${nodes.value && html`<p class="note">Version ${nodes.value.version}; ${nodes.value.others} other nodes live; ${nodes.value.settled ? "settled" : "partitions are under way"}.</p>`}</section>
+    ${nodes.value && html`<${Sums} sums=${nodes.value.sums} committed=${nodes.value.committed} />`}
     <section aria-labelledby="doctor"><h2 id="doctor">Doctor</h2>
       <p class="tools"><button onClick=${examine} disabled=${findings.value === "under way"}>Examine this node</button> <span class="note">as <b>nearline doctor</b> does: nothing is changed</span></p>
       ${Array.isArray(findings.value) && html`<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">verdict</th><th scope="col">part</th><th scope="col">found</th></tr></thead>

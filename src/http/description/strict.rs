@@ -41,6 +41,9 @@ impl Modify for Strict {
         merge(&mut schemas["TitleDocument"], json!({ "additionalProperties": false }));
         merge(&mut schemas["TitlePatch"], json!({ "additionalProperties": false }));
         schemas["TitleBody"] = without_id(schemas["TitleDocument"].clone());
+        schemas["PublishProblem"] = with_results(&schemas["Problem"], &schemas["EventsAnswer"]);
+        document["paths"]["/v1/events"]["post"]["responses"]["503"]["content"]["application/problem+json"]
+            ["schema"] = json!({ "$ref": "#/components/schemas/PublishProblem" });
         let body = |method: &str| format!("/{method}/requestBody/content/application~1json/schema");
         for (path, method) in [("/v1/events", "post"), ("/v1/titles", "post")] {
             // The default of `http.max_events_per_request`.
@@ -90,6 +93,18 @@ fn without_id(mut title: Value) -> Value {
     title["description"] =
         "A title as it is put. Its id is in the path; where the body has one, too, it is the same.".into();
     title
+}
+
+/// A problem that says of each event what became of it, unless the request failed as a whole.
+fn with_results(problem: &Value, answer: &Value) -> Value {
+    let mut fields = answer["properties"].clone();
+    fields["unavailable"] =
+        json!({ "type": "integer", "minimum": 0, "description": "Events that the log did not acknowledge." });
+    let mut schema = problem.clone();
+    schema["allOf"].as_array_mut().expect("parts").push(json!({ "type": "object", "properties": fields }));
+    schema["description"] =
+        "The log did not acknowledge some events. `results` says what became of each; absent where none was tried.".into();
+    schema
 }
 
 fn merge(schema: &mut Value, bounds: Value) {

@@ -1,7 +1,8 @@
 //! Writes the audience's events as JSON, quickly: one reused buffer, the date written once a day.
 
 use super::session::{Place, ROWS, Step};
-use super::{Audience, MemberProfile};
+use super::{Audience, MemberProfile, Shown};
+use nearline_model::EventKind;
 use nearline_model::timestamp::format_rfc3339;
 use std::fmt::Write as _;
 
@@ -29,11 +30,13 @@ impl EventWriter {
         profile: &MemberProfile,
         title: &str,
         step: &Step,
+        shown: Option<(&Shown, usize)>,
     ) -> (String, String) {
         self.number += 1;
         let id = format!("{}-{}", self.prefix, self.number);
         self.buffer.clear();
         self.write_json(&id, now_ms, member, profile, title, step)
+            .and_then(|()| self.write_shown(step, shown))
             .expect("writing to a string does not fail");
         (id, self.buffer.clone())
     }
@@ -76,6 +79,21 @@ impl EventWriter {
         if let Some(halves) = step.value_halves {
             let fraction = if halves % 2 == 0 { "" } else { ".5" };
             write!(out, r#","value":{}{fraction}"#, halves / 2)?;
+        }
+        Ok(())
+    }
+
+    /// What the row that was recommended adds, and the end.
+    fn write_shown(&mut self, step: &Step, shown: Option<(&Shown, usize)>) -> std::fmt::Result {
+        let out = &mut self.buffer;
+        if let Some((shown, at)) = shown {
+            write!(out, r#","request":"{}""#, shown.request)?;
+            if step.kind == EventKind::Impression {
+                write!(out, r#","row":"{}","position":{at}"#, ROWS[0])?;
+                if let Some((artwork, propensity)) = &shown.titles[at].artwork {
+                    write!(out, r#","artwork":"{artwork}","propensity":{propensity}"#)?;
+                }
+            }
         }
         out.write_char('}')
     }

@@ -1,6 +1,6 @@
 //! A session: a page of impressions, then plays with progress, and sometimes an opinion.
 
-use super::World;
+use super::{Shown, World};
 use nearline_model::EventKind;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -16,6 +16,8 @@ pub(super) struct Step {
     pub title: u32,
     /// Number of the page request; 0: none.
     pub request: u64,
+    /// Its place in the row that was recommended, if it is about that.
+    pub recommended: Option<usize>,
     /// Where it was shown.
     pub place: Option<Place>,
     pub watched_s: Option<u32>,
@@ -38,7 +40,16 @@ pub(super) struct Place {
 
 impl Step {
     fn of(kind: EventKind, title: u32) -> Self {
-        Self { kind, title, request: 0, place: None, watched_s: None, duration_s: None, value_halves: None }
+        Self {
+            kind,
+            title,
+            request: 0,
+            recommended: None,
+            place: None,
+            watched_s: None,
+            duration_s: None,
+            value_halves: None,
+        }
     }
 }
 
@@ -60,6 +71,8 @@ pub(super) struct Session {
     duration_s: u32,
     plays_left: u32,
     phase: Phase,
+    /// The row that was recommended, if the page is one.
+    shown: Option<Shown>,
 }
 
 impl Session {
@@ -75,7 +88,32 @@ impl Session {
             duration_s: 0,
             plays_left: random.random_range(1..=3),
             phase: Phase::Looking { shown: 0 },
+            shown: None,
         }
+    }
+
+    /// Whether nothing has happened yet.
+    pub fn begins(&self) -> bool {
+        matches!(self.phase, Phase::Looking { shown: 0 })
+    }
+
+    /// Puts a row that was recommended in the page's place, as far as `number` knows its titles.
+    pub fn show(&mut self, mut shown: Shown, number: impl Fn(&str) -> Option<u32>) {
+        shown.titles.retain(|title| number(&title.title).is_some());
+        shown.titles.truncate(SHOWN_MAX);
+        if shown.titles.is_empty() {
+            return;
+        }
+        self.page_len = shown.titles.len();
+        for (place, title) in self.page.iter_mut().zip(&shown.titles) {
+            *place = number(&title.title).unwrap_or_default();
+        }
+        self.shown = Some(shown);
+    }
+
+    /// The row that was recommended, if the page is one.
+    pub fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
     }
 
     pub fn is_over(&self) -> bool {
@@ -85,17 +123,17 @@ impl Session {
     /// What the member does next.
     pub fn step(&mut self, world: &mut World, random: &mut StdRng) -> Step {
         match self.phase {
+            Phase::Looking { shown } if self.shown.is_some() => {
+                self.look_on(shown);
+                Step { recommended: Some(shown), ..Step::of(EventKind::Impression, self.page[shown]) }
+            }
             Phase::Looking { shown } => {
                 let title = self.page[shown];
                 let artworks = world.titles.artworks(title);
                 let artwork = random.random_range(0..artworks) as u32;
                 let row = shown * ROWS.len() / self.page_len;
                 let first = (row * self.page_len).div_ceil(ROWS.len());
-                self.phase = if shown + 1 < self.page_len {
-                    Phase::Looking { shown: shown + 1 }
-                } else {
-                    Phase::Playing
-                };
+                self.look_on(shown);
                 let (row, position, artworks) = (row as u8, (shown - first) as u32, artworks as u32);
                 let place = Some(Place { row, position, artwork, artworks });
                 Step { request: self.request, place, ..Step::of(EventKind::Impression, title) }
@@ -119,10 +157,23 @@ impl Session {
         }
     }
 
+    fn look_on(&mut self, shown: usize) {
+        self.phase = match shown + 1 < self.page_len {
+            true => Phase::Looking { shown: shown + 1 },
+            false => Phase::Playing,
+        };
+    }
+
     /// Plays something of the page, or, after that, what goes with what was just played.
     fn play(&mut self, world: &mut World, random: &mut StdRng) -> Step {
         let first = self.duration_s == 0;
-        self.played = if first {
+        let recommended = match first && self.shown.is_some() {
+            true => world.take(self.member, &self.page[..self.page_len], random),
+            false => None,
+        };
+        self.played = if let Some(at) = recommended {
+            self.page[at]
+        } else if first && self.shown.is_none() {
             self.page[random.random_range(0..self.page_len)]
         } else {
             world.choose(self.member, random)
@@ -131,8 +182,13 @@ impl Session {
         self.duration_s = random.random_range(20..=130) * 60;
         world.members[self.member].last_played = Some(self.played);
         self.phase = Phase::Watching { watched_s: 0 };
-        let request = if first { self.request } else { 0 };
-        Step { request, duration_s: Some(self.duration_s), ..Step::of(EventKind::Play, self.played) }
+        let request = if first && self.shown.is_none() { self.request } else { 0 };
+        Step {
+            request,
+            recommended,
+            duration_s: Some(self.duration_s),
+            ..Step::of(EventKind::Play, self.played)
+        }
     }
 
     fn judge(&mut self, random: &mut StdRng) -> Option<Step> {

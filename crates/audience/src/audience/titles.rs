@@ -147,6 +147,22 @@ impl Titles {
         &self.entries[title as usize].id
     }
 
+    /// The number of the title with this id.
+    pub fn number(&self, id: &str) -> Option<u32> {
+        let number: u32 = id.strip_prefix('t')?.parse().ok()?;
+        self.entries.get(number as usize).filter(|entry| entry.id == id).map(|_| number)
+    }
+
+    /// Its main genre.
+    pub fn genre(&self, title: u32) -> u8 {
+        (title as usize % self.by_genre.len()) as u8
+    }
+
+    /// Whether `next` is often watched after `title`.
+    pub fn is_companion(&self, title: u32, next: u32) -> bool {
+        self.entries[title as usize].companions.contains(&next)
+    }
+
     pub fn artworks(&self, title: u32) -> usize {
         self.entries[title as usize].title.artworks.len()
     }

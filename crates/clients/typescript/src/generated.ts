@@ -638,6 +638,35 @@ export interface components {
             /** @description Stable identifier of the kind of problem: `/problems/<code>`. */
             type: string;
         };
+        /** @description The log did not acknowledge some events. `results` says what became of each; absent where none was tried. */
+        PublishProblem: Record<string, never> & {
+            /** @description What exactly was wrong, and what is expected. */
+            detail: string;
+            /** @description The path that was asked. */
+            instance?: string | null;
+            /**
+             * Format: int32
+             * @description HTTP status.
+             */
+            status: number;
+            /** @description The kind of problem, in words. */
+            title: string;
+            /** @description Stable identifier of the kind of problem: `/problems/<code>`. */
+            type: string;
+        } & {
+            /** @description Events stored. */
+            accepted?: number;
+            /** @description Events not stored, since their member has another event of the same id. */
+            conflicts?: number;
+            /** @description Events that had been stored before. */
+            duplicates?: number;
+            /** @description Events refused. */
+            rejected?: number;
+            /** @description Each event, in the order sent. */
+            results?: components["schemas"]["EventResult"][];
+            /** @description Events that the log did not acknowledge. */
+            unavailable?: number;
+        };
         /** @description A title of an answer. */
         RankedTitle: {
             artwork?: components["schemas"]["ArtworkDocument"] | null;
@@ -1135,13 +1164,13 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Some events were not acknowledged; `results` says which */
+            /** @description Some events were not acknowledged; `results` says which: send those again, with the same ids */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["PublishProblem"];
                 };
             };
         };

@@ -24,6 +24,7 @@ from .open_impression_document import OpenImpressionDocument
 from .opinion_document import OpinionDocument
 from .placement_document import PlacementDocument
 from .problem import Problem
+from .publish_problem import PublishProblem
 from .ranked_title import RankedTitle
 from .read_description_response_200 import ReadDescriptionResponse200
 from .reason_document_type_0 import ReasonDocumentType0
@@ -87,6 +88,7 @@ __all__ = (
     "OpinionDocument",
     "PlacementDocument",
     "Problem",
+    "PublishProblem",
     "RankedTitle",
     "ReadDescriptionResponse200",
     "ReasonDocumentType0",

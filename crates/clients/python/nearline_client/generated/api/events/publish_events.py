@@ -8,6 +8,7 @@ from ...client import AuthenticatedClient, Client
 from ...models.event_document import EventDocument
 from ...models.events_answer import EventsAnswer
 from ...models.problem import Problem
+from ...models.publish_problem import PublishProblem
 from ...types import Response
 
 
@@ -35,7 +36,7 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> EventsAnswer | Problem | None:
+) -> EventsAnswer | Problem | PublishProblem | None:
     if response.status_code == 200:
         response_200 = EventsAnswer.from_dict(response.json())
 
@@ -77,7 +78,7 @@ def _parse_response(
         return response_429
 
     if response.status_code == 503:
-        response_503 = Problem.from_dict(response.json())
+        response_503 = PublishProblem.from_dict(response.json())
 
         return response_503
 
@@ -89,7 +90,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[EventsAnswer | Problem]:
+) -> Response[EventsAnswer | Problem | PublishProblem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -102,7 +103,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: list[EventDocument],
-) -> Response[EventsAnswer | Problem]:
+) -> Response[EventsAnswer | Problem | PublishProblem]:
     """Publish events
 
      A JSON array, a single object, or NDJSON, plain or gzip. One invalid event does not stop the others:
@@ -117,7 +118,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[EventsAnswer | Problem]
+        Response[EventsAnswer | Problem | PublishProblem]
     """
 
     kwargs = _get_kwargs(
@@ -135,7 +136,7 @@ def sync(
     *,
     client: AuthenticatedClient,
     body: list[EventDocument],
-) -> EventsAnswer | Problem | None:
+) -> EventsAnswer | Problem | PublishProblem | None:
     """Publish events
 
      A JSON array, a single object, or NDJSON, plain or gzip. One invalid event does not stop the others:
@@ -150,7 +151,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        EventsAnswer | Problem
+        EventsAnswer | Problem | PublishProblem
     """
 
     return sync_detailed(
@@ -163,7 +164,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: list[EventDocument],
-) -> Response[EventsAnswer | Problem]:
+) -> Response[EventsAnswer | Problem | PublishProblem]:
     """Publish events
 
      A JSON array, a single object, or NDJSON, plain or gzip. One invalid event does not stop the others:
@@ -178,7 +179,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[EventsAnswer | Problem]
+        Response[EventsAnswer | Problem | PublishProblem]
     """
 
     kwargs = _get_kwargs(
@@ -194,7 +195,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
     body: list[EventDocument],
-) -> EventsAnswer | Problem | None:
+) -> EventsAnswer | Problem | PublishProblem | None:
     """Publish events
 
      A JSON array, a single object, or NDJSON, plain or gzip. One invalid event does not stop the others:
@@ -209,7 +210,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        EventsAnswer | Problem
+        EventsAnswer | Problem | PublishProblem
     """
 
     return (
