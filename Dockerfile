@@ -11,10 +11,14 @@ FROM docker.io/library/rust:1.95.0-slim-trixie AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /nearline
 COPY . .
+# `--build-arg AUDITABLE=1`: each program says in itself which crates it is made of, for scanners of images.
+ARG AUDITABLE=
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    [ -z "$AUDITABLE" ] || cargo install --locked cargo-auditable@0.7.7
 # --locked: what is built is what was tested. Caches outlive the build, the programs are taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/nearline/target \
-    cargo build --locked --profile dist -p nearline -p nearline-chaos -p nearline-lab \
+    cargo ${AUDITABLE:+auditable} build --locked --profile dist -p nearline -p nearline-chaos -p nearline-lab \
         --features nearline-lab/object-stores --bin nearline --bin nearline-chaos --bin nearline-lab \
     && mkdir /programs \
     && cp target/dist/nearline target/dist/nearline-chaos target/dist/nearline-lab /programs/
