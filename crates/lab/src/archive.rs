@@ -114,7 +114,8 @@ async fn partition_events(
             bounds.first
         ));
     }
-    while last < bounds.last {
+    // A reader from the beginning waits for what does not come.
+    while last < bounds.last && !(last == 0 && bounds.is_emptied()) {
         let records = read(source, partition, last, bounds.last, job.file_events).await?;
         let Some(end) = records.last().map(|record| record.position) else { break };
         let added = archive.add(partition, &records, &unique_name(), now_ms(source))?;

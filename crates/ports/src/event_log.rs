@@ -28,13 +28,20 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
-/// What the log still holds of a partition.
+/// What the log holds of a partition, and where it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogBounds {
-    /// Position of the first record; 0 if there is none.
+    /// Position of the first record that is kept, behind `last` where none is; 0 if there never was one.
     pub first: Position,
-    /// Position of the last record; 0 if there is none.
+    /// Position of the last record, kept or not; 0 if there never was one.
     pub last: Position,
+}
+
+impl LogBounds {
+    /// Whether there were records, and none is kept: a reader from the beginning waits for new ones.
+    pub fn is_emptied(&self) -> bool {
+        self.first > self.last
+    }
 }
 
 /// An ordered, durable log in partitions. Positions grow within each partition, and no two
@@ -74,7 +81,7 @@ pub trait EventLog: Send + Sync + 'static {
         position: Position,
     ) -> Result<Option<LogRecord>, PortError>;
 
-    /// First and last record of a partition.
+    /// First and last record of a partition. Of another log that is there in this one's place, [`PortError::Damaged`].
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError>;
 }
 

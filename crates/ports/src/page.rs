@@ -19,7 +19,7 @@ const AT_ONCE: usize = 512;
 pub struct Holdings {
     /// The log, by its identity.
     pub log: String,
-    /// Position of the first and the last record of each partition; 0 where there is none.
+    /// Position of the first record that is kept and of the last one of each partition ([`LogBounds`]).
     pub partitions: Vec<(Position, Position)>,
     /// The stream of facts, by its identity; empty: nothing was ever put.
     pub facts: String,
@@ -51,10 +51,11 @@ pub async fn records(
     after: Position,
     most: usize,
 ) -> Result<Vec<LogRecord>, PortError> {
-    let last = log.bounds(partition).await?.last;
+    let bounds = log.bounds(partition).await?;
+    let last = bounds.last;
     let mut records: Vec<LogRecord> = Vec::new();
     let mut bytes = 0;
-    if last == after {
+    if last == after || (after == 0 && bounds.is_emptied()) {
         return Ok(records);
     }
     if last < after {

@@ -107,8 +107,9 @@ async fn find(
     after: Position,
     letter: &DeadLetter,
 ) -> Result<Option<Position>, PortError> {
-    let last = ports.log.bounds(partition).await?.last;
-    if last <= after {
+    let bounds = ports.log.bounds(partition).await?;
+    let last = bounds.last;
+    if last <= after || (after == 0 && bounds.is_emptied()) {
         return Ok(None);
     }
     let mut reader = ports.log.open_reader(partition, after).await?;

@@ -46,6 +46,16 @@ pub enum VerifyError {
         /// Position of the stored state.
         position: Position,
     },
+    /// The log has let go of everything.
+    #[error(
+        "nothing is kept of the log of partition {partition}, which ends at {log_last}: nothing can be folded again"
+    )]
+    LogEmptied {
+        /// The partition.
+        partition: PartitionId,
+        /// Position of the last record that it had.
+        log_last: Position,
+    },
     /// The store stands at a position at which the partition has no record.
     #[error("partition {partition} is stored at position {position}, at which the log has no record of it")]
     NoRecord {
@@ -161,6 +171,9 @@ impl Refold {
         let bounds = ports.log.bounds(id).await?;
         if bounds.last < position {
             return Err(VerifyError::LogEndsBefore { partition: id, log_last: bounds.last, position });
+        }
+        if self.partition.folded() == 0 && bounds.is_emptied() {
+            return Err(VerifyError::LogEmptied { partition: id, log_last: bounds.last });
         }
         while self.partition.folded() < position {
             if self.pending.len() == 0 {

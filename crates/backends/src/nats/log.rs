@@ -8,7 +8,7 @@ use super::publisher::{Outgoing, Publisher};
 use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::stream::{Info, RawMessageErrorKind};
+use async_nats::jetstream::stream::{self, Info, RawMessageErrorKind};
 use async_trait::async_trait;
 use nearline_model::identifier::{partition_of, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
@@ -68,10 +68,10 @@ impl NatsLog {
         }
         check_config(&self.links.settings, partition, &self.identity, &info.config)?;
         let name = &info.config.name;
-        let number = |key: &str| info.config.metadata.get(key).and_then(|text| text.parse::<u64>().ok());
         // An empty stream says it begins behind its end, or, when it is new, at 0.
         let (first, last) = (info.state.first_sequence.max(1), info.state.last_sequence);
-        let next = match (number(FIRST).filter(|_| number(FOLLOWS) == Some(after)), read) {
+        let follows = noted(&info.config, FOLLOWS) == Some(after);
+        let next = match (noted(&info.config, FIRST).filter(|_| follows), read) {
             (Some(next), _) => next,
             (None, _) if after == 0 => 1,
             (None, Some(read)) if read <= last => read + 1,
@@ -98,6 +98,11 @@ impl NatsLog {
         }
         Err(gap(name, partition, next, first))
     }
+}
+
+/// A number that the stream's metadata holds.
+fn noted(config: &stream::Config, key: &str) -> Option<u64> {
+    config.metadata.get(key)?.parse().ok()
 }
 
 fn damaged(stream: &str, detail: String) -> PortError {
@@ -211,12 +216,20 @@ impl EventLog for NatsLog {
     }
 
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
-        let state = self.info(partition).await?.state;
-        if state.messages == 0 {
+        let Info { config, state, .. } = self.info(partition).await?;
+        check_config(&self.links.settings, partition, &self.identity, &config)?;
+        let position = |sequence| position_of(sequence, partition, self.partitions());
+        let last = match noted(&config, FIRST) {
+            // Nothing came since it took over from an earlier layout.
+            Some(first) if state.last_sequence < first => noted(&config, FOLLOWS).unwrap_or(0),
+            _ if state.last_sequence == 0 => 0,
+            _ => position(state.last_sequence),
+        };
+        if last == 0 {
             return Ok(LogBounds::default());
         }
-        let position = |sequence| position_of(sequence, partition, self.partitions());
-        Ok(LogBounds { first: position(state.first_sequence), last: position(state.last_sequence) })
+        // An empty stream says that it begins behind its end.
+        Ok(LogBounds { first: position(state.first_sequence), last })
     }
 }
 

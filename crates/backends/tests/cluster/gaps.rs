@@ -5,7 +5,7 @@ use async_nats::jetstream::stream::Stream;
 use nearline_backends::nats::NatsSettings;
 use nearline_model::identifier::{partition_of, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
-use nearline_ports::{EventLog, NewEvent, PortError};
+use nearline_ports::{EventLog, LogBounds, NewEvent, PortError};
 use nearline_servers::NatsServer;
 
 const P0: PartitionId = PartitionId(0);
@@ -80,6 +80,20 @@ async fn an_emptied_log_is_a_gap_only_for_those_who_have_not_read_it() {
     append(&log, of_p0("more", 20)).await;
     let records = read_to(reader.as_mut(), at(120)).await;
     assert!(numbers(&records).into_iter().eq(101..=120));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_partition_still_says_where_it_ends() {
+    let nats = NatsServer::start(None).expect("a NATS server");
+    let log = connect(&nats).await;
+    assert_eq!(log.bounds(P0).await.expect("bounds"), LogBounds::default());
+    append(&log, of_p0("e", 10)).await;
+    stream_of_p0(&nats).await.purge().await.expect("emptied");
+    let bounds = log.bounds(P0).await.expect("bounds");
+    assert_eq!(bounds, LogBounds { first: at(11), last: at(10) });
+    assert!(bounds.is_emptied());
+    append(&log, of_p0("more", 5)).await;
+    assert_eq!(log.bounds(P0).await.expect("bounds"), LogBounds { first: at(11), last: at(15) });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,12 +38,17 @@ async fn a_log_made_anew_takes_nothing_from_a_node_that_knows_the_old_one() {
     for outcome in old.append(events("lost?", 40)).await {
         assert!(outcome.expect_err("not accepted").is_transient());
     }
-    match old.open_reader(P0, position_of(3, P0, PARTITIONS)).await.map(|_| ()) {
-        Err(error @ PortError::Damaged { .. }) => {
-            let text = error.to_string();
-            assert!(text.contains(old.identity()) && text.contains(new.identity()), "{text}");
+    let reader = old.open_reader(P0, position_of(3, P0, PARTITIONS)).await.map(|_| ());
+    // Where the new one ends says nothing of the old one.
+    let bounds = old.bounds(P0).await.map(|_| ());
+    for refused in [reader, bounds] {
+        match refused {
+            Err(error @ PortError::Damaged { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains(old.identity()) && text.contains(new.identity()), "{text}");
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
     assert_eq!(new.bounds(P0).await.expect("bounds").last, 0);
     append(&new, events("e", 40)).await;
