@@ -81,6 +81,11 @@ impl Symbols {
         }
     }
 
+    /// The string of `symbol`, which was retired, has that number again.
+    pub(crate) fn revive(&mut self, symbol: Symbol) {
+        self.numbers.insert((&*self.strings[symbol as usize]).into(), symbol);
+    }
+
     /// Takes the string of `symbol` out; its number is given out again.
     pub(crate) fn release(&mut self, symbol: Symbol) {
         if symbol != NONE && !self.text(symbol).is_empty() {

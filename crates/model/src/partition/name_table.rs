@@ -3,9 +3,9 @@
 //! A table of bounded size that strangers cannot fill for everybody. Names are numbered as they come, and up to
 //! a boundary they stay for good. Behind it is a ring of newcomers: when the ring is full, the name that was not
 //! used since the hand came by last makes room (CLOCK, second chance; Corbató: "A Paging Experiment with the
-//! Multics System", 1968), so that what is used stays and what came once goes. Its number is never given out
-//! again, and keeps its string: members may hold it. (One that comes back has another number, and who held the old one
-//! holds it twice: once as what it was.) One member brings a bounded share of all of it.
+//! Multics System", 1968), so that what is used stays and what came once goes. Its number is never given to another
+//! name, and keeps its string: members may hold it. One that comes back has its old number, so that who held it then holds
+//! it once. One member brings a bounded share of all of it.
 //!
 //! What the hand does depends on the log alone, and the ring is stored with the partition (I3).
 
@@ -55,6 +55,8 @@ pub struct NameTable {
     newcomers: HashMap<Symbol, Newcomer>,
     /// Newcomers in the order in which the hand comes by.
     ring: VecDeque<Symbol>,
+    /// Names that made room, by fingerprint; of two with the same one, the later number.
+    retired: HashMap<u64, Symbol>,
     /// Newcomers by who brought them.
     brought: HashMap<u32, usize>,
 }
@@ -77,6 +79,7 @@ impl NameTable {
             last_kept: u32::try_from(limit.saturating_sub(newcomers)).unwrap_or(u32::MAX),
             newcomers: HashMap::new(),
             ring: VecDeque::new(),
+            retired: HashMap::new(),
             brought: HashMap::new(),
         }
     }
@@ -96,6 +99,7 @@ impl NameTable {
         for (name, number) in names.iter().zip(1..) {
             if number > self.last_kept && !self.newcomers.contains_key(&number) {
                 self.symbols.push_retired(name);
+                self.remember(number);
             } else if self.symbols.intern(name).ok() != Some(number) {
                 return Err(format!("number {number} ({name:?}) is out of place"));
             }
@@ -136,7 +140,7 @@ impl NameTable {
         if !is_kept {
             self.make_room(brought_by(member));
         }
-        let symbol = self.symbols.intern(name).unwrap_or(NONE);
+        let symbol = self.back_again(name).or_else(|| self.symbols.intern(name).ok()).unwrap_or(NONE);
         if !is_kept {
             let by = brought_by(member);
             self.ring.push_back(symbol);
@@ -209,6 +213,23 @@ impl NameTable {
             self.let_go(newcomer.by);
         }
         self.symbols.retire(symbol);
+        self.remember(symbol);
+    }
+
+    /// `symbol` has made room.
+    fn remember(&mut self, symbol: Symbol) {
+        let before = self.retired.entry(fingerprint(self.symbols.text(symbol))).or_insert(symbol);
+        *before = symbol.max(*before);
+    }
+
+    /// The number that `name` had before it made room, as its own again.
+    fn back_again(&mut self, name: &str) -> Option<Symbol> {
+        let key = fingerprint(name);
+        let symbol =
+            self.retired.get(&key).copied().filter(|symbol| **self.symbols.text(*symbol) == *name)?;
+        self.retired.remove(&key);
+        self.symbols.revive(symbol);
+        Some(symbol)
     }
 
     fn let_go(&mut self, by: u32) {
@@ -251,6 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_comes_back_has_its_old_number() {
+        let mut table = NameTable::new(8);
+        for name in ["a", "b", "c", "d", "back"] {
+            bring(&mut table, name, "m");
+        }
+        let before = table.symbols.get("back").expect("it is known");
+        for junk in 0..20 {
+            bring(&mut table, &format!("junk{junk}"), &format!("stranger{junk}"));
+        }
+        assert_eq!(table.symbols.get("back"), None, "it made room");
+        let (names, form) = (table.since(1).to_vec(), table.form());
+        let mut again = NameTable::new(8);
+        again.restore(&names, Some(form)).expect("what was stored is in place");
+        for table in [&mut table, &mut again] {
+            let len = table.len();
+            assert_eq!(bring(table, "back", "n"), before);
+            assert_eq!((table.len(), table.live()), (len, 8));
+        }
+    }
+
+    #[test]
     fn one_member_brings_a_bounded_share() {
         let mut table = NameTable::new(10_000);
         let mut introduced = 0;
@@ -276,6 +318,7 @@ mod tests {
             assert!(table.live() <= 8);
             let form = table.form();
             assert_eq!(again.form(), form);
+            assert!(table.len() <= 14, "each of the 13 names has one number");
             again = NameTable::new(8);
             again.restore(&stored, Some(form)).expect("what was stored is in place");
         }
