@@ -83,4 +83,13 @@ planted_bugs! {
     a_lost_fold_state_is_found: LoseFoldState,
     an_exclusion_lost_after_a_restart_is_found: LoseSeenAfterRestart,
     a_member_left_out_of_every_thousandth_commit_is_found: LeaveMemberOut,
+    a_full_disk_that_acknowledges_and_keeps_nothing_is_found: AcknowledgeWhenFull,
+    a_proof_of_a_node_that_may_not_write_is_found: ProveWithoutWriting,
+    a_log_that_lets_go_of_what_is_not_committed_is_found: TrimUncommitted,
+    an_emptied_partition_that_says_it_never_had_anything_is_found: ForgetEmptiedEnd,
+    watchers_of_a_lost_registry_that_are_not_told_are_found: ForgetWatchers,
+    a_lost_registry_that_keeps_no_announcement_is_found: ForgetAnnouncements,
+    damaged_records_left_out_are_found: LeaveDamagedOut,
+    a_foreign_log_that_does_not_say_so_is_found: HideForeignLog,
+    known_titles_that_are_counted_no_more_are_found: StarveKnownTitles,
 }

@@ -25,8 +25,8 @@ pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link<Servers>) -> Por
     Ports {
         clock: Arc::new(servers.clock()),
         threads: Arc::new(UnknownThreads),
-        log: Arc::new(SimulatedLog::new(link(Server::Log), &servers.log)),
-        store: Arc::new(SimulatedStore { link: link(Server::Store) }),
+        log: Arc::new(SimulatedLog::new(link(Server::Log), servers)),
+        store: Arc::new(SimulatedStore { link: link(Server::Store), proves: servers.takes_proofs }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
         facts: Arc::new(SimulatedFacts { link: link(Server::Log) }),
         catalogue: Arc::new(SimulatedCatalogue::new(link(Server::Log), &servers.catalogue)),

@@ -36,11 +36,11 @@ struct Meanwhile {
     kept: bool,
 }
 
-/// Asks one question after the other on a node in its `life`; `pauses` counts how often the node stood still.
+/// Asks one question after the other on node `number` in its `life`; `pauses` counts how often the node stood still.
 pub async fn keep_asking(
     world: Rc<World>,
     engine: Engine,
-    life: u64,
+    (number, life): (usize, u64),
     pauses: impl Fn() -> u64,
     mut dice: Dice,
 ) {
@@ -78,7 +78,9 @@ pub async fn keep_asking(
                 }
                 before = next_page(wanted, &offer);
             }
-            Err(NotAnswered::NotReached(_)) if wanted.after > 0 => {}
+            Err(NotAnswered::NotReached(not_reached)) if wanted.after > 0 => {
+                world.judge_not_reached(number, &not_reached);
+            }
             Err(error) => world.violated("I7", format!("{error}: {wanted:?} was not answered")),
         }
     }

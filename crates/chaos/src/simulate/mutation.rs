@@ -38,11 +38,29 @@ pub enum Mutation {
     LoseSeenAfterRestart,
     /// Every thousandth commit leaves one of its members out.
     LeaveMemberOut,
+    /// A server whose disk is full acknowledges, and keeps nothing.
+    AcknowledgeWhenFull,
+    /// The store lets a node that may not write acquire partitions and prove itself.
+    ProveWithoutWriting,
+    /// The log lets go of what is not committed.
+    TrimUncommitted,
+    /// A partition whose records were all let go says that it never had any.
+    ForgetEmptiedEnd,
+    /// Who watches a registry that was deleted is not told.
+    ForgetWatchers,
+    /// A registry that was deleted goes on acknowledging, and keeps nothing.
+    ForgetAnnouncements,
+    /// Records that are damaged are left out.
+    LeaveDamagedOut,
+    /// Another log under the log's address is taken for it.
+    HideForeignLog,
+    /// The sums have room for fewer titles than are played all the time.
+    StarveKnownTitles,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 25] = [
         Self::SkipEpochCheck,
         Self::ReuseEpoch,
         Self::AcknowledgeBeforeCommit,
@@ -59,5 +77,14 @@ impl Mutation {
         Self::LoseFoldState,
         Self::LoseSeenAfterRestart,
         Self::LeaveMemberOut,
+        Self::AcknowledgeWhenFull,
+        Self::ProveWithoutWriting,
+        Self::TrimUncommitted,
+        Self::ForgetEmptiedEnd,
+        Self::ForgetWatchers,
+        Self::ForgetAnnouncements,
+        Self::LeaveDamagedOut,
+        Self::HideForeignLog,
+        Self::StarveKnownTitles,
     ];
 }

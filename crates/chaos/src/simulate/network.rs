@@ -26,7 +26,8 @@ pub enum Server {
 }
 
 impl Server {
-    fn name(self) -> &'static str {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Store => "store",

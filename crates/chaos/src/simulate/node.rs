@@ -7,6 +7,7 @@ use super::answers::keep_asking;
 use super::asked::Asked;
 use super::network::Caller;
 use super::scenario::{POISON, QUERY_DEADLINE_MS, Scenario};
+use super::servers::log::IDENTITY;
 use super::world::World;
 use actix::{Actor, Addr};
 use nearline_actors::aggregates_actor::{AggregatesActor, SharedRole};
@@ -72,6 +73,7 @@ fn settings(scenario: &Scenario, number: usize, fault_probe: FaultProbe) -> Engi
         snapshot_interval_ms: scenario.snapshot_interval_ms,
         adding_nodes: scenario.adding_nodes,
         fold: scenario.fold(),
+        aggregates: scenario.aggregates(),
         commit_events: scenario.commit_events,
         commit_interval_ms: scenario.commit_interval_ms,
         cached_members: scenario.cached_members,
@@ -168,18 +170,27 @@ async fn drive(world: Rc<World>, number: usize, mut tasks: LocalSet, state: Rc<N
 
 async fn live(world: Rc<World>, number: usize, life: u64, state: Rc<NodeState>, dice: Dice) {
     let ports = world.ports(Caller::Node(number));
+    if ports.log.identity() != IDENTITY {
+        world.follow_another.borrow_mut().insert(number);
+    }
     let settings = settings(&world.scenario, number, panicking_probe(&world, dice.fork(2)));
     let engine = loop {
         match Engine::start(ports.clone(), settings.clone()).await {
             Ok(engine) => break engine,
             Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
+            // The process ends, and is started anew.
+            Err(_) if world.servers.borrow().log.identity() != ports.log.identity() => {
+                world.note(format_args!("node {number} does not start on another log"));
+                return state.set_run(Run::Exited);
+            }
             Err(error) => return world.violated("I2", format!("node {number} does not start: {error}")),
         }
     };
     world.engines.borrow_mut()[number] = Some(engine.clone());
-    spawn_local(ask(world.clone(), engine.clone(), state.clone(), dice.fork(3)));
+    spawn_local(ask(world.clone(), number, engine.clone(), state.clone(), dice.fork(3)));
     let (paused, asking) = (state.clone(), dice.fork(4));
-    spawn_local(keep_asking(world.clone(), engine.clone(), life, move || paused.pauses.get(), asking));
+    let place = (number, life);
+    spawn_local(keep_asking(world.clone(), engine.clone(), place, move || paused.pauses.get(), asking));
     tokio::select! {
         biased;
         () = state.leave.notified() => {}
@@ -191,7 +202,7 @@ async fn live(world: Rc<World>, number: usize, life: u64, state: Rc<NodeState>, 
 }
 
 /// Asks for members, one query at a time, often insisting on a position that was acknowledged.
-async fn ask(world: Rc<World>, engine: Engine, state: Rc<NodeState>, mut dice: Dice) {
+async fn ask(world: Rc<World>, number: usize, engine: Engine, state: Rc<NodeState>, mut dice: Dice) {
     loop {
         sleep(Duration::from_millis(dice.within(5, 120))).await;
         let Some((member, position)) = world.recently_acknowledged(&mut dice) else { continue };
@@ -199,6 +210,9 @@ async fn ask(world: Rc<World>, engine: Engine, state: Rc<NodeState>, mut dice: D
         let partition = partition_of(&member, world.scenario.partitions);
         let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));
         let answer = engine.member(&member, true, (after > 0).then_some(after)).await;
+        if let Err(not_reached) = &answer {
+            world.judge_not_reached(number, not_reached);
+        }
         let undisturbed = state.pauses.get() == pauses;
         let asked = Asked {
             partition,

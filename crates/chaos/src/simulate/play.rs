@@ -1,14 +1,17 @@
 //! The play: nodes are started, faults happen, publishers publish, and all is judged in the end.
 
+mod ban;
+mod breaking;
+mod damage;
+
 use super::Violation;
-use super::adapters::log::IDENTITY;
 use super::answers::closing::not_learned;
 use super::long;
 use super::mutation::Mutation;
-use super::network::{Caller, Server, Weather, carry};
+use super::network::{Weather, carry};
 use super::node::{Node, Run};
 use super::quiet::{ViolationCounter, quietly};
-use super::scenario::{CALM_MS, Fault, Scenario};
+use super::scenario::Scenario;
 use super::servers::Servers;
 use super::trace::Trace;
 use super::world::{World, runs_under};
@@ -17,15 +20,14 @@ use nearline_actors::PartitionState;
 use nearline_audience::dice::Dice;
 use nearline_model::PartitionId;
 use parking_lot::Mutex;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 /// Virtual time within which everything is folded and committed once faults are over.
 const RECOVERY: Duration = Duration::from_secs(20);
@@ -34,6 +36,8 @@ const RECOVERY: Duration = Duration::from_secs(20);
 struct Play {
     world: Rc<World>,
     nodes: RefCell<Vec<Node>>,
+    /// Whether the faults are over.
+    is_calm: Cell<bool>,
 }
 
 /// What became of a seed.
@@ -100,6 +104,9 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     if mutation == Some(Mutation::BelieveEveryStamp) {
         scenario.clock_jump_seconds = u32::MAX;
     }
+    if mutation == Some(Mutation::StarveKnownTitles) {
+        scenario.counted_titles = 4;
+    }
     let dice = Dice::new(seed).fork(10);
     let trace = Arc::new(Mutex::new(Trace::new(keep_trace)));
     let servers = Servers::new(&scenario, mutation, trace.clone(), dice.fork(1));
@@ -110,7 +117,7 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     spawn_local(carry(calls, weather.clone(), servers.clone(), dice.fork(2)));
     servers.borrow_mut().catalogue.put(scenario.catalogue.first.clone());
     let world = World::new(scenario, dice, servers, network, weather, trace.clone());
-    let play = Rc::new(Play { world: Rc::new(world), nodes: RefCell::default() });
+    let play = Rc::new(Play { world: Rc::new(world), nodes: RefCell::default(), is_calm: Cell::new(false) });
     let world = &play.world;
     let nodes = (0..world.scenario.nodes).map(|number| Node::start(world, number, 0)).collect();
     *play.nodes.borrow_mut() = nodes;
@@ -118,6 +125,8 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
     let publishers = publisher::start_all(world, &world.dice.fork(4));
     play.break_things().await;
     play.calm_down();
+    play.banned_node_gives_way().await;
+    play.others_go_on().await;
     if !publishers.await {
         world.violated("I1", "publishers are not served after the faults are over".to_owned());
     }
@@ -142,91 +151,6 @@ async fn play(seed: u64, mutation: Option<Mutation>, keep_trace: bool) -> SeedOu
 }
 
 impl Play {
-    /// Lets every fault happen at its time.
-    async fn break_things(self: &Rc<Self>) {
-        for (life, (at_ms, fault)) in (1..).zip(&self.world.scenario.faults) {
-            sleep_until(self.world.started + Duration::from_millis(*at_ms)).await;
-            self.world.note(format_args!("fault: {fault:?}"));
-            self.break_one(*fault, life);
-        }
-        sleep_until(self.world.started + Duration::from_millis(CALM_MS)).await;
-    }
-
-    fn break_one(self: &Rc<Self>, fault: Fault, life: u64) {
-        match fault {
-            Fault::Kill { node, down_ms } => {
-                self.nodes.borrow()[node].set_run(Run::Killed);
-                let play = self.clone();
-                spawn_local(async move {
-                    sleep(Duration::from_millis(down_ms)).await;
-                    play.start_again(node, life);
-                });
-            }
-            Fault::Pause { node, for_ms } => {
-                self.nodes.borrow()[node].set_run(Run::Paused);
-                let play = self.clone();
-                spawn_local(async move {
-                    sleep(Duration::from_millis(for_ms)).await;
-                    play.nodes.borrow()[node].set_run(Run::Running);
-                });
-            }
-            Fault::Terminate { node } => self.nodes.borrow()[node].terminate(),
-            Fault::Usurp { partition } => {
-                let store = self.world.ports(Caller::Publisher).store;
-                let settings = serde_json::to_string(&self.world.scenario.fold()).expect("plain numbers");
-                spawn_local(async move {
-                    // Whether it succeeds or not, the owner has to cope.
-                    let _outcome = store.acquire(PartitionId(partition), IDENTITY, &settings).await;
-                });
-            }
-            Fault::Outage { server, for_ms } => self.world.weather.borrow_mut().take_down(server, for_ms),
-            Fault::Cut { node, server, for_ms } => {
-                self.world.weather.borrow_mut().cut(Caller::Node(node), server, for_ms);
-            }
-            Fault::ClockJump { ahead_ms, for_ms } => {
-                self.world.servers.borrow_mut().log.ahead_ms = ahead_ms;
-                let play = self.clone();
-                spawn_local(async move {
-                    sleep(Duration::from_millis(for_ms)).await;
-                    play.world.servers.borrow_mut().log.ahead_ms = 0;
-                });
-            }
-            Fault::BackUp => {
-                let mut servers = self.world.servers.borrow_mut();
-                servers.store.back_up();
-                servers.auditor.backed_up();
-            }
-            Fault::RollBack => {
-                let mut servers = self.world.servers.borrow_mut();
-                if servers.store.roll_back() {
-                    self.world.weather.borrow_mut().restart(Server::Store);
-                    servers.auditor.rolled_back();
-                }
-            }
-        }
-    }
-
-    fn start_again(self: &Rc<Self>, node: usize, life: u64) {
-        let ended = matches!(self.nodes.borrow()[node].run(), Run::Killed | Run::Exited);
-        if ended {
-            self.world.note(format_args!("node {node} starts again"));
-            let again = Node::start(&self.world, node, life);
-            self.nodes.borrow_mut()[node] = again;
-        }
-    }
-
-    /// Nothing breaks any more.
-    fn calm_down(self: &Rc<Self>) {
-        self.world.note(format_args!("calm"));
-        self.world.weather.borrow_mut().clear_up();
-        self.world.servers.borrow_mut().fault_per_mille = 0;
-        self.world.panic_per_mille.store(0, Relaxed);
-        for node in 0..self.world.scenario.nodes {
-            self.start_again(node, 90 + node as u64);
-            self.nodes.borrow()[node].set_run(Run::Running);
-        }
-    }
-
     /// Waits until every partition's log is committed to its end, one node runs it, and every node has
     /// learned all of it; false if that takes too long.
     async fn recovered(&self) -> bool {

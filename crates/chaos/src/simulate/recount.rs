@@ -11,6 +11,8 @@ pub struct Recount {
     pub impressions: BTreeMap<String, u64>,
     /// By title.
     pub plays: BTreeMap<String, u64>,
+    /// Plays by country, where one was told.
+    pub countries: BTreeMap<String, u64>,
     /// Positions of refused events.
     pub refused: BTreeSet<Position>,
 }
@@ -43,12 +45,24 @@ impl Recount {
             }
             match planned.counted {
                 Counted::Impression(title) => count(&mut self.impressions, title),
-                Counted::Play(title) => count(&mut self.plays, title),
+                Counted::Play(title) => {
+                    count(&mut self.plays, title);
+                    if let Some(country) = country_of(&record.payload) {
+                        *self.countries.entry(country).or_default() += 1;
+                    }
+                }
                 Counted::Forget => *erased = at_ms,
                 Counted::Other | Counted::Bad | Counted::Poison => {}
             }
         }
     }
+}
+
+/// The country that a publisher told, read without parsing: it is never escaped.
+fn country_of(payload: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(payload).ok()?;
+    let (_, behind) = text.split_once(r#""country":""#)?;
+    Some(behind.get(..2)?.to_owned())
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, title: u8) {

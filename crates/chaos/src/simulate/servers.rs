@@ -1,5 +1,6 @@
 //! The servers: what they hold together, beside the auditor that watches them.
 
+pub mod access;
 pub mod catalogue;
 pub mod facts;
 pub mod letters;
@@ -12,6 +13,7 @@ use super::mutation::Mutation;
 use super::network::{Called, Caller};
 use super::scenario::{START_MS, Scenario};
 use super::trace::Trace;
+use access::Access;
 use catalogue::CatalogueServer;
 use facts::FactServer;
 use letters::LetterServer;
@@ -37,6 +39,10 @@ pub struct Servers {
     pub catalogue: CatalogueServer,
     /// The nodes.
     pub registry: RegistryServer,
+    /// Who may write.
+    pub access: Access,
+    /// Whether nodes prove that they can work.
+    pub takes_proofs: bool,
     /// Checks each step.
     pub auditor: Auditor,
     /// The planted bug, if there is one.
@@ -67,6 +73,8 @@ impl Servers {
             facts: FactServer::default(),
             catalogue: CatalogueServer::default(),
             registry: RegistryServer::default(),
+            access: Access::default(),
+            takes_proofs: scenario.needs_proofs,
             auditor: Auditor::new(scenario.partitions, scenario.fold()),
             mutation,
             fault_per_mille: scenario.server_fault_per_mille,

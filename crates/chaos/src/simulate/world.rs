@@ -8,13 +8,13 @@ use super::network::{Caller, Envelope, Link, Weather};
 use super::scenario::{Planned, Scenario};
 use super::servers::Servers;
 use super::trace::{MOST_STEPS, Trace};
-use nearline_actors::{Engine, PartitionState, PartitionStatus};
+use nearline_actors::{Engine, NotReached, PartitionState, PartitionStatus};
 use nearline_audience::dice::Dice;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::Ports;
 use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -50,6 +50,8 @@ pub struct World {
     pub answers: Cell<u64>,
     /// What members' states were.
     pub states: RefCell<States>,
+    /// Nodes that were started while another log was in the place of theirs.
+    pub follow_another: RefCell<BTreeSet<usize>>,
     /// When it began.
     pub started: Instant,
     trace: Arc<Mutex<Trace>>,
@@ -80,6 +82,7 @@ impl World {
             asked: RefCell::default(),
             answers: Cell::default(),
             states: RefCell::new(states),
+            follow_another: RefCell::default(),
             started: Instant::now(),
             trace,
             violations: RefCell::default(),
@@ -113,6 +116,17 @@ impl World {
     pub fn violated(&self, invariant: &'static str, what: String) {
         self.note(format_args!("VIOLATED {invariant}: {what}"));
         self.violations.borrow_mut().push(Violation { invariant, what });
+    }
+
+    /// An answer says that the log ends before a position that it acknowledged, on a node that follows this log.
+    pub fn judge_not_reached(&self, node: usize, not_reached: &NotReached) {
+        let NotReached { wanted, log_end, .. } = *not_reached;
+        let is_wrong =
+            log_end.is_some_and(|end| end < wanted) && !self.follow_another.borrow().contains(&node);
+        if is_wrong {
+            let what = format!("node {node} says that the log ends at {log_end:?}, it acknowledged {wanted}");
+            self.violated("I7", what);
+        }
     }
 
     /// Notes a step.

@@ -50,6 +50,7 @@ async fn serve(mut asked: mpsc::UnboundedReceiver<oneshot::Sender<Ports>>) {
         server_fault_per_mille: 0,
         trouble_per_mille: 0,
         slow_per_mille: 0,
+        needs_proofs: true,
         ..Scenario::draw(1)
     };
     let trace = Arc::new(Mutex::new(Trace::new(false)));

@@ -1,6 +1,6 @@
 //! The catalogue, in memory: titles put reach every watcher, in one order.
 
-use crate::simulate::network::Link;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::catalogue::CatalogueServer;
 use async_trait::async_trait;
@@ -45,6 +45,7 @@ impl CatalogueStore for SimulatedCatalogue {
             if servers.fails() {
                 return Err(unavailable("busy"));
             }
+            servers.takes_write(Server::Log)?;
             // A call that arrives twice must not put an older version over a newer one.
             if let Some(titles) = titles.take() {
                 servers.note(format_args!("catalogue: {} titles put", titles.len()));
@@ -60,6 +61,7 @@ impl CatalogueStore for SimulatedCatalogue {
             if servers.fails() {
                 return Err(unavailable("busy"));
             }
+            servers.takes_write(Server::Log)?;
             if servers.catalogue.revision(&title.id) as u64 != revision {
                 return Ok(None);
             }

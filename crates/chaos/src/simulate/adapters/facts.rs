@@ -1,6 +1,6 @@
 //! The fact stream, in memory.
 
-use crate::simulate::network::Link;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use async_trait::async_trait;
 use nearline_model::{Fact, FactEntry, MemberFacts};
@@ -22,6 +22,7 @@ impl FactStream for SimulatedFacts {
     async fn put(&self, facts: MemberFacts) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Log)?;
                 servers.note(format_args!(
                     "facts {} from {} to {}: {}",
                     facts.partition,
@@ -41,6 +42,7 @@ impl FactStream for SimulatedFacts {
         }
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Log)?;
                 servers.facts.entries.push(FactEntry::Decisions(decisions.clone()));
                 Ok(())
             })

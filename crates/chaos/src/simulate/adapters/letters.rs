@@ -1,7 +1,7 @@
 //! Dead letters, in memory.
 
 use crate::simulate::mutation::Mutation;
-use crate::simulate::network::Link;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use async_trait::async_trait;
 use nearline_model::Position;
@@ -18,6 +18,7 @@ impl DeadLetters for SimulatedLetters {
     async fn put(&self, letters: Vec<DeadLetter>) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Log)?;
                 for letter in &letters {
                     servers.note(format_args!(
                         "dead letter {} at {}: {}",
@@ -48,6 +49,7 @@ impl DeadLetters for SimulatedLetters {
     async fn remove(&self, position: Position) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Log)?;
                 servers.letters.letters.remove(&position);
                 servers.letters.redrives.remove(&position);
                 Ok(())
@@ -62,6 +64,7 @@ impl DeadLetters for SimulatedLetters {
     async fn put_redrive(&self, position: Position, redrive: Redrive) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Log)?;
                 servers.letters.redrives.insert(position, redrive);
                 Ok(())
             })

@@ -1,6 +1,6 @@
 //! Events that are stepped over, beside the state in the simulated store; and a journal that keeps nothing.
 
-use crate::simulate::network::Link;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::store::Row;
 use async_trait::async_trait;
@@ -35,6 +35,7 @@ impl QuarantineStore for SimulatedQuarantine {
         let suspects = suspects.clone();
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Store)?;
                 let row = servers.store.row_mut(partition);
                 fenced(row, partition, epoch)?;
                 row.troubles.suspects = suspects.clone();
@@ -52,6 +53,7 @@ impl QuarantineStore for SimulatedQuarantine {
         let entry = entry.clone();
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Store)?;
                 let row = servers.store.row_mut(partition);
                 fenced(row, partition, epoch)?;
                 if row.troubles.quarantine.get(entry.position).is_some() {

@@ -1,7 +1,8 @@
 //! The registry of nodes, in memory: one order of announcements for everybody, keys that are written over
 //! the revision last seen, and questions from node to node.
 
-use crate::simulate::network::Link;
+use crate::simulate::mutation::Mutation;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::registry::RegistryServer;
 use async_trait::async_trait;
@@ -46,17 +47,11 @@ impl SimulatedMembership {
 
     async fn found(&self, node: &NodeId) -> Result<(u64, Option<u64>), PortError> {
         let node = node.clone();
-        self.link.call(move |servers| Ok(servers.registry.found(&node))).await
+        self.link.call(move |servers| is_there(servers).map(|()| servers.registry.found(&node))).await
     }
-}
 
-fn unavailable(detail: &str) -> PortError {
-    PortError::Unavailable { what: "simulated registry".to_owned(), detail: detail.to_owned() }
-}
-
-#[async_trait]
-impl Membership for SimulatedMembership {
-    async fn announce(&self, announcement: &Announcement) -> Result<Announced, PortError> {
+    /// Writes a node's key over what it wrote last.
+    async fn write(&self, announcement: &Announcement) -> Result<Announced, PortError> {
         let (node, incarnation) = (announcement.beat.node.clone(), announcement.beat.incarnation);
         for _ in 0..ATTEMPTS {
             let known = self.written.lock().get(&node).copied();
@@ -72,6 +67,12 @@ impl Membership for SimulatedMembership {
                     if servers.fails() {
                         return Err(unavailable("busy"));
                     }
+                    if !servers.registry.is_there() && servers.mutation == Some(Mutation::ForgetAnnouncements)
+                    {
+                        return Ok(Ok(over));
+                    }
+                    is_there(servers)?;
+                    servers.takes_write(Server::Log)?;
                     Ok(servers.registry.write(&key, Some(value.clone()), over))
                 })
                 .await?;
@@ -90,6 +91,42 @@ impl Membership for SimulatedMembership {
         }
         Err(unavailable("others write the key all the time"))
     }
+}
+
+/// What is said where the registry was deleted.
+const GONE: &str = "it is gone";
+
+fn is_there(servers: &Servers) -> Result<(), PortError> {
+    if servers.registry.is_there() { Ok(()) } else { Err(unavailable(GONE)) }
+}
+
+fn was_gone(error: &PortError) -> bool {
+    matches!(error, PortError::Unavailable { detail, .. } if detail == GONE)
+}
+
+fn unavailable(detail: &str) -> PortError {
+    PortError::Unavailable { what: "simulated registry".to_owned(), detail: detail.to_owned() }
+}
+
+#[async_trait]
+impl Membership for SimulatedMembership {
+    async fn announce(&self, announcement: &Announcement) -> Result<Announced, PortError> {
+        match self.write(announcement).await {
+            // Whoever notices first makes it anew.
+            Err(error) if was_gone(&error) => {
+                let restore = |servers: &mut Servers| {
+                    servers.takes_write(Server::Log)?;
+                    if servers.registry.restore() {
+                        servers.note(format_args!("registry made anew"));
+                    }
+                    Ok(())
+                };
+                self.link.call(restore).await?;
+                self.write(announcement).await
+            }
+            outcome => outcome,
+        }
+    }
 
     async fn withdraw(&self, node: &NodeId, incarnation: u64) -> Result<(), PortError> {
         let (revision, by) = self.found(node).await?;
@@ -97,13 +134,21 @@ impl Membership for SimulatedMembership {
             return Ok(());
         }
         let node = node.clone();
-        let withdrawn =
-            self.link.call(move |servers| Ok(servers.registry.write(&node, None, revision))).await?;
+        let withdraw = move |servers: &mut Servers| {
+            is_there(servers)?;
+            servers.takes_write(Server::Log)?;
+            Ok(servers.registry.write(&node, None, revision))
+        };
+        let withdrawn = self.link.call(withdraw).await?;
         withdrawn.map(drop).map_err(|_| unavailable("it has announced itself since"))
     }
 
     async fn watch(&self) -> Result<mpsc::Receiver<MembershipEvent>, PortError> {
-        let (last, after) = self.link.call(|servers| Ok(servers.registry.last())).await?;
+        let last = |servers: &mut Servers| {
+            is_there(servers)?;
+            Ok((servers.registry.last(), servers.registry.generation))
+        };
+        let ((last, after), generation) = self.link.call(last).await?;
         let (sender, receiver) = mpsc::channel(ON_THE_WAY);
         let (link, news) = (self.link.clone(), self.news.clone());
         tokio::spawn(async move {
@@ -113,7 +158,7 @@ impl Membership for SimulatedMembership {
                 }
             }
             // Ending closes the channel: the watcher watches again.
-            let _broken = forward(&link, &news, after, &sender).await;
+            let _broken = forward(&link, &news, (generation, after), &sender).await;
         });
         Ok(receiver)
     }
@@ -151,7 +196,7 @@ impl Membership for SimulatedMembership {
 async fn forward(
     link: &Link<Servers>,
     news: &Notify,
-    mut after: usize,
+    (generation, mut after): (u64, usize),
     sender: &mpsc::Sender<MembershipEvent>,
 ) -> Result<(), PortError> {
     while !sender.is_closed() {
@@ -162,6 +207,11 @@ async fn forward(
             .call(move |servers| {
                 if servers.fails() {
                     return Err(unavailable("the watch lost its connection"));
+                }
+                if servers.registry.generation != generation {
+                    // What is watched is not there any more.
+                    let is_told = servers.mutation != Some(Mutation::ForgetWatchers);
+                    return if is_told { Err(unavailable(GONE)) } else { Ok(Vec::new()) };
                 }
                 let events = &servers.registry.events[after..];
                 Ok(events[..events.len().min(BATCH)].to_vec())

@@ -1,7 +1,7 @@
 //! The store, in memory: commits are atomic and fenced by epoch; an older copy may be restored.
 
 use crate::simulate::mutation::Mutation;
-use crate::simulate::network::Link;
+use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::store::Row;
 use async_trait::async_trait;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct SimulatedStore {
     /// The way to the server.
     pub link: Link<Servers>,
+    /// Whether it is to prove that it takes writes.
+    pub proves: bool,
 }
 
 #[async_trait]
@@ -29,6 +31,7 @@ impl StateStore for SimulatedStore {
         let (log, settings) = (log.to_owned(), settings.to_owned());
         self.link
             .call(move |servers| {
+                servers.takes_claim()?;
                 let acquired = servers.store.acquire(partition, &log, &settings, servers.mutation)?;
                 servers.auditor.acquired(partition, acquired.epoch);
                 let (epoch, position) = (acquired.epoch, acquired.position);
@@ -36,6 +39,13 @@ impl StateStore for SimulatedStore {
                 Ok(acquired)
             })
             .await
+    }
+
+    async fn prove(&self) -> Result<(), PortError> {
+        if !self.proves {
+            return Ok(());
+        }
+        self.link.call(|servers| servers.takes_claim()).await
     }
 
     async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
@@ -156,6 +166,7 @@ impl StateStore for SimulatedStore {
     async fn forget_partition(&self, partition: PartitionId) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Store)?;
                 servers.store.forget(partition);
                 Ok(())
             })
@@ -165,6 +176,7 @@ impl StateStore for SimulatedStore {
     async fn forget_aggregates(&self) -> Result<(), PortError> {
         self.link
             .call(|servers| {
+                servers.takes_write(Server::Store)?;
                 servers.store.forget_snapshot();
                 Ok(())
             })
@@ -174,6 +186,7 @@ impl StateStore for SimulatedStore {
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
         self.link
             .call(move |servers| {
+                servers.takes_write(Server::Store)?;
                 let stored = servers.store.save(snapshot.clone(), servers.mutation);
                 servers.note(format_args!("snapshot {:?} stored: {stored}", snapshot.positions));
                 Ok(())
@@ -194,6 +207,10 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
     if servers.fails() {
         return Err(unavailable("busy"));
     }
+    if servers.forgets_writes(Server::Store) {
+        return Ok(());
+    }
+    servers.takes_write(Server::Store)?;
     let mutation = servers.mutation;
     let torn = matches!(mutation, Some(Mutation::AcknowledgeBeforeCommit | Mutation::TearCommit))
         && servers.dice.chance(50);

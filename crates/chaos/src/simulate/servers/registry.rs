@@ -15,11 +15,34 @@ pub struct RegistryServer {
     pub events: Vec<MembershipEvent>,
     /// Woken at every write.
     pub news: Arc<Notify>,
+    /// Whether it was deleted, and nobody has made it anew.
+    is_gone: bool,
+    /// How often it was deleted: watches of earlier ones hear nothing.
+    pub generation: u64,
     /// Nodes that take questions.
     pub listeners: BTreeMap<NodeId, mpsc::Sender<Question>>,
 }
 
 impl RegistryServer {
+    /// It is deleted, with all that was written. Who listens to questions goes on listening.
+    pub fn lose(&mut self) {
+        self.keys.clear();
+        self.events.clear();
+        self.is_gone = true;
+        self.generation += 1;
+        self.news.notify_waiters();
+    }
+
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        !self.is_gone
+    }
+
+    /// It is made anew where it is gone; whether it was.
+    pub fn restore(&mut self) -> bool {
+        std::mem::take(&mut self.is_gone)
+    }
+
     /// Writes a node's key over the revision `over`; `Err`: it has another one.
     pub fn write(
         &mut self,

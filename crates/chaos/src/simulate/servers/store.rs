@@ -82,6 +82,18 @@ impl StoreServer {
         self.contents.snapshot.clone()
     }
 
+    /// Up to where nobody needs the log of a partition any more: neither the store nor its copy.
+    pub fn covered(&self, partition: PartitionId) -> Position {
+        let at = usize::from(partition.0);
+        let copied = self.copy.as_ref().map_or(Position::MAX, |copy| copy.rows[at].position);
+        self.contents.rows[at].position.min(copied)
+    }
+
+    /// Whether each partition was ever taken over: then its log is known.
+    pub fn knows_its_log(&self) -> bool {
+        self.contents.rows.iter().all(|row| row.folded_log.is_some())
+    }
+
     /// Keeps a copy of everything.
     pub fn back_up(&mut self) {
         self.copy = Some(self.contents.clone());
