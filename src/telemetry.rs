@@ -229,6 +229,12 @@ const GAUGES: &[(&str, Unit, &str)] = &[
         Unit::Count,
         "Share of what was played right before and after, as chosen",
     ),
+    ("nearline_ranking_contests", Unit::Count, "Requests of which a play was learned from"),
+    (
+        "nearline_ranking_appeal_weight",
+        Unit::Count,
+        "What a feature of a title counts for beside others shown with it, of one standard deviation",
+    ),
     ("nearline_ranking_tuning_probes", Unit::Count, "Plays that the ranking's weights were tried on"),
     ("nearline_ranking_tuning_gain", Unit::Count, "Mean of 10 / (9 + rank) of those plays"),
     ("nearline_ranking_step_weight", Unit::Count, "What a title counts for one more step back, as chosen"),

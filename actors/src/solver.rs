@@ -12,6 +12,7 @@ use crate::engine::catalogue::SharedCatalogue;
 use crate::event_loop::Threads;
 use nearline_model::Aggregates;
 use nearline_ranking::Learned;
+use nearline_ranking::appeal::Study;
 use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::lift::Lifts;
 use nearline_ranking::newcomers::LittlePlayed;
@@ -129,12 +130,17 @@ impl Solver {
         let genres = self.genres();
         let mut little = LittlePlayed::begin(&self.catalogue.titles.read());
         while little.look(&self.aggregates.read()) {}
+        let mut study = Study::begin(&before.appeal, &self.aggregates.read());
+        while study.look(&self.aggregates.read(), &associations, &genres) {
+            study.take_in();
+        }
+        let appeal = study.learned();
         let learned = {
             let aggregates = self.aggregates.read();
             if !associations.are_of(&aggregates) {
                 return None;
             }
-            Learned::solved(&aggregates, &little, associations, (&lifts, genres), tuning)
+            Learned::solved(&aggregates, &little, associations, (&lifts, genres), (tuning, appeal))
         };
         learned.prepare_as(&before);
         tell(&learned);
@@ -203,6 +209,10 @@ fn tell(learned: &Learned) {
     let Tuning { weighing, groups, .. } = &learned.tuning;
     metrics::gauge!("nearline_ranking_regularisation").set(weighing.regularisation);
     metrics::gauge!("nearline_ranking_direct_share").set(weighing.direct_share);
+    metrics::gauge!("nearline_ranking_contests").set(learned.appeal.contests() as f64);
+    for (feature, weight) in learned.appeal.weights() {
+        metrics::gauge!("nearline_ranking_appeal_weight", "feature" => feature).set(weight);
+    }
     for group in groups {
         let from = group.from_plays.to_string();
         metrics::gauge!("nearline_ranking_tuning_probes", "from_plays" => from.clone())

@@ -2,13 +2,14 @@
 //!
 //! [`counters`] counts titles by epoch and dimension with their decayed popularity, [`places`] by row
 //! and position, [`variants`] counts by variant of an experiment, [`arms`] how artworks are taken, and
-//! [`transitions`] counts which title follows which, [`probes`] keeps a few plays to try the ranking on, and [`returns`] counts what members
-//! come back to.
+//! [`transitions`] counts which title follows which, [`probes`] keeps a few plays to try the ranking on, [`returns`] counts what members
+//! come back to, and [`contests`] keeps what was shown beside what was played.
 //! A delta is added once, by its position.
 
 pub mod arms;
 pub mod beginnings;
 pub mod block_maxima;
+pub mod contests;
 pub mod counters;
 mod encoding;
 mod gone;
@@ -29,6 +30,7 @@ use crate::identifier::{PartitionId, Position};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
 use arms::Arms;
+use contests::Contests;
 use counters::{CounterTable, Decays};
 use learning::Kind;
 use places::Places;
@@ -87,6 +89,7 @@ pub struct Aggregates {
     pub(crate) arms: Arms,
     pub(crate) probes: Probes,
     pub(crate) returns: Returns,
+    pub(crate) contests: Contests,
     /// Plays of each title, ever.
     pub(crate) plays: Vec<u64>,
     /// Impressions of each title, ever.
@@ -117,6 +120,7 @@ impl Aggregates {
             variants: Variants::new(&settings),
             probes: Probes::new(partitions),
             returns: Returns::default(),
+            contests: Contests::new(partitions),
             arms: Arms::new(settings.arms, settings.arm_half_life_epochs),
             plays: Vec::new(),
             impressions: Vec::new(),
@@ -239,6 +243,11 @@ impl Aggregates {
     /// Recent plays to try the ranking on.
     pub fn probes(&self) -> &Probes {
         &self.probes
+    }
+
+    /// What requests showed lately, of which one title was played.
+    pub fn contests(&self) -> &Contests {
+        &self.contests
     }
 
     /// How often members come back to titles.

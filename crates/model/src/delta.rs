@@ -3,6 +3,7 @@
 //! A delta names its strings itself, so that any node can add it without the partition's table.
 
 mod arms;
+mod contests;
 mod counted;
 mod encoding;
 mod places;
@@ -11,6 +12,7 @@ mod returns;
 mod variants;
 
 pub use arms::{ArmCell, ArmCounts, ShownArtwork};
+pub use contests::{Candidate, Contest, MOST_CANDIDATES};
 pub(crate) use encoding::CountsV1;
 pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};
@@ -26,6 +28,7 @@ use counted::Counted;
 use hashbrown::HashMap;
 use returns::ReturnBuilder;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use variants::VariantBuilder;
 
@@ -162,6 +165,8 @@ pub struct Delta {
     pub openings: Vec<Opening>,
     /// What came of titles that members might have come back to, by band in ascending order.
     pub returns: Vec<ReturnCell>,
+    /// What requests showed, of which one title was played, in the order of the log.
+    pub contests: Vec<Contest>,
 }
 
 /// Plays of one title in one epoch that were the first of their members.
@@ -191,6 +196,7 @@ impl Default for Delta {
             probes: Vec::new(),
             openings: Vec::new(),
             returns: Vec::new(),
+            contests: Vec::new(),
         }
     }
 }
@@ -221,6 +227,7 @@ pub struct DeltaBuilder {
     probes: Vec<Probe>,
     openings: HashMap<(Symbol, u32), u32>,
     returns: ReturnBuilder,
+    contests: VecDeque<Contest>,
 }
 
 impl DeltaBuilder {
@@ -316,6 +323,11 @@ impl DeltaBuilder {
         openings.sort_unstable();
         let opening = |((title, epoch), plays)| Opening { title: local(title), epoch, plays };
         let openings = openings.into_iter().map(opening).collect();
+        let mut contests: Vec<Contest> = std::mem::take(&mut self.contests).into();
+        for contest in &mut contests {
+            contest.candidates.iter_mut().for_each(|candidate| candidate.title = local(candidate.title));
+            contest.sources.iter_mut().for_each(|source| *source = local(*source));
+        }
         Delta {
             partition,
             after,
@@ -330,6 +342,7 @@ impl DeltaBuilder {
             probes,
             openings,
             returns: self.returns.take(),
+            contests,
         }
     }
 }

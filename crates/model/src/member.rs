@@ -16,7 +16,7 @@ pub use opinions::Opinion;
 pub use snapshot::MemberSnapshot;
 
 use crate::aggregates::transitions::BEGINNING;
-use crate::delta::{DeltaBuilder, Showing, Stage, epoch_of, is_probe, variant_of};
+use crate::delta::{Candidate, DeltaBuilder, PositionBand, Showing, Stage, epoch_of, is_probe, variant_of};
 use crate::event::{Event, EventKind};
 use crate::identifier::{Position, fingerprint};
 use crate::partition::name_table::{NameTable, ShareUsed};
@@ -210,6 +210,7 @@ impl Member {
         if let Some(shown) = self.open.played(play, settings) {
             self.attribute(shown.showing(), record.at_ms, settings, delta);
             delta.arm(shown.artwork_shown(), 0, 1);
+            self.contest(event, &shown, record, delta);
         }
         self.watched_enough(event, names.title, record, settings, delta);
         self.transition_to(event, names.title, record, settings, delta);
@@ -274,6 +275,40 @@ impl Member {
         }
     }
 
+    /// Titles that were watched before, the latest first, without `title` and the member's dislikes.
+    fn sources_of(&self, title: Symbol, record: RecordTime) -> impl Iterator<Item = Symbol> + '_ {
+        let negative = self.opinions.iter().filter(|opinion| opinion.is_negative());
+        let disliked: Vec<Symbol> = negative.map(|opinion| opinion.title).collect();
+        let before = self.history.iter().rev().filter(move |watched| watched.at_ms <= record.at_ms);
+        let sources = before.map(|watched| watched.title);
+        sources.filter(move |from| *from != title && !disliked.contains(from))
+    }
+
+    /// Records what `shown` was played in the place of: what the same request showed and was not played. Without a
+    /// request it is not known what stood beside it.
+    fn contest(&self, event: &Event<'_>, shown: &Impression, record: RecordTime, delta: &mut DeltaBuilder) {
+        if shown.request == 0 {
+            return;
+        }
+        let open = || self.open.impressions.iter().filter(|open| open.at_ms <= record.at_ms);
+        let mut elsewhere: Vec<Symbol> =
+            open().filter(|open| open.request != shown.request).map(|open| open.title).collect();
+        elsewhere.sort_unstable();
+        let candidate = |shown: &Impression| {
+            let first = elsewhere.partition_point(|title| *title < shown.title);
+            let times = elsewhere[first..].iter().take_while(|title| **title == shown.title).count();
+            Candidate {
+                title: shown.title,
+                band: shown.position.map(PositionBand::of),
+                shown_before: times.try_into().unwrap_or(u8::MAX),
+            }
+        };
+        let others: Vec<Candidate> =
+            open().filter(|open| open.request == shown.request).map(candidate).collect();
+        let at = (record.position, (shown.at_ms / 1_000) as u32);
+        delta.contest(&event.member, at, candidate(shown), &others, self.sources_of(NONE, record));
+    }
+
     /// Records the transition to `title` at `at_ms` from the titles of the history that were watched before
     /// it, the latest first, and the member's dislikes left out; before the first of them stands the beginning
     /// ([`BEGINNING`]), as if it were a title.
@@ -285,18 +320,11 @@ impl Member {
         settings: &FoldSettings,
         delta: &mut DeltaBuilder,
     ) {
-        let disliked: Vec<Symbol> = self
-            .opinions
-            .iter()
-            .filter(|opinion| opinion.is_negative())
-            .map(|opinion| opinion.title)
-            .collect();
         let before = || self.history.iter().rev().filter(|watched| watched.at_ms <= record.at_ms);
         if self.seen.is_empty() && before().next().is_none() {
             delta.open(title, record.at_ms);
         }
-        let sources = before().map(|watched| watched.title);
-        let sources = sources.filter(|from| *from != title && !disliked.contains(from));
+        let sources = self.sources_of(title, record);
         let beginning = self.seen.is_empty().then_some(BEGINNING);
         let sources = sources.chain(beginning).take(settings.transition_window);
         // Who goes on with a title chooses none.

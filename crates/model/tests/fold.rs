@@ -7,6 +7,8 @@ mod arms;
 mod attribution;
 #[path = "fold/clock.rs"]
 mod clock;
+#[path = "fold/contests.rs"]
+mod contests;
 #[path = "fold/facts.rs"]
 mod facts;
 #[path = "fold/full_tables.rs"]

@@ -8,8 +8,8 @@ mod facts;
 
 use nearline_model::aggregates::{Added, OPENING, SNAPSHOT_VERSION};
 use nearline_model::delta::{
-    ArmCell, ArmCounts, Cell, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand, Probe, ReturnBand,
-    ReturnCell, ReturnCounts, Showing, TakeCounts, VariantCell,
+    ArmCell, ArmCounts, Candidate, Cell, Contest, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand,
+    Probe, ReturnBand, ReturnCell, ReturnCounts, Showing, TakeCounts, VariantCell,
 };
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use nearline_model::member::recent_ids::RecentIds;
@@ -209,6 +209,33 @@ fn deltas_v4() -> [Delta; 2] {
     [first, second]
 }
 
+/// With what version 5 added.
+fn deltas_v5() -> [Delta; 2] {
+    let [mut first, second] = deltas_v4();
+    let candidate = |title, position: Option<u32>, shown_before| Candidate {
+        title,
+        band: position.map(PositionBand::of),
+        shown_before,
+    };
+    first.contests = vec![
+        Contest {
+            member: 0xfeed,
+            position: 17,
+            at_s: 1_772_396_100,
+            candidates: vec![candidate(1, Some(3), 0), candidate(4, None, 2), candidate(5, Some(60), 255)],
+            sources: vec![5, 4],
+        },
+        Contest {
+            member: 0xbeef,
+            position: 300,
+            at_s: 1_772_396_101,
+            candidates: vec![candidate(4, Some(0), 0), candidate(1, Some(1), 0)],
+            sources: Vec::new(),
+        },
+    ];
+    [first, second]
+}
+
 fn sums_of(deltas: &[Delta]) -> Aggregates {
     let mut aggregates = Aggregates::new(PARTITIONS, AggregateSettings::default());
     for delta in deltas {
@@ -286,10 +313,17 @@ fn delta_version_3_is_read_for_good() {
 }
 
 #[test]
-fn delta_version_4_is_read_and_written_as_ever() {
+fn delta_version_4_is_read_for_good() {
     for (name, delta) in ["delta-v4.bin", "delta-v4-erased.bin"].into_iter().zip(deltas_v4()) {
+        assert_eq!(Delta::decode(&golden_of_old(name)), Ok(delta));
+    }
+}
+
+#[test]
+fn delta_version_5_is_read_and_written_as_ever() {
+    for (name, delta) in ["delta-v5.bin", "delta-v5-erased.bin"].into_iter().zip(deltas_v5()) {
         let stored = golden(name, &delta.encode());
-        assert_eq!(Delta::decode(&stored).expect("version 4 is read for good"), delta);
+        assert_eq!(Delta::decode(&stored).expect("version 5 is read for good"), delta);
         assert_eq!(delta.encode(), stored, "the form changed: give it a new version");
     }
 }
@@ -313,22 +347,38 @@ fn aggregates_version_4_are_read_for_good_and_written_in_the_newest() {
 }
 
 #[test]
-fn aggregates_version_5_are_read_and_written_as_ever() {
+fn aggregates_version_5_are_read_for_good_and_written_in_the_newest() {
     let aggregates = sums_of(&deltas_v4());
-    let stored = golden("aggregates-v5.bin", &aggregates.encode());
+    let stored = golden_of_old("aggregates-v5.bin");
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 5 is read for good");
     let impressions = |id| read.title(id).map(|title| read.impressions(title));
     assert_eq!([impressions("heat"), impressions("ran"), impressions("?")], [Some(10), Some(7), None]);
     assert!(read.returns().chance(ReturnBand::of(1, 2)) > 0.0);
-    assert_eq!(read.encode(), stored);
-    assert_eq!(aggregates.encode(), stored, "the form changed: give it a new version");
+    assert_eq!(read.encode(), aggregates.encode());
     let probes: Vec<_> = read.probes().iter().collect();
     assert_eq!(probes.len(), 2, "one member of another partition was erased: {probes:?}");
     assert_eq!((probes[1].position, probes[1].again, probes[1].sources.len()), (300, Some(3), 1));
     let openings = read.counters(OPENING).expect("counted");
     assert_eq!(openings.titles().count(), 1);
     assert!(openings.popularity().maxima().greatest() > 0.0);
+}
+
+#[test]
+fn aggregates_version_6_are_read_and_written_as_ever() {
+    let aggregates = sums_of(&deltas_v5());
+    let stored = golden("aggregates-v6.bin", &aggregates.encode());
+    let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
+    let read = read.expect("version 6 is read for good");
+    assert_eq!(read.encode(), stored);
+    assert_eq!(aggregates.encode(), stored, "the form changed: give it a new version");
+    let contests: Vec<_> = read.contests().by_partition().flatten().collect();
+    assert_eq!(contests.len(), 2, "one member of another partition was erased: {contests:?}");
+    let title = |id| read.title(id).expect("counted");
+    let [played, .., last] = &*contests[0].candidates else { panic!("{contests:?}") };
+    assert_eq!((played.title, played.shown_before), (title("heat"), 0));
+    assert_eq!((last.title, last.shown_before), (title("alien"), 255));
+    assert_eq!(*contests[0].sources, [title("alien"), title("ran")]);
 }
 
 #[test]
@@ -361,9 +411,9 @@ fn aggregates_version_2_are_read_for_good_and_written_in_the_newest() {
 
 #[test]
 fn a_delta_that_names_strings_it_does_not_have_is_refused() {
-    let [good, _] = deltas();
+    let [good, _] = deltas_v5();
     assert_eq!(good.check(), Ok(()));
-    let spoilers: [fn(&mut Delta); 11] = [
+    let spoilers: [fn(&mut Delta); 13] = [
         |delta| delta.openings.push(Opening { title: 99, epoch: 1, plays: 1 }),
         |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, again: None, run: 99 }),
         |delta| delta.cells[0].title = 99,
@@ -374,6 +424,8 @@ fn a_delta_that_names_strings_it_does_not_have_is_refused() {
         |delta| delta.transitions[1] = 99,
         |delta| delta.places[1].row = 99,
         |delta| delta.variants[0].variant = u32::MAX,
+        |delta| delta.contests[0].sources[0] = 99,
+        |delta| delta.contests[1].candidates[1].title = 99,
         |delta| delta.strings.clear(),
     ];
     for (number, spoil) in spoilers.into_iter().enumerate() {
@@ -395,7 +447,7 @@ fn versions_from_the_future_and_damaged_bytes_are_refused() {
             MEMBER_VERSION,
             (|b| Member::decode(b).err()) as fn(&[u8]) -> Option<DecodeError>,
         ),
-        (deltas()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
+        (deltas_v5()[0].encode(), DELTA_VERSION, |b| Delta::decode(b).err()),
         (aggregates().encode(), SNAPSHOT_VERSION, |b| {
             Aggregates::decode(b, PARTITIONS, &AggregateSettings::default()).err()
         }),

@@ -73,6 +73,11 @@ impl Equations {
         plays * (HISTORY_SHARE + (1.0 - HISTORY_SHARE) * SERIES) + regularisation * (plays + 1.0).sqrt()
     }
 
+    /// What one play adds to a weight, solved, of a title with so many plays, if the two were alone.
+    pub(crate) fn own_part(next: f64, near: f64, plays: u64, regularisation: f64) -> f64 {
+        Self::target((next, near), (0.0, 0.0)) / Self::diagonal(plays, regularisation)
+    }
+
     /// What a title with so many plays speaks for one of which `next` is the sum of what was played right
     /// after it, or before: about the share of its plays beside which the other stood.
     pub fn direct(next: f64, plays: u64) -> f64 {

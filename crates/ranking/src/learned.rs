@@ -1,6 +1,7 @@
 //! What answers need beside the sums and is worked out from them now and then, off the path of queries:
 //! weights between titles, newcomers, titles to explore, damping and take-rate lifts, and how much each place is looked at.
 
+use crate::appeal::Appeal;
 use crate::associations::{Associations, Problem};
 use crate::exploration::Explorable;
 use crate::factors::{FactorTable, Factors};
@@ -30,6 +31,8 @@ pub struct Learned {
     pub genres: Genres,
     /// Weights of the ranking, as they were chosen.
     pub tuning: Tuning,
+    /// What decides between titles that are shown together.
+    pub appeal: Appeal,
     /// Damping and take-rate lifts, raised to their powers.
     factors: FactorTable,
 }
@@ -37,22 +40,33 @@ pub struct Learned {
 impl Learned {
     /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
-        Self::after(&Tuning::default(), aggregates, catalogue, most)
+        Self::after(&Self::default(), aggregates, catalogue, most)
     }
 
-    /// The same, with weights of the ranking chosen beside those chosen `before`.
-    pub fn after(before: &Tuning, aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
+    /// Nothing but weights of the ranking, as they were chosen: to learn on top of.
+    pub fn tuned(tuning: Tuning) -> Self {
+        Self { tuning, ..Self::default() }
+    }
+
+    /// The same, on top of what was learned `before`: weights of the ranking that were chosen, contests.
+    pub fn after(before: &Self, aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
         let mut lifts = Lifts::default();
         while lifts.look(aggregates) {}
         let problem = Problem::of(aggregates, most);
-        let tuning = match before.is_due(aggregates) {
-            true => before.chosen_by(&Examination::of(&problem, aggregates, catalogue)),
-            false => before.clone(),
+        let tuning = match before.tuning.is_due(aggregates) {
+            true => before.tuning.chosen_by(&Examination::of(&problem, aggregates, catalogue)),
+            false => before.tuning.clone(),
         };
         let associations = problem.solve(tuning.weighing);
         let genres = Genres::of(aggregates, catalogue);
         let little = LittlePlayed::of(aggregates, catalogue);
-        Self::solved(aggregates, &little, associations, (&lifts, genres), tuning)
+        let appeal = Appeal::after(&before.appeal, aggregates, &associations, &genres);
+        Self::solved(aggregates, &little, associations, (&lifts, genres), (tuning, appeal))
+    }
+
+    /// Learns from the contests that are new, and leaves all else.
+    pub fn catch_up(&mut self, aggregates: &Aggregates) {
+        self.appeal = Appeal::after(&self.appeal, aggregates, &self.associations, &self.genres);
     }
 
     /// The same with weights that were solved and chosen already, titles played little, lifts and genres.
@@ -61,7 +75,7 @@ impl Learned {
         little: &LittlePlayed,
         associations: Associations,
         (lifts, genres): (&Lifts, Genres),
-        tuning: Tuning,
+        (tuning, appeal): (Tuning, Appeal),
     ) -> Self {
         let mut by_title = vec![1.0; aggregates.title_count() + 1];
         for (title, lift) in lifts.of_titles() {
@@ -72,7 +86,7 @@ impl Learned {
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
         let newcomers = Newcomers::among(little);
-        Self { associations, newcomers, explorable, genres, position_bias, tuning, factors }
+        Self { associations, newcomers, explorable, genres, position_bias, tuning, appeal, factors }
     }
 
     /// Works out at once what queries with the same settings as those of `before` will ask for; otherwise

@@ -8,6 +8,7 @@
 //! equal sums, state and question give the same answer.
 
 pub mod affinity;
+pub mod appeal;
 pub mod artwork;
 pub mod associations;
 mod cholesky;
@@ -32,6 +33,7 @@ pub mod taste;
 pub mod trending;
 pub mod tuning;
 
+pub use appeal::{Given, rank_given, score_given};
 pub use learned::Learned;
 pub use query::Query;
 pub use ranked::{Ranked, Reason};

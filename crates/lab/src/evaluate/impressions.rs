@@ -97,6 +97,10 @@ pub struct Impressions {
     pub refused: u64,
     /// Members seen.
     pub members: usize,
+    /// Contests that were learned from in the end, and what each feature counts for by its name.
+    pub contests: usize,
+    /// See [`contests`](Self::contests).
+    pub weights: Vec<(&'static str, f64)>,
     /// Time of a query: the member's snapshot and the scores of what was shown.
     pub query: Timing,
     /// Time of an event: parsing, fold, commit and learning.
@@ -132,6 +136,8 @@ pub fn run(
         members,
         query: Timing::default(),
         event: Timing::default(),
+        contests: 0,
+        weights: Vec::new(),
         options,
     };
     for (at, timed) in events.iter().enumerate() {
@@ -140,7 +146,7 @@ pub fn run(
         }
         if let Some(request) = by_first.get(&at) {
             let event = Event::parse(&timed.payload, report.options.settings.fold.event_bytes)?;
-            report.measure(&mut replay, &event, request)?;
+            report.measure(&mut replay, &event, timed.at_ms, request)?;
         }
         let started = Instant::now();
         let learned = replay.learn(timed)?;
@@ -152,6 +158,8 @@ pub fn run(
         }
     }
     progress(events.len());
+    let appeal = replay.recommender.appeal();
+    (report.contests, report.weights) = (appeal.contests(), appeal.weights());
     Ok(report)
 }
 
@@ -190,7 +198,13 @@ fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Reque
 
 impl Impressions {
     /// Ranks what a request showed, if it tells anything.
-    fn measure(&mut self, replay: &mut Replay, event: &Event<'_>, request: &Request) -> anyhow::Result<()> {
+    fn measure(
+        &mut self,
+        replay: &mut Replay,
+        event: &Event<'_>,
+        at_ms: i64,
+        request: &Request,
+    ) -> anyhow::Result<()> {
         let played: Vec<bool> = request.shown.iter().map(|title| request.played.contains(title)).collect();
         if played.iter().all(|played| *played) || !played.contains(&true) {
             return Ok(());
@@ -205,10 +219,10 @@ impl Impressions {
         };
         replay.recommender.refresh();
         let started = Instant::now();
-        let state = replay.member(&event.member)?;
-        let own = replay.recommender.score(Some(&state), &query, &shown);
+        let state = replay.complete_member(&event.member)?;
+        let own = replay.recommender.score(Some(&state), &query, &shown, at_ms);
         self.query.add(started.elapsed());
-        let popular = replay.recommender.score(None, &query, &shown);
+        let popular = replay.recommender.score(None, &query, &shown, at_ms);
         self.ranked.push(RankedRequest {
             seen: state.history.len() + state.seen.len(),
             shown: shown.len(),
@@ -253,6 +267,11 @@ impl Impressions {
             ("test_events", Value::from(self.events - self.train_events)),
             ("members", Value::from(self.members)),
             ("requests", Value::from(self.requests)),
+            ("contests", Value::from(self.contests)),
+            (
+                "weights",
+                self.weights.iter().map(|(name, weight)| ((*name).to_owned(), figure(*weight))).collect(),
+            ),
             ("titles_shown_mean", figure(mean(self.ranked.iter().map(|request| request.shown as f64)))),
             ("cold", Value::Object(both(self.cold(true)))),
             ("warm", Value::Object(both(self.cold(false)))),

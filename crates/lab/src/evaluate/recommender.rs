@@ -5,9 +5,10 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::delta::Delta;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, MemberSnapshot, Title};
+use nearline_ranking::appeal::Appeal;
 use nearline_ranking::settings::{RankingSettings, Repeats};
 use nearline_ranking::tuning::Tuning;
-use nearline_ranking::{Learned, Query, Ranked, rank, score_titles};
+use nearline_ranking::{Learned, Query, Ranked, rank, score_given};
 use std::sync::Arc;
 
 /// Aggregates, catalogue and ranking, as a node that serves has them.
@@ -89,9 +90,20 @@ impl Recommender {
         }
     }
 
-    /// The score of each of `titles` for a member.
-    pub fn score(&self, member: Option<&MemberSnapshot>, query: &Query<'_>, titles: &[&str]) -> Vec<f64> {
-        score_titles(&self.aggregates, &self.catalogue, member, &self.complete(query), titles)
+    /// The score that each of `titles`, shown together, has for a member.
+    pub fn score(
+        &self,
+        member: Option<&MemberSnapshot>,
+        query: &Query<'_>,
+        titles: &[&str],
+        now_ms: i64,
+    ) -> Vec<f64> {
+        score_given(&self.aggregates, &self.catalogue, member, &self.complete(query), titles, now_ms).0
+    }
+
+    /// What decides between titles that are shown together, as it was learned last.
+    pub fn appeal(&self) -> &Appeal {
+        &self.learned.appeal
     }
 
     fn complete<'a>(&'a self, query: &Query<'a>) -> Query<'a> {
@@ -103,10 +115,10 @@ impl Recommender {
     /// there is to do: the more titles are solved, the more plays it takes.
     pub fn refresh(&mut self) {
         if self.plays < self.solve_at {
+            self.learned.catch_up(&self.aggregates);
             return;
         }
-        let before = self.learned.tuning.clone();
-        self.learned = Learned::after(&before, &self.aggregates, &self.catalogue, self.solved_titles);
+        self.learned = Learned::after(&self.learned, &self.aggregates, &self.catalogue, self.solved_titles);
         let cost = (self.learned.associations.titles().len() as f64 / COSTLY_TITLES).powi(3);
         let grown = (self.plays as f64 * SOLVE_GROWTH) as u64;
         let paid = self.plays + (cost * self.expected_plays as f64 / MOST_SOLVES) as u64;

@@ -65,8 +65,20 @@ impl Replay {
     /// # Errors
     /// None that can happen here: nothing is loaded from a store.
     pub fn member(&mut self, id: &str) -> Result<MemberSnapshot, DecodeError> {
+        self.looked_up(id, false)
+    }
+
+    /// The same, with what was shown and is open.
+    ///
+    /// # Errors
+    /// None that can happen here: nothing is loaded from a store.
+    pub fn complete_member(&mut self, id: &str) -> Result<MemberSnapshot, DecodeError> {
+        self.looked_up(id, true)
+    }
+
+    fn looked_up(&mut self, id: &str, complete: bool) -> Result<MemberSnapshot, DecodeError> {
         loop {
-            match self.partition.lookup(id, false) {
+            match self.partition.lookup(id, complete) {
                 Lookup::Ready(member) => return Ok(*member),
                 Lookup::Missing(slot) => self.partition.loaded(slot, None)?,
                 Lookup::Loading => unreachable!("every member that is missing is filled in at once"),

@@ -1,27 +1,30 @@
 //! Stored form of the aggregates: canonical, so that equal sums give equal bytes whatever the order
 //! in which titles and deltas arrived.
 
+mod contests;
+mod probes;
 mod version_1;
 
 use super::arms::ArmsForm;
 use super::pair::Pair;
 use super::places::PlaceSum;
-use super::probes::KeptProbe;
 use super::transitions::BEGINNING;
 use super::variants::VariantEpochs;
 use super::{Aggregates, Numbering};
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand, ReturnCell};
-use crate::identifier::{PartitionId, Position};
+use crate::identifier::Position;
 use crate::settings::AggregateSettings;
 use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
+use contests::ContestsV6;
+use probes::{ProbeV3, ProbeV4, ProbesV4};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
-pub const SNAPSHOT_VERSION: u8 = 5;
+pub const SNAPSHOT_VERSION: u8 = 6;
 
 const WHAT: &str = "aggregates";
 
@@ -93,6 +96,7 @@ struct SnapshotV4 {
     returns: Vec<ReturnCell>,
 }
 
+/// Version 5: no contests.
 #[derive(Serialize, Deserialize)]
 struct SnapshotV5 {
     positions: Vec<Position>,
@@ -103,8 +107,31 @@ struct SnapshotV5 {
     impressions: Vec<u32>,
 }
 
-impl SnapshotV5 {
+#[derive(Serialize, Deserialize)]
+struct SnapshotV6 {
+    positions: Vec<Position>,
+    contents: ContentsV2,
+    probes: ProbesV4,
+    returns: Vec<ReturnCell>,
+    /// Impressions ever, by place of the title in its list.
+    impressions: Vec<u32>,
+    contests: ContestsV6,
+}
+
+impl SnapshotV6 {
     /// Of a form of any version; settings that it did not know are those of `settings`.
+    fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
+        if version > 5 {
+            return versioned::decode(WHAT, body);
+        }
+        let before = SnapshotV5::read(version, body, settings)?;
+        let SnapshotV5 { positions, contents, probes, returns, impressions } = before;
+        Ok(Self { positions, contents, probes, returns, impressions, contests: Vec::new() })
+    }
+}
+
+impl SnapshotV5 {
+    /// Of a form of version 5 or before.
     fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
         let before = match version {
             1 => {
@@ -128,36 +155,6 @@ impl SnapshotV5 {
         let impressions = contents.impressions_kept();
         Ok(Self { positions, contents, probes, returns, impressions })
     }
-}
-
-/// By partition, oldest first.
-type ProbesV4 = Vec<Vec<ProbeV4>>;
-
-#[derive(Serialize, Deserialize)]
-struct ProbeV4 {
-    member: u64,
-    position: Position,
-    epoch: u32,
-    again: Option<u32>,
-    title: u32,
-    /// Places of titles; [`BEGINNING_PLACE`] for the beginning.
-    sources: Vec<u32>,
-}
-
-impl From<ProbeV3> for ProbeV4 {
-    fn from(ProbeV3 { member, position, epoch, is_repeat, title, sources }: ProbeV3) -> Self {
-        Self { member, position, epoch, again: is_repeat.then_some(u32::MAX), title, sources }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct ProbeV3 {
-    member: u64,
-    position: Position,
-    epoch: u32,
-    is_repeat: bool,
-    title: u32,
-    sources: Vec<u32>,
 }
 
 impl ContentsV2 {
@@ -217,7 +214,9 @@ impl Aggregates {
     pub fn encode_contents(&self) -> Vec<u8> {
         let (contents, probes) = self.contents();
         let impressions = self.stored_impressions(&contents);
-        versioned::encode(SNAPSHOT_VERSION, &(contents, probes, self.returns.cells(), impressions))
+        let contests = self.stored_contests(&contents);
+        let sums = (contents, probes, self.returns.cells(), impressions, contests);
+        versioned::encode(SNAPSHOT_VERSION, &sums)
     }
 
     /// The sums with the positions they reflect.
@@ -225,7 +224,8 @@ impl Aggregates {
         let (contents, probes) = self.contents();
         let (positions, returns) = (self.positions().to_vec(), self.returns.cells());
         let impressions = self.stored_impressions(&contents);
-        let snapshot = SnapshotV5 { positions, contents, probes, returns, impressions };
+        let contests = self.stored_contests(&contents);
+        let snapshot = SnapshotV6 { positions, contents, probes, returns, impressions, contests };
         versioned::encode(SNAPSHOT_VERSION, &snapshot)
     }
 
@@ -259,8 +259,8 @@ impl Aggregates {
         numbering: Option<Numbering>,
     ) -> Result<Self, DecodeError> {
         let (version, body) = versioned::split(WHAT, SNAPSHOT_VERSION, bytes)?;
-        let SnapshotV5 { positions, contents, probes, returns, impressions } =
-            SnapshotV5::read(version, body, settings)?;
+        let SnapshotV6 { positions, contents, probes, returns, impressions, contests } =
+            SnapshotV6::read(version, body, settings)?;
         let damaged = |detail: String| DecodeError::Damaged { what: WHAT, detail };
         if positions.len() != usize::from(partitions) {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
@@ -314,6 +314,7 @@ impl Aggregates {
             }
         }
         aggregates.restore_probes(probes, number)?;
+        aggregates.restore_contests(contests, number)?;
         returns.iter().for_each(|cell| aggregates.returns.add(cell));
         Ok(aggregates)
     }
@@ -342,23 +343,6 @@ impl Aggregates {
                 let unlisted = || damaged(format!("row {row} is not in its list"));
                 let row = *rows.get(row as usize).ok_or_else(unlisted)?;
                 self.places.add_sum(title, PlaceSum { row, band, period, impressions, attributed });
-            }
-        }
-        Ok(())
-    }
-
-    fn restore_probes(
-        &mut self,
-        probes: ProbesV4,
-        number: impl Fn(u32) -> Result<Symbol, DecodeError>,
-    ) -> Result<(), DecodeError> {
-        for (partition, probes) in (0..).map(PartitionId).zip(probes) {
-            for ProbeV4 { member, position, epoch, again, title, sources } in probes {
-                let source = |at| if at == BEGINNING_PLACE { Ok(BEGINNING) } else { number(at) };
-                let sources = sources.into_iter().map(source).collect::<Result<_, _>>()?;
-                let title = number(title)?;
-                let probe = KeptProbe { title, sources, again, epoch, position, member };
-                self.probes.push(partition, probe);
             }
         }
         Ok(())
@@ -440,20 +424,6 @@ impl Aggregates {
         let number = |(title, _): &(Arc<str>, u64)| self.titles.get(title);
         let titles = contents.titles.iter().map(number);
         titles.map(|number| number.map_or(0, |number| self.impressions(number))).collect()
-    }
-
-    /// Probes; `places` are the titles' places in their list.
-    fn stored_probes(&self, places: &[u32]) -> ProbesV4 {
-        let place = |title: Symbol| places[title as usize];
-        let stored = |probe: &KeptProbe| ProbeV4 {
-            member: probe.member,
-            position: probe.position,
-            epoch: probe.epoch,
-            again: probe.again,
-            title: place(probe.title),
-            sources: probe.sources.iter().map(|source| place(*source)).collect(),
-        };
-        self.probes.by_partition().map(|probes| probes.iter().map(stored).collect()).collect()
     }
 
     /// Counts by place; `places` are the titles' places in their list.

@@ -3,10 +3,11 @@
 //! Cells come in order, so those of one title and epoch, and within them those of one country or row,
 //! stand together: they are summed up first, and each table is looked into once for all of them.
 
+use super::contests::KeptContest;
 use super::probes::{KeptProbe, MOST_SOURCES};
 use super::transitions::BEGINNING;
 use super::{ALL, Aggregates, OPENING};
-use crate::delta::{Counts, Delta, Opening, PlaceCell, Probe, TakeCounts};
+use crate::delta::{Candidate, Counts, Delta, Opening, PlaceCell, Probe, TakeCounts};
 use crate::symbols::Symbol;
 use hashbrown::HashMap;
 
@@ -48,6 +49,7 @@ impl Aggregates {
         self.add_places(delta, &mut titles, &mut dimensions);
         self.add_openings(delta, &mut titles);
         delta.returns.iter().for_each(|cell| self.returns.add(cell));
+        self.add_contests(delta, &mut titles);
         for cell in &delta.arms {
             if let Some(title) = titles.number(self, cell.title) {
                 self.arms.add(title, cell, delta);
@@ -98,6 +100,25 @@ impl Aggregates {
         }
         if let Some(sum) = self.impressions.get_mut(at) {
             *sum = sum.saturating_add(impressions);
+        }
+    }
+
+    fn add_contests(&mut self, delta: &Delta, titles: &mut Titles<'_>) {
+        self.contests.erase(delta);
+        for contest in &delta.contests {
+            let Some((played, others)) = contest.candidates.split_first() else { continue };
+            let mut numbered = |candidate: &Candidate| {
+                let title = titles.number(self, candidate.title)?;
+                Some(Candidate { title, ..*candidate })
+            };
+            let Some(played) = numbered(played) else { continue };
+            let others: Vec<Candidate> = others.iter().filter_map(numbered).collect();
+            let candidates = std::iter::once(played).chain(others).collect();
+            let number = |source: &u32| titles.number(self, *source);
+            let sources = contest.sources.iter().filter_map(number).collect();
+            let (at_s, position, member) = (contest.at_s, contest.position, contest.member);
+            let kept = KeptContest { candidates, sources, at_s, position, member };
+            self.contests.push(delta.partition, kept);
         }
     }
 

@@ -42,7 +42,10 @@ impl Aggregates {
         let runs = delta.transition_runs().flat_map(|(to, from)| from.iter().copied().chain([to]));
         let places = delta.places.iter().map(|cell| cell.title);
         let arms = delta.arms.iter().map(|cell| cell.title);
-        for local in runs.chain(places).chain(arms) {
+        let contests = delta.contests.iter().flat_map(|contest| {
+            contest.candidates.iter().map(|candidate| candidate.title).chain(contest.sources.iter().copied())
+        });
+        for local in runs.chain(places).chain(arms).chain(contests) {
             named.entry(local).or_default();
         }
         for cell in &delta.cells {
@@ -111,6 +114,7 @@ impl Aggregates {
         self.places.forget(&gone);
         self.arms.forget(&gone);
         self.probes.forget(&gone);
+        self.contests.forget(&gone);
         for (_, _, title) in &titles[..count] {
             if let Some(plays) = self.plays.get_mut(*title as usize) {
                 *plays = 0;

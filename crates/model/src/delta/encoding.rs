@@ -1,13 +1,13 @@
 //! Encoded form of a delta, and what must hold of one that is read.
 
-use super::{ArmCell, Cell, Counts, Delta, Opening, PlaceCell, Probe, VariantCell};
+use super::{ArmCell, Cell, Counts, Delta, Opening, PlaceCell, Probe, ReturnCell, VariantCell};
 use crate::identifier::{PartitionId, Position};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Newest version of an encoded delta. Version 4 is [`Delta`] as it stands.
-pub const DELTA_VERSION: u8 = 4;
+/// Newest version of an encoded delta. Version 5 is [`Delta`] as it stands.
+pub const DELTA_VERSION: u8 = 5;
 
 const WHAT: &str = "delta";
 
@@ -82,6 +82,24 @@ struct DeltaV3 {
     openings: Vec<Opening>,
 }
 
+/// Version 4: no contests.
+#[derive(Serialize, Deserialize)]
+struct DeltaV4 {
+    partition: PartitionId,
+    after: Position,
+    position: Position,
+    strings: Vec<Arc<str>>,
+    cells: Vec<Cell>,
+    transitions: Vec<u32>,
+    places: Vec<PlaceCell>,
+    variants: Vec<VariantCell>,
+    arms: Vec<ArmCell>,
+    erased: Vec<u64>,
+    probes: Vec<Probe>,
+    openings: Vec<Opening>,
+    returns: Vec<ReturnCell>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct ProbeV3 {
     member: u64,
@@ -112,7 +130,28 @@ impl From<DeltaV3> for Delta {
             erased: delta.erased,
             probes: delta.probes.into_iter().map(Probe::from).collect(),
             openings: delta.openings,
-            returns: Vec::new(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<DeltaV4> for Delta {
+    fn from(delta: DeltaV4) -> Self {
+        Self {
+            partition: delta.partition,
+            after: delta.after,
+            position: delta.position,
+            strings: delta.strings,
+            cells: delta.cells,
+            transitions: delta.transitions,
+            places: delta.places,
+            variants: delta.variants,
+            arms: delta.arms,
+            erased: delta.erased,
+            probes: delta.probes,
+            openings: delta.openings,
+            returns: delta.returns,
+            contests: Vec::new(),
         }
     }
 }
@@ -151,6 +190,7 @@ impl Delta {
             1 => versioned::decode::<DeltaV1>(WHAT, body)?.into(),
             2 => versioned::decode::<DeltaV2>(WHAT, body)?.into(),
             3 => versioned::decode::<DeltaV3>(WHAT, body)?.into(),
+            4 => versioned::decode::<DeltaV4>(WHAT, body)?.into(),
             _ => versioned::decode::<Self>(WHAT, body)?,
         };
         delta.check()?;
@@ -182,7 +222,12 @@ impl Delta {
         let variants = self.variants.iter().map(|cell| cell.variant);
         let arms = self.arms.iter().flat_map(|cell| [cell.title, cell.artwork, cell.segment]);
         let openings = self.openings.iter().map(|opening| opening.title);
-        let mut used = cells.chain(runs).chain(places).chain(variants).chain(arms).chain(openings);
+        let contests = self.contests.iter().flat_map(|contest| {
+            let candidates = contest.candidates.iter().map(|candidate| candidate.title);
+            candidates.chain(contest.sources.iter().copied())
+        });
+        let used = cells.chain(runs).chain(places).chain(variants).chain(arms).chain(openings);
+        let mut used = used.chain(contests);
         match used.find(|index| *index as usize >= self.strings.len()) {
             Some(index) => {
                 damaged(format!("it names string {index} of {}, which is not there", self.strings.len()))

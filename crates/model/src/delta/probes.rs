@@ -44,6 +44,7 @@ impl DeltaBuilder {
     pub(crate) fn erase(&mut self, member: &str) {
         let member = fingerprint(member);
         self.probes.retain(|probe| probe.member != member);
+        self.contests.retain(|contest| contest.member != member);
         if !self.erased.contains(&member) {
             self.erased.push(member);
         }

@@ -43,8 +43,8 @@ pub async fn judge(world: &World, sums: &Aggregates) {
     let engines: Vec<Engine> = world.engines.borrow().iter().flatten().cloned().collect();
     for (number, engine) in engines.iter().enumerate() {
         // What a node chose depends on what it chose before: weights are made of the sums as it chose.
-        let tuning = engine.learned().tuning.clone();
-        let learned = Learned::after(&tuning, sums, &catalogue, world.scenario.solved_titles);
+        let before = Learned::tuned(engine.learned().tuning.clone());
+        let learned = Learned::after(&before, sums, &catalogue, world.scenario.solved_titles);
         let basis = Basis {
             aggregates: sums,
             catalogue: &catalogue,

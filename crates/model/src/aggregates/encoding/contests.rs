@@ -1,0 +1,65 @@
+//! Stored form of contests.
+
+use super::ContentsV2;
+use crate::aggregates::Aggregates;
+use crate::aggregates::contests::KeptContest;
+use crate::delta::Candidate;
+use crate::identifier::{PartitionId, Position};
+use crate::symbols::Symbol;
+use crate::versioned::DecodeError;
+use serde::{Deserialize, Serialize};
+
+/// By partition, oldest first.
+pub(super) type ContestsV6 = Vec<Vec<ContestV6>>;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ContestV6 {
+    member: u64,
+    position: Position,
+    at_s: u32,
+    /// The one played first; titles are places in their list.
+    candidates: Vec<Candidate>,
+    /// Places of titles.
+    sources: Vec<u32>,
+}
+
+impl Aggregates {
+    pub(super) fn restore_contests(
+        &mut self,
+        contests: ContestsV6,
+        number: impl Fn(u32) -> Result<Symbol, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        for (partition, contests) in (0..).map(PartitionId).zip(contests) {
+            for ContestV6 { member, position, at_s, mut candidates, sources } in contests {
+                for candidate in &mut candidates {
+                    candidate.title = number(candidate.title)?;
+                }
+                let sources = sources.into_iter().map(&number).collect::<Result<_, _>>()?;
+                let candidates = candidates.into();
+                let contest = KeptContest { candidates, sources, at_s, position, member };
+                self.contests.push(partition, contest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Contests; titles are places in the list of `contents`.
+    pub(super) fn stored_contests(&self, contents: &ContentsV2) -> ContestsV6 {
+        let mut places = vec![0; self.titles.len()];
+        for (place, (title, _)) in (0..).zip(&contents.titles) {
+            if let Some(number) = self.titles.get(title) {
+                places[number as usize] = place;
+            }
+        }
+        let place = |title: u32| places[title as usize];
+        let placed = |candidate: &Candidate| Candidate { title: place(candidate.title), ..*candidate };
+        let stored = |contest: &KeptContest| ContestV6 {
+            member: contest.member,
+            position: contest.position,
+            at_s: contest.at_s,
+            candidates: contest.candidates.iter().map(placed).collect(),
+            sources: contest.sources.iter().map(|source| place(*source)).collect(),
+        };
+        self.contests.by_partition().map(|contests| contests.iter().map(stored).collect()).collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! Contests: what one request showed, of which one title was played, kept for a while so that it can be learned
+//! what decides between titles that are shown together.
+
+use super::{DeltaBuilder, PositionBand};
+use crate::identifier::{Position, fingerprint};
+use crate::symbols::Symbol;
+use serde::{Deserialize, Serialize};
+
+/// Titles of a contest at most, the one played among them; of more, as many are taken evenly.
+pub const MOST_CANDIDATES: usize = 64;
+/// Titles played before that are kept of a contest at most, the latest.
+pub const MOST_CONTEST_SOURCES: usize = 32;
+/// Contests of one delta at most, the newest: no partition's sums keep more.
+const MOST_OF_DELTA: usize = 4_096;
+
+/// A title of a contest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The title: in a delta an index into its strings.
+    pub title: u32,
+    /// Where it stood in its row; `None`: not told.
+    pub band: Option<PositionBand>,
+    /// How often other requests had shown it to the member shortly before, without a play; 255 are that many or more.
+    pub shown_before: u8,
+}
+
+/// A contest, of a delta.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contest {
+    /// Fingerprint of the member, so that nothing is kept of whoever is erased.
+    pub member: u64,
+    /// Position of the play.
+    pub position: Position,
+    /// Event time of the impression that was played, Unix seconds.
+    pub at_s: u32,
+    /// The title played, then those that were not.
+    pub candidates: Vec<Candidate>,
+    /// Titles that the member had played before, most recent first: indices into the delta's strings.
+    pub sources: Vec<u32>,
+}
+
+impl DeltaBuilder {
+    /// Of `others`, `played` was taken by `member`, who had played `sources` before (most recent first). Titles are
+    /// symbols. Without another there was nothing to choose.
+    pub(crate) fn contest(
+        &mut self,
+        member: &str,
+        (position, at_s): (Position, u32),
+        played: Candidate,
+        others: &[Candidate],
+        sources: impl Iterator<Item = Symbol>,
+    ) {
+        let most = others.len().min(MOST_CANDIDATES - 1);
+        let mut candidates = vec![played];
+        for other in (0..most).map(|at| others[at * others.len() / most]) {
+            if candidates.iter().all(|known| known.title != other.title) {
+                candidates.push(other);
+            }
+        }
+        if candidates.len() < 2 {
+            return;
+        }
+        let sources = sources.take(MOST_CONTEST_SOURCES).collect();
+        if self.contests.len() >= MOST_OF_DELTA {
+            self.contests.pop_front();
+        }
+        self.contests.push_back(Contest { member: fingerprint(member), position, at_s, candidates, sources });
+    }
+}
