@@ -35,6 +35,7 @@ mod live_hub;
 mod log;
 mod members;
 mod openapi;
+mod order;
 mod overview;
 mod own_origin;
 pub mod problem;

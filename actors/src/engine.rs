@@ -18,7 +18,9 @@ use crate::partition_actor::CommitNow;
 use crate::partition_handle::PartitionHandle;
 use crate::progress::PartitionStatus;
 use crate::readiness::{NotReady, Readiness};
-use crate::recommender::{Answer, NotAnswered, Question, Recommender, TitleQuestion, TrendQuestion};
+use crate::recommender::{
+    Answer, NotAnswered, OfferedOrder, Question, Recommender, TitleQuestion, TrendQuestion,
+};
 use crate::remediations::Remediations;
 use crate::router::Router;
 use actix::prelude::*;
@@ -114,6 +116,18 @@ impl Engine {
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Answer<Vec<OfferedTitle>>, NotAnswered>> {
         Box::pin(self.inner.recommender.recommend(&self.inner.router, question))
+    }
+
+    /// Titles that the caller has, in the order in which a member is likely to want them.
+    ///
+    /// # Errors
+    /// Those of [`Engine::recommend`].
+    pub fn order<'a>(
+        &'a self,
+        question: &'a Question,
+        titles: Vec<String>,
+    ) -> BoxFuture<'a, Result<Answer<OfferedOrder>, NotAnswered>> {
+        Box::pin(self.inner.recommender.order(&self.inner.router, question, titles))
     }
 
     /// A page of at most `most_rows` rows for a member, no title twice.

@@ -45,5 +45,7 @@ pub use member_answer::{MemberAnswer, NotReached, Source};
 pub use member_watch::MemberWatch;
 pub use progress::{PartitionState, PartitionStatus};
 pub use readiness::NotReady;
-pub use recommender::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
+pub use recommender::{
+    Answer, AnswerSettings, Given, NotAnswered, OfferedOrder, Question, TitleQuestion, TrendQuestion,
+};
 pub use settings::{EngineSettings, FaultProbe};

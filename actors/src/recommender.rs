@@ -9,9 +9,11 @@
 mod boards;
 mod costly;
 mod exposure;
+mod given;
 mod question;
 mod row_takes;
 
+pub use given::OfferedOrder;
 pub use question::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
 
 use crate::engine::catalogue::SharedCatalogue;

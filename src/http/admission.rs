@@ -33,9 +33,11 @@ pub enum Query {
     Trending,
     /// What is like a title.
     Similar,
+    /// Titles given, in their order.
+    Order,
 }
 
-const QUERIES: usize = Query::Similar as usize + 1;
+const QUERIES: usize = Query::Order as usize + 1;
 
 /// The door.
 #[derive(Debug)]

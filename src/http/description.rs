@@ -26,6 +26,7 @@ use utoipa::OpenApi;
         super::events::publish,
         super::log::read,
         super::recommendations::recommend,
+        super::order::order,
         super::live::follow,
         super::home::page,
         super::members::read,

@@ -5,7 +5,8 @@ use super::admitted::admitted;
 use super::keyed::keyed;
 use super::problem::{Problem, ProblemKind};
 use super::{
-    events, experiments, home, insights, live, log, members, openapi, recommendations, titles, trending,
+    events, experiments, home, insights, live, log, members, openapi, order, recommendations, titles,
+    trending,
 };
 use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, guard, web};
@@ -31,6 +32,9 @@ pub fn public_routes() -> Vec<PublicRoute> {
         route(Method::GET, "/v1/log", Some(Ask), |route| route.to(log::read)),
         route(Method::GET, "/v1/members/{id}/recommendations", Some(Ask), |route| {
             admitted(route.to(recommendations::recommend), Query::Row)
+        }),
+        route(Method::POST, "/v1/members/{id}/order", Some(Ask), |route| {
+            admitted(route.to(order::order), Query::Order)
         }),
         route(Method::GET, "/v1/members/{id}/recommendations/live", Some(Ask), |route| {
             route.to(live::follow)

@@ -67,6 +67,41 @@ fn events() -> Vec<(&'static str, String, &'static str)> {
 /// A request, and status and code of the problem it gets.
 type Request = (&'static str, &'static str, &'static str, &'static str, Option<Vec<u8>>, u16, &'static str);
 
+/// Requests for the order of titles.
+fn orders() -> Vec<Request> {
+    let json = "application/json";
+    let text = |body: &str| Some(body.as_bytes().to_vec());
+    vec![
+        (
+            "order of nothing",
+            "POST",
+            "/v1/members/m1/order",
+            json,
+            text(r#"{"titles":[]}"#),
+            400,
+            "malformed-body",
+        ),
+        (
+            "order of a title that is none",
+            "POST",
+            "/v1/members/m1/order",
+            json,
+            text(r#"{"titles":["t1","a b"]}"#),
+            400,
+            "malformed-body",
+        ),
+        (
+            "order with a limit",
+            "POST",
+            "/v1/members/m1/order?limit=3",
+            json,
+            text(r#"{"titles":["t1"]}"#),
+            400,
+            "unknown-parameter",
+        ),
+    ]
+}
+
 fn requests() -> Vec<Request> {
     let (json, lines) = ("application/json", "application/x-ndjson");
     let text = |body: &str| Some(body.as_bytes().to_vec());
@@ -258,7 +293,7 @@ fn requests_table(service: &Service, page: &mut String) {
     page.push_str("\n## Requests\n\nAnswered with a problem document of this status and `type`.\n\n");
     page.push_str("| what is wrong | request | body | status | `type` | `detail` |\n");
     page.push_str("| --- | --- | --- | --- | --- | --- |\n");
-    for (what, method, path, kind, body, status, problem) in requests() {
+    for (what, method, path, kind, body, status, problem) in requests().into_iter().chain(orders()) {
         let reply = service.send(method, path, kind, body.as_deref());
         assert_eq!(reply.status, status, "{what}: {}", reply.text);
         assert_eq!(reply.header("content-type"), "application/problem+json", "{what}");
@@ -301,7 +336,7 @@ fn configurations_table(page: &mut String) {
 
 #[test]
 fn every_bad_input_gets_the_answer_in_the_table() {
-    let count = events().len() + requests().len() + configurations().len();
+    let count = events().len() + requests().len() + orders().len() + configurations().len();
     let mut page = format!(
         "# Bad input\n\n{count} malformed events, requests and configurations, and the answer each gets.\n\
          Written and checked by `tests/service/bad_input.rs`.\n\n"

@@ -342,6 +342,7 @@ fn answers_are_as_documented() {
     let title = Some(("application/json", caper));
     let event = Some(("application/json", events.as_bytes()));
     let lines = Some(("application/x-ndjson", "{\"id\":\"t1\"}\n{}".as_bytes()));
+    let given = Some(("application/json", r#"{"titles":["caper","heist"]}"#.as_bytes()));
     for (method, route, path, body) in [
         ("PUT", "/v1/titles/{id}", "/v1/titles/caper", title),
         ("GET", "/v1/titles/{id}", "/v1/titles/caper", None),
@@ -355,6 +356,8 @@ fn answers_are_as_documented() {
         ("GET", "/v1/members/{id}/recommendations", "/v1/members/x/recommendations?after=99999", None),
         ("GET", "/v1/members/{id}/home", "/v1/members/rider-1/home?explain=true", None),
         ("GET", "/v1/members/{id}/home", "/v1/members/rider-1/home?filter=1", None),
+        ("POST", "/v1/members/{id}/order", "/v1/members/rider-1/order", given),
+        ("POST", "/v1/members/{id}/order", "/v1/members/a.b/order", given),
         ("GET", "/v1/experiments", "/v1/experiments", None),
         ("GET", "/v1/experiments/{name}", "/v1/experiments/none", None),
         ("GET", "/v1/trending", "/v1/trending?filter=true", None),

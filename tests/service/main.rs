@@ -15,6 +15,7 @@ mod http_pages;
 mod keys;
 mod late_catalogue;
 mod operators;
+mod order;
 mod read_while_running;
 mod running;
 mod stream_description;

@@ -11,7 +11,7 @@ import httpx
 
 from . import live as sse
 from .generated.api.events import publish_events
-from .generated.api.members import erase_member, follow_recommendations, read_home, recommend
+from .generated.api.members import erase_member, follow_recommendations, order, read_home, recommend
 from .generated.api.titles import list_similar, list_trending
 from .generated.models import (
     ErasureAnswer,
@@ -19,6 +19,8 @@ from .generated.models import (
     EventResult,
     EventsAnswer,
     HomeAnswer,
+    OrderAnswer,
+    OrderRequest,
     RecommendationsAnswer,
     SimilarAnswer,
     TrendingAnswer,
@@ -38,6 +40,17 @@ class TitlesQuery(TypedDict, total=False):
 
     limit: int
     country: str
+    filter: str
+    boost: str
+    max_maturity: int
+
+
+class OrderQuery(TypedDict, total=False):
+    """What the order of titles is asked with."""
+
+    country: str
+    device: str
+    after: int
     filter: str
     boost: str
     max_maturity: int
@@ -147,6 +160,12 @@ class Nearline:
     def home(self, member: str, **query: Unpack[HomeQuery]) -> HomeAnswer:
         """A page of rows for a member, no title twice."""
         return self._ask(read_home._get_kwargs(member, **_arguments(query)), HomeAnswer.from_dict)
+
+    def order(self, member: str, titles: Sequence[str], **query: Unpack[OrderQuery]) -> OrderAnswer:
+        """Titles that you have, in the order in which a member is likely to want them. Asking changes nothing."""
+        arguments = _arguments(query)
+        body = OrderRequest(titles=list(titles))
+        return self._ask(order._get_kwargs(member, body=body, **arguments), OrderAnswer.from_dict)
 
     def similar(self, title: str, *, by: str | None = None, **query: Unpack[TitlesQuery]) -> SimilarAnswer:
         """Titles like a title; `by="next"`: those that are watched after it."""

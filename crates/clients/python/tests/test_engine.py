@@ -63,6 +63,7 @@ def test_titles_are_listed_and_a_title_that_is_unknown_is_refused(engine, member
     engine.publish([event(f"e{number}", f"{member}-{number}", f"t{number % 3}") for number in range(30)])
     assert engine.trending(limit=5, filter="title.id != 't2'").titles is not None
     assert engine.similar("t1", by="next", limit=5).titles is not None
+    assert {title.title for title in engine.order(member, ["t2", "t1", "t2"]).titles} == {"t1", "t2"}
     with pytest.raises(Refused) as refused:
         engine.trending(filter="title.nothing == 1")
     assert (refused.value.status, refused.value.code) == (400, "invalid-expression")

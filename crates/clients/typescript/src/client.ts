@@ -103,6 +103,13 @@ export class Nearline {
     return this.#ask(call, (signal) => this.#checked.GET("/v1/members/{id}/home", { params, signal }));
   }
 
+  /** Titles that you have, in the order in which a member is likely to want them. Asking changes nothing. */
+  order(member: string, titles: string[], query: Parameters<"order"> = {}, call: Call = {}): Promise<Schemas["OrderAnswer"]> {
+    const params = { path: { id: member }, query };
+    const body = { titles };
+    return this.#ask(call, (signal) => this.#checked.POST("/v1/members/{id}/order", { params, body, signal }));
+  }
+
   /** Titles like a title; `by: "next"`: those that are watched after it. */
   similar(title: string, query: Parameters<"list_similar"> = {}, call: Call = {}): Promise<Schemas["SimilarAnswer"]> {
     const params = { path: { id: title }, query };

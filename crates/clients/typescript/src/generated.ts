@@ -119,6 +119,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/members/{id}/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Titles that the caller has, in a member's order */
+        post: operations["order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members/{id}/recommendations": {
         parameters: {
             query?: never;
@@ -611,6 +628,32 @@ export interface components {
             thumb?: number | null;
             /** @description The title. */
             title: string;
+        };
+        /** @description Titles in the order in which a member is likely to want them. */
+        OrderAnswer: {
+            /** @description Whether what was shown together before decided; otherwise the order is that of the ranking of all titles. */
+            learned: boolean;
+            /** @description Ids of those that may not: not available in the country, not admitted by the filter, or thumbed down. */
+            left_out: string[];
+            /** @description The member. */
+            member: string;
+            /**
+             * Format: int64
+             * @description Position of the log that the member's state reflects; 0 for `popular`.
+             */
+            position: number;
+            /** @description Id of this answer, fresh each time: send it back as `request` of impressions and plays, so that it is learned from. */
+            recommendation_id: string;
+            /** @description `live`, `store` or `popular`, as of recommendations. */
+            source: string;
+            /** @description The titles that may be offered, best first. */
+            titles: components["schemas"]["RankedTitle"][];
+            variant?: components["schemas"]["VariantDocument"] | null;
+        };
+        /** @description Titles to put in order. */
+        OrderRequest: {
+            /** @description Ids of the titles, in any order; of one that stands twice, the first counts. */
+            titles: string[];
         };
         /** @description How a title came to its place. */
         PlacementDocument: {
@@ -1566,6 +1609,118 @@ export interface operations {
                 };
             };
             /** @description Too many queries are under way; or the node is behind; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is not as new as `after` yet */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    order: {
+        parameters: {
+            query?: {
+                /** @description Country, ISO 3166-1 alpha-2: only titles available there */
+                country?: string;
+                /** @description Device */
+                device?: string;
+                /** @description Position that publishing an event of this member gave: the answer is at least that new */
+                after?: number;
+                /** @description CEL: only titles that it is true for */
+                filter?: string;
+                /** @description CEL: what a title's chance is multiplied by */
+                boost?: string;
+                /** @description Only titles known to be meant for this age, in years, or younger */
+                max_maturity?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The member */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderRequest"];
+            };
+        };
+        responses: {
+            /** @description The titles, best first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderAnswer"];
+                };
+            };
+            /** @description The id, a parameter or the body is not valid, or the log has no such position for this member */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key was shown, or it is not known, or it has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is not for this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Content type not taken */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries are under way, bodies take as much room as they may, or the node is behind; see Retry-After */
             429: {
                 headers: {
                     [name: string]: unknown;

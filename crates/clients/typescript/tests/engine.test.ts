@@ -75,6 +75,7 @@ test("titles are listed, and a filter that is wrong is refused", async () => {
   await engine.publish(Array.from({ length: 30 }, (_, number) => play("e1", `${member}-${number}`, `t${number % 3}`)));
   assert.ok(Array.isArray((await engine.trending({ limit: 5, filter: "title.id != 't2'" })).titles));
   assert.ok(Array.isArray((await engine.similar("t1", { by: "next", limit: 5 })).titles));
+  assert.equal((await engine.order("m1", ["t2", "t1", "t2"])).titles.length, 2);
   const wrong = engine.trending({ filter: "title.nothing == 1" });
   await assert.rejects(wrong, (error) => error instanceof Refused && error.status === 400 && error.code === "invalid-expression");
 });

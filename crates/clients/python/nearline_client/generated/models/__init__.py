@@ -22,6 +22,8 @@ from .log_document import LogDocument
 from .member_document import MemberDocument
 from .open_impression_document import OpenImpressionDocument
 from .opinion_document import OpinionDocument
+from .order_answer import OrderAnswer
+from .order_request import OrderRequest
 from .placement_document import PlacementDocument
 from .problem import Problem
 from .publish_problem import PublishProblem
@@ -86,6 +88,8 @@ __all__ = (
     "MemberDocument",
     "OpenImpressionDocument",
     "OpinionDocument",
+    "OrderAnswer",
+    "OrderRequest",
     "PlacementDocument",
     "Problem",
     "PublishProblem",
