@@ -1,5 +1,7 @@
 //! `nearline inspect`: what is stored, read without the engine.
 
+mod erasure;
+
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -19,6 +21,7 @@ use std::fmt::Write;
 #[command(after_help = "\
 Examples:
   nearline inspect member m17
+  nearline inspect member m17 --prove-erased
   nearline inspect title t3 --json
   nearline inspect partition 0 --verify
 
@@ -37,6 +40,9 @@ enum What {
     Member {
         /// The member's id.
         id: String,
+        /// Say what is left of a member that was erased, in which place and until when; fails if the state knows anything.
+        #[arg(long)]
+        prove_erased: bool,
     },
     /// A title's counters.
     Title {
@@ -57,7 +63,10 @@ pub(super) async fn run(args: InspectArgs, config: &Config) -> anyhow::Result<()
     let ports = open_stored_ports(config).await?;
     let mut out = String::new();
     let result = match args.what {
-        What::Member { id } => member(&ports, &id, args.json, &mut out).await,
+        What::Member { id, prove_erased: true } => {
+            erasure::prove(&ports, config, &id, args.json, &mut out).await
+        }
+        What::Member { id, .. } => member(&ports, &id, args.json, &mut out).await,
         What::Title { id } => title(&ports, config, &id, args.json, &mut out).await,
         What::Partition { number, verify } => {
             partition(&ports, config, number, verify, args.json, &mut out).await

@@ -7,10 +7,12 @@ mod backend;
 #[allow(dead_code, reason = "its `main` is for `cargo run`")]
 mod embed;
 
-use nearline_model::PartitionId;
+use nearline_model::{Event, EventKind, PartitionId};
 use nearline_ports::contract::Fixture;
 use nearline_ports::{DeadLetter, PortError};
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod letters_in_files {
@@ -64,4 +66,40 @@ async fn letters_in_files_are_for_any_editor_and_a_damaged_one_is_named() {
     std::fs::write(&path, "{").expect("written");
     let error = ports.dead_letters.get(7).await.expect_err("it cannot be read").to_string();
     assert!(error.contains(&path.display().to_string()), "{error}");
+}
+
+#[test]
+fn video_events_of_segment_become_events_that_are_valid() {
+    let line = |event: &str, id: &str, user: &str, position: u32| {
+        format!(
+            r#"{{"type":"track","event":"{event}","messageId":"{id}","userId":"{user}","originalTimestamp":"2026-03-01T20:15:00.000Z","properties":{{"asset_id":"movie-9","total_length":5400,"position":{position}}}}}"#
+        )
+    };
+    let lines = [
+        line("Video Content Started", "ajs-next-1", "u7", 0),
+        line("Video Content Playing", "ajs-next-2", "u7", 600),
+        line("Video Content Completed", "ajs.next/3", "mail@example.org", 5_400),
+        line("Video Ad Started", "ajs-next-4", "u7", 0),
+        line("Video Content Started", "ajs-next-5", "", 0),
+    ];
+    let python = std::env::var("NEARLINE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/segment.py");
+    let mut program = Command::new(python)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("Python runs");
+    program.stdin.take().expect("piped").write_all(lines.join("\n").as_bytes()).expect("written");
+    let output = program.wait_with_output().expect("it ends");
+    let (said, left_out) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(left_out.starts_with("2 events left out"), "{left_out}");
+    let events: Vec<Event<'_>> =
+        said.lines().map(|line| Event::parse(line.as_bytes(), 65_536).expect("valid")).collect();
+    let told: Vec<_> = events.iter().map(|event| (event.kind, &*event.title, event.watched_s)).collect();
+    assert_eq!(told[0], (EventKind::Play, "movie-9", None));
+    assert_eq!(told[1], (EventKind::Progress, "movie-9", Some(600.0)));
+    assert_eq!(told[2], (EventKind::Progress, "movie-9", Some(5_400.0)));
+    assert!(events[2].id.starts_with("h-") && events[2].member.starts_with("h-"), "{:?}", events[2]);
 }

@@ -274,3 +274,37 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
         assert!(report.expect("verified").is_equal(), "I3");
     });
 }
+
+#[test]
+fn what_is_left_of_a_member_that_was_erased_is_told_place_by_place() {
+    use nearline_ports::erasure::look;
+    let service = Service::start_with(|config| config.facts.capture = true, |ports| ports);
+    let look = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(look(&service.ports, "ana")).expect("looked")
+    };
+    let play_at = |id: &str, member: &str, at: &str| {
+        let event =
+            format!(r#"{{"id":"{id}","type":"play","member":"{member}","title":"heist","at":"{at}"}}"#);
+        service.send("POST", "/v1/events", "application/json", Some(event.as_bytes())).json()["results"][0]
+            ["position"]
+            .as_u64()
+            .expect("a position")
+    };
+    let play = |id, member| play_at(id, member, "2026-03-01T20:15:00Z");
+    let last = [play("e1", "ana"), play("e2", "ben"), play("e3", "ana")][2];
+    service.until("it is committed", || (look().position >= last && look().known > 0).then_some(()));
+    let before = look();
+    assert!(!before.is_erased() && before.forgotten.is_none() && before.in_log == 0, "{before:?}");
+    assert_eq!(service.send("DELETE", "/v1/members/ana", "", None).status, 202);
+    service.until("it is erased", || look().is_erased().then_some(()));
+    let left = look();
+    assert_eq!((left.known, left.in_log, left.later_events), (0, 2, 0), "{left:?}");
+    assert!(left.facts > 0 && left.letters.is_empty() && left.quarantined.is_empty(), "{left:?}");
+    // What comes late and tells of before is not taken; a clock that is ahead counts as now.
+    play("e4", "ana");
+    play_at("e5", "ana", "2099-01-01T00:00:00Z");
+    service.until("the later play is known", || (look().known > 0).then_some(()));
+    let after = look();
+    assert!(after.is_erased() && after.later_events == 2 && after.in_log == 2, "{after:?}");
+}

@@ -12,6 +12,7 @@ pub mod clock;
 #[allow(missing_docs, clippy::unwrap_used, reason = "a promise is named by its test")]
 pub mod contract;
 pub mod dead_letters;
+pub mod erasure;
 pub mod event_log;
 pub mod fact_stream;
 pub mod finding;
