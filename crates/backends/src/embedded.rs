@@ -8,6 +8,7 @@
 //! What is deliberately absent: other processes. They go through NATS and Redis.
 
 mod catalogue;
+mod clean_stop;
 mod damage;
 mod dead_letters;
 mod directory;

@@ -1,5 +1,6 @@
 //! The log on disk: one database, records by partition and position.
 
+use super::clean_stop::leave_nothing_to_replay;
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
@@ -254,6 +255,14 @@ impl LogFiles {
         let mut batch = self.database.batch().durability(Some(fjall::PersistMode::SyncAll));
         batch.insert(&meta, IDENTITY_KEY, identity.as_bytes());
         batch.commit().map_err(fail)
+    }
+}
+
+impl Drop for LogFiles {
+    fn drop(&mut self) {
+        if !self.directory.failed.is_told() && self.damage.get().is_none() {
+            leave_nothing_to_replay(&self.database, &self.directory.join("log"));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! the log, so a power cut only takes the latest of them.
 
 use super::SyncPolicy;
+use super::clean_stop::leave_nothing_to_replay;
 use super::directory::Directory;
 use super::failure::{storage, takes_no_more};
 use super::partition_row::PartitionRow;
@@ -160,5 +161,13 @@ impl StateFiles {
             self.directory.failed.tell(&error);
         }
         error
+    }
+}
+
+impl Drop for StateFiles {
+    fn drop(&mut self) {
+        if !self.directory.failed.is_told() {
+            leave_nothing_to_replay(&self.database, &self.directory.join("state"));
+        }
     }
 }
