@@ -4,7 +4,7 @@ use super::{BackendKind, Config, SyncPolicy};
 use futures_util::future::BoxFuture;
 use nearline_actors::{AnswerSettings, EngineSettings, Threads};
 use nearline_backends::cluster::connect_cluster;
-use nearline_backends::embedded::{self, EmbeddedSettings, WritesFailed};
+use nearline_backends::embedded::{self, DirectoryWatch, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::control::remediation::RemediationSettings;
@@ -79,20 +79,20 @@ impl Config {
 /// [`PortError::Unavailable`] if a server cannot be reached, [`PortError::Misconfigured`] if what
 /// is there does not fit the configuration, [`PortError::Damaged`] if data cannot be read.
 pub fn open_ports(config: &Config) -> BoxFuture<'_, Result<Ports, PortError>> {
-    open_ports_watched(config, WritesFailed::default())
+    open_ports_watched(config, DirectoryWatch::default())
 }
 
-/// As [`open_ports`]; `failed` tells when the embedded directory takes no more writes until it is opened anew.
+/// As [`open_ports`]; `watch` tells when the embedded directory takes no more writes until it is opened anew, and when it is closed.
 ///
 /// # Errors
 /// As [`open_ports`].
-pub fn open_ports_watched(config: &Config, failed: WritesFailed) -> BoxFuture<'_, Result<Ports, PortError>> {
+pub fn open_ports_watched(config: &Config, watch: DirectoryWatch) -> BoxFuture<'_, Result<Ports, PortError>> {
     Box::pin(async move {
         match config.backend.kind {
             BackendKind::Embedded => {
                 let settings = embedded_settings(config);
                 // Opening reads the directory: not a task for the thread that serves.
-                let opening = tokio::task::spawn_blocking(move || embedded::open_watched(settings, failed));
+                let opening = tokio::task::spawn_blocking(move || embedded::open_watched(settings, watch));
                 opening.await.map_err(|error| PortError::Unavailable {
                     what: "the embedded backend".to_owned(),
                     detail: error.to_string(),

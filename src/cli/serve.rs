@@ -9,7 +9,7 @@ use crate::traces;
 use actix_rt::signal::unix::{SignalKind, signal};
 use anyhow::{Context, bail};
 use nearline_actors::Engine;
-use nearline_backends::embedded::{WritesFailed, takes_writes};
+use nearline_backends::embedded::{DirectoryWatch, takes_writes};
 use nearline_config::{BackendKind, CertificateFiles, Config, open_ports_watched};
 use nearline_ports::{PortError, Ports, trace};
 use nearline_terminal::{clean, print_all};
@@ -30,7 +30,9 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 const TOLD_AGAIN: Duration = Duration::from_secs(15);
 /// What is left of the time to stop for commits, at least.
 const COMMIT_TIME: Duration = Duration::from_millis(500);
-/// How long the process may take to end by itself, once it has stopped.
+/// How long closing the directory may take, once everything has stopped: what is in memory goes into files.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// How long the process may take to end by itself, once all is closed.
 const END_TIME: Duration = Duration::from_secs(1);
 
 /// The engine with its listeners.
@@ -44,11 +46,11 @@ pub(super) struct Service {
 impl Service {
     /// Opens the backend, starts the engine, listens.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        Self::start_watched(config, WritesFailed::default()).await
+        Self::start_watched(config, DirectoryWatch::default()).await
     }
 
-    /// The same; `failed` tells when the embedded directory takes no more writes.
-    async fn start_watched(config: &Config, failed: WritesFailed) -> anyhow::Result<Self> {
+    /// The same; `watch` tells what becomes of the embedded directory.
+    async fn start_watched(config: &Config, watch: DirectoryWatch) -> anyhow::Result<Self> {
         install_logs(&config.log)?;
         let prometheus = install_metrics()?;
         traces::install(config)?;
@@ -58,7 +60,7 @@ impl Service {
             Certificate::open(listener.certificate)?;
         }
         let started = Instant::now();
-        let ports = open(config, failed).await.context("opening the backend")?;
+        let ports = open(config, watch).await.context("opening the backend")?;
         tracing::info!(took_ms = started.elapsed().as_millis() as u64, "the backend is open");
         let engine = Engine::start(ports, config.engine_settings()).await.context("starting the engine")?;
         let backend = match config.backend.kind {
@@ -109,8 +111,8 @@ impl Service {
 
 /// Opens the backend. Servers that are away are waited for, and probes and callers are told so: whoever starts
 /// everything at once need not care for the order.
-async fn open(config: &Config, failed: WritesFailed) -> Result<Ports, PortError> {
-    let first = match open_ports_watched(config, failed.clone()).await {
+async fn open(config: &Config, watch: DirectoryWatch) -> Result<Ports, PortError> {
+    let first = match open_ports_watched(config, watch.clone()).await {
         Err(error) if is_waited_for(config, &error) => error,
         outcome => return outcome,
     };
@@ -122,7 +124,7 @@ async fn open(config: &Config, failed: WritesFailed) -> Result<Ports, PortError>
     let opened = loop {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(WAIT_MAX);
-        let error = match open_ports_watched(config, failed.clone()).await {
+        let error = match open_ports_watched(config, watch.clone()).await {
             Err(error) if is_waited_for(config, &error) => error,
             outcome => break outcome,
         };
@@ -162,13 +164,13 @@ pub(super) async fn stop_requested() -> anyhow::Result<&'static str> {
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     // Before anything is opened: a signal during the start stops in order, too.
     let mut stop = actix_rt::spawn(stop_requested());
-    let failed = WritesFailed::default();
+    let watch = DirectoryWatch::default();
     let service = tokio::select! {
         cause = &mut stop => {
             cause.context("waiting for a signal")??;
             return Ok(());
         }
-        service = Service::start_watched(&config, failed.clone()) => service?,
+        service = Service::start_watched(&config, watch.clone()) => service?,
     };
     let (http, admin) = (service.servers.http, service.servers.admin);
     let scheme = scheme_of(config.http.certificate());
@@ -181,8 +183,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         cause = stop => {
             let cause = cause.context("waiting for a signal")??;
-            end_after(service.shutdown + END_TIME);
+            end_after(service.shutdown + CLOSE_TIME + END_TIME);
             service.stop(cause).await;
+            drop(engine);
+            // Without it, the next start replays what is in no file yet.
+            let _as_far_as_it_goes = tokio::time::timeout(CLOSE_TIME, watch.closed()).await;
             Ok(())
         }
         // What is stuck may never end: stopping in order gets its time, not more.
@@ -192,7 +197,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             let _as_far_as_it_goes = tokio::time::timeout(EXIT_DEADLINE, stopping).await;
             bail!("this node cannot help itself any more and must be started anew: {reason}")
         }
-        () = takes_writes_again(&failed, PathBuf::from(&config.embedded.directory)) => {
+        () = takes_writes_again(&watch, PathBuf::from(&config.embedded.directory)) => {
             service.stop("opening the directory anew").await;
             Err(begin_anew(http, admin))
         }
@@ -223,8 +228,8 @@ fn begin_anew(http: SocketAddr, admin: Option<SocketAddr>) -> anyhow::Error {
 }
 
 /// Waits until a write to `directory` has failed and writes succeed again. Meanwhile answers go on from memory.
-async fn takes_writes_again(failed: &WritesFailed, directory: PathBuf) {
-    let error = failed.told().await;
+async fn takes_writes_again(watch: &DirectoryWatch, directory: PathBuf) {
+    let error = watch.write_failed().await;
     tracing::error!(
         %error,
         "the directory takes no more writes: publishing is refused and answers come from memory until it does; \

@@ -12,6 +12,7 @@ mod clean_stop;
 mod damage;
 mod dead_letters;
 mod directory;
+mod directory_watch;
 mod duplicate_window;
 mod examine;
 mod facts;
@@ -33,10 +34,10 @@ mod remediation_journal;
 mod repair;
 mod state_files;
 mod store;
-mod writes_failed;
 
 pub use catalogue::EmbeddedCatalogue;
 pub use dead_letters::EmbeddedDeadLetters;
+pub use directory_watch::{DirectoryWatch, takes_writes};
 pub use examine::examine;
 pub use facts::EmbeddedFacts;
 pub use log::EmbeddedLog;
@@ -45,7 +46,6 @@ pub use quarantine::EmbeddedQuarantine;
 pub use remediation_journal::EmbeddedJournal;
 pub use repair::{Gone, Repaired, repair};
 pub use store::EmbeddedStore;
-pub use writes_failed::{WritesFailed, takes_writes};
 
 use crate::threads::SystemThreads;
 use directory::Directory;
@@ -117,16 +117,17 @@ impl EmbeddedSettings {
 /// the log is gone than a record that was not acknowledged (nothing is changed then: see [`repair()`]);
 /// [`PortError::Unavailable`] on any other failure of the file system.
 pub fn open(settings: EmbeddedSettings) -> Result<Ports, PortError> {
-    open_watched(settings, WritesFailed::default())
+    open_watched(settings, DirectoryWatch::default())
 }
 
-/// As [`open`]; `failed` tells when a write has failed, and the directory must be opened anew to take more.
+/// As [`open`]; `watch` tells when a write has failed, and the directory must be opened anew to take more, and when
+/// it is free again.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_watched(settings: EmbeddedSettings, failed: WritesFailed) -> Result<Ports, PortError> {
+pub fn open_watched(settings: EmbeddedSettings, watch: DirectoryWatch) -> Result<Ports, PortError> {
     let directory = Directory::open(&settings.directory, settings.partitions)?;
-    let directory = Arc::new(directory.telling(failed));
+    let directory = Arc::new(directory.telling(watch));
     let end = LogEnd::read(&settings.directory)?;
     damage::check(&settings.directory, end.as_ref(), settings.sync)?;
     let state = damage::guarded(|| StateFiles::open(&directory, settings.partitions, settings.sync))?;

@@ -1,7 +1,7 @@
 //! The directory: held by one process, and made for one number of partitions.
 
+use super::directory_watch::DirectoryWatch;
 use super::failure::unavailable;
-use super::writes_failed::WritesFailed;
 use nearline_model::identifier::MAX_PARTITIONS;
 use nearline_ports::PortError;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ struct Format {
 /// The directory, locked for as long as this lives.
 pub(super) struct Directory {
     path: PathBuf,
-    /// Told when a database in it takes no more writes.
-    pub(super) failed: WritesFailed,
+    /// Told when a database in it takes no more writes, and when it is closed.
+    pub(super) watch: DirectoryWatch,
     _lock: File,
 }
 
@@ -37,22 +37,30 @@ impl Directory {
         }
         let lock = lock(path)?;
         check_format(path, partitions)?;
-        Ok(Self { path: path.to_owned(), failed: WritesFailed::default(), _lock: lock })
+        Ok(Self { path: path.to_owned(), watch: DirectoryWatch::default(), _lock: lock })
     }
 
     /// Locks a directory whatever its format says; nothing of it is made.
     pub(super) fn open_damaged(path: &Path) -> Result<Self, PortError> {
-        Ok(Self { path: path.to_owned(), failed: WritesFailed::default(), _lock: lock(path)? })
+        Ok(Self { path: path.to_owned(), watch: DirectoryWatch::default(), _lock: lock(path)? })
     }
 
-    /// The same, which tells `failed`.
-    pub(super) fn telling(self, failed: WritesFailed) -> Self {
-        Self { failed, ..self }
+    /// The same, which tells `watch`.
+    pub(super) fn telling(mut self, watch: DirectoryWatch) -> Self {
+        watch.set_open(true);
+        self.watch = watch;
+        self
     }
 
     /// The path of `name` within the directory.
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        self.watch.set_open(false);
     }
 }
 

@@ -260,7 +260,7 @@ impl LogFiles {
 
 impl Drop for LogFiles {
     fn drop(&mut self) {
-        if !self.directory.failed.is_told() && self.damage.get().is_none() {
+        if !self.directory.watch.has_write_failed() && self.damage.get().is_none() {
             leave_nothing_to_replay(&self.database, &self.directory.join("log"));
         }
     }

@@ -161,7 +161,7 @@ impl LogWriter {
             Err(error) => {
                 let error = storage(&self.files.what, error);
                 // Whatever failed: the database takes no more writes.
-                self.files.directory.failed.tell(&error);
+                self.files.directory.watch.tell(&error);
                 self.failures.failed(&error, events);
                 self.window.forget_newest(self.placed);
                 for partition in self.touched.drain(..) {

@@ -158,7 +158,7 @@ impl StateFiles {
         let is_final = takes_no_more(&error);
         let error = storage(&self.what, error);
         if is_final {
-            self.directory.failed.tell(&error);
+            self.directory.watch.tell(&error);
         }
         error
     }
@@ -166,7 +166,7 @@ impl StateFiles {
 
 impl Drop for StateFiles {
     fn drop(&mut self) {
-        if !self.directory.failed.is_told() {
+        if !self.directory.watch.has_write_failed() {
             leave_nothing_to_replay(&self.database, &self.directory.join("state"));
         }
     }

@@ -1,4 +1,5 @@
-//! Whether a directory takes writes: after one that failed, its databases take none until they are opened anew.
+//! What becomes of a directory while it is open: whether it takes writes (after one that failed, its databases take none
+//! until they are opened anew), and when nothing holds it any more.
 
 use nearline_ports::PortError;
 use std::fs::File;
@@ -11,25 +12,33 @@ use tokio::sync::watch;
 const ROOM_BYTES: usize = 16 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Tells that a directory takes no more writes. Clones tell the same.
+/// Tells what becomes of a directory while it is open. Clones tell the same.
 #[derive(Debug, Clone)]
-pub struct WritesFailed(Arc<watch::Sender<Option<PortError>>>);
+pub struct DirectoryWatch {
+    write_failed: Arc<watch::Sender<Option<PortError>>>,
+    open: Arc<watch::Sender<bool>>,
+}
 
-impl Default for WritesFailed {
+impl Default for DirectoryWatch {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self { write_failed: Arc::new(watch::Sender::new(None)), open: Arc::new(watch::Sender::new(false)) }
     }
 }
 
-impl WritesFailed {
+impl DirectoryWatch {
     /// A write failed: none will succeed before the directory is opened anew.
     pub(super) fn tell(&self, error: &PortError) {
-        self.0.send_if_modified(|told| told.is_none() && told.replace(error.clone()).is_none());
+        self.write_failed.send_if_modified(|told| told.is_none() && told.replace(error.clone()).is_none());
+    }
+
+    /// It is open, or not any more.
+    pub(super) fn set_open(&self, is_open: bool) {
+        self.open.send_replace(is_open);
     }
 
     /// Waits until a write has failed; gives why.
-    pub async fn told(&self) -> PortError {
-        let mut told = self.0.subscribe();
+    pub async fn write_failed(&self) -> PortError {
+        let mut told = self.write_failed.subscribe();
         let found = told.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
         match found {
             Some(error) => error,
@@ -39,8 +48,16 @@ impl WritesFailed {
     }
 
     /// Whether a write has failed.
-    pub fn is_told(&self) -> bool {
-        self.0.borrow().is_some()
+    pub fn has_write_failed(&self) -> bool {
+        self.write_failed.borrow().is_some()
+    }
+
+    /// Waits until nothing holds the directory: all of it is in its files, and it may be opened again. At once where it
+    /// was not opened.
+    pub async fn closed(&self) {
+        let mut open = self.open.subscribe();
+        // The sender lives in `self`.
+        let _closed = open.wait_for(|open| !open).await;
     }
 }
 
