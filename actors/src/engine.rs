@@ -42,6 +42,7 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 
 /// Time between looks at the log's end, for lag and readiness.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -75,6 +76,7 @@ struct Inner {
     aggregates: Arc<RwLock<Aggregates>>,
     aggregates_actor: Addr<AggregatesActor>,
     catalogue: Arc<SharedCatalogue>,
+    catalogue_following: AbortHandle,
     learned: Arc<RwLock<Arc<Learned>>>,
     event_loops: Vec<EventLoop>,
     supervised: Arc<SupervisedNode>,
@@ -431,6 +433,7 @@ impl Engine {
             }
             inner.recommender.flush().await;
             inner.supervised.remediations.flush().await;
+            inner.catalogue_following.abort();
             inner.event_loops.iter().for_each(EventLoop::stop);
             inner.supervised.workers.stop();
         })

@@ -6,6 +6,7 @@ mod freshness;
 mod ingest;
 mod process;
 mod query;
+mod query_load;
 mod report;
 mod restart;
 mod scale;
@@ -49,6 +50,9 @@ enum Bench {
     Ingest(ingest::IngestArgs),
     /// Recommendations over HTTP beside a stream of events.
     Query(query::QueryArgs),
+    /// What asks beside `query`, as a process of its own.
+    #[command(hide = true)]
+    QueryLoad(query_load::QueryLoadArgs),
     /// Time from the acknowledgement of an event to a query that sees it.
     Freshness(freshness::FreshnessArgs),
     /// Time from a panic in the fold to live answers.
@@ -135,6 +139,9 @@ impl Bed {
 /// # Errors
 /// What the benchmark ran into.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    if let Bench::QueryLoad(args) = &args.bench {
+        return query_load::run(args);
+    }
     let mut runs = Vec::new();
     for _ in 0..args.repeat {
         let neighbours = Neighbours::now();
@@ -156,6 +163,7 @@ async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Bench::Bandit(args) => bandit::run(args),
         Bench::Ingest(args) => ingest::run(args).await,
         Bench::Query(args) => query::run(args).await,
+        Bench::QueryLoad(_) => anyhow::bail!("it measures nothing by itself"),
         Bench::Freshness(args) => freshness::run(args).await,
         Bench::Restart(args) => restart::run(args).await,
         Bench::Scale(args) => scale::run(args).await,

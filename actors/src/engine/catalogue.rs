@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 /// The catalogue, and whether it has come.
 #[derive(Debug, Default)]
@@ -29,18 +30,17 @@ impl SharedCatalogue {
     }
 }
 
-/// Loads the catalogue and keeps following it, through broken watches. Waits for it for `patience` at most:
-/// then it goes on without, says so, and follows it all the same.
+/// Loads the catalogue and keeps following it, through broken watches, until it is aborted. Waits for it for `patience` at
+/// most: then it goes on without, says so, and follows it all the same.
 pub(super) async fn follow_catalogue(
     store: Arc<dyn CatalogueStore>,
     catalogue: Arc<SharedCatalogue>,
-    stopping: Arc<AtomicBool>,
     patience: Duration,
-) -> Result<(), PortError> {
+) -> Result<AbortHandle, PortError> {
     let mut titles = store.watch().await?;
     let (loaded, first_batch) = oneshot::channel();
     let following = catalogue.clone();
-    actix_rt::spawn(async move {
+    let following = actix_rt::spawn(async move {
         let catalogue = following;
         let mut loaded = Some(loaded);
         let mut backoff = Backoff::new(50, 2_000);
@@ -62,9 +62,6 @@ pub(super) async fn follow_catalogue(
                 }
             }
             loop {
-                if stopping.load(Relaxed) {
-                    return;
-                }
                 tokio::time::sleep(backoff.next_wait()).await;
                 match store.watch().await {
                     Ok(again) => {
@@ -82,5 +79,5 @@ pub(super) async fn follow_catalogue(
             "the catalogue has not come: until it does, nothing is offered in a country, and the node is not ready"
         );
     }
-    Ok(())
+    Ok(following.abort_handle())
 }

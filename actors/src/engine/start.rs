@@ -53,11 +53,11 @@ impl Engine {
         let stopping = Arc::new(AtomicBool::new(false));
         let patience = Duration::from_millis(settings.catalogue_wait_ms);
         // Both may be large, and neither needs the other.
-        let following =
-            follow_catalogue(ports.catalogue.clone(), catalogue.clone(), stopping.clone(), patience);
+        let following = follow_catalogue(ports.catalogue.clone(), catalogue.clone(), patience);
         let (stored, followed) =
             tokio::join!(stored::aggregates_snapshot(&ports, &settings.aggregates), following);
-        let aggregates = Arc::new(RwLock::new(followed.and(stored)?));
+        let catalogue_following = followed?;
+        let aggregates = Arc::new(RwLock::new(stored?));
         let log_at_start = log_ends(&ports).await?;
         let committed_at_start = committed(&ports).await?;
 
@@ -123,6 +123,7 @@ impl Engine {
             aggregates,
             aggregates_actor,
             catalogue,
+            catalogue_following,
             learned,
             event_loops,
             supervised,

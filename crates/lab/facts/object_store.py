@@ -8,9 +8,11 @@ usage: object_store.py s3|azure NEARLINE NEARLINE_LAB FOLDER     needs deltalake
 The demo's events and facts go into the store and into a folder; four backfills at once make facts in the store. Counts, the extracted
 training table and an erasure are held against those of the folder.
 """
+import base64
 import json
 import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -44,36 +46,42 @@ class S3:
                               region_name="us-east-1")  # fmt: skip
         client.create_bucket(Bucket="archive")
 
+    def opened(self):
+        return obstore.store.S3Store("archive", config=self.keys, client_options={"allow_http": True})
+
     def stop(self):
         self.server.stop()
 
 
 class Azure:
-    """Azurite, with its own account and key, which everybody knows."""
+    """Azurite, with an account of its own."""
 
     scheme = "az"
-    account = "devstoreaccount1"
 
     def __init__(self, folder):
         from azure.storage.blob import BlobServiceClient
 
+        account, key = "archive", base64.b64encode(secrets.token_bytes(32)).decode()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = ["azurite-blob", "--silent", "--skipApiVersionCheck", "--blobPort", str(port), "--location", str(folder / "azurite")]
-        self.server = subprocess.Popen(command, start_new_session=True)
+        self.server = subprocess.Popen(command, start_new_session=True, env={**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"})
         until = time.time() + 60
         while time.time() < until:
             with socket.socket() as tried:
                 if tried.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        endpoint = f"http://127.0.0.1:{port}"
-        self.keys = {"AZURE_STORAGE_USE_EMULATOR": "true", "AZURITE_BLOB_STORAGE_URL": endpoint}
+        endpoint = f"http://127.0.0.1:{port}/{account}"
+        self.keys = {"AZURE_STORAGE_ACCOUNT_NAME": account, "AZURE_STORAGE_ACCOUNT_KEY": key, "AZURE_STORAGE_ENDPOINT": endpoint,
+                     "AZURE_ALLOW_HTTP": "true"}  # fmt: skip
         self.options = self.keys
-        BlobServiceClient.from_connection_string(
-            f"UseDevelopmentStorage=true;BlobEndpoint={endpoint}/{self.account}"
-        ).create_container("archive")
+        BlobServiceClient(endpoint, credential=key, retry_total=2).create_container("archive")
+
+    def opened(self):
+        keys = {key.lower(): value for key, value in self.keys.items() if key != "AZURE_ALLOW_HTTP"}
+        return obstore.store.AzureStore("archive", config=keys, client_options={"allow_http": True})
 
     def stop(self):
         os.killpg(self.server.pid, signal.SIGTERM)
@@ -156,7 +164,7 @@ def held_against_a_folder(server, nearline, lab, folder):
     erased = run("erase", "--archive", f"{archived}/events", "--facts", f"{archived}/facts", "--member", member)
     if erased["events"] == 0 or (read("events")["member"] == member).any():
         sys.exit(f"{member} is still there: {erased}")
-    listed = obstore.list(obstore.store.from_url(archived, config=server.keys, client_options={"allow_http": True}))
+    listed = obstore.list(server.opened())
     names = {item["path"] for page in listed for item in page}
     tables = ("events", "facts/members", "facts/decisions")
     named = {f"{table}/{name}" for table in tables

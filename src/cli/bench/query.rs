@@ -1,21 +1,21 @@
 //! `bench query`: recommendations over HTTP, at a fixed rate, beside a stream of events.
 //!
 //! Open loop: each query is due at its time and its latency counts from then, so that a stall counts
-//! for every query that waited (no coordinated omission).
+//! for every query that waited (no coordinated omission). Who asks is a [process of its own](super::query_load).
 
+use super::query_load::Measured;
 use super::report::Report;
 use super::{Backend, Bed, process, workload};
 use crate::http;
 use anyhow::{Context, ensure};
 use clap::Args;
-use hdrhistogram::Histogram;
 use nearline_actors::Engine;
 use nearline_config::Config;
+use nearline_servers::{command, spawn};
+use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Size of the benchmark.
 #[derive(Debug, Args)]
@@ -84,94 +84,59 @@ pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
             anyhow::Ok(())
         })
     };
-    let latency_us = Arc::new(parking_lot::Mutex::new(Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?));
     let queries = args.rate * args.seconds;
-    let (due, next) = queue();
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let (next, latency_us) = (next.clone(), latency_us.clone());
-        connections.push(actix_rt::spawn(async move {
-            let mut connection = Connection::open(address).await?;
-            loop {
-                let Some((due, member)) = next.lock().await.recv().await else { return anyhow::Ok(()) };
-                connection.recommendations(&member).await?;
-                let latency: Duration = Instant::now() - due;
-                latency_us.lock().saturating_record(latency.as_micros() as u64);
-            }
-        }));
-    }
-    let started = Instant::now();
-    for query in 0..queries {
-        let at = started + Duration::from_nanos(query * 1_000_000_000 / args.rate.max(1));
-        tokio::time::sleep_until(at.into()).await;
-        let member = members[(query as usize).wrapping_mul(7_919) % members.len()].clone();
-        due.send((at, member)).context("the query connections ended early")?;
-    }
-    drop(due);
-    for connection in connections {
-        connection.await??;
-    }
-    let elapsed = started.elapsed();
+    let before = process::cpu_time();
+    let load = Load { address, rate: args.rate, queries };
+    let load = tokio::task::spawn_blocking(move || load.run(&members));
+    let Measured { latency_us, late_us, elapsed_s, cpu_s } = load.await??;
+    let own_cpu = process::cpu_time() - before;
     publishing.await??;
-    let latency_us = latency_us.lock().clone();
     servers.stop(false).await;
     engine.stop().await;
-    ensure!(latency_us.len() == queries, "{} of {queries} queries were answered", latency_us.len());
     Ok(Report::new("query", args.backend.name(), "p99 ≤ 5 ms at 2,000/s beside 5,000 events/s")
-        .figure("p50_ms", latency_us.value_at_quantile(0.5) as f64 / 1_000.0)
-        .figure("p99_ms", latency_us.value_at_quantile(0.99) as f64 / 1_000.0)
-        .figure("max_ms", latency_us.max() as f64 / 1_000.0)
-        .figure("queries_per_s", queries as f64 / elapsed.as_secs_f64())
+        .figure("p50_ms", latency_us.p50 as f64 / 1_000.0)
+        .figure("p99_ms", latency_us.p99 as f64 / 1_000.0)
+        .figure("max_ms", latency_us.max as f64 / 1_000.0)
+        .figure("asked_late_p50_ms", late_us.p50 as f64 / 1_000.0)
+        .figure("asked_late_p99_ms", late_us.p99 as f64 / 1_000.0)
+        .figure("queries_per_s", queries as f64 / elapsed_s)
+        .figure("cpu_us_per_query_and_events", own_cpu.as_secs_f64() * 1e6 / queries as f64)
+        .figure("load_cpu_us_per_query", cpu_s * 1e6 / queries as f64)
         .figure("events_per_s", args.events_rate as f64)
         .figure("members", args.members as f64)
         .figure("titles", args.titles as f64)
         .figure("rss_mib", process::rss_mib()))
 }
 
-type Due = (Instant, String);
-type Receiver = Arc<tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<Due>>>;
-
-/// One queue that many connections take from; unbounded, so that the schedule is never held up.
-fn queue() -> (tokio::sync::mpsc::UnboundedSender<Due>, Receiver) {
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    (sender, Arc::new(tokio::sync::Mutex::new(receiver)))
+/// The process that asks.
+struct Load {
+    address: SocketAddr,
+    rate: u64,
+    queries: u64,
 }
 
-/// A kept-alive HTTP/1.1 connection that costs the measuring side as little as possible.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16_384) })
-    }
-
-    /// Asks for a member's recommendations and reads the whole answer, which must be a 200.
-    async fn recommendations(&mut self, member: &str) -> anyhow::Result<()> {
-        let request =
-            format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await?;
-        self.buffer.clear();
-        loop {
-            let read = self.stream.read_buf(&mut self.buffer).await?;
-            ensure!(read > 0, "the server closed the connection");
-            let Some(head_end) = find(&self.buffer, b"\r\n\r\n") else { continue };
-            let head = std::str::from_utf8(&self.buffer[..head_end])?.to_ascii_lowercase();
-            ensure!(head.starts_with("http/1.1 200"), "not a 200: {head}");
-            let length =
-                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-            let length: usize = length.context("an answer without content-length")?;
-            if self.buffer.len() >= head_end + 4 + length {
-                return Ok(());
-            }
+impl Load {
+    /// Waits until it has asked everything.
+    fn run(&self, members: &[String]) -> anyhow::Result<Measured> {
+        let mut command = command(&std::env::current_exe()?);
+        command.args(["bench", "query-load"]);
+        for (option, value) in [
+            ("--address", self.address.to_string()),
+            ("--rate", self.rate.to_string()),
+            ("--queries", self.queries.to_string()),
+            ("--connections", CONNECTIONS.to_string()),
+        ] {
+            command.args([option, &value]);
         }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = spawn(command).context("starting the load")?;
+        let mut to = child.stdin.take().context("the load reads nothing")?;
+        to.write_all(members.join("\n").as_bytes()).context("telling the load whom to ask for")?;
+        drop(to);
+        let mut printed = String::new();
+        child.stdout.take().context("the load prints nothing")?.read_to_string(&mut printed)?;
+        let status = child.wait()?;
+        ensure!(status.success(), "the load ended, {status}; what it said stands above");
+        serde_json::from_str(&printed).context("what the load printed")
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }

@@ -1,0 +1,162 @@
+//! The load of `bench query`, a process of its own: what it costs is not taken from who is measured.
+//!
+//! Each connection has a thread, which sleeps until a query is due, asks, and reads the answer. Latency counts from
+//! when the query was due; how late it was asked is told apart: that is the measure's own error, and what a
+//! connection that was still busy adds.
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::process;
+
+/// Longest time that an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What to ask, and how often. Members are read from standard input, one a line.
+#[derive(Debug, Args)]
+pub struct QueryLoadArgs {
+    /// Whom to ask.
+    #[arg(long)]
+    address: SocketAddr,
+    /// Queries a second.
+    #[arg(long)]
+    rate: u64,
+    /// How many queries.
+    #[arg(long)]
+    queries: u64,
+    /// Connections, each with a thread.
+    #[arg(long)]
+    connections: u64,
+}
+
+/// What came of it, as printed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// Microseconds from when a query was due to the end of its answer.
+    pub latency_us: Quantiles,
+    /// Microseconds from when a query was due to when it was asked.
+    pub late_us: Quantiles,
+    /// Seconds from the first query to the last answer.
+    pub elapsed_s: f64,
+    /// Processor time of the load.
+    pub cpu_s: f64,
+}
+
+/// Of a distribution.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Quantiles {
+    pub p50: u64,
+    pub p99: u64,
+    pub max: u64,
+}
+
+impl Quantiles {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Self { p50: at(0.5), p99: at(0.99), max: histogram.max() }
+    }
+}
+
+pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
+    ensure!(args.rate > 0 && args.connections > 0, "there is nothing to ask");
+    let members: Vec<String> = std::io::stdin().lock().lines().collect::<Result<_, _>>()?;
+    ensure!(!members.is_empty(), "no members were told");
+    let connections: Vec<Connection> =
+        (0..args.connections).map(|_| Connection::open(args.address)).collect::<anyhow::Result<_>>()?;
+    // Everything is there before the first query is due.
+    let started = Instant::now() + Duration::from_millis(100);
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let members = &members;
+        let asking: Vec<_> = (0..)
+            .zip(connections)
+            .map(|(number, connection)| scope.spawn(move || ask(args, number, connection, members, started)))
+            .collect();
+        asking.into_iter().map(|thread| thread.join().expect("a panic ends the program")).collect()
+    });
+    let (mut latency_us, mut late_us) = (histogram()?, histogram()?);
+    for outcome in outcomes {
+        let (latency, late) = outcome?;
+        latency_us.add(latency)?;
+        late_us.add(late)?;
+    }
+    let elapsed_s = started.elapsed().as_secs_f64();
+    let (latency_us, late_us) = (Quantiles::of(&latency_us), Quantiles::of(&late_us));
+    let measured = Measured { latency_us, late_us, elapsed_s, cpu_s: process::cpu_time().as_secs_f64() };
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+fn histogram() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
+}
+
+/// Asks every query that is the connection's: gives latencies, and how late each was asked.
+fn ask(
+    args: &QueryLoadArgs,
+    number: u64,
+    mut connection: Connection,
+    members: &[String],
+    started: Instant,
+) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+    let (mut latency_us, mut late_us) = (histogram()?, histogram()?);
+    let mut query = number;
+    while query < args.queries {
+        let after_ns = u128::from(query) * 1_000_000_000 / u128::from(args.rate);
+        let due =
+            started + Duration::from_nanos(u64::try_from(after_ns).context("a query that is never due")?);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        late_us.saturating_record(due.elapsed().as_micros() as u64);
+        connection.recommendations(&members[(query as usize).wrapping_mul(7_919) % members.len()])?;
+        latency_us.saturating_record(due.elapsed().as_micros() as u64);
+        query += args.connections;
+    }
+    Ok((latency_us, late_us))
+}
+
+/// A kept-alive HTTP/1.1 connection that costs the measuring side as little as possible.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream, buffer: vec![0; 65_536] })
+    }
+
+    /// Asks for a member's recommendations and reads the whole answer, which must be a 200.
+    fn recommendations(&mut self, member: &str) -> anyhow::Result<()> {
+        let request =
+            format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
+        self.stream.write_all(request.as_bytes())?;
+        let mut filled = 0;
+        loop {
+            ensure!(filled < self.buffer.len(), "an answer longer than {} bytes", self.buffer.len());
+            let read = self.stream.read(&mut self.buffer[filled..]).context("waiting for an answer")?;
+            ensure!(read > 0, "the server closed the connection");
+            filled += read;
+            let answer = &self.buffer[..filled];
+            let Some(head_end) = find(answer, b"\r\n\r\n") else { continue };
+            let head = std::str::from_utf8(&answer[..head_end])?.to_ascii_lowercase();
+            ensure!(head.starts_with("http/1.1 200"), "not a 200: {head}");
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let length: usize = length.context("an answer without content-length")?;
+            if filled >= head_end + 4 + length {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
