@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// How long opening may take for it.
-const AT_OPENING: Duration = Duration::from_millis(250);
+const AT_OPENING: Duration = Duration::from_millis(50);
 /// Values read between two looks at the time, and between two pauses afterwards.
 const VALUES: usize = 512;
 /// Pause between them: a quarter of a core at most.
