@@ -82,8 +82,9 @@ impl Service {
     }
 
     /// Stops in order: no new requests, open ones end, what is folded is committed. All of it takes
-    /// `http.shutdown_seconds` at most, though the store may be away: what is not committed then is replayed.
-    pub async fn stop(self, cause: &str) {
+    /// `http.shutdown_seconds` at most, though the store may be away: what is not committed then is replayed. Whether all is
+    /// committed.
+    pub async fn stop(self, cause: &str) -> bool {
         let Self { engine, servers, until_ready, shutdown } = self;
         let asked = Instant::now();
         OperationalEvent::StopRequested { cause: cause.to_owned() }.emit();
@@ -106,6 +107,7 @@ impl Service {
         let uncommitted =
             partitions.iter().filter(|partition| partition.committed < partition.folded).count();
         OperationalEvent::EngineStopped { took_ms: asked.elapsed().as_millis() as u64, uncommitted }.emit();
+        uncommitted == 0
     }
 }
 
@@ -184,10 +186,12 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         cause = stop => {
             let cause = cause.context("waiting for a signal")??;
             end_after(service.shutdown + CLOSE_TIME + END_TIME);
-            service.stop(cause).await;
+            let is_committed = service.stop(cause).await;
             drop(engine);
-            // Without it, the next start replays what is in no file yet.
-            let _as_far_as_it_goes = tokio::time::timeout(CLOSE_TIME, watch.closed()).await;
+            if is_committed {
+                // Without it, the next start replays what is in no file yet.
+                let _as_far_as_it_goes = tokio::time::timeout(CLOSE_TIME, watch.closed()).await;
+            }
             Ok(())
         }
         // What is stuck may never end: stopping in order gets its time, not more.

@@ -2,6 +2,7 @@
 
 mod artwork_api;
 mod bad_input;
+mod clean_stop;
 mod configuration;
 mod console;
 mod demo;
@@ -16,6 +17,7 @@ mod keys;
 mod late_catalogue;
 mod operators;
 mod order;
+mod program;
 mod read_while_running;
 mod running;
 mod stream_description;
