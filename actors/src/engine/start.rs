@@ -20,13 +20,14 @@ use crate::solver::Solver;
 use crate::workers::Workers;
 use futures_util::future::LocalBoxFuture;
 use nearline_model::control::assignment::NodeId;
-use nearline_model::{PartitionId, Position};
+use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, Ports, stored};
 use nearline_ranking::Learned;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::task::AbortHandle;
 
 /// Rebuilds that a node may always make per partition within the window of its budget.
 const REBUILDS_PER_PARTITION: usize = 4;
@@ -51,13 +52,7 @@ impl Engine {
         let settings = Arc::new(settings);
         let catalogue = Arc::new(SharedCatalogue::new(settings.only_catalogued));
         let stopping = Arc::new(AtomicBool::new(false));
-        let patience = Duration::from_millis(settings.catalogue_wait_ms);
-        // Both may be large, and neither needs the other.
-        let following = follow_catalogue(ports.catalogue.clone(), catalogue.clone(), patience);
-        let (stored, followed) =
-            tokio::join!(stored::aggregates_snapshot(&ports, &settings.aggregates), following);
-        let catalogue_following = followed?;
-        let aggregates = Arc::new(RwLock::new(stored?));
+        let (aggregates, catalogue_following) = load(&ports, &settings, &catalogue).await?;
         let log_at_start = log_ends(&ports).await?;
         let committed_at_start = committed(&ports).await?;
 
@@ -92,25 +87,16 @@ impl Engine {
         let owning = EventLoop::new(threads);
         let ownership = shell.start(&owning);
         let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
-        let solver = Solver {
-            aggregates: aggregates.clone(),
-            catalogue: catalogue.clone(),
-            learned: learned.clone(),
-            solved_titles: settings.solved_titles,
-            stopping: stopping.clone(),
-            threads,
-            choose_from: Mutex::default(),
-        };
-        learning.spawn(solver.run());
-        supervision.spawn(sweep(supervised.clone()));
-        let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
-        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let sources = Sources {
             aggregates: aggregates.clone(),
             catalogue: catalogue.clone(),
             learned: learned.clone(),
             clock: ports.clock.clone(),
         };
+        learning.spawn(solver(&settings, &sources, &stopping).run());
+        supervision.spawn(sweep(supervised.clone()));
+        let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
+        peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
         let recommender = Arc::new(recommender(&ports, &settings, sources, &learning));
         let event_loops = vec![owning, supervision, learning];
         let inner = Inner {
@@ -133,6 +119,39 @@ impl Engine {
         let engine = Self { inner: Arc::new(inner) };
         actix_rt::spawn(engine.clone().watch_log());
         Ok(engine)
+    }
+}
+
+/// What is known when the engine starts: the stored sums, and the catalogue, which is followed from then on.
+async fn load(
+    ports: &Ports,
+    settings: &EngineSettings,
+    catalogue: &Arc<SharedCatalogue>,
+) -> Result<(Arc<RwLock<Aggregates>>, AbortHandle), PortError> {
+    let patience = Duration::from_millis(settings.catalogue_wait_ms);
+    // Both may be large, and neither needs the other.
+    let following = follow_catalogue(ports.catalogue.clone(), catalogue.clone(), patience);
+    let (stored, followed) =
+        tokio::join!(stored::aggregates_snapshot(ports, &settings.aggregates), following);
+    let following = followed?;
+    match stored {
+        Ok(aggregates) => Ok((Arc::new(RwLock::new(aggregates)), following)),
+        Err(error) => {
+            following.abort();
+            Err(error)
+        }
+    }
+}
+
+fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBool>) -> Solver {
+    Solver {
+        aggregates: sources.aggregates.clone(),
+        catalogue: sources.catalogue.clone(),
+        learned: sources.learned.clone(),
+        solved_titles: settings.solved_titles,
+        stopping: stopping.clone(),
+        threads: settings.threads,
+        choose_from: Mutex::default(),
     }
 }
 
