@@ -12,6 +12,7 @@ mod returns;
 mod variants;
 
 pub use arms::{ArmCell, ArmCounts, ShownArtwork};
+pub(crate) use contests::contests_kept;
 pub use contests::{Candidate, Contest, MOST_CANDIDATES};
 pub(crate) use encoding::CountsV1;
 pub use encoding::DELTA_VERSION;
@@ -228,9 +229,16 @@ pub struct DeltaBuilder {
     openings: HashMap<(Symbol, u32), u32>,
     returns: ReturnBuilder,
     contests: VecDeque<Contest>,
+    /// Contests that the sums keep of the partition.
+    contests_kept: usize,
 }
 
 impl DeltaBuilder {
+    /// A builder for one of so many partitions.
+    pub fn new(partitions: u16) -> Self {
+        Self { contests_kept: contests_kept(partitions), ..Self::default() }
+    }
+
     /// A member began with `title`.
     pub fn open(&mut self, title: Symbol, at_ms: i64) {
         *self.openings.entry((title, epoch_of(at_ms))).or_default() += 1;

@@ -24,6 +24,7 @@ use crate::settings::FoldSettings;
 use crate::symbols::{NONE, Symbol};
 use attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use recent_ids::RecentIds;
+use smallvec::{SmallVec, smallvec};
 
 /// Everything known about one member. Lists run from oldest to newest by event time, whatever order events
 /// arrived in; of equal times the later in the log is the newer.
@@ -291,22 +292,23 @@ impl Member {
             return;
         }
         let open = || self.open.impressions.iter().filter(|open| open.at_ms <= record.at_ms);
-        let mut elsewhere: Vec<Symbol> =
-            open().filter(|open| open.request != shown.request).map(|open| open.title).collect();
-        elsewhere.sort_unstable();
-        let candidate = |shown: &Impression| {
-            let first = elsewhere.partition_point(|title| *title < shown.title);
-            let times = elsewhere[first..].iter().take_while(|title| **title == shown.title).count();
-            Candidate {
-                title: shown.title,
-                band: shown.position.map(PositionBand::of),
-                shown_before: times.try_into().unwrap_or(u8::MAX),
-            }
+        let candidate = |shown: &Impression| Candidate {
+            title: shown.title,
+            band: shown.position.map(PositionBand::of),
+            shown_before: 0,
         };
-        let others: Vec<Candidate> =
-            open().filter(|open| open.request == shown.request).map(candidate).collect();
+        let mut candidates: SmallVec<[Candidate; 32]> = smallvec![candidate(shown)];
+        candidates.extend(open().filter(|open| open.request == shown.request).map(candidate));
+        if candidates.len() < 2 {
+            return;
+        }
+        for elsewhere in open().filter(|open| open.request != shown.request) {
+            for candidate in candidates.iter_mut().filter(|candidate| candidate.title == elsewhere.title) {
+                candidate.shown_before = candidate.shown_before.saturating_add(1);
+            }
+        }
         let at = (record.position, (shown.at_ms / 1_000) as u32);
-        delta.contest(&event.member, at, candidate(shown), &others, self.sources_of(NONE, record));
+        delta.contest(&event.member, at, candidates[0], &candidates[1..], self.sources_of(NONE, record));
     }
 
     /// Records the transition to `title` at `at_ms` from the titles of the history that were watched before

@@ -138,7 +138,7 @@ impl Partition {
             clock: LogClock::default(),
             cache: Cache::default(),
             changed: Vec::new(),
-            delta: DeltaBuilder::default(),
+            delta: DeltaBuilder::new(partitions),
             folded: 0,
             mark: None,
             taken: 0,

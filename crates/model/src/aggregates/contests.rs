@@ -4,15 +4,10 @@
 //! follows from the partition's own log, and an erased member's are dropped.
 
 use super::gone::Gone;
-use crate::delta::{Candidate, Delta};
+use crate::delta::{Candidate, Delta, contests_kept};
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::Symbol;
 use std::collections::VecDeque;
-
-/// Contests kept of all partitions together, about: at most 3 MB, mostly half a megabyte.
-const KEPT: usize = 4_096;
-/// Contests kept of one partition at least.
-const KEPT_OF_ONE: usize = 32;
 
 /// A contest: of what one request showed, one title was played.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +33,7 @@ pub struct Contests {
 
 impl Contests {
     pub(crate) fn new(partitions: u16) -> Self {
-        let kept = (KEPT / usize::from(partitions.max(1))).max(KEPT_OF_ONE);
-        Self { partitions: vec![VecDeque::new(); usize::from(partitions)], kept }
+        Self { partitions: vec![VecDeque::new(); usize::from(partitions)], kept: contests_kept(partitions) }
     }
 
     /// Drops those of members that `delta` erases.

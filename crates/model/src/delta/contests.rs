@@ -10,8 +10,15 @@ use serde::{Deserialize, Serialize};
 pub const MOST_CANDIDATES: usize = 64;
 /// Titles played before that are kept of a contest at most, the latest.
 pub const MOST_CONTEST_SOURCES: usize = 32;
-/// Contests of one delta at most, the newest: no partition's sums keep more.
-const MOST_OF_DELTA: usize = 4_096;
+/// Contests that are kept of all partitions together, about: at most 3 MB, mostly half a megabyte.
+const KEPT: usize = 4_096;
+/// Contests that are kept of one partition at least.
+const KEPT_OF_ONE: usize = 32;
+
+/// Contests that are kept of one of so many partitions, the newest: in the sums, and so in a delta.
+pub(crate) fn contests_kept(partitions: u16) -> usize {
+    (KEPT / usize::from(partitions.max(1))).max(KEPT_OF_ONE)
+}
 
 /// A title of a contest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +68,7 @@ impl DeltaBuilder {
             return;
         }
         let sources = sources.take(MOST_CONTEST_SOURCES).collect();
-        if self.contests.len() >= MOST_OF_DELTA {
+        if self.contests.len() >= self.contests_kept {
             self.contests.pop_front();
         }
         self.contests.push_back(Contest { member: fingerprint(member), position, at_s, candidates, sources });
