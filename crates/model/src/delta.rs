@@ -13,7 +13,7 @@ mod variants;
 
 pub use arms::{ArmCell, ArmCounts, ShownArtwork};
 pub(crate) use contests::contests_kept;
-pub use contests::{Candidate, Contest, MOST_CANDIDATES};
+pub use contests::{Candidate, Contest, MOST_CANDIDATES, MOST_CONTEST_SOURCES};
 pub(crate) use encoding::CountsV1;
 pub use encoding::DELTA_VERSION;
 pub use places::{PlaceCell, PositionBand};

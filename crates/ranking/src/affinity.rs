@@ -10,6 +10,14 @@ const STEP_WEIGHT: f64 = 0.95;
 const LISTED_WEIGHT: f64 = 0.5;
 /// Stars up to which a rating says that the member did not like a title.
 pub(crate) const LOW_RATING: f32 = 2.0;
+
+/// Whether a member said of a title that it is no interest: by the thumb, or without one by the rating.
+pub(crate) fn is_disliked(member: &MemberSnapshot, id: &str) -> bool {
+    member.opinions.iter().any(|opinion| {
+        let is_low = || opinion.rating.is_some_and(|rating| rating <= LOW_RATING);
+        *opinion.title == *id && (opinion.thumb == Some(-1) || opinion.thumb.is_none() && is_low())
+    })
+}
 /// Affinity to genres that nothing is known of: they stay possible.
 const UNKNOWN: f64 = 0.05;
 

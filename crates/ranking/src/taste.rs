@@ -5,6 +5,7 @@
 //! the member leans to the genre, and a title's lean is the mean over its genres. The ranking multiplies
 //! scores by `exp(taste · lean)`; how much `taste` counts is [chosen from the stream](crate::tuning), 0 where it finds nothing.
 
+use crate::affinity::is_disliked;
 use hashbrown::HashMap;
 use nearline_model::aggregates::{ALL, Aggregates};
 use nearline_model::catalogue::Catalogue;
@@ -231,12 +232,5 @@ pub(crate) fn liked_titles<'a>(
     aggregates: &'a Aggregates,
     member: &'a MemberSnapshot,
 ) -> impl Iterator<Item = Symbol> + 'a {
-    let is_low = |rating: Option<f32>| rating.is_some_and(|rating| rating <= crate::affinity::LOW_RATING);
-    let is_disliked = move |id: &str| {
-        member.opinions.iter().any(|opinion| {
-            *opinion.title == *id
-                && (opinion.thumb == Some(-1) || opinion.thumb.is_none() && is_low(opinion.rating))
-        })
-    };
-    member.known().filter(move |id| !is_disliked(id)).filter_map(|id| aggregates.title(id))
+    member.known().filter(move |id| !is_disliked(member, id)).filter_map(|id| aggregates.title(id))
 }

@@ -1,7 +1,7 @@
 //! The order of titles that a caller gives.
 
 use super::evidence::Evidence;
-use crate::affinity::LOW_RATING;
+use crate::affinity::is_disliked;
 use crate::query::Query;
 use crate::row::score_titles;
 use crate::settings::{RankingSettings, Repeats};
@@ -9,12 +9,9 @@ use hashbrown::{HashMap, HashSet};
 use nearline_model::MemberSnapshot;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
-use nearline_model::delta::Candidate;
+use nearline_model::delta::{Candidate, MOST_CONTEST_SOURCES};
 use nearline_model::symbols::{NONE, Symbol};
 use serde::Serialize;
-
-/// Titles of a history that count.
-const MOST_SOURCES: usize = 32;
 
 /// Titles in the order in which a member is likely to want them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -38,13 +35,13 @@ pub fn rank_given(
     titles: &[&str],
     now_ms: i64,
 ) -> Given {
-    let is_disliked =
+    let is_thumbed_down =
         |id: &str| member.is_some_and(|member| member.disliked().any(|disliked| **disliked == *id));
     let admits = |id: &str| {
         catalogue.is_available(id, query.country)
             && query.admit.is_none_or(|admit| admit(id))
             && !query.exclude.contains(&id)
-            && !is_disliked(id)
+            && !is_thumbed_down(id)
     };
     let boost = |id: &str| query.boost.map_or(1.0, |boost| boost(id));
     let mut known = HashSet::new();
@@ -106,13 +103,6 @@ pub fn score_given(
 
 /// Titles that a member played and did not dislike, most recent first.
 fn sources_of(aggregates: &Aggregates, member: &MemberSnapshot) -> Vec<Symbol> {
-    let is_disliked = |id: &str| {
-        let opinion = member.opinions.iter().find(|opinion| *opinion.title == *id);
-        opinion.is_some_and(|opinion| match opinion.thumb {
-            Some(thumb) => thumb < 0,
-            None => opinion.rating.is_some_and(|rating| rating <= LOW_RATING),
-        })
-    };
-    let liked = member.history.iter().rev().filter(|watched| !is_disliked(&watched.title));
-    liked.filter_map(|watched| aggregates.title(&watched.title)).take(MOST_SOURCES).collect()
+    let liked = member.history.iter().rev().filter(|watched| !is_disliked(member, &watched.title));
+    liked.filter_map(|watched| aggregates.title(&watched.title)).take(MOST_CONTEST_SOURCES).collect()
 }
