@@ -9,8 +9,8 @@ use super::state::ApiState;
 use nearline_actors::{Given, Question};
 use std::sync::Arc;
 
-/// Most ids in `exclude`.
-const MAX_EXCLUDED: usize = 1_000;
+/// Titles that one request may name: to exclude, or to put in order.
+pub(super) const MAX_NAMED: usize = 1_000;
 
 /// Parameters that every one of those routes takes.
 pub const SHARED: [&str; 8] =
@@ -48,7 +48,7 @@ impl Asked {
             limit: parameters.limit(limits.default_limit, limits.max_limit)?,
             country: parameters.country()?.map(str::to_owned),
             device: parameters.device()?.map(str::to_owned),
-            exclude: parameters.exclude(MAX_EXCLUDED)?,
+            exclude: parameters.exclude(MAX_NAMED)?,
             explain: parameters.explain()?,
             after: parameters.after()?,
             expressions: filter::read(parameters, &state.programs)?,

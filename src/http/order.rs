@@ -1,6 +1,6 @@
 //! `POST /v1/members/{id}/order`: titles that the caller has, in the order in which a member is likely to want them.
 
-use super::asked::Asked;
+use super::asked::{Asked, MAX_NAMED};
 use super::body::{self, BodyFormat};
 use super::cursor::Route;
 use super::problem::{Problem, ProblemKind};
@@ -13,9 +13,6 @@ use nearline_api::order::{OrderAnswer, OrderRequest};
 use nearline_api::recommendations::{RankedTitle, VariantDocument};
 use nearline_model::identifier::id_problem;
 use std::time::Instant;
-
-/// Titles of one request at most: as many as an answer may exclude.
-const MOST_TITLES: usize = 1_000;
 
 #[cfg_attr(feature = "openapi", utoipa::path(
     post, path = "/v1/members/{id}/order", tag = "members", operation_id = "order",
@@ -71,8 +68,8 @@ pub(super) async fn order(request: HttpRequest, state: State, payload: web::Payl
 
 fn check(titles: &[String]) -> Result<(), Problem> {
     let refuse = |detail: String| Err(Problem::new(ProblemKind::MalformedBody, detail));
-    if titles.is_empty() || titles.len() > MOST_TITLES {
-        return refuse(format!("`titles` has {} ids; expected 1 to {MOST_TITLES}", titles.len()));
+    if titles.is_empty() || titles.len() > MAX_NAMED {
+        return refuse(format!("`titles` has {} ids; expected 1 to {MAX_NAMED}", titles.len()));
     }
     match (0..).zip(titles).find_map(|(at, id): (usize, _)| Some((at, id_problem(id)?))) {
         Some((at, problem)) => refuse(format!("`titles[{at}]` {problem}")),

@@ -31,7 +31,7 @@ use crate::associations::Associations;
 use crate::taste::Genres;
 use bearings::Bearings;
 use blend::{Blend, Row};
-use evidence::{Evidence, Looked};
+use evidence::Evidence;
 use hashbrown::{HashMap, HashSet};
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::contests::KeptContest;
@@ -83,7 +83,7 @@ pub struct Study {
     /// How many of them were learned from, in what, and what the sums say of the next.
     done: usize,
     known: Option<Known>,
-    looked: Vec<Looked>,
+    looked: Vec<Vec<Row>>,
     /// Who took what, of all contests kept.
     taken: HashSet<(u64, Symbol)>,
     positions: Vec<Position>,
@@ -138,10 +138,11 @@ impl Study {
             None => Known::nothing(&self.contests, self.identity.clone()),
         });
         let looked = std::mem::take(&mut self.looked);
-        for (contest, looked) in self.contests[self.done..].iter().zip(&looked) {
-            known.learn(contest, looked);
+        let next = self.done + looked.len();
+        for (contest, rows) in self.contests[self.done..].iter().zip(looked) {
+            known.learn(contest, rows);
         }
-        self.done += looked.len();
+        self.done = next;
     }
 
     fn take_rate(&self) -> f64 {
@@ -232,12 +233,11 @@ impl Known {
         }
     }
 
-    fn learn(&mut self, contest: &KeptContest, looked: &Looked) {
+    fn learn(&mut self, contest: &KeptContest, mut rows: Vec<Row>) {
         let bearing = self.bearings.of_history(&contest.sources);
         let hours = f64::from(contest.at_s) / SECONDS_OF_HOUR;
         let places: Vec<usize> =
             contest.candidates.iter().map(|candidate| self.place(candidate.title)).collect();
-        let mut rows: Vec<Row> = looked.rows.clone();
         for (row, place) in rows.iter_mut().zip(&places) {
             self.standings[*place].describe(hours, &bearing, row);
         }

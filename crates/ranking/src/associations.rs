@@ -329,6 +329,14 @@ impl Associations {
         move |to| if is_source_solved && is_solved(to) { self.weighing.direct_share } else { 1.0 }
     }
 
+    /// What `from` speaks for `to` where the two are not solved together: its share of `direct`, what was played right
+    /// after, and what is known beside.
+    pub fn unsolved_weight(&self, from: Symbol, to: Symbol, direct: f64, aggregates: &Aggregates) -> f64 {
+        let outer = self.outer(from);
+        let outer = outer.binary_search_by_key(&to, |(title, _)| *title).map(|at| f64::from(outer[at].1));
+        self.direct_shares(from, aggregates)(to) * direct + outer.unwrap_or_default()
+    }
+
     /// Weights of all titles solved, by place, for a member who watched `title`; `None`: not solved.
     pub fn after(&self, title: Symbol) -> Option<&[f32]> {
         let size = self.titles.len();

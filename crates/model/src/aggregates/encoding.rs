@@ -118,6 +118,15 @@ struct SnapshotV6 {
     contests: ContestsV6,
 }
 
+/// What refers to titles by their places in one list.
+struct Stored {
+    contents: ContentsV2,
+    probes: ProbesV4,
+    /// Impressions ever, in the order of the titles.
+    impressions: Vec<u32>,
+    contests: ContestsV6,
+}
+
 impl SnapshotV6 {
     /// Of a form of any version; settings that it did not know are those of `settings`.
     fn read(version: u8, body: &[u8], settings: &AggregateSettings) -> Result<Self, DecodeError> {
@@ -212,19 +221,15 @@ fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
 impl Aggregates {
     /// The sums alone, without the positions they reflect: equal for equal event histories.
     pub fn encode_contents(&self) -> Vec<u8> {
-        let (contents, probes) = self.contents();
-        let impressions = self.stored_impressions(&contents);
-        let contests = self.stored_contests(&contents);
+        let Stored { contents, probes, impressions, contests } = self.stored();
         let sums = (contents, probes, self.returns.cells(), impressions, contests);
         versioned::encode(SNAPSHOT_VERSION, &sums)
     }
 
     /// The sums with the positions they reflect.
     pub fn encode(&self) -> Vec<u8> {
-        let (contents, probes) = self.contents();
+        let Stored { contents, probes, impressions, contests } = self.stored();
         let (positions, returns) = (self.positions().to_vec(), self.returns.cells());
-        let impressions = self.stored_impressions(&contents);
-        let contests = self.stored_contests(&contents);
         let snapshot = SnapshotV6 { positions, contents, probes, returns, impressions, contests };
         versioned::encode(SNAPSHOT_VERSION, &snapshot)
     }
@@ -348,7 +353,7 @@ impl Aggregates {
         Ok(())
     }
 
-    fn contents(&self) -> (ContentsV2, ProbesV4) {
+    fn stored(&self) -> Stored {
         // Without those that made room for others.
         let known = |title: &Symbol| !self.titles.text(*title).is_empty();
         let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).filter(known).collect();
@@ -382,7 +387,33 @@ impl Aggregates {
             .filter(|(_, counters)| !counters.is_empty())
             .collect();
         dimensions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut transitions: Vec<_> = self
+        let stored_title = |title: &Symbol| (self.titles.text(*title).clone(), self.plays(*title));
+        let contents = ContentsV2 {
+            settings: self.settings.clone(),
+            newest_epoch: self.decays.newest_epoch,
+            titles: order.iter().map(stored_title).collect(),
+            dimensions,
+            beginnings: self.beginnings,
+            transitions: self.stored_transitions(&places),
+            places: self.stored_places(&places),
+            arms: Some(self.arms.form(&places)),
+            variants: self
+                .variants
+                .kept(&self.decays)
+                .map(|(name, epochs)| (name.clone(), epochs.to_vec()))
+                .collect(),
+        };
+        Stored {
+            contents,
+            probes: self.stored_probes(&places),
+            impressions: order.iter().map(|title| self.impressions(*title)).collect(),
+            contests: self.stored_contests(&places),
+        }
+    }
+
+    /// What follows each title; `places` are the titles' places in their list.
+    fn stored_transitions(&self, places: &[u32]) -> Vec<FollowersV2> {
+        let mut transitions: Vec<FollowersV2> = self
             .transitions
             .from
             .iter()
@@ -399,31 +430,7 @@ impl Aggregates {
             })
             .collect();
         transitions.sort_unstable_by_key(|(from, _)| *from);
-        let probes = self.stored_probes(&places);
-        let stored_title = |title: &Symbol| (self.titles.text(*title).clone(), self.plays(*title));
-        let contents = ContentsV2 {
-            settings: self.settings.clone(),
-            newest_epoch: self.decays.newest_epoch,
-            titles: order.iter().map(stored_title).collect(),
-            dimensions,
-            beginnings: self.beginnings,
-            transitions,
-            places: self.stored_places(&places),
-            arms: Some(self.arms.form(&places)),
-            variants: self
-                .variants
-                .kept(&self.decays)
-                .map(|(name, epochs)| (name.clone(), epochs.to_vec()))
-                .collect(),
-        };
-        (contents, probes)
-    }
-
-    /// Impressions ever, in the order of the titles of `contents`.
-    fn stored_impressions(&self, contents: &ContentsV2) -> Vec<u32> {
-        let number = |(title, _): &(Arc<str>, u64)| self.titles.get(title);
-        let titles = contents.titles.iter().map(number);
-        titles.map(|number| number.map_or(0, |number| self.impressions(number))).collect()
+        transitions
     }
 
     /// Counts by place; `places` are the titles' places in their list.

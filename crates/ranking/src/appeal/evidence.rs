@@ -34,12 +34,6 @@ pub(super) struct Evidence<'a> {
     pub plays: f64,
 }
 
-/// What the sums say of the titles of a list, one row each.
-#[derive(Debug, Clone)]
-pub(super) struct Looked {
-    pub rows: Vec<Row>,
-}
-
 /// A title that was played before.
 struct Source<'a> {
     symbol: Symbol,
@@ -50,28 +44,28 @@ struct Source<'a> {
 }
 
 impl Evidence<'_> {
-    /// `taken` says who took what, in contests kept: who takes several titles of one list is in the sums with all of them.
-    pub fn of_contest(&self, contest: &KeptContest, taken: &HashSet<(u64, Symbol)>) -> Looked {
+    /// What the sums say of the titles of a contest, one row each. `taken` says who took what, in contests kept: who takes several titles of one list is in the sums with all of them.
+    pub fn of_contest(&self, contest: &KeptContest, taken: &HashSet<(u64, Symbol)>) -> Vec<Row> {
         // Sums of the epoch of the contest may know how it ended.
         let until = epoch_of(i64::from(contest.at_s) * 1_000).saturating_sub(1);
         let is_taken = |title| taken.contains(&(contest.member, title));
         self.look(&contest.candidates, &contest.sources, until, is_taken)
     }
 
-    /// Of titles that may be shown to whoever played `sources`, most recent first.
-    pub fn of_titles(&self, titles: &[Candidate], sources: &[Symbol], now_ms: i64) -> Looked {
+    /// The same of titles that may be shown to whoever played `sources`, most recent first.
+    pub fn of_titles(&self, titles: &[Candidate], sources: &[Symbol], now_ms: i64) -> Vec<Row> {
         let until = (now_ms.max(0) / EPOCH_MS) as u32;
         self.look(titles, sources, until, |_| false)
     }
 
-    /// Of titles that the member took (`is_taken`) the sums know that by now: it is taken out of them.
+    /// A row for each title. Of titles that the member took (`is_taken`) the sums know that by now: it is taken out of them.
     fn look(
         &self,
         titles: &[Candidate],
         sources: &[Symbol],
         until: u32,
         is_taken: impl Fn(Symbol) -> bool,
-    ) -> Looked {
+    ) -> Vec<Row> {
         let near: Vec<Source<'_>> =
             (0..).zip(sources.iter().take(MOST_SOURCES)).map(|s| self.source(s)).collect();
         let leans = self.genres.leans(sources.iter().copied());
@@ -90,7 +84,7 @@ impl Evidence<'_> {
             }
             row
         };
-        Looked { rows: titles.iter().map(row).collect() }
+        titles.iter().map(row).collect()
     }
 
     fn source(&self, (step, symbol): (i32, &Symbol)) -> Source<'_> {
@@ -133,12 +127,8 @@ impl Evidence<'_> {
     fn weight(&self, source: &Source<'_>, title: Symbol, (next, own_next, own_near): (f64, f64, f64)) -> f64 {
         let occurrences = source.plays as u64;
         let Some(solved) = self.associations.weight(source.symbol, title) else {
-            let outer = self.associations.outer(source.symbol);
-            let outer =
-                outer.binary_search_by_key(&title, |(title, _)| *title).map(|at| f64::from(outer[at].1));
-            let share = self.associations.direct_shares(source.symbol, self.aggregates)(title);
             let direct = Equations::direct((next - own_next).max(0.0), occurrences);
-            return share * direct + outer.unwrap_or_default();
+            return self.associations.unsolved_weight(source.symbol, title, direct, self.aggregates);
         };
         if own_near <= 0.0 {
             return solved;

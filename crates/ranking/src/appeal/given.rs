@@ -35,13 +35,13 @@ pub fn rank_given(
     titles: &[&str],
     now_ms: i64,
 ) -> Given {
-    let is_thumbed_down =
-        |id: &str| member.is_some_and(|member| member.disliked().any(|disliked| **disliked == *id));
+    let thumbed_down: HashSet<&str> =
+        member.into_iter().flat_map(|member| member.disliked()).map(|id| &**id).collect();
     let admits = |id: &str| {
         catalogue.is_available(id, query.country)
             && query.admit.is_none_or(|admit| admit(id))
             && !query.exclude.contains(&id)
-            && !is_thumbed_down(id)
+            && !thumbed_down.contains(id)
     };
     let boost = |id: &str| query.boost.map_or(1.0, |boost| boost(id));
     let mut known = HashSet::new();
@@ -96,9 +96,9 @@ pub fn score_given(
         shown_before: shown.get(id).copied().unwrap_or_default(),
     };
     let candidates: Vec<Candidate> = titles.iter().map(candidate).collect();
-    let looked = evidence.of_titles(&candidates, &sources, now_ms);
+    let rows = evidence.of_titles(&candidates, &sources, now_ms);
     let numbers: Vec<Symbol> = candidates.iter().map(|candidate| candidate.title).collect();
-    (known.scores(&numbers, looked.rows, &sources, now_ms as f64 / 1_000.0), true)
+    (known.scores(&numbers, rows, &sources, now_ms as f64 / 1_000.0), true)
 }
 
 /// Titles that a member played and did not dislike, most recent first.

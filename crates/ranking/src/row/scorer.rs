@@ -61,9 +61,7 @@ impl<'a> Source<'a> {
         let direct = || {
             let after = self.followers.map_or(0.0, |after| self.direct(after.get(to)));
             let Some(known) = associations.filter(|_| self.symbol != BEGINNING) else { return after };
-            let outer = known.outer(self.symbol);
-            let outer = outer.binary_search_by_key(&to, |(title, _)| *title).map(|at| f64::from(outer[at].1));
-            known.direct_shares(self.symbol, aggregates)(to) * after + outer.unwrap_or_default()
+            known.unsolved_weight(self.symbol, to, after, aggregates)
         };
         self.weight * self.spoken(solved.unwrap_or_else(direct))
     }

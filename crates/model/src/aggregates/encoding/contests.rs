@@ -1,6 +1,5 @@
 //! Stored form of contests.
 
-use super::ContentsV2;
 use crate::aggregates::Aggregates;
 use crate::aggregates::contests::KeptContest;
 use crate::delta::Candidate;
@@ -43,15 +42,9 @@ impl Aggregates {
         Ok(())
     }
 
-    /// Contests; titles are places in the list of `contents`.
-    pub(super) fn stored_contests(&self, contents: &ContentsV2) -> ContestsV6 {
-        let mut places = vec![0; self.titles.len()];
-        for (place, (title, _)) in (0..).zip(&contents.titles) {
-            if let Some(number) = self.titles.get(title) {
-                places[number as usize] = place;
-            }
-        }
-        let place = |title: u32| places[title as usize];
+    /// Contests; `places` are the titles' places in their list.
+    pub(super) fn stored_contests(&self, places: &[u32]) -> ContestsV6 {
+        let place = |title: Symbol| places[title as usize];
         let placed = |candidate: &Candidate| Candidate { title: place(candidate.title), ..*candidate };
         let stored = |contest: &KeptContest| ContestV6 {
             member: contest.member,
