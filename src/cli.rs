@@ -28,7 +28,8 @@ const AFTER_HELP: &str = "\
 Examples:
   nearline demo                               watch recommendations change while simulated members watch things
   nearline serve                              embedded in ./nearline-data, API on http://127.0.0.1:7700
-  nearline --config config/cluster.toml serve the same program on NATS and Redis
+  nearline --config config/cluster.toml serve
+                                              the same program on NATS and Redis
   nearline publish events.ndjson              publish a file of events, resumable
   nearline doctor                             is everything as it should be, and what to do
   nearline inspect member m17                 what the store knows of a member
@@ -145,5 +146,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_guides_tell_commands_that_it_takes() -> std::io::Result<()> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let absent: &[&str] = if cfg!(feature = "bench") { &[] } else { &["bench"] };
+        let held = nearline_guides::Held::of(&Cli::command(), root, absent)?;
+        assert!(held.seen > 30, "{} commands seen", held.seen);
+        assert_eq!(held.refused, Vec::<String>::new());
+        Ok(())
     }
 }

@@ -144,4 +144,13 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn the_guides_tell_commands_that_it_takes() -> std::io::Result<()> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let held = nearline_guides::Held::of(&Cli::command(), &root, &[])?;
+        assert!(held.seen > 20, "{} commands seen", held.seen);
+        assert_eq!(held.refused, Vec::<String>::new());
+        Ok(())
+    }
 }

@@ -1,10 +1,12 @@
 //! Sizes, names, and tables that must agree with the code.
 
+mod commands;
 pub mod decisions;
 mod guides;
 mod metrics;
 mod names;
 mod paths;
+mod routes;
 mod settings;
 mod sizes;
 
@@ -35,6 +37,14 @@ pub struct Rules {
     pub guides: Vec<String>,
     /// Folders of guides that are not held against the code.
     pub histories: Vec<String>,
+    /// Where the recipes of `just` are.
+    pub recipes: String,
+    /// The folder in which routes are registered.
+    pub routes: String,
+    /// The description of the API.
+    pub description: String,
+    /// Guides that show requests that are refused.
+    pub refusals: Vec<String>,
     /// The folder of the decisions.
     pub decisions: String,
 }
@@ -58,6 +68,8 @@ pub fn check(workspace: &Workspace, rules: &Rules) -> Result<Vec<Finding>, Xtask
     findings.extend(metrics::check(workspace, rules, &guides));
     findings.extend(settings::check(workspace, rules, &guides)?);
     findings.extend(paths::check(workspace, &guides));
+    findings.extend(commands::check(workspace, rules, &guides)?);
+    findings.extend(routes::check(workspace, rules, &guides)?);
     findings.extend(decisions::check(&workspace.root.join(&rules.decisions), &rules.decisions)?);
     Ok(findings)
 }

@@ -1,28 +1,9 @@
-//! The guides as lines, and what stands in backquotes.
+//! The guides that the rules name.
 
 use super::Rules;
 use crate::files::{below, walk};
 use crate::{Workspace, XtaskError};
-
-/// One guide.
-#[derive(Debug)]
-pub struct Guide {
-    /// Path below the root.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// A text in backquotes.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Quoted<'a> {
-    /// Its line.
-    pub line: usize,
-    /// The text.
-    pub text: &'a str,
-    /// Whether it stands in the first cell of a table's row.
-    pub heads_row: bool,
-}
+use nearline_guides::Guide;
 
 /// Reads the guides that the rules name, but histories.
 pub fn read(workspace: &Workspace, rules: &Rules) -> Result<Vec<Guide>, XtaskError> {
@@ -44,30 +25,4 @@ pub fn read(workspace: &Workspace, rules: &Rules) -> Result<Vec<Guide>, XtaskErr
         }
     }
     Ok(guides)
-}
-
-impl Guide {
-    /// All texts in backquotes, those of code blocks left out.
-    pub fn quoted(&self) -> Vec<Quoted<'_>> {
-        let mut found = Vec::new();
-        let mut fenced = false;
-        for (index, line) in self.text.lines().enumerate() {
-            if line.trim_start().starts_with("```") {
-                fenced = !fenced;
-                continue;
-            }
-            if fenced {
-                continue;
-            }
-            let first_cell = line.strip_prefix('|').and_then(|rest| rest.find(" |")).map_or(0, |end| end + 1);
-            let mut offset = 0;
-            for (at, part) in line.split('`').enumerate() {
-                if at % 2 == 1 {
-                    found.push(Quoted { line: index + 1, text: part, heads_row: offset < first_cell });
-                }
-                offset += part.len() + 1;
-            }
-        }
-        found
-    }
 }

@@ -1,9 +1,9 @@
 //! Metrics: what the code counts, what Prometheus is told about them, what the guides explain.
 
 use super::Rules;
-use super::guides::Guide;
 use crate::source::SourceFile;
 use crate::{Finding, Workspace};
+use nearline_guides::Guide;
 use std::collections::BTreeMap;
 
 /// Macros that make a metric; closures and functions around them are named so, too.

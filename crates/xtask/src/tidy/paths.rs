@@ -1,7 +1,7 @@
 //! Files that the guides point to.
 
-use super::guides::Guide;
 use crate::{Finding, Workspace};
+use nearline_guides::Guide;
 use std::path::Path;
 
 /// Ends of what is taken for a file's path, if a slash is in it.

@@ -4,9 +4,9 @@
 //! text can.
 
 use super::Rules;
-use super::guides::Guide;
 use crate::files::{read, read_toml};
 use crate::{Finding, Workspace, XtaskError};
+use nearline_guides::Guide;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 

@@ -7,4 +7,5 @@ mod invariants;
 mod never;
 mod scan;
 mod tidy;
+mod told_commands;
 mod tree;

@@ -3,7 +3,7 @@
 use crate::tree::{Tree, told};
 use xtask::tidy::{self, Rules};
 
-const NONE: [&str; 0] = [];
+pub const NONE: [&str; 0] = [];
 
 const RULES: &str = r#"
     function_lines = 4
@@ -15,10 +15,14 @@ const RULES: &str = r#"
     guides = ["docs", "README.md"]
     histories = ["docs/adr"]
     decisions = "docs/adr"
+    recipes = "justfile"
+    routes = "crates/model/src/http"
+    description = "openapi/model.json"
+    refusals = ["docs/refused.md"]
 "#;
 
 /// Findings in a tree that is in order but for the files given.
-fn found(files: &[(&str, &str)]) -> Vec<String> {
+pub fn found(files: &[(&str, &str)]) -> Vec<String> {
     let tree = Tree::of_model(&[
         ("config/default.toml", "# The engine.\n[engine]\nworkers = 1\n"),
         ("config/cluster.toml", "[engine]\nworkers = 2\n"),
@@ -155,7 +159,7 @@ fn a_key_without_a_comment_and_a_section_without_a_guide_are_found() {
 fn a_path_or_link_in_a_guide_that_leads_nowhere_is_found() {
     let found = |text: &str| found(&[("docs/more.md", text)]);
     let known = "`model/src/lib.rs`, `config/default.toml`, `adr/README.md`, [x](operations.md#part), [y](../Cargo.toml), \
-        [z](https://example.org/a.md), `nats.conf`, `/v1/x.rs`, `src/<name>.rs`";
+        [z](https://example.org/a.md), `nats.conf`, `/etc/x.rs`, `src/<name>.rs`";
     assert_eq!(found(known), NONE);
     assert_eq!(found("See `model/src/gone.rs`."), ["tidy/path: docs/more.md: model/src/gone.rs"]);
     assert_eq!(found("See [it](gone.md#part)."), ["tidy/path: docs/more.md: gone.md"]);
