@@ -4,11 +4,13 @@
 //! - [`arrows`]: which room may use which, circles of files, and what never stands in a room
 //!   (the plan is `crates/xtask/arrows.toml`);
 //! - [`tidy`]: sizes, names, and tables that must agree with the code (`crates/xtask/tidy.toml`);
+//! - [`api`]: the API's description against that of the last release;
 //! - [`invariants`]: where each numbered invariant is checked (`docs/invariants.md`).
 //!
 //! What is known and not mended yet is in `crates/xtask/allowed.toml`, each with its reason; an entry that is
 //! no longer needed is a finding itself ([`findings::Verdict`]).
 
+pub mod api;
 pub mod arrows;
 pub mod files;
 pub mod findings;

@@ -1,15 +1,16 @@
-//! `cargo xtask arrows | tidy | invariants [--check] | all`
+//! `cargo xtask arrows | tidy | api | invariants [--check] | all`
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::findings::{Allowed, Verdict};
-use xtask::{Finding, Workspace, XtaskError, arrows, invariants, tidy};
+use xtask::{Finding, Workspace, XtaskError, api, arrows, invariants, tidy};
 
 const USAGE: &str = "\
 cargo xtask arrows               rooms: who uses whom, circles of files, what never stands where
 cargo xtask tidy                 sizes, names, metrics, configuration keys, decisions
+cargo xtask api                  what breaks callers of the last release
 cargo xtask invariants           writes the table of docs/invariants.md, then checks it
 cargo xtask invariants --check   checks alone
 cargo xtask all                  all checks, writing nothing
@@ -50,8 +51,9 @@ fn read_arguments(mut arguments: impl Iterator<Item = String>) -> Option<Asked> 
     let (checks, mut writes): (Vec<&'static str>, bool) = match arguments.next()?.as_str() {
         "arrows" => (vec!["arrows"], false),
         "tidy" => (vec!["tidy"], false),
+        "api" => (vec!["api"], false),
         "invariants" => (vec!["invariants"], true),
-        "all" => (vec!["arrows", "tidy", "invariants"], false),
+        "all" => (vec!["arrows", "tidy", "api", "invariants"], false),
         _ => return None,
     };
     let (mut shows_known, mut as_entries, mut root) = (false, false, None);
@@ -84,6 +86,7 @@ fn run(asked: &Asked, report: &mut String) -> Result<bool, XtaskError> {
                 arrows::check(&workspace, &plan)
             }
             "tidy" => tidy::check(&workspace, &tidy::read_rules(&workspace)?)?,
+            "api" => api::check(&workspace)?,
             _ => {
                 if asked.writes && invariants::write(&workspace)? {
                     let _ = writeln!(report, "{} written", invariants::GUIDE);
@@ -127,7 +130,7 @@ fn tell(check: &str, verdict: &Verdict, asked: &Asked, report: &mut String) {
 /// An entry whose rule belongs to no check would be held against nothing.
 fn tell_orphans(allowed: &Allowed, report: &mut String) -> bool {
     let is_known =
-        |rule: &str| ["arrows/", "tidy/", "invariants/"].iter().any(|check| rule.starts_with(check));
+        |rule: &str| ["arrows/", "tidy/", "api/", "invariants/"].iter().any(|check| rule.starts_with(check));
     let orphans: Vec<_> = allowed.allowed.iter().filter(|entry| !is_known(&entry.rule)).collect();
     for entry in &orphans {
         let _ = writeln!(report, "{}: {}: no check has such a rule", xtask::findings::ALLOWED, entry.rule);

@@ -1,5 +1,6 @@
 //! The checks on small made-up trees: each passes where it should and fails where it should.
 
+mod api;
 mod arrows;
 mod circles;
 mod findings;
