@@ -4,6 +4,7 @@
 use crate::retry::until_done;
 use nearline_model::control::remediation::{Action, Remediation, Standing};
 use nearline_model::{PartitionId, Position};
+use nearline_ports::trace::Span;
 use nearline_ports::{Clock, JOURNAL_ENTRIES, PortError, RemediationJournal};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,8 @@ const LIST_DEADLINE: Duration = Duration::from_secs(2);
 pub struct Ticket {
     id: String,
     began: Instant,
+    /// Told of where traces are recorded; over with the remediation.
+    span: Span,
 }
 
 /// What is known when a remediation begins.
@@ -101,8 +104,14 @@ impl Remediations {
         let wait_ms = action.wait_ms().unwrap_or(0);
         let action = action.code();
         metrics::counter!("nearline_remediations_total", "fault" => fault, "action" => action).increment(1);
+        let mut span = Span::always("remediation");
+        span.set("nearline.partition", u64::from(partition.0));
+        span.set("nearline.fault", fault);
+        span.set("nearline.action", action);
+        span.set("nearline.remediation", id.clone());
+        let trace_id = span.context().map(|context| format!("{:032x}", context.trace));
         tracing::warn!(
-            event = "remediation", %partition, fault, action, wait_ms, position, attempts, detail,
+            event = "remediation", %partition, fault, action, wait_ms, position, attempts, detail, trace_id,
             epoch = before.epoch, folded = before.folded, committed = before.committed, "remediation begins"
         );
         let remediation = Remediation {
@@ -115,6 +124,7 @@ impl Remediations {
             wait_ms,
             position,
             attempts,
+            trace_id,
             before,
             after: None,
             took_ms: None,
@@ -126,11 +136,12 @@ impl Remediations {
         recent.push_back(remediation.clone());
         drop(recent);
         self.keep(remediation);
-        Ticket { id, began: Instant::now() }
+        Ticket { id, began: Instant::now(), span }
     }
 
     /// A remediation has come to its end.
-    pub fn finish(&self, ticket: Ticket, after: Standing) {
+    pub fn finish(&self, mut ticket: Ticket, after: Standing) {
+        ticket.span.set("nearline.outcome", after.state.clone());
         let took_ms = ticket.began.elapsed().as_millis() as u64;
         let mut recent = self.recent.lock();
         let Some(remediation) = recent.iter_mut().rev().find(|known| known.id == ticket.id) else { return };

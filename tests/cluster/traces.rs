@@ -251,3 +251,31 @@ fn a_question_to_another_node_stays_in_its_trace() {
         collector.of("find member").iter().any(|asked| asked.span_id == answered.parent_span_id)
     });
 }
+
+#[test]
+fn a_remediation_names_the_trace_that_tells_of_it() {
+    let (directory, collector) = (tempfile::tempdir().expect("a directory"), Collector::start());
+    let data = directory.path().join("data").display().to_string();
+    let settings =
+        format!("[embedded]\ndirectory = {data:?}\n[chaos]\nenabled = true\n{}", collector.settings());
+    let program = Program::start(directory.path(), &settings);
+    eventually_here("it is ready", || program.operators_ask("/readyz").0 == 200);
+    let panic = ureq::post(format!("{}/admin/chaos/panic", program.operators()));
+    let asked = panic.header("content-type", "application/json").send(r#"{"partition":0}"#);
+    assert_eq!(asked.expect("broken").status(), 202);
+    let mended = RefCell::new(serde_json::Value::Null);
+    eventually_here("it is mended", || {
+        let told = program.operators_ask("/admin/remediations").1;
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        mended.replace(told[0].clone());
+        !mended.borrow()["after"].is_null()
+    });
+    end_in_order(program);
+    let spans = collector.spans.lock();
+    let span = spans.iter().find(|span| span.name == "remediation").expect("it is told of");
+    let mended = mended.into_inner();
+    assert_eq!(mended["trace_id"], hex(&span.trace_id));
+    assert_eq!(text(span, "nearline.remediation"), mended["id"].as_str().expect("an id"));
+    let told = ["nearline.fault", "nearline.action", "nearline.outcome"].map(|key| text(span, key));
+    assert_eq!(told, ["panicked", "restart", "live"]);
+}

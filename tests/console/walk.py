@@ -145,6 +145,7 @@ class Walk:
                 expect(self.page.get_by_text("compared byte for byte")).to_be_visible(timeout=30_000)
             if name == "Remediations":
                 expect(self.page.get_by_role("cell", name="panicked").first).to_be_visible()
+                expect(self.page.get_by_text("No traces are recorded here")).to_be_visible()
             if name == "Dead letters":
                 self.page.get_by_role("button", name=re.compile("^poison")).click()
                 expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()

@@ -61,6 +61,7 @@ fn a_panic_is_remedied_and_shown_with_before_and_after() {
     assert!(
         shown[0]["took_ms"].is_u64() && shown[0]["detail"].as_str().is_some_and(|d| d.contains("injected"))
     );
+    assert!(shown[0].get("trace_id").is_none(), "no traces are recorded: {shown}");
     let metrics = service.ask(service.admin, "/metrics").text;
     assert!(
         metrics.contains(r#"nearline_remediations_total{fault="panicked",action="restart"}"#),

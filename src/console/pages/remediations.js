@@ -24,15 +24,16 @@ function Lanes({ list }) {
 export function Remediations() {
   const all = pinned.value ?? remediations.value;
   const text = wanted.value.trim().toLowerCase();
-  const list = all.filter((r) => !text || `${partition(r.partition)} ${r.fault} ${r.action} ${r.detail}`.toLowerCase().includes(text));
+  const list = all.filter((r) => !text || `${partition(r.partition)} ${r.fault} ${r.action} ${r.detail} ${r.trace_id ?? ""}`.toLowerCase().includes(text));
   return html`
     <p class="tools"><label>Filter <input value=${wanted.value} onInput=${(event) => { wanted.value = event.target.value; }} placeholder="p03, panicked, restart…" /></label>
       <label><input type="checkbox" checked=${pinned.value !== null} onChange=${(event) => { pinned.value = event.target.checked ? remediations.value : null; }} /> pin</label>
       <a href="admin/remediations?limit=1000">JSON</a></p>
     <${Lanes} list=${list} />
     <div class="scroll" tabindex="0" role="region" aria-label="Remediations"><table>
-      <thead><tr>${["when (UTC)", "partition", "fault", "action", "before", "after", "took", "detail"].map((head) => html`<th scope="col" key=${head}>${head}</th>`)}</tr></thead>
+      <thead><tr>${["when (UTC)", "partition", "fault", "action", "before", "after", "took", "trace", "detail"].map((head) => html`<th scope="col" key=${head}>${head}</th>`)}</tr></thead>
       <tbody>${list.map((r) => html`<tr key=${r.id}><td>${clock(r.at_ms)}</td><td>${partition(r.partition)}</td><td>${r.fault}</td><td>${r.action}${r.position ? ` of ${r.position}` : ""}</td>
-        <td>${standing(r.before)}</td><td>${standing(r.after)}</td><td>${r.took_ms == null ? "" : duration(r.took_ms)}</td><td class="wrap">${r.detail}</td></tr>`)}
-        ${!list.length && html`<tr><td colspan="8">none: nothing had to be mended</td></tr>`}</tbody></table></div>`;
+        <td>${standing(r.before)}</td><td>${standing(r.after)}</td><td>${r.took_ms == null ? "" : duration(r.took_ms)}</td><td class="trace">${r.trace_id && html`<code title=${r.trace_id}>${r.trace_id.slice(0, 8)}</code>`}</td><td class="wrap">${r.detail}</td></tr>`)}
+        ${!list.length && html`<tr><td colspan="9">none: nothing had to be mended</td></tr>`}</tbody></table></div>
+    ${list.length > 0 && !list.some((r) => r.trace_id) && html`<p class="note">No traces are recorded here: that takes a program with the feature <code>otlp</code>, and <code>telemetry.endpoint</code>.</p>`}`;
 }

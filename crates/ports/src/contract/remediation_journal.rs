@@ -17,6 +17,7 @@ fn remediation(number: u64) -> Remediation {
         wait_ms: 5,
         position: Some(7),
         attempts: Some(3),
+        trace_id: Some(format!("{number:032x}")),
         before: Standing { state: "live".into(), epoch: 1, folded: 6, committed: 4 },
         after: None,
         took_ms: None,

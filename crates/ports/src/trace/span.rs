@@ -95,6 +95,13 @@ impl Span {
         span
     }
 
+    /// Work that is rare and always told of, in a trace of its own, whatever the share of others.
+    pub fn always(name: &'static str) -> Self {
+        let Some(tracer) = tracer() else { return Self(None) };
+        let whole = TraceContext { trace: tracer.draw(), span: 0, sampled: true };
+        Self::new(whole, None, name.into(), Kind::Internal)
+    }
+
     /// The answer to a call of somebody who says which trace it belongs to; if nobody does, chance decides.
     pub fn called(caller: Option<TraceContext>, name: impl Into<Cow<'static, str>>) -> Self {
         match (tracer(), caller) {

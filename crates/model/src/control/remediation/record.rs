@@ -39,6 +39,9 @@ pub struct Remediation {
     /// Crashes on that event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
+    /// Trace that its span is in, 32 hexadecimal digits; none where no traces are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// Before.
     pub before: Standing,
     /// After; none while it lasts.
