@@ -13,8 +13,9 @@ let source = null;
 
 function open() {
   if (source) return;
-  source = new EventSource("admin/stream");
-  const on = (name, take) => source.addEventListener(name, (event) => take(JSON.parse(event.data)));
+  const stream = new EventSource("admin/stream");
+  source = stream;
+  const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
   on("overview", (document) => { overview.value = document; connected.value = true; });
   on("partitions", (changed) => {
     const all = [...partitions.value];
@@ -26,7 +27,7 @@ function open() {
     for (const one of changed) byId.set(one.id, one);
     remediations.value = [...byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, 500);
   });
-  source.onerror = () => {
+  stream.onerror = () => {
     connected.value = false;
     // A stream does not say why it was refused; another question does. Open, it tries again by itself.
     if (source?.readyState === EventSource.CLOSED) ask("admin/overview").catch(() => {}).then(() => locked.value || setTimeout(again, 1000));

@@ -1,7 +1,10 @@
 // Times of the walk, out of the counters that Prometheus reads: what was measured since the look before.
 import { signal } from "./ui.js";
 
-/** By part: rate a second, p50 and p99 in milliseconds. */
+/**
+ * By part: rate a second, p50 and p99 in milliseconds.
+ * @type {import("./types").Signal<Record<string, {rate: number, p50?: number | null, p99?: number | null}>>}
+ */
 export const measures = signal({});
 /** Queries since the program started, and those answered live within 100 ms. */
 export const answers = signal({ all: 0, good: 0 });

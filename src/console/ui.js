@@ -20,8 +20,17 @@ export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 /** Whether the listener wants a key before it answers. */
 export const locked = signal(false);
 
-/** Asks the listener that the page came from; an answer that is a problem is thrown with its words. */
-export async function ask(path, method = "GET", body = undefined) {
+/**
+ * Asks the listener that the page came from; an answer that is a problem is thrown with its words.
+ * @template {string} P
+ * @template {string} [M="GET"]
+ * @param {P} path
+ * @param {M} method
+ * @param {any} body
+ * @returns {Promise<import("./types").Answer<P, M>>}
+ */
+export async function ask(path, method = /** @type {M} */ ("GET"), body = undefined) {
+  /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { "content-type": "application/json" };
   const reply = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await reply.text();

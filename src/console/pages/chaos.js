@@ -53,6 +53,7 @@ async function make(name) {
   const p = target.value;
   const member = memberOf(p);
   [note.value, proof.value] = ["", null];
+  /** @type {{on: boolean, started: number, asked: number, seen: {source: string, ms: number}[]}} */
   const probing = { on: true, started: performance.now(), asked: 0, seen: [] };
   const { seen } = probing;
   try {
@@ -80,6 +81,7 @@ async function make(name) {
 
 async function prove() {
   note.value = "";
+  /** @type {{events: number, rejected: number, members: number, done: number, of: number, started: number, differs: string[]}} */
   const sum = { events: 0, rejected: 0, members: 0, done: 0, of: overview.value.partitions, started: performance.now(), differs: [] };
   try {
     for (let p = 0; p < sum.of; p++) {

@@ -1,6 +1,7 @@
 // Variants against the first of them, the control; what is not enough yet is said, and so is what cannot be trusted.
 import { html, signal, ask, number, percent } from "../ui.js";
 
+/** @type {import("../types").Signal<import("../types").Document<"ExperimentDocument">[] | null>} */
 const experiments = signal(null);
 const trouble = signal("");
 

@@ -3,7 +3,9 @@ import { html, signal, ask, clock, duration, newEvent } from "../ui.js";
 import { Poster } from "../poster.js";
 
 const member = signal("m0");
+/** @type {import("../types").Signal<import("../types").Document<"HomeAnswer"> | null>} */
 const page = signal(null);
+/** @type {import("../types").Signal<import("../types").Document<"WatchedDocument">[]>} */
 const history = signal([]);
 const acts = signal([]);
 const note = signal("");
@@ -82,7 +84,7 @@ function Tile({ title, row, at }) {
   const place = `${row.row}/${at}`;
   const moved = before.size && before.get(title.title) !== place;
   const key = `${row.row}/${title.title}`;
-  const more = { row: row.row, position: at, request: page.value.recommendation_id, ...(title.artwork ? { artwork: title.artwork.id } : {}) };
+  const more = { row: row.row, position: at, request: page.value?.recommendation_id, ...(title.artwork ? { artwork: title.artwork.id } : {}) };
   return html`<li class=${moved ? "tile moved" : "tile"}>
     <button class="play" onClick=${() => act("play", title.title, more, `played ${name}`)}>
       <${Poster} title=${title.title} name=${name} artwork=${title.artwork?.id} /><span class="name"><span class="unseen">Play </span>${name}</span></button>
@@ -95,7 +97,7 @@ export function Member() {
   if (!live) choose(member.value);
   const home = page.value;
   return html`
-    <form class="tools" onSubmit=${(event) => { event.preventDefault(); choose(new FormData(event.target).get("member").trim()); }}>
+    <form class="tools" onSubmit=${(event) => { event.preventDefault(); choose(event.target.elements.member.value.trim()); }}>
       <label>Member <input name="member" defaultValue=${member.value} pattern="[A-Za-z0-9_\\-]{1,64}" required autocomplete="off" /></label>
       <button>Show</button> <button type="button" class="danger" onClick=${erase}>Erase with proof</button>
       <output>${note.value || (home ? `${home.source}, position ${home.position}` : "")}</output></form>

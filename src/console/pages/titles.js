@@ -3,6 +3,7 @@ import { html, signal, ask, number, percent } from "../ui.js";
 import { overview } from "../feed.js";
 
 const wanted = signal("");
+/** @type {import("../types").Signal<{insights: import("../types").Document<"InsightsAnswer">, similar: import("../types").Document<"SimilarAnswer">["titles"]} | null>} */
 const shown = signal(null);
 const trouble = signal("");
 
@@ -16,8 +17,8 @@ function wilson(hits, of) {
 async function show(id) {
   wanted.value = id;
   try {
-    const path = `v1/titles/${encodeURIComponent(id)}`;
-    const [insights, similar] = await Promise.all([ask(path + "/insights"), ask(path + "/similar?limit=8")]);
+    const title = encodeURIComponent(id);
+    const [insights, similar] = await Promise.all([ask(`v1/titles/${title}/insights`), ask(`v1/titles/${title}/similar?limit=8`)]);
     [shown.value, trouble.value] = [{ insights, similar: similar.titles }, ""];
   } catch (error) { [shown.value, trouble.value] = [null, error.message]; }
 }
@@ -41,6 +42,7 @@ function Curve({ epochs }) {
 }
 
 function Title() {
+  if (!shown.value) return null;
   const { insights, similar } = shown.value;
   const most = Math.max(0.01, ...insights.dimensions.filter((one) => one.totals.impressions).map((one) => wilson(one.totals.attributed_plays, one.totals.impressions)[1]));
   const all = insights.dimensions.find((one) => one.dimension === "all");
