@@ -3,6 +3,7 @@
 
 mod bed;
 mod chaos;
+mod debezium;
 mod doctor;
 mod facts;
 mod kill;
