@@ -3,6 +3,7 @@
 use crate::operators::{chaos, post, publish};
 use crate::running::Service;
 use nearline_config::Config;
+use nearline_model::Position;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -188,5 +189,27 @@ fn operators_have_a_partition_verified_against_its_log() {
     assert_eq!(events, 20);
     for wrong in ["4", "x", "-1"] {
         assert_eq!(verify(wrong).status, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn each_fault_has_a_runbook_that_is_there() {
+    use nearline_model::control::remediation::Fault;
+    let poisoned = Fault::Poisoned { position: Position::default(), message: String::new() };
+    let blocked = Fault::Blocked { leaked_threads: 1 };
+    let others = [Fault::Panicked, Fault::Hung, Fault::ReaderStalled, Fault::Unavailable, Fault::Fenced];
+    let all = [poisoned, blocked, Fault::RolledBack, Fault::Unusable].into_iter().chain(others);
+    let page = include_str!("../../src/console/pages/remediations.js");
+    let table =
+        page.split("const RUNBOOKS = {").nth(1).and_then(|rest| rest.split("};").next()).expect("a table");
+    let runbooks: std::collections::BTreeMap<&str, &str> = table
+        .split(',')
+        .filter_map(|entry| entry.split_once(':'))
+        .map(|(fault, runbook)| (fault.trim().trim_matches('"'), runbook.trim().trim_matches('"')))
+        .collect();
+    for fault in all {
+        let runbook = runbooks.get(fault.code()).unwrap_or_else(|| panic!("{}: no runbook", fault.code()));
+        let path = format!("{}/docs/runbooks/{runbook}.md", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).is_file(), "{path}");
     }
 }

@@ -5,6 +5,12 @@ import { remediations } from "../feed.js";
 const wanted = signal("");
 const pinned = signal(null);
 
+/** What to read about a fault that comes back, by its code: files of docs/runbooks. */
+const RUNBOOKS = {
+  poisoned: "quarantine", panicked: "partition-not-live", hung: "leaked-threads", blocked: "leaked-threads", "reader-stalled": "lagging",
+  unavailable: "holding", unusable: "holding", "rolled-back": "holding", fenced: "flapping",
+};
+
 const standing = (s) => (s ? `${s.state}, epoch ${s.epoch}, ${s.folded} folded, ${s.committed} committed` : "under way");
 
 function Lanes({ list }) {
@@ -31,9 +37,9 @@ export function Remediations() {
       <a href="admin/remediations?limit=1000">JSON</a></p>
     <${Lanes} list=${list} />
     <div class="scroll" tabindex="0" role="region" aria-label="Remediations"><table>
-      <thead><tr>${["when (UTC)", "partition", "fault", "action", "before", "after", "took", "trace", "detail"].map((head) => html`<th scope="col" key=${head}>${head}</th>`)}</tr></thead>
+      <thead><tr>${["when (UTC)", "partition", "fault", "action", "before", "after", "took", "trace", "runbook", "detail"].map((head) => html`<th scope="col" key=${head}>${head}</th>`)}</tr></thead>
       <tbody>${list.map((r) => html`<tr key=${r.id}><td>${clock(r.at_ms)}</td><td>${partition(r.partition)}</td><td>${r.fault}</td><td>${r.action}${r.position ? ` of ${r.position}` : ""}</td>
-        <td>${standing(r.before)}</td><td>${standing(r.after)}</td><td>${r.took_ms == null ? "" : duration(r.took_ms)}</td><td class="trace">${r.trace_id && html`<code title=${r.trace_id}>${r.trace_id.slice(0, 8)}</code>`}</td><td class="wrap">${r.detail}</td></tr>`)}
-        ${!list.length && html`<tr><td colspan="9">none: nothing had to be mended</td></tr>`}</tbody></table></div>
+        <td>${standing(r.before)}</td><td>${standing(r.after)}</td><td>${r.took_ms == null ? "" : duration(r.took_ms)}</td><td class="trace">${r.trace_id && html`<code title=${r.trace_id}>${r.trace_id.slice(0, 8)}</code>`}</td><td>${RUNBOOKS[r.fault] ?? ""}</td><td class="wrap">${r.detail}</td></tr>`)}
+        ${!list.length && html`<tr><td colspan="10">none: nothing had to be mended</td></tr>`}</tbody></table></div>
     ${list.length > 0 && !list.some((r) => r.trace_id) && html`<p class="note">No traces are recorded here: that takes a program with the feature <code>otlp</code>, and <code>telemetry.endpoint</code>.</p>`}`;
 }
