@@ -34,6 +34,11 @@ pub struct AddDelta(pub Arc<Delta>);
 #[rtype(result = "Result<(), PortError>")]
 pub struct CatchUp(pub PartitionId, pub Position);
 
+/// How many bytes the sums hold in memory.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<usize>")]
+pub struct MeasureSums;
+
 /// Store a snapshot now.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), PortError>")]
@@ -199,6 +204,24 @@ pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) 
     }
     ports.store.save_aggregates(snapshot).await?;
     Ok(true)
+}
+
+impl Handler<MeasureSums> for AggregatesActor {
+    type Result = ResponseFuture<Option<usize>>;
+
+    fn handle(&mut self, _: MeasureSums, _: &mut Self::Context) -> Self::Result {
+        let (aggregates, writing, threads) =
+            (self.sums.aggregates.clone(), self.sums.writing.clone(), self.threads);
+        Box::pin(async move {
+            let writing = writing.lock_owned().await;
+            let measured = threads.compute(move || {
+                let bytes = aggregates.read().memory_bytes();
+                drop(writing);
+                bytes
+            });
+            measured.await
+        })
+    }
 }
 
 impl Handler<SaveSnapshot> for AggregatesActor {

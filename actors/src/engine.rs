@@ -12,11 +12,12 @@ use crate::event_loop::EventLoop;
 use crate::facts::Offer;
 use crate::member_answer::{MemberAnswer, NotReached};
 use crate::member_watch::MemberWatch;
+use crate::memory::{MeasuredShared, MemorySizes};
 use crate::node::SupervisedNode;
 use crate::ownership::{Handle, NodeStatus};
 use crate::partition_actor::CommitNow;
 use crate::partition_handle::PartitionHandle;
-use crate::progress::PartitionStatus;
+use crate::progress::{PartitionState, PartitionStatus};
 use crate::readiness::{NotReady, Readiness};
 use crate::recommender::{
     Answer, NotAnswered, OfferedOrder, Question, Recommender, TitleQuestion, TrendQuestion,
@@ -82,6 +83,7 @@ struct Inner {
     supervised: Arc<SupervisedNode>,
     stopping: Arc<AtomicBool>,
     readiness: Readiness,
+    measured: Arc<MeasuredShared>,
 }
 
 impl Engine {
@@ -281,6 +283,26 @@ impl Engine {
             transitions: aggregates.transition_count(),
             catalogue_titles: self.inner.catalogue.titles.read().len(),
         }
+    }
+
+    /// What is held in memory, as it was last measured.
+    pub fn memory(&self) -> MemorySizes {
+        let inner = &self.inner;
+        let mut sizes = MemorySizes {
+            log: inner.ports.log.memory_bytes(),
+            store: inner.ports.store.memory_bytes(),
+            ..MemorySizes::default()
+        };
+        inner.measured.fill(&mut sizes);
+        for handle in inner.partitions.iter() {
+            let progress = &handle.progress;
+            if progress.state() != PartitionState::Elsewhere {
+                let memory = progress.memory.get();
+                sizes.members += memory.members;
+                sizes.names += memory.names;
+            }
+        }
+        sizes
     }
 
     /// This node's name.

@@ -17,6 +17,7 @@ pub mod faults;
 mod lag;
 mod member_answer;
 mod member_watch;
+mod memory;
 pub mod node;
 pub mod ownership;
 pub mod partition_actor;
@@ -43,6 +44,7 @@ pub use facts::{FactSettings, Offer};
 pub use faults::{Faults, NotInjected};
 pub use member_answer::{MemberAnswer, NotReached, Source};
 pub use member_watch::MemberWatch;
+pub use memory::MemorySizes;
 pub use progress::{PartitionState, PartitionStatus};
 pub use readiness::NotReady;
 pub use recommender::{

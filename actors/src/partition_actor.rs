@@ -16,6 +16,7 @@ use crate::aggregates_actor::AggregatesActor;
 use crate::facts::FactPath;
 use crate::faults::{Faults, InjectedFault};
 use crate::member_watch::MemberWatches;
+use crate::memory::{FIRST_MEASURE, MEASURE_INTERVAL};
 use crate::progress::{Incarnation, PartitionState, Progress};
 use crate::settings::EngineSettings;
 use crate::workers::Worker;
@@ -36,6 +37,7 @@ use traced::TracedEvent;
 
 /// Time between two turns that the watchdog sees.
 const TURN_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Commit intervals that may pass without a commit while catching up.
 const MAX_SKIPPED_TICKS: u32 = 4;
 /// One of so many cached members lies ready to be changed, the others in their stored form.
@@ -211,6 +213,11 @@ impl PartitionActor {
         is_current
     }
 
+    fn measure(&self) {
+        let memory = self.partition.memory();
+        self.progress.write(self.incarnation, |progress| progress.memory.set(memory));
+    }
+
     fn end(&mut self, why: Ended, context: &mut Context<Self>) {
         self.broken = true;
         *self.ended.lock() = Some(why);
@@ -268,6 +275,10 @@ impl Actor for PartitionActor {
         }
         context.run_interval(TURN_INTERVAL, |actor, context| {
             actor.report(context);
+        });
+        context.run_later(FIRST_MEASURE, |actor, context| {
+            actor.measure();
+            context.run_interval(MEASURE_INTERVAL, |actor, _| actor.measure());
         });
         let interval = Duration::from_millis(self.settings.commit_interval_ms.max(1));
         // Partitions commit one after another, not all at once: bursts would be felt by queries.

@@ -2,6 +2,7 @@
 //! operators.
 
 use crate::lag::Lag;
+use crate::memory::MeasuredPartition;
 use crate::remediations::{Begun, Remediations, Ticket};
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::remediation::{Action, Standing};
@@ -127,6 +128,7 @@ pub struct Progress {
     pub(crate) log_last: AtomicU64,
     pub(crate) behind: Lag,
     pub(crate) cached_members: AtomicU64,
+    pub(crate) memory: MeasuredPartition,
     pub(crate) restarts: AtomicU64,
     pub(crate) events: AtomicU64,
     pub(crate) turns: AtomicU64,
@@ -153,6 +155,7 @@ impl Progress {
             log_last: AtomicU64::new(0),
             behind: Lag::default(),
             cached_members: AtomicU64::new(0),
+            memory: MeasuredPartition::default(),
             restarts: AtomicU64::new(0),
             events: AtomicU64::new(0),
             turns: AtomicU64::new(0),

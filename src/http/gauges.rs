@@ -25,6 +25,9 @@ pub(super) fn refresh(state: &ApiState, partitions: &[PartitionStatus]) {
     if let Some(resident) = resident_bytes() {
         metrics::gauge!("nearline_memory_bytes", "kind" => "resident").set(resident as f64);
     }
+    for (kind, bytes) in engine.memory().kinds() {
+        metrics::gauge!("nearline_memory_bytes", "kind" => kind).set(bytes as f64);
+    }
     for state in STATES {
         let count = partitions.iter().filter(|status| status.state == state).count();
         metrics::gauge!("nearline_partitions", "state" => state.name()).set(count as f64);

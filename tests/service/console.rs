@@ -53,6 +53,39 @@ fn callers() -> Vec<(&'static str, &'static str, String, u16)> {
 }
 
 #[test]
+fn what_the_memory_is_held_for_is_told_by_kind() {
+    let service = Service::start();
+    let lines: Vec<String> = (0..2_000)
+        .map(|n| {
+            format!(
+                r#"{{"id":"e{n}","type":"play","member":"m{}","title":"t{}","at":"2026-03-01T20:15:00Z"}}"#,
+                n % 400,
+                n % 90
+            )
+        })
+        .collect();
+    let reply = service.send("POST", "/v1/events", "application/x-ndjson", Some(lines.join("\n").as_bytes()));
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let bytes = |text: &str, kind: &str| {
+        let series = format!("nearline_memory_bytes{{kind=\"{kind}\"}} ");
+        text.lines()
+            .find_map(|line| line.strip_prefix(&series))
+            .map(|value| value.parse::<f64>().expect("a number"))
+    };
+    let held = ["members", "names", "sums", "weights", "log", "store"];
+    let metrics = service.until("everything was measured", || {
+        let text = service.ask(service.admin, "/metrics").text;
+        // A member takes a hundred bytes at least.
+        let is_measured = held.iter().all(|kind| bytes(&text, kind) > Some(0.0));
+        (is_measured && bytes(&text, "members") >= Some(400.0 * 100.0)).then_some(text)
+    });
+    assert_eq!(bytes(&metrics, "catalogue"), Some(0.0), "{metrics}");
+    let all: f64 = held.iter().filter_map(|kind| bytes(&metrics, kind)).sum();
+    let resident = bytes(&metrics, "resident").expect("Linux tells it");
+    assert!(all < resident, "{all} of {resident}");
+}
+
+#[test]
 fn a_page_from_elsewhere_can_neither_read_nor_do_anything_on_the_operators_listener() {
     let allow = |config: &mut Config| {
         config.chaos.enabled = true;

@@ -6,6 +6,7 @@ use crate::aggregates_actor::{AggregatesActor, SharedRole};
 use crate::event_loop::EventLoop;
 use crate::facts::DecisionQueue;
 use crate::faults::Faults;
+use crate::memory::{MeasuredShared, Measuring};
 use crate::node::SupervisedNode;
 use crate::ownership::Shell;
 use crate::partition_handle::PartitionHandle;
@@ -94,6 +95,15 @@ impl Engine {
             clock: ports.clock.clone(),
         };
         learning.spawn(solver(&settings, &sources, &stopping).run());
+        let measured = Arc::<MeasuredShared>::default();
+        let measuring = Measuring {
+            aggregates_actor: aggregates_actor.clone(),
+            catalogue: catalogue.clone(),
+            learned: learned.clone(),
+            measured: measured.clone(),
+            threads,
+        };
+        learning.spawn(measuring.run());
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
@@ -115,6 +125,7 @@ impl Engine {
             supervised,
             stopping,
             readiness: Readiness::new(log_at_start, committed_at_start),
+            measured,
         };
         let engine = Self { inner: Arc::new(inner) };
         actix_rt::spawn(engine.clone().watch_log());

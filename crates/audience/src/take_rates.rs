@@ -41,12 +41,31 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
     let countries = cumulative(&(1..=20).map(|rank| f64::from(rank).powf(-0.8)).collect::<Vec<_>>());
     let country_of: Vec<u8> = (0..members).map(|_| draw(&countries, &mut random) as u8).collect();
 
-    let mut happenings: Vec<Happening> = Vec::with_capacity(distinct);
+    let mut happenings = pages(impressions, members, &titles, &mut random);
+    happenings.reserve_exact(distinct - happenings.len());
+    attribute_plays(&mut happenings, distinct, &mut random);
+    play_unshown(&mut happenings, distinct, members, &titles, &mut random);
+    let arrivals = arrivals(&happenings, events, &mut random);
+    let mut lines = Vec::with_capacity(events * 190);
+    for (_, at) in arrivals {
+        write_line(
+            &mut lines,
+            at,
+            &happenings[at],
+            COUNTRIES[usize::from(country_of[happenings[at].member as usize])],
+        );
+    }
+    lines.into()
+}
+
+/// Titles shown in pages of one request each, `impressions` altogether.
+fn pages(impressions: usize, members: u32, titles: &[f64], random: &mut StdRng) -> Vec<Happening> {
+    let mut happenings: Vec<Happening> = Vec::with_capacity(impressions);
     let mut request = 0;
     while happenings.len() < impressions {
         let member = random.random_range(0..members);
         let (shown_ms, device) = (random.random_range(0..SPAN_MS - 60_000), random.random_range(0..4_u8));
-        let mut page: Vec<u32> = (0..28).map(|_| draw(&titles, &mut random) as u32).collect();
+        let mut page: Vec<u32> = (0..28).map(|_| draw(titles, random) as u32).collect();
         page.sort_unstable();
         page.dedup();
         for title in page.into_iter().take(impressions - happenings.len()) {
@@ -63,8 +82,12 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
         }
         request += 1;
     }
-    // One in seven is played within the hour, a few too late; the other plays have no impression.
-    for at in 0..impressions {
+    happenings
+}
+
+/// One impression in seven is played within the hour, a few too late, while there are fewer than `most` happenings.
+fn attribute_plays(happenings: &mut Vec<Happening>, most: usize, random: &mut StdRng) {
+    for at in 0..happenings.len() {
         let delay_ms = match random.random_range(0..1_000) {
             0..146 => random.random_range(1_000.0_f64.ln()..3_500_000.0_f64.ln()).exp() as i64,
             146..150 => random.random_range(3_900_000..6_600_000),
@@ -72,7 +95,7 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
         };
         let shown = &happenings[at];
         let at_ms = shown.at_ms + delay_ms;
-        if at_ms < SPAN_MS && happenings.len() < distinct {
+        if at_ms < SPAN_MS && happenings.len() < most {
             let Happening { member, title, request, device, .. } = *shown;
             happenings.push(Happening {
                 at_ms,
@@ -86,30 +109,30 @@ pub fn lines(events: usize, seed: u64) -> Bytes {
             });
         }
     }
-    while happenings.len() < distinct {
+}
+
+/// Plays without an impression, until there are `most` happenings.
+fn play_unshown(
+    happenings: &mut Vec<Happening>,
+    most: usize,
+    members: u32,
+    titles: &[f64],
+    random: &mut StdRng,
+) {
+    let mut request = happenings.iter().map(|happening| happening.request + 1).max().unwrap_or_default();
+    while happenings.len() < most {
         request += 1;
         happenings.push(Happening {
             at_ms: random.random_range(0..SPAN_MS),
             is_play: true,
             member: random.random_range(0..members),
-            title: draw(&titles, &mut random) as u32,
+            title: draw(titles, random) as u32,
             request,
             row: 0,
             position: 0,
             device: random.random_range(0..4),
         });
     }
-    let arrivals = arrivals(&happenings, events, &mut random);
-    let mut lines = Vec::with_capacity(events * 190);
-    for (_, at) in arrivals {
-        write_line(
-            &mut lines,
-            at,
-            &happenings[at],
-            COUNTRIES[usize::from(country_of[happenings[at].member as usize])],
-        );
-    }
-    lines.into()
 }
 
 /// When each event arrives, and which it is: some late, some more than once.

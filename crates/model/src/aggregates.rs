@@ -32,6 +32,7 @@ use crate::symbols::{Symbol, Symbols};
 use arms::Arms;
 use contests::Contests;
 use counters::{CounterTable, Decays};
+use get_size2::GetSize;
 use learning::Kind;
 use places::Places;
 use probes::Probes;
@@ -76,7 +77,7 @@ pub struct TableSize {
 }
 
 /// Sums over all members.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub struct Aggregates {
     pub(crate) settings: AggregateSettings,
     pub(crate) titles: Symbols,
@@ -174,6 +175,11 @@ impl Aggregates {
             ("arms", self.arms.len(), settings.arms),
         ]
         .map(|(table, entries, limit)| TableSize { table, entries, limit })
+    }
+
+    /// Bytes that they hold in memory: a walk over all of them.
+    pub fn memory_bytes(&self) -> usize {
+        self.get_heap_size()
     }
 
     /// Distinct title-to-title transitions.

@@ -4,6 +4,7 @@ pub mod id_list;
 
 use crate::identifier::id_problem;
 use crate::reject::{Reject, RejectReason};
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use id_list::IdList;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub const MAX_TITLE_BYTES: usize = 65_536;
 
 /// One title of the catalogue. Only `id` is needed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, GetSize)]
 #[serde(deny_unknown_fields)]
 pub struct Title {
     /// Id, `[A-Za-z0-9_-]{1,64}`.
@@ -150,7 +151,7 @@ pub struct CatalogueEntry {
 }
 
 /// All titles of the catalogue, by id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 pub struct Catalogue {
     titles: HashMap<Arc<str>, Known>,
     changes: u64,
@@ -158,7 +159,7 @@ pub struct Catalogue {
     only_catalogued: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 struct Known {
     title: Arc<Title>,
     revision: u64,
@@ -216,6 +217,11 @@ impl Catalogue {
     /// All titles, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Title>> {
         self.titles.values().map(|known| &known.title)
+    }
+
+    /// Bytes that it holds in memory: a walk over all titles.
+    pub fn memory_bytes(&self) -> usize {
+        self.get_heap_size()
     }
 
     /// Number of titles.

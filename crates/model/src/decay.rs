@@ -7,6 +7,7 @@
 //! half-life has an integer sum of its own (weights within it are 16-bit fixed point), and integers
 //! can be added in any order.
 
+use get_size2::GetSize;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -19,14 +20,14 @@ const FRACTION_BITS: u32 = 16;
 pub(crate) const UNIT: f64 = (1_u32 << FRACTION_BITS) as f64;
 
 /// A decayed sum: per half-life the exact sum of weights that fell into it, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, GetSize)]
 pub struct DecayedSum {
     /// There are hundreds of thousands of sums, most of one half-life.
     buckets: SmallVec<[(u32, u64); 1]>,
 }
 
 /// Weights of one half-life's epochs, in 16-bit fixed point: `round(2^16 · 2^(i / half_life))`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, GetSize)]
 pub struct DecayWeights {
     weights: Vec<u64>,
 }

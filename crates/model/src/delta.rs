@@ -26,6 +26,7 @@ use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
 use arms::ArmBuilder;
 use counted::Counted;
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use returns::ReturnBuilder;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub fn epoch_of(at_ms: i64) -> u32 {
 }
 
 /// Counts of one cell: what was shown, what of that was played, what was played at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, GetSize)]
 pub struct Counts {
     /// Impressions in this epoch.
     pub impressions: u32,
@@ -71,7 +72,7 @@ impl std::ops::AddAssign for Counts {
 }
 
 /// What became of impressions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, GetSize)]
 pub struct TakeCounts {
     /// Impressions in this epoch.
     pub impressions: u32,
@@ -92,7 +93,7 @@ impl TakeCounts {
 }
 
 /// How far an impression has come: each stage is counted once, in the epoch of the impression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub enum Stage {
     /// It was shown.
     Shown,
@@ -103,7 +104,7 @@ pub enum Stage {
 }
 
 /// Where an impression counts in the sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub struct Showing {
     /// The title.
     pub title: Symbol,

@@ -23,12 +23,13 @@ use crate::partition::name_table::{NameTable, ShareUsed};
 use crate::settings::FoldSettings;
 use crate::symbols::{NONE, Symbol};
 use attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
+use get_size2::GetSize;
 use recent_ids::RecentIds;
 use smallvec::{SmallVec, smallvec};
 
 /// Everything known about one member. Lists run from oldest to newest by event time, whatever order events
 /// arrived in; of equal times the later in the log is the newer.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct Member {
     /// Titles watched or rated, each once, at most `history_titles`.
     pub history: Vec<Watched>,

@@ -55,6 +55,7 @@ use crate::versioned::DecodeError;
 use cache::{Cache, Held};
 use captured::held;
 use fold_state::FoldState;
+use get_size2::GetSize;
 use name_table::NameTable;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -100,6 +101,15 @@ impl Folded {
     pub fn records(&self) -> u64 {
         self.changed + self.duplicates + self.before_erasure + self.rejected.len() as u64
     }
+}
+
+/// Bytes that a partition holds in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartitionMemory {
+    /// Members in the cache.
+    pub members: usize,
+    /// Titles, devices, rows, artworks.
+    pub names: usize,
 }
 
 /// State of one partition.
@@ -200,6 +210,11 @@ impl Partition {
     /// Members in the cache.
     pub fn cached_members(&self) -> usize {
         self.cache.len()
+    }
+
+    /// Bytes that it holds in memory: a walk over all members in the cache.
+    pub fn memory(&self) -> PartitionMemory {
+        PartitionMemory { members: self.cache.memory_bytes(), names: self.names.get_heap_size() }
     }
 
     /// The partition's symbols, number 0 included.

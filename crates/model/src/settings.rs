@@ -1,6 +1,7 @@
 //! Settings that the fold depends on. State folded under other settings is other state, so they
 //! are stored beside it and compared on start.
 
+use get_size2::GetSize;
 use serde::{Deserialize, Serialize};
 
 /// What bounds and shapes the fold. All limits are per member unless said otherwise.
@@ -69,7 +70,7 @@ impl Default for FoldSettings {
 }
 
 /// Settings of the aggregates: how long counters are kept and how fast popularity fades.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, GetSize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AggregateSettings {
     /// 30-minute epochs kept of title counters.

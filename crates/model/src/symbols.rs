@@ -5,6 +5,7 @@
 //! log again gives the same numbers.
 
 use compact_str::CompactString;
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub struct SymbolsFull {
 }
 
 /// A table of interned strings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, GetSize)]
 pub struct Symbols {
     strings: Vec<Arc<str>>,
     /// Short strings stand in the table itself: a look-up ends there.

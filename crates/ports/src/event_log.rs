@@ -60,6 +60,12 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Bytes that the adapter itself holds in memory: newest records, write buffers, caches. What a server holds is not
+    /// in it.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     /// Appends events in order; answers when they are acknowledged, one outcome per event, in order.
     /// The partition is `nearline_model::identifier::partition_of(member)`.
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>>;

@@ -63,6 +63,11 @@ pub trait StateStore: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Bytes that the adapter itself holds in memory: write buffers, caches. What a server holds is not in it.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     /// Position that the stored state of a partition reflects, without taking it over; 0: nothing is stored.
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError>;
 

@@ -28,6 +28,7 @@
 mod outer;
 mod pair_sums;
 
+use get_size2::GetSize;
 use outer::{Inner, OuterSums, OuterWeights};
 pub(crate) use pair_sums::PairSums;
 
@@ -86,7 +87,7 @@ impl Equations {
 }
 
 /// How weights are made of the sums.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, GetSize)]
 pub struct Weighing {
     /// Regularisation *R*: this, times the root of a title's plays.
     pub regularisation: f64,
@@ -250,7 +251,7 @@ impl Problem {
 }
 
 /// Solved weights between titles.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 pub struct Associations {
     titles: Vec<Symbol>,
     /// By title number: its place in `titles`.
@@ -268,6 +269,11 @@ impl Associations {
     /// Of the sums as they are, over the `most` titles played most.
     pub fn of(aggregates: &Aggregates, most: usize) -> Self {
         Problem::of(aggregates, most).solve(Weighing::default())
+    }
+
+    /// Bytes that they hold in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.get_heap_size()
     }
 
     /// The titles solved, by place.

@@ -155,30 +155,52 @@ fn simulate(args: &BanditArgs, settings: &ArtworkSettings) -> anyhow::Result<Out
             outcome.last_impressions += 1;
         }
         let artwork = title.artworks.get(choice.artwork).context("it was chosen among them")?;
-        let propensity = choice.propensity;
-        learning.publish(
-            at_ms,
-            format!(
-                r#"{{"id":"i{impression}","type":"impression","member":"{member}","title":"{}","at":"{}","request":"r{impression}","artwork":"{artwork}","propensity":{propensity},"segment":"{name}"}}"#,
-                title.id,
-                format_rfc3339(at_ms)
-            ),
-        )?;
+        let shown = Shown {
+            impression,
+            member,
+            title: &title.id,
+            artwork,
+            propensity: choice.propensity,
+            segment: name,
+        };
+        learning.publish(at_ms, shown.event(at_ms))?;
         if random.random::<f64>() < world.rate(title_at, choice.artwork, *segment) {
             let at_ms = at_ms + random.random_range(1_000..60_000);
-            learning.publish(
-                at_ms,
-                format!(
-                    r#"{{"id":"p{impression}","type":"play","member":"{member}","title":"{}","at":"{}","request":"r{impression}"}}"#,
-                    title.id,
-                    format_rfc3339(at_ms)
-                ),
-            )?;
+            learning.publish(at_ms, shown.play(at_ms))?;
         }
     }
     learning.finish()?;
     outcome.chi_square = calibration.iter().map(Bucket::chi_square).sum();
     Ok(outcome)
+}
+
+/// One impression of this world.
+struct Shown<'a> {
+    impression: u64,
+    member: &'a str,
+    title: &'a str,
+    artwork: &'a str,
+    propensity: f64,
+    segment: &'a str,
+}
+
+impl Shown<'_> {
+    fn event(&self, at_ms: i64) -> String {
+        let Self { impression, member, title, artwork, propensity, segment } = self;
+        let at = format_rfc3339(at_ms);
+        format!(
+            r#"{{"id":"i{impression}","type":"impression","member":"{member}","title":"{title}","at":"{at}","request":"r{impression}","artwork":"{artwork}","propensity":{propensity},"segment":"{segment}"}}"#
+        )
+    }
+
+    /// The play that it led to.
+    fn play(&self, at_ms: i64) -> String {
+        let Self { impression, member, title, .. } = self;
+        let at = format_rfc3339(at_ms);
+        format!(
+            r#"{{"id":"p{impression}","type":"play","member":"{member}","title":"{title}","at":"{at}","request":"r{impression}"}}"#
+        )
+    }
 }
 
 /// Trials of about the same probability.

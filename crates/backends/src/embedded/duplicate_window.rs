@@ -54,6 +54,11 @@ impl DuplicateWindow {
         Self { places: HashTable::new(), ring: VecDeque::new(), oldest: 0, max_ids, max_age_ms }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.ring.capacity() * size_of::<Remembered>() + self.places.allocation_size()
+    }
+
     /// How many ids it may hold.
     pub(super) fn max_ids(&self) -> usize {
         self.max_ids

@@ -111,6 +111,10 @@ impl EventLog for EmbeddedLog {
         &self.files.identity
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.files.memory_bytes()
+    }
+
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {
         let count = events.len();
         if count == 0 {

@@ -6,7 +6,7 @@ use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
 use super::log_block::StoredRecords;
 use super::log_tail::LogTail;
-use super::state_files::{JOURNAL_BYTES, WORKERS};
+use super::state_files::{JOURNAL_BYTES, WORKERS, database_memory};
 use crate::log_identity::new_log_identity;
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
@@ -15,7 +15,7 @@ use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
@@ -58,6 +58,8 @@ pub(super) struct LogFiles {
     /// What was found damaged after opening.
     damage: OnceLock<PortError>,
     pub(super) directory: Arc<Directory>,
+    /// What the ids take that the writer remembers.
+    pub(super) window_bytes: AtomicUsize,
 }
 
 impl LogFiles {
@@ -100,7 +102,14 @@ impl LogFiles {
             database,
             damage: OnceLock::new(),
             directory: directory.clone(),
+            window_bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Bytes in memory: the database's, the newest records, and the ids that duplicates are known by.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let tails: usize = self.partitions.iter().map(|partition| partition.tail.lock().bytes()).sum();
+        database_memory(&self.database) + tails + self.window_bytes.load(Ordering::Relaxed)
     }
 
     /// From now on the log takes and gives nothing.

@@ -18,6 +18,11 @@ impl LogTail {
         Self { blocks: VecDeque::new(), floor: last, bytes: 0, max_bytes }
     }
 
+    /// Bytes that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds records that follow; the oldest go where there is no room.
     pub(super) fn extend(&mut self, blocks: impl Iterator<Item = Records>) {
         for block in blocks {

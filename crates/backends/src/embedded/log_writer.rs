@@ -138,6 +138,7 @@ impl LogWriter {
         self.placed = 0;
         self.last_ms = stamp(self.last_ms, now_ms());
         self.window.expire(self.last_ms);
+        self.files.window_bytes.store(self.window.memory_bytes(), Ordering::Relaxed);
         let mut batch =
             OwnedWriteBatch::with_capacity(self.files.database.clone(), self.blocks.len().min(events))
                 .durability(Some(self.persist));

@@ -40,6 +40,11 @@ impl CommittedPositions {
     }
 }
 
+/// Bytes that a database holds in memory: what is not written to its files yet, and blocks read from them.
+pub(super) fn database_memory(database: &Database) -> usize {
+    usize::try_from(database.write_buffer_size() + database.cache_size()).unwrap_or(usize::MAX)
+}
+
 /// The state's files, and what is in memory of them.
 pub(super) struct StateFiles {
     /// The database's path, for errors.
@@ -78,6 +83,11 @@ pub(super) struct StateFiles {
 }
 
 impl StateFiles {
+    /// Bytes in memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        database_memory(&self.database)
+    }
+
     pub(super) fn open(
         directory: &Arc<Directory>,
         partitions: u16,

@@ -319,6 +319,10 @@ fn decode_snapshot(bytes: &Bytes) -> Option<AggregatesSnapshot> {
 
 #[async_trait]
 impl StateStore for EmbeddedStore {
+    fn memory_bytes(&self) -> usize {
+        self.files.memory_bytes()
+    }
+
     async fn acquire(
         &self,
         partition: PartitionId,

@@ -11,6 +11,7 @@ use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES};
 use crate::delta::{ArmCell, ArmCounts, Delta};
 use crate::symbols::{Symbol, Symbols};
 use crate::versioned::DecodeError;
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub struct ArtworkTally {
 }
 
 /// Sums of one arm.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, GetSize)]
 struct ArmSums {
     shown: DecayedSum,
     taken: DecayedSum,
@@ -59,7 +60,7 @@ impl ArmSums {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, GetSize)]
 struct Arm {
     artwork: Symbol,
     segment: Symbol,
@@ -70,7 +71,7 @@ struct Arm {
 const ROOM_SHARE: usize = 8;
 
 /// Arms of all titles.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub struct Arms {
     /// Ids of artworks and segments.
     names: Symbols,

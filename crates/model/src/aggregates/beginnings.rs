@@ -5,9 +5,10 @@
 
 use super::block_maxima::BLOCK;
 use super::pair::Pair;
+use get_size2::GetSize;
 
 /// Sums of each title after the beginning.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, GetSize)]
 pub struct Beginnings {
     pairs: Vec<Pair>,
     /// By block of titles: the greatest of both sums.

@@ -4,11 +4,13 @@
 //! After Ding, Suel: "Faster Top-k Document Retrieval Using Block-Max Indexes" (SIGIR 2011). Here blocks
 //! are of titles by their number, and maxima are exact at all times: values change with every delta.
 
+use get_size2::GetSize;
+
 /// Titles of one block.
 pub const BLOCK: usize = 64;
 
 /// The greatest value of each block; none is below 0.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct BlockMaxima {
     maxima: Vec<f64>,
 }

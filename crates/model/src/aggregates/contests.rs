@@ -7,10 +7,11 @@ use super::gone::Gone;
 use crate::delta::{Candidate, Delta, contests_kept};
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 use std::collections::VecDeque;
 
 /// A contest: of what one request showed, one title was played.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, GetSize)]
 pub struct KeptContest {
     /// The title played, then those that were not. Titles are numbers of the sums.
     pub candidates: Box<[Candidate]>,
@@ -25,7 +26,7 @@ pub struct KeptContest {
 }
 
 /// Contests of all partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 pub struct Contests {
     partitions: Vec<VecDeque<KeptContest>>,
     kept: usize,

@@ -5,13 +5,14 @@ use super::gone::Gone;
 use crate::decay::{DecayWeights, DecayedSum, KEPT_HALF_LIVES, UNIT};
 use crate::delta::Counts;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 use hashbrown::HashMap;
 
 /// Half-lives that a score may grow above its landmark before all scores are rescaled.
 const RESCALE_HALF_LIVES: u32 = 256;
 
 /// How counters fade: shared by all dimensions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, GetSize)]
 pub struct Decays {
     pub(crate) popularity: DecayWeights,
     pub(crate) trend: DecayWeights,
@@ -68,7 +69,7 @@ impl Decays {
 }
 
 /// Counters of one title in one dimension.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct TitleCounters {
     /// Counts by epoch, oldest first.
     pub epochs: Vec<(u32, Counts)>,
@@ -122,7 +123,7 @@ impl TitleCounters {
 }
 
 /// Counters of all titles in one dimension.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, GetSize)]
 pub struct CounterTable {
     pub(crate) titles: HashMap<Symbol, TitleCounters>,
     popularity: FadedPlays,
@@ -132,7 +133,7 @@ pub struct CounterTable {
 }
 
 /// Decayed plays by title number, in a unit common to all of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, GetSize)]
 pub struct FadedPlays {
     scores: Vec<f64>,
     maxima: BlockMaxima,

@@ -1,10 +1,12 @@
 //! The sums of one pair of titles: what is played after what.
 
+use get_size2::GetSize;
+
 /// One play right before another.
 pub(super) const UNIT: f64 = 1_024.0;
 
 /// Sums of one pair, in fixed point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, GetSize)]
 pub struct Pair {
     pub(super) next: u32,
     pub(super) near: u32,

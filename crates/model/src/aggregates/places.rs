@@ -7,10 +7,11 @@ use super::gone::Gone;
 use crate::delta::{PlaceCell, PositionBand, TakeCounts};
 use crate::settings::AggregateSettings;
 use crate::symbols::{Symbol, Symbols};
+use get_size2::GetSize;
 use hashbrown::HashMap;
 
 /// Counts of one row, band and period of a title.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub struct PlaceSum {
     /// Number of the row; 0: not told.
     pub row: Symbol,
@@ -31,7 +32,7 @@ impl PlaceSum {
 }
 
 /// Counts by place of all titles.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub struct Places {
     pub(crate) rows: Symbols,
     pub(crate) titles: HashMap<Symbol, Vec<PlaceSum>>,

@@ -8,6 +8,7 @@ use super::transitions::BEGINNING;
 use crate::delta::Delta;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 use std::collections::VecDeque;
 
 /// Probes kept of all partitions together, about.
@@ -18,7 +19,7 @@ const KEPT_OF_ONE: usize = 32;
 pub const MOST_SOURCES: usize = 32;
 
 /// A play, and what its member had played before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, GetSize)]
 pub struct KeptProbe {
     /// The title played.
     pub title: Symbol,
@@ -44,7 +45,7 @@ impl KeptProbe {
 }
 
 /// Probes of all partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 pub struct Probes {
     partitions: Vec<VecDeque<KeptProbe>>,
     kept: usize,

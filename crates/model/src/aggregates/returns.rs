@@ -1,13 +1,14 @@
 //! How often members come back to titles: sums of [returns](crate::delta::ReturnBand).
 
 use crate::delta::{RETURN_BANDS, ReturnBand, ReturnCell, ReturnCounts};
+use get_size2::GetSize;
 
 /// Titles that might have been played next and were not, as many as are added to each band: a few returns
 /// prove nothing.
 const DOUBTED_EXPOSURES: f64 = 50.0;
 
 /// What came of titles that members had played, by band.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, GetSize)]
 pub struct Returns([ReturnCounts; RETURN_BANDS]);
 
 impl Default for Returns {

@@ -13,6 +13,7 @@ use super::beginnings::Beginnings;
 use super::gone::Gone;
 use super::pair::{Pair, UNIT};
 use crate::symbols::{NONE, Symbol, Symbols};
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use std::sync::LazyLock;
 
@@ -38,7 +39,7 @@ static NEXT: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEXT_STEP));
 static NEAR: LazyLock<Vec<u32>> = LazyLock::new(|| weights(NEAR_STEP));
 
 /// What follows one title.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct Followers {
     pub(crate) pairs: HashMap<Symbol, Pair>,
 }
@@ -71,7 +72,7 @@ impl Followers {
 }
 
 /// Followers of every title.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub struct Transitions {
     pub(crate) from: Vec<Followers>,
     /// What follows the beginning, once more, by title number.

@@ -4,6 +4,7 @@ use super::Aggregates;
 use super::counters::Decays;
 use crate::delta::TakeCounts;
 use crate::settings::AggregateSettings;
+use get_size2::GetSize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl VariantCounts {
 }
 
 /// Counts of all variants.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub(crate) struct Variants {
     /// By `EXPERIMENT-VARIANT`.
     by_name: BTreeMap<Arc<str>, Variant>,
@@ -48,7 +49,7 @@ pub(crate) struct Variants {
     epochs: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 struct Variant {
     epochs: VariantEpochs,
     /// Impressions, as of the last sweep and since.

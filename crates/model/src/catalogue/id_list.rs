@@ -1,6 +1,7 @@
 //! A list of ids in one piece of memory: a large catalogue has millions of them, and a `String` each would take four times
 //! as much.
 
+use get_size2::GetSize;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use std::fmt;
 const END: char = '\n';
 
 /// Ids, in order. Read and written as a list of texts.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, GetSize)]
 pub struct IdList(Box<str>);
 
 impl IdList {

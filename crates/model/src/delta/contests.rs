@@ -4,6 +4,7 @@
 use super::{DeltaBuilder, PositionBand};
 use crate::identifier::{Position, fingerprint};
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 use serde::{Deserialize, Serialize};
 
 /// Titles of a contest at most, the one played among them; of more, as many are taken evenly.
@@ -21,7 +22,7 @@ pub(crate) fn contests_kept(partitions: u16) -> usize {
 }
 
 /// A title of a contest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, GetSize)]
 pub struct Candidate {
     /// The title: in a delta an index into its strings.
     pub title: u32,

@@ -4,6 +4,7 @@
 //! from the start of the row, so that what is kept of a title stays bounded.
 
 use super::TakeCounts;
+use get_size2::GetSize;
 use serde::{Deserialize, Serialize};
 
 /// First positions of the bands; the last has no end.
@@ -11,7 +12,7 @@ const BAND_STARTS: [u16; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30, 50
 
 /// A band of positions, known by its first position: 0 to 9 one by one, 10–14, 15–19, 20–29, 30–49,
 /// and 50 and up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, GetSize)]
 #[serde(transparent)]
 pub struct PositionBand(u16);
 

@@ -6,6 +6,7 @@
 
 use super::DeltaBuilder;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 use serde::{Deserialize, Serialize};
 
 /// Bands of steps back: 0, 1, 2–3, 4–7, … 64 or more.
@@ -43,7 +44,7 @@ impl ReturnBand {
 }
 
 /// What came of the titles of one band.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, GetSize)]
 pub struct ReturnCounts {
     /// How often one might have been played next.
     pub exposed: u64,

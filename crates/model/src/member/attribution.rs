@@ -15,9 +15,10 @@
 use crate::delta::{PositionBand, Showing, ShownArtwork, epoch_of};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 
 /// A title that was shown and may still be played.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, GetSize)]
 pub struct Impression {
     /// Fingerprint of the request; 0: none named.
     pub request: u64,
@@ -65,7 +66,7 @@ impl Impression {
 }
 
 /// A play whose impression has not arrived (yet).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub struct OpenPlay {
     /// Fingerprint of the request; 0: none named.
     pub request: u64,
@@ -76,7 +77,7 @@ pub struct OpenPlay {
 }
 
 /// An attributed play that has not been watched for long enough (yet).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub struct TakenPlay {
     /// Event time of the play, Unix milliseconds.
     pub at_ms: i64,
@@ -85,7 +86,7 @@ pub struct TakenPlay {
 }
 
 /// What may still find its counterpart, in order of arrival.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct OpenEvents {
     /// Impressions not played.
     pub impressions: Vec<Impression>,

@@ -6,12 +6,13 @@ use crate::event::Event;
 use crate::identifier::Position;
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 
 /// A title in the history: the latest time the member engaged with it.
 ///
 /// What is told of it later, but happened earlier, does not take back what is known: each part is as new as
 /// the newest event that told it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct Watched {
     /// The title.
     pub title: Symbol,

@@ -7,9 +7,10 @@
 use super::{Member, insert_by_time};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 
 /// A title that was put on the list, or taken off it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 pub struct Listed {
     /// The title.
     pub title: Symbol,

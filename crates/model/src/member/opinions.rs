@@ -3,12 +3,13 @@
 use super::{Member, insert_by_time};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
+use get_size2::GetSize;
 
 /// Rating, in tenths of a star, up to which a member disliked a title: two of five stars.
 const LOW_TENTHS: u8 = 20;
 
 /// A thumb or a rating.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, GetSize)]
 pub struct Opinion {
     /// The title.
     pub title: Symbol,

@@ -2,9 +2,10 @@
 
 use crate::check_invariant;
 use crate::settings::FoldSettings;
+use get_size2::GetSize;
 
 /// Fingerprints of recent event ids with the log's second they came at, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, GetSize)]
 pub struct RecentIds {
     pub(super) ids: Vec<u64>,
     pub(super) log_s: Vec<u32>,

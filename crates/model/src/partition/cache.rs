@@ -9,6 +9,7 @@
 
 use crate::member::Member;
 use compact_str::CompactString;
+use get_size2::GetSize;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::borrow::Cow;
 use std::hash::BuildHasher;
@@ -30,14 +31,14 @@ pub(super) enum Held {
     Ready,
 }
 
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 enum State {
     Loading,
     Packed(Box<[u8]>),
     Unpacked(Box<Member>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 struct Entry {
     member: CompactString,
     state: State,
@@ -241,6 +242,13 @@ impl Cache {
 
     pub fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// Bytes held, those of free places included.
+    pub fn memory_bytes(&self) -> usize {
+        let held: usize = self.slots.iter().flatten().map(GetSize::get_heap_size).sum();
+        held + self.slots.capacity() * size_of::<Option<Entry>>()
+            + (self.free.capacity() + self.by_name.capacity()) * size_of::<Slot>()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, Member>)> {

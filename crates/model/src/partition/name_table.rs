@@ -11,6 +11,7 @@
 
 use crate::identifier::fingerprint;
 use crate::symbols::{NONE, Symbol, Symbols};
+use get_size2::GetSize;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -37,7 +38,7 @@ pub struct ShareUsed {
 }
 
 /// A name that is not there for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, GetSize)]
 struct Newcomer {
     /// Who brought it; 0: another member has used it since.
     by: u32,
@@ -46,7 +47,7 @@ struct Newcomer {
 }
 
 /// The names of one partition, by number.
-#[derive(Debug)]
+#[derive(Debug, GetSize)]
 pub struct NameTable {
     symbols: Symbols,
     limit: usize,

@@ -43,6 +43,12 @@ impl Plan {
         if self.load.members == 0 || self.load.titles == 0 {
             return wrong("has no members or no titles: set load.members and load.titles".to_owned());
         }
+        self.check_faults()?;
+        self.check_target()
+    }
+
+    fn check_faults(&self) -> Result<(), ChaosError> {
+        let wrong = |what: String| Err(ChaosError::Plan(what));
         if self.faults.is_empty() {
             return wrong("breaks nothing: add [[faults]]".to_owned());
         }
@@ -73,6 +79,11 @@ impl Plan {
                 ));
             }
         }
+        Ok(())
+    }
+
+    fn check_target(&self) -> Result<(), ChaosError> {
+        let wrong = |what: String| Err(ChaosError::Plan(what));
         if let Some(target) = &self.target {
             if target.http.is_empty() || target.http.len() != target.admin.len() {
                 return wrong("names a target without as many admin URLs as http URLs".to_owned());

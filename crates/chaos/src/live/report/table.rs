@@ -47,6 +47,21 @@ impl Report {
             readable(self.query_p99_ms),
             self.sources
         );
+        let _ = writeln!(text, "{}", self.faults_table());
+        self.faults.iter().for_each(|fault| add_remarks(&mut text, fault));
+        for exit in &self.engine_exits {
+            let _ = writeln!(text, "started again: {exit}");
+        }
+        for skipped in &self.skipped {
+            let _ = writeln!(text, "not injected: {skipped}");
+        }
+        for finding in self.verdict.iter().flat_map(|verdict| &verdict.findings) {
+            let _ = writeln!(text, "VIOLATED {finding}");
+        }
+        text
+    }
+
+    fn faults_table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED).set_header([
             "fault",
@@ -74,18 +89,7 @@ impl Report {
                 fault.query_availability.map_or("-".to_owned(), |share| format!("{:.2} %", share * 100.0)),
             ]);
         }
-        let _ = writeln!(text, "{table}");
-        self.faults.iter().for_each(|fault| add_remarks(&mut text, fault));
-        for exit in &self.engine_exits {
-            let _ = writeln!(text, "started again: {exit}");
-        }
-        for skipped in &self.skipped {
-            let _ = writeln!(text, "not injected: {skipped}");
-        }
-        for finding in self.verdict.iter().flat_map(|verdict| &verdict.findings) {
-            let _ = writeln!(text, "VIOLATED {finding}");
-        }
-        text
+        table
     }
 }
 

@@ -1,12 +1,13 @@
 //! The weights of pairs of titles that are not solved together.
 
+use get_size2::GetSize;
 use nearline_model::symbols::Symbol;
 
 /// A weight: of a title watched for a title scored.
 pub(super) type Entry = (Symbol, Symbol, f32);
 
 /// Weights of pairs of titles that are not solved together, by the title watched.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, GetSize)]
 pub(in crate::associations) struct OuterWeights {
     /// By title number: where its weights begin; those of the next are their end.
     begins: Vec<u32>,
