@@ -57,10 +57,31 @@ pub fn weight(node: &NodeId, partition: PartitionId) -> u64 {
 
 /// Most partitions that one of `nodes` nodes gets of `partitions`.
 pub fn most_per_node(partitions: u16, nodes: usize) -> usize {
-    let (partitions, nodes) = (usize::from(partitions), nodes.max(1));
-    // Of few, one more is a large share: they are spread as evenly as they go.
-    let factor = if partitions < FEW_PER_NODE * nodes { 100 } else { LOAD_FACTOR_PERCENT };
-    (partitions * factor).div_ceil(100 * nodes)
+    Room::of(partitions, nodes).most
+}
+
+/// How many partitions nodes may have.
+struct Room {
+    /// Of one node.
+    most: usize,
+    /// What every node may have, whatever others have.
+    each: usize,
+    /// Partitions that may be had beyond `each`, all nodes together.
+    beyond: usize,
+}
+
+impl Room {
+    fn of(partitions: u16, nodes: usize) -> Self {
+        let (partitions, nodes) = (usize::from(partitions), nodes.max(1));
+        // Of few, one more is a large share: they are spread as evenly as they go, so that nobody has two more than
+        // another.
+        if partitions < FEW_PER_NODE * nodes {
+            let (each, beyond) = (partitions / nodes, partitions % nodes);
+            return Self { most: partitions.div_ceil(nodes), each, beyond };
+        }
+        let most = (partitions * LOAD_FACTOR_PERCENT).div_ceil(100 * nodes);
+        Self { most, each: most, beyond: 0 }
+    }
 }
 
 /// The owner of each partition, as an index into `nodes`; empty if there are no nodes.
@@ -100,18 +121,21 @@ pub fn assign_except(
     pairs.sort_unstable_by(|left, right| {
         (right.0, left.1, &nodes[left.2]).cmp(&(left.0, right.1, &nodes[right.2]))
     });
-    let mut room = vec![most_per_node(partitions, nodes.len()); nodes.len()];
+    let Room { most, each, mut beyond } = Room::of(partitions, nodes.len());
+    let mut loads = vec![0; nodes.len()];
     let mut owners = vec![None; usize::from(partitions)];
-    let mut give = |may: &dyn Fn(usize, PartitionId, usize) -> bool| {
+    let mut give = |may: &dyn Fn(usize, PartitionId, bool) -> bool| {
         for &(_, partition, node) in &pairs {
-            let owner = &mut owners[usize::from(partition.0)];
-            if owner.is_none() && may(node, partition, room[node]) {
+            let (owner, load) = (&mut owners[usize::from(partition.0)], &mut loads[node]);
+            let has_room = *load < each || (*load < most && beyond > 0);
+            if owner.is_none() && may(node, partition, has_room) {
                 *owner = Some(node);
-                room[node] = room[node].saturating_sub(1);
+                beyond = beyond.saturating_sub(usize::from(*load >= each));
+                *load += 1;
             }
         }
     };
-    give(&|node, partition, room| room > 0 && !is_declined(node, partition));
+    give(&|node, partition, has_room| has_room && !is_declined(node, partition));
     give(&|node, partition, _| !is_declined(node, partition));
     give(&|_, _, _| true);
     owners.into_iter().map(|owner| owner.expect("the last round leaves nothing over")).collect()

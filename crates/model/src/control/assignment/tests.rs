@@ -29,6 +29,17 @@ proptest! {
     }
 
     #[test]
+    fn of_few_partitions_no_node_has_two_more_than_another(
+        partitions in 1u16..60, nodes in 1usize..40, seed: u32,
+    ) {
+        prop_assume!(usize::from(partitions) < FEW_PER_NODE * nodes);
+        let owners = assign(partitions, &names(nodes, seed));
+        let loads = (0..nodes).map(|node| owners.iter().filter(|owner| **owner == node).count());
+        let (least, most) = (loads.clone().min(), loads.max());
+        prop_assert!(most <= least.map(|least| least + 1), "{most:?} and {least:?}");
+    }
+
+    #[test]
     fn what_a_node_declines_another_gets_unless_all_decline_it(
         partitions in 1u16..40, nodes in 1usize..6, seed: u32, declines: u64,
     ) {
@@ -55,10 +66,10 @@ proptest! {
 #[test]
 fn all_nodes_get_something_where_there_are_partitions_enough() {
     for seed in 0..200 {
-        for nodes in 1..=4 {
-            let owners = assign(16, &names(nodes, seed));
+        for (partitions, nodes) in [(4, 3), (6, 3), (16, 1), (16, 4), (16, 16), (50, 5), (64, 7)] {
+            let owners = assign(partitions, &names(nodes, seed));
             let distinct: BTreeSet<usize> = owners.into_iter().collect();
-            assert_eq!(distinct.len(), nodes, "seed {seed}");
+            assert_eq!(distinct.len(), nodes, "{partitions} partitions, seed {seed}");
         }
     }
 }
