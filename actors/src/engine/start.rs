@@ -3,7 +3,7 @@
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::{AggregatesActor, SharedRole};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, Threads};
 use crate::facts::DecisionQueue;
 use crate::faults::Faults;
 use crate::memory::{MeasuredShared, Measuring};
@@ -19,6 +19,7 @@ use crate::router::Router;
 use crate::settings::EngineSettings;
 use crate::solver::Solver;
 use crate::workers::Workers;
+use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::{Aggregates, PartitionId, Position};
@@ -47,9 +48,7 @@ impl Engine {
 
     async fn start_all(ports: Ports, mut settings: EngineSettings) -> Result<Self, PortError> {
         let count = ports.log.partitions();
-        // One stuck thread is one fault, however many partitions have to leave it.
-        let budget = &mut settings.remediation.node_rebuilds;
-        *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(count));
+        allow_rebuilds(&mut settings, count);
         let settings = Arc::new(settings);
         let catalogue = Arc::new(SharedCatalogue::new(settings.only_catalogued));
         let stopping = Arc::new(AtomicBool::new(false));
@@ -95,15 +94,7 @@ impl Engine {
             clock: ports.clock.clone(),
         };
         learning.spawn(solver(&settings, &sources, &stopping).run());
-        let measured = Arc::<MeasuredShared>::default();
-        let measuring = Measuring {
-            aggregates_actor: aggregates_actor.clone(),
-            catalogue: catalogue.clone(),
-            learned: learned.clone(),
-            measured: measured.clone(),
-            threads,
-        };
-        learning.spawn(measuring.run());
+        let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
         peers::serve(ports.membership.clone(), node.clone(), router.clone(), ownership.status.clone());
@@ -176,6 +167,31 @@ fn recommender(
     let decisions = DecisionQueue::start(&settings.facts, count, clock, stream, learning);
     let deadline = Duration::from_millis(settings.query_deadline_ms.max(1));
     Recommender::new(sources, settings.answers.clone(), decisions, settings.threads, deadline)
+}
+
+/// One stuck thread is one fault, however many partitions have to leave it.
+fn allow_rebuilds(settings: &mut EngineSettings, partitions: u16) {
+    let budget = &mut settings.remediation.node_rebuilds;
+    *budget = (*budget).max(REBUILDS_PER_PARTITION * usize::from(partitions));
+}
+
+/// Measures from now on what all partitions share.
+fn measure(
+    aggregates_actor: &Addr<AggregatesActor>,
+    sources: &Sources,
+    learning: &EventLoop,
+    threads: Threads,
+) -> Arc<MeasuredShared> {
+    let measured = Arc::<MeasuredShared>::default();
+    let measuring = Measuring {
+        aggregates_actor: aggregates_actor.clone(),
+        catalogue: sources.catalogue.clone(),
+        learned: sources.learned.clone(),
+        measured: measured.clone(),
+        threads,
+    };
+    learning.spawn(measuring.run());
+    measured
 }
 
 fn node_id(settings: &EngineSettings) -> NodeId {

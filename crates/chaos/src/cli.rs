@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_guides_tell_commands_that_it_takes() -> std::io::Result<()> {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let held = nearline_guides::Held::of(&Cli::command(), &root, &[])?;
         assert!(held.seen > 8, "{} commands seen", held.seen);
         assert_eq!(held.refused, Vec::<String>::new());
