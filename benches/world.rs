@@ -5,6 +5,7 @@
 
 use nearline_audience::{Audience, AudienceSettings};
 use nearline_model::catalogue::Catalogue;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Batch, Commit, Lookup};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot, Partition, PartitionId};
@@ -75,7 +76,7 @@ impl World {
 
     /// The commit of everything folded since the last one.
     pub fn commit(&mut self) -> Commit {
-        self.partition.take_commit(1).expect("something was folded")
+        self.partition.take_commit(OwnerEpoch(1)).expect("something was folded")
     }
 
     /// What the audience chooses from.

@@ -207,7 +207,7 @@ impl Engine {
     pub fn folding_epoch(&self, member: &str) -> Option<OwnerEpoch> {
         let partition = partition_of(member, self.partition_count());
         let handle = &self.inner.partitions[usize::from(partition.0)];
-        self.is_here(handle).then(|| handle.epoch.load(Relaxed))
+        self.is_here(handle).then(|| handle.epoch.load())
     }
 
     /// What answers rest on now, beside the member's own state.

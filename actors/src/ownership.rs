@@ -20,7 +20,7 @@ use announcer::{Announcer, Say};
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{
-    Action, BEATS_PER_LEASE, Beat, Input, Ownership, OwnershipSettings, SumsRole,
+    Action, BEATS_PER_LEASE, Beat, Input, Millis, Ownership, OwnershipSettings, SumsRole,
 };
 use nearline_model::{Aggregates, PartitionId};
 use nearline_ports::{Announcement, MembershipEvent, Ports};
@@ -128,13 +128,13 @@ impl Shell {
         let lease_ms = self.settings.lease_ms.max(BEATS_PER_LEASE);
         let timing = OwnershipSettings {
             partitions: self.ports.log.partitions(),
-            lease_ms,
-            beat_ms: lease_ms / BEATS_PER_LEASE,
-            decline_ms: self.settings.remediation.node_window_ms,
+            lease_ms: Millis(lease_ms),
+            beat_ms: Millis(lease_ms / BEATS_PER_LEASE),
+            decline_ms: Millis(self.settings.remediation.node_window_ms),
             adding_nodes: self.settings.adding_nodes,
         };
-        let patience = Duration::from_millis((timing.lease_ms / PROOFS_PER_LEASE).max(1));
-        let pause = Duration::from_millis(2 * timing.beat_ms);
+        let patience = Duration::from_millis((lease_ms / PROOFS_PER_LEASE).max(1));
+        let pause = timing.beat_ms.times(2).into();
         tokio::select! {
             biased;
             () = Prover::first(&self.ports, pause, patience) => {}
@@ -147,10 +147,9 @@ impl Shell {
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
-        let prover =
-            Prover::start(self.ports.clone(), pause, patience, Duration::from_millis(timing.lease_ms));
+        let prover = Prover::start(self.ports.clone(), pause, patience, timing.lease_ms.into());
         // What is not acknowledged by then was lost with a connection: the next beat is worth more.
-        let patience = Duration::from_millis(BEATS_OF_PATIENCE * timing.beat_ms);
+        let patience = timing.beat_ms.times(BEATS_OF_PATIENCE).into();
         let mut running = Running {
             machine: Ownership::new(self.node.clone(), incarnation, timing),
             started: Instant::now(),
@@ -225,7 +224,7 @@ impl Running {
     }
 
     fn step(&mut self, input: Input) {
-        let now = self.started.elapsed().as_millis() as u64;
+        let now = Millis::from(self.started.elapsed());
         for action in self.machine.step(now, input) {
             match action {
                 Action::Announce(beat) => {
@@ -280,7 +279,7 @@ impl Running {
     fn look_at_epochs(&mut self) {
         let mut news = Vec::new();
         for (partition, run) in &mut self.runs {
-            let epoch = self.shell.partitions[usize::from(partition.0)].epoch.load(Relaxed);
+            let epoch = self.shell.partitions[usize::from(partition.0)].epoch.load();
             if std::mem::replace(&mut run.epoch, epoch) != epoch {
                 news.push(Input::Acquired(*partition, epoch));
             }
@@ -304,12 +303,12 @@ impl Running {
             for handle in handles {
                 let mut backoff = Backoff::new(20, 500);
                 loop {
-                    let (epoch, address) = (handle.epoch.load(Relaxed), handle.address.get());
-                    let Some(address) = address.filter(|_| epoch > 0) else { break };
+                    let (epoch, address) = (handle.epoch.load(), handle.address.get());
+                    let Some(address) = address.filter(|_| epoch.is_given()) else { break };
                     match store.load_owned(handle.partition, epoch, &[NOBODY.into()]).await {
                         Ok(_) => break,
                         // It was acquired anew meanwhile: that is a proof, too.
-                        Err(_) if handle.epoch.load(Relaxed) != epoch => break,
+                        Err(_) if handle.epoch.load() != epoch => break,
                         Err(error) if error.is_transient() => tokio::time::sleep(backoff.next_wait()).await,
                         Err(error) => {
                             address.do_send(ReadingFailed(error));

@@ -205,7 +205,7 @@ impl PartitionActor {
         if !is_current && !self.broken {
             metrics::counter!("nearline_zombies_retired_total").increment(1);
             tracing::warn!(
-                partition = %self.partition.id(), epoch = self.epoch,
+                partition = %self.partition.id(), epoch = self.epoch.0,
                 "an actor that was replaced woke up; it ends without a trace"
             );
             self.end(Ended::Stopped, context);

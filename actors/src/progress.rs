@@ -1,6 +1,9 @@
 //! How far a partition is and what it is doing: written by its actor and supervisor, read by queries and
 //! operators.
 
+use nearline_model::identifier::OwnerEpoch;
+mod shared;
+
 use crate::lag::Lag;
 use crate::memory::MeasuredPartition;
 use crate::remediations::{Begun, Remediations, Ticket};
@@ -10,6 +13,7 @@ use nearline_model::{PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use serde::Serialize;
+use shared::SharedEpoch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -88,7 +92,7 @@ pub struct PartitionStatus {
     /// Node that owns it, as far as is known here.
     pub owner: Option<NodeId>,
     /// Epoch of its owner.
-    pub epoch: u64,
+    pub epoch: OwnerEpoch,
     /// Position of the last record folded.
     pub folded: Position,
     /// Position of the last commit.
@@ -120,7 +124,7 @@ pub struct Progress {
     state: AtomicU8,
     /// Bits of [`Hold`].
     held: AtomicU8,
-    pub(crate) epoch: AtomicU64,
+    pub(crate) epoch: SharedEpoch,
     pub(crate) folded: AtomicU64,
     pub(crate) committed: AtomicU64,
     pub(crate) read: AtomicU64,
@@ -147,7 +151,7 @@ impl Progress {
             partition,
             state: AtomicU8::new(PartitionState::Starting as u8),
             held: AtomicU8::new(0),
-            epoch: AtomicU64::new(0),
+            epoch: SharedEpoch::default(),
             folded: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             read: AtomicU64::new(0),
@@ -262,7 +266,7 @@ impl Progress {
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             state: self.state().name().to_owned(),
-            epoch: self.epoch.load(Relaxed),
+            epoch: self.epoch.load(),
             folded: self.folded.load(Relaxed),
             committed: self.committed.load(Relaxed),
         }
@@ -281,7 +285,7 @@ impl Progress {
             partition: self.partition,
             state: self.state(),
             owner,
-            epoch: self.epoch.load(Relaxed),
+            epoch: self.epoch.load(),
             folded,
             committed: self.committed.load(Relaxed),
             log_last: log_last.max(folded),

@@ -112,7 +112,7 @@ impl Remediations {
         let trace_id = span.context().map(|context| format!("{:032x}", context.trace));
         tracing::warn!(
             event = "remediation", %partition, fault, action, wait_ms, position, attempts, detail, trace_id,
-            epoch = before.epoch, folded = before.folded, committed = before.committed, "remediation begins"
+            epoch = before.epoch.0, folded = before.folded, committed = before.committed, "remediation begins"
         );
         let remediation = Remediation {
             id: id.clone(),
@@ -147,7 +147,7 @@ impl Remediations {
         let Some(remediation) = recent.iter_mut().rev().find(|known| known.id == ticket.id) else { return };
         tracing::info!(
             event = "remediation_done", partition = %remediation.partition, fault = remediation.fault,
-            action = remediation.action, took_ms, state = after.state, epoch = after.epoch,
+            action = remediation.action, took_ms, state = after.state, epoch = after.epoch.0,
             folded = after.folded, committed = after.committed, "remediation done"
         );
         metrics::histogram!("nearline_remediation_duration_seconds", "action" => remediation.action.clone())

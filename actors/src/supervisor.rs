@@ -245,7 +245,7 @@ impl Supervisor {
 
     /// Keeps the suspects for the next process. Best effort: this one has them in memory.
     async fn remember_suspects(&self, memory: &Memory) {
-        let epoch = self.handle.epoch.load(Relaxed);
+        let epoch = self.handle.epoch.load();
         let keeping = self.ports.quarantine.suspect(self.handle.partition, epoch, &memory.history.suspects);
         let partition = self.handle.partition;
         match tokio::time::timeout(SUSPECT_DEADLINE, keeping).await {

@@ -67,7 +67,7 @@ pub(super) fn of_partitions(partitions: &[PartitionStatus]) -> String {
         }
     };
     gauge("nearline_partition_live", &|status| f64::from(status.state == PartitionState::Live));
-    gauge("nearline_partition_epoch", &|status| status.epoch as f64);
+    gauge("nearline_partition_epoch", &|status| status.epoch.0 as f64);
     gauge("nearline_partition_folded_position", &|status| status.folded as f64);
     gauge("nearline_partition_committed_position", &|status| status.committed as f64);
     gauge("nearline_partition_lag_positions", &|status| status.lag as f64);

@@ -4,6 +4,7 @@ use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, run};
 use async_trait::async_trait;
 use nearline_actors::{Engine, EngineSettings, FactSettings, Question};
 use nearline_model::facts::{CaptureSettings, Decision, Known};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts, Partition, PartitionId};
 use nearline_ports::{FactStream, PortError, StreamedFacts};
@@ -49,7 +50,7 @@ async fn clean(bed: &Bed) -> Facts {
             missing.into_iter().for_each(|slot| partition.loaded(slot, None).expect("nothing is stored"));
             partition.fold(admitted, |_, _| {});
         }
-        facts.extend(partition.take_commit(1).map(|commit| commit.facts).unwrap_or_default());
+        facts.extend(partition.take_commit(OwnerEpoch(1)).map(|commit| commit.facts).unwrap_or_default());
     }
     by_member(facts)
 }

@@ -6,6 +6,7 @@ use nearline_backends::cluster::connect_cluster;
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_ports::PortError;
 use nearline_servers::{NatsServer, RedisServer};
 use std::time::Instant;
@@ -86,7 +87,7 @@ fn a_second_cluster_on_the_same_redis_is_refused() {
         let engine = bed.engine(EngineSettings::default()).await;
         bed.append(audience_events(500, 50, 4)).await;
         engine.caught_up().await.expect("caught up");
-        let epochs: Vec<u64> = engine.partitions().iter().map(|status| status.epoch).collect();
+        let epochs: Vec<OwnerEpoch> = engine.partitions().iter().map(|status| status.epoch).collect();
         let (_, redis) = bed.servers.as_ref().expect("servers");
         let other = NatsServer::start(None).expect("nats");
         let settings = NatsSettings { url: other.url(), ..nats_settings(&bed) };

@@ -1,13 +1,14 @@
 //! Proves that this node can work: that its store takes writes and its log takes events. A node that cannot takes no
 //! part in the assignment for as long as others can.
 
+use nearline_model::control::ownership::Millis;
 use nearline_ports::{PortError, Ports};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The one who proves; how long this node has been failing to, in milliseconds (0: it works).
-pub(super) struct Prover(watch::Receiver<u64>);
+pub(super) struct Prover(watch::Receiver<Millis>);
 
 impl Prover {
     /// Tries until the first proof.
@@ -31,7 +32,7 @@ impl Prover {
     /// Goes on proving, every `pause`; each attempt has `patience`. A node that has failed counts as one that works again
     /// only after `probation`: what was away for all comes back to all, though not in the same moment.
     pub(super) fn start(ports: Ports, pause: Duration, patience: Duration, probation: Duration) -> Self {
-        let (failing, told) = watch::channel(0);
+        let (failing, told) = watch::channel(Millis::ZERO);
         actix_rt::spawn(async move {
             let (mut failing_since, mut working_since) = (None::<Instant>, None::<Instant>);
             while !failing.is_closed() {
@@ -52,10 +53,10 @@ impl Prover {
                     }
                 }
                 let failing_ms = match failing_since {
-                    Some(since) => (since.elapsed().as_millis() as u64).max(1),
-                    None => u64::from(working_since.is_some()),
+                    Some(since) => Millis::from(since.elapsed()).max(Millis(1)),
+                    None => Millis(u64::from(working_since.is_some())),
                 };
-                metrics::gauge!("nearline_node_failing_seconds").set(failing_ms as f64 / 1_000.0);
+                metrics::gauge!("nearline_node_failing_seconds").set(failing_ms.0 as f64 / 1_000.0);
                 failing.send_replace(failing_ms);
                 tokio::time::sleep(pause).await;
             }
@@ -63,7 +64,7 @@ impl Prover {
         Self(told)
     }
 
-    pub(super) fn failing_ms(&self) -> u64 {
+    pub(super) fn failing_ms(&self) -> Millis {
         *self.0.borrow()
     }
 }

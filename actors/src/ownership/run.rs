@@ -10,12 +10,11 @@ use futures_util::FutureExt;
 use nearline_model::PartitionId;
 use nearline_model::identifier::OwnerEpoch;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, watch};
 
 /// A running partition.
 pub(super) struct Run {
-    /// Epoch seen last; 0: not acquired yet.
+    /// Epoch seen last.
     pub(super) epoch: OwnerEpoch,
     handle: Arc<PartitionHandle>,
     stopping: watch::Sender<bool>,
@@ -30,7 +29,7 @@ impl Run {
         happened: mpsc::UnboundedSender<Happened>,
     ) -> Self {
         let handle = shell.partitions[usize::from(partition.0)].clone();
-        handle.epoch.store(0, Relaxed);
+        handle.epoch.store(OwnerEpoch::NONE);
         handle.set_state(PartitionState::Starting);
         let stopping = watch::Sender::new(false);
         let supervisor = Supervisor {
@@ -48,7 +47,7 @@ impl Run {
                 let _closed = end.happened.send(Happened::GivenAway(partition));
             }
         });
-        Self { epoch: 0, handle, stopping, over: watch::Sender::new(()) }
+        Self { epoch: OwnerEpoch::NONE, handle, stopping, over: watch::Sender::new(()) }
     }
 
     /// Asks the actor to commit and end; one that is still being built is asked when it is there.

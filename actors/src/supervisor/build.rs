@@ -26,7 +26,7 @@ impl Supervisor {
         let partition = self.restore(acquired).await?;
         let incarnation = self.handle.take_over();
         check_invariant!(I5, self.handle.address.get().is_none(), "an earlier actor of {id} is still asked");
-        self.handle.epoch.store(epoch, Relaxed);
+        self.handle.epoch.store(epoch);
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position, Relaxed);
         }

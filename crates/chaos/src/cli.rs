@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
+use nearline_model::control::ownership::Millis;
 use nearline_terminal::{grouped, print_all};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -199,10 +200,10 @@ fn show_sizing(args: &SizingArgs) -> anyhow::Result<()> {
     let sizing = Sizing {
         nodes: args.nodes.into(),
         partitions: args.partitions,
-        lease_ms: args.lease_ms,
-        registry_ms: args.registry_ms,
-        commit_ms: args.commit_ms,
-        acquire_ms: args.acquire_ms,
+        lease_ms: Millis(args.lease_ms),
+        registry_ms: Millis(args.registry_ms),
+        commit_ms: Millis(args.commit_ms),
+        acquire_ms: Millis(args.acquire_ms),
     };
     let stages = sizing.run(args.restarts).map_err(anyhow::Error::msg)?;
     if args.json {
@@ -226,9 +227,9 @@ fn show_sizing(args: &SizingArgs) -> anyhow::Result<()> {
         let kib = |bytes: u64| format!("{} KiB", grouped(bytes / 1_024));
         table.add_row([
             stage.what.clone(),
-            format!("{} ms", grouped(stage.settled_ms)),
+            format!("{} ms", grouped(stage.settled_ms.0)),
             grouped(stage.moved as u64),
-            format!("{} ms", grouped(stage.longest_gap_ms)),
+            format!("{} ms", grouped(stage.longest_gap_ms.0)),
             format!("{fewest} to {most}"),
             grouped(stage.beats),
             kib(stage.written_bytes),

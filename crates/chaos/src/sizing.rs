@@ -103,10 +103,10 @@ mod tests {
         let sizing = Sizing {
             nodes: 20,
             partitions: 200,
-            lease_ms: 2_000,
-            registry_ms: 5,
-            commit_ms: 50,
-            acquire_ms: 20,
+            lease_ms: Millis(2_000),
+            registry_ms: Millis(5),
+            commit_ms: Millis(50),
+            acquire_ms: Millis(20),
         };
         let stages = sizing.run(2).expect("settles");
         assert_eq!(stages.len(), 6);
@@ -116,13 +116,13 @@ mod tests {
             assert_eq!(stage.keeps_and_adds, (1, 2), "{}", stage.what);
         }
         let [_, quiet, killed, back, joined, rolling] = &stages[..] else { panic!("six stages") };
-        assert_eq!((quiet.moved, quiet.longest_gap_ms), (0, 0));
+        assert_eq!((quiet.moved, quiet.longest_gap_ms), (0, Millis::ZERO));
         assert!((750..850).contains(&quiet.beats), "four a second of each node: {}", quiet.beats);
-        assert!((2_000..3_000).contains(&killed.longest_gap_ms), "{}", killed.longest_gap_ms);
+        assert!((Millis(2_000)..Millis(3_000)).contains(&killed.longest_gap_ms), "{}", killed.longest_gap_ms);
         assert!(killed.moved <= 30 && back.moved <= 30 && joined.moved <= 30);
         // Handed over, not waited for: the last commit, two deliveries and the store.
         for stage in [back, joined, rolling] {
-            assert!(stage.longest_gap_ms < 200, "{}: {}", stage.what, stage.longest_gap_ms);
+            assert!(stage.longest_gap_ms < Millis(200), "{}: {}", stage.what, stage.longest_gap_ms);
         }
     }
 }

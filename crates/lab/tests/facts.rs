@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::identifier::OwnerEpoch;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ impl<'a> Engine<'a> {
                 let (admitted, missing) = partition.admit(Batch::parse(records, 65_536));
                 missing.into_iter().for_each(|slot| partition.loaded(slot, None).unwrap());
                 partition.fold(admitted, |_, _| {});
-                let commit = partition.take_commit(1).unwrap();
+                let commit = partition.take_commit(OwnerEpoch(1)).unwrap();
                 let facts = MemberFacts {
                     partition: commit.partition,
                     after: commit.expected,

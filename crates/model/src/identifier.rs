@@ -1,14 +1,14 @@
 //! Identifiers: what an id may look like, and which partition a member belongs to.
 
+mod epoch;
+
+pub use epoch::OwnerEpoch;
+
 use serde::{Deserialize, Serialize};
 
 /// Place of a record in the log. Positions of one partition grow but need not be dense: JetStream
 /// numbers the whole stream, so a partition sees every N-th number or so. 0 is "before the first".
 pub type Position = u64;
-
-/// Epoch of a partition's owner: every take-over gets a higher one, and the store refuses commits
-/// of a lower one.
-pub type OwnerEpoch = u64;
 
 /// Longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 64;

@@ -15,7 +15,7 @@ pub mod state_store;
 use crate::{Appended, NewEvent, PortError, Ports};
 use async_trait::async_trait;
 use bytes::Bytes;
-use nearline_model::identifier::partition_of;
+use nearline_model::identifier::{OwnerEpoch, partition_of};
 use nearline_model::{Commit, Delta, LogRecord, PartitionId, RecordMark};
 use std::future::Future;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub async fn read(reader: &mut dyn crate::LogReader, count: usize, max_records: 
 /// A commit of `members` (name, stored form) from `expected` to `position`, with a telling delta.
 pub fn commit(
     partition: PartitionId,
-    epoch: u64,
+    epoch: OwnerEpoch,
     expected: u64,
     position: u64,
     members: &[(&str, &str)],

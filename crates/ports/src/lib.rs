@@ -35,6 +35,7 @@ pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
 pub use fact_stream::{FactStream, StreamedFacts};
 pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
+use nearline_model::identifier::OwnerEpoch;
 pub use quarantine::{PartitionFaults, QuarantineStore};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
 pub use state_store::{Acquired, AggregatesSnapshot, OutboxEntry, StateStore};
@@ -59,9 +60,9 @@ pub enum PortError {
         /// The partition.
         partition: nearline_model::PartitionId,
         /// The epoch of the refused caller.
-        held: u64,
+        held: OwnerEpoch,
         /// The epoch given out since.
-        current: u64,
+        current: OwnerEpoch,
     },
     /// The store is at another position than the commit expects.
     #[error("partition {partition} stands at position {found} in the store, the commit expects {expected}")]

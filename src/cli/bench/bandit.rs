@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use hashbrown::HashSet;
 use nearline_audience::artworks::World;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::timestamp::format_rfc3339;
@@ -275,7 +276,7 @@ impl Learning {
         }
         let folded = self.partition.fold(admitted, |_, _| {});
         anyhow::ensure!(folded.rejected.is_empty(), "events must be valid: {:?}", folded.rejected[0].reject);
-        if let Some(commit) = self.partition.take_commit(1) {
+        if let Some(commit) = self.partition.take_commit(OwnerEpoch(1)) {
             self.partition.committed(&commit);
             self.aggregates.add(&commit.delta);
         }

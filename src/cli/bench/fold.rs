@@ -4,6 +4,7 @@ use super::process::{cpu_time, rss_mib};
 use super::report::Report;
 use super::workload;
 use clap::Args;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId};
@@ -48,7 +49,7 @@ pub fn run(args: &FoldArgs) -> anyhow::Result<Report> {
         );
         if partition.uncommitted_events() >= 20_000 {
             let taken = Instant::now();
-            if let Some(commit) = partition.take_commit(1) {
+            if let Some(commit) = partition.take_commit(OwnerEpoch(1)) {
                 aggregates.add(&commit.delta);
             }
             learning += taken.elapsed();

@@ -32,9 +32,9 @@ impl PartitionRow {
     pub(super) fn empty() -> Self {
         Self {
             version: ROW_VERSION,
-            epoch: 0,
+            epoch: OwnerEpoch::NONE,
             position: 0,
-            committed_by: 0,
+            committed_by: OwnerEpoch::NONE,
             settings: None,
             log: None,
             mark: None,
@@ -68,12 +68,12 @@ impl PartitionRow {
             return Err(PortError::foreign_log(what, partition, folded, log));
         }
         let settings = self.settings.clone().or_else(|| Some(settings.to_owned()));
-        Ok(Self { epoch: self.epoch + 1, settings, log: Some(log.to_owned()), ..self.clone() })
+        Ok(Self { epoch: self.epoch.next(), settings, log: Some(log.to_owned()), ..self.clone() })
     }
 
     /// The row after all that was folded is forgotten.
     pub(super) fn forgotten(&self) -> Self {
-        Self { epoch: self.epoch + 1, ..Self::empty() }
+        Self { epoch: self.epoch.next(), ..Self::empty() }
     }
 
     /// The row after `commit`; `None` if it has been made already.

@@ -110,7 +110,7 @@ impl StateFiles {
                 None => PartitionRow::empty(),
             };
             committed.push(AtomicU64::new(row.position));
-            epochs.push(AtomicU64::new(row.epoch));
+            epochs.push(AtomicU64::new(row.epoch.0));
             rows.push(Mutex::new(row));
         }
         Ok(Self {

@@ -56,7 +56,7 @@ impl EmbeddedStore {
         batch.commit().map_err(|error| files.failure(error))?;
         *row = acquired;
         if let Some(current) = files.epochs.get(usize::from(partition.0)) {
-            current.store(row.epoch, Ordering::Release);
+            current.store(row.epoch.0, Ordering::Release);
         }
         Ok(Acquired {
             epoch: row.epoch,
@@ -120,7 +120,7 @@ impl EmbeddedStore {
         let forms = self.load_now(partition, members)?;
         // After the members: they are not of a later owner if none is there yet.
         let current = self.files.epochs.get(usize::from(partition.0));
-        let current = current.map_or(0, |epoch| epoch.load(Ordering::Acquire));
+        let current = current.map_or(OwnerEpoch::NONE, |epoch| OwnerEpoch(epoch.load(Ordering::Acquire)));
         if current != held {
             return Err(PortError::Fenced { partition, held, current });
         }
@@ -244,7 +244,7 @@ impl EmbeddedStore {
         batch.commit().map_err(|error| files.failure(error))?;
         files.committed.set(partition, 0);
         if let Some(current) = files.epochs.get(usize::from(partition.0)) {
-            current.store(forgotten.epoch, Ordering::Release);
+            current.store(forgotten.epoch.0, Ordering::Release);
         }
         *row = forgotten;
         Ok(())

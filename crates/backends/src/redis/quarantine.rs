@@ -27,14 +27,14 @@ impl RedisStore {
         let (meta, key) = (self.key(partition, "meta"), self.key(partition, "quarantine"));
         let named = meta.clone();
         let fill = move |command: &mut Cmd| {
-            command.arg(2).arg(&meta).arg(&key).arg(epoch).arg(&field).arg(position).arg(&value);
+            command.arg(2).arg(&meta).arg(&key).arg(epoch.0).arg(&field).arg(position).arg(&value);
         };
         let (outcome, found): (i64, String) =
             self.connections.run_script("putting into quarantine", &scripts::QUARANTINE, fill).await?;
         match outcome {
             scripts::DONE => Ok(()),
             scripts::FENCED => {
-                let current = self.number(&named, &found)?;
+                let current = OwnerEpoch(self.number(&named, &found)?);
                 Err(PortError::Fenced { partition, held: epoch, current })
             }
             _ => {

@@ -84,7 +84,7 @@ impl StateStore for RedisStore {
         }
         let mark = mark.map(|mark| self.number(&key, &mark)).transpose()?;
         Ok(Acquired {
-            epoch: self.number(&key, &epoch)?,
+            epoch: OwnerEpoch(self.number(&key, &epoch)?),
             position: self.number(&key, &position)?,
             mark: mark.and_then(RecordMark::new),
             symbols: self.first_symbols(partition, count).await?,
@@ -189,7 +189,7 @@ impl StateStore for RedisStore {
         let (states, meta): (Vec<Option<Vec<u8>>>, (Option<String>, Option<String>)) =
             self.connections.run_all(Lane::Reads, "loading members", both).await?;
         let number = |text: Option<String>| text.map_or(Ok(0), |text| self.number(&key, &text));
-        let (current, position) = (number(meta.0)?, number(meta.1)?);
+        let (current, position) = (OwnerEpoch(number(meta.0)?), number(meta.1)?);
         if current != epoch {
             return Err(PortError::Fenced { partition, held: epoch, current });
         }
@@ -207,7 +207,7 @@ impl StateStore for RedisStore {
         let committed = commit.clone();
         let fill = move |command: &mut Cmd| {
             command.arg(keys.len()).arg(&keys[..]);
-            command.arg(commit.epoch).arg(commit.expected).arg(commit.position);
+            command.arg(commit.epoch.0).arg(commit.expected).arg(commit.position);
             command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
             command.arg(commit.stepped_over.len()).arg(commit.mark.map_or(0, RecordMark::get));
             command.arg(&commit.fold_state);
@@ -226,7 +226,7 @@ impl StateStore for RedisStore {
         match outcome {
             scripts::DONE => Ok(()),
             scripts::FENCED => {
-                let current = self.number(&meta, &found)?;
+                let current = OwnerEpoch(self.number(&meta, &found)?);
                 Err(PortError::Fenced { partition, held: committed.epoch, current })
             }
             scripts::UNEXPECTED_POSITION => {

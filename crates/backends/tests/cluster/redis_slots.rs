@@ -2,6 +2,7 @@
 
 use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_backends::redis::{RedisSettings, RedisStore};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
 use nearline_ports::{PortError, QuarantineStore, StateStore};
@@ -24,7 +25,7 @@ async fn store(redis: &RedisCluster) -> RedisStore {
 }
 
 /// Each commit writes one member of its own, one that all commits write, and a symbol.
-fn commit(epoch: u64, position: u64) -> Arc<Commit> {
+fn commit(epoch: OwnerEpoch, position: u64) -> Arc<Commit> {
     let expected = position - 1;
     let (own, form) = (format!("member-{position}"), position.to_string().into_bytes());
     Arc::new(Commit {
@@ -134,15 +135,15 @@ async fn everything(store: &RedisStore) -> BTreeMap<String, String> {
 async fn commits_go_on_while_the_slot_moves_and_nothing_is_lost_or_doubled() {
     let redis = RedisCluster::start(MASTERS).expect("a Redis Cluster");
     let store = Arc::new(store(&redis).await);
-    let first = store.acquire(P1, "log", "{}").await.expect("acquired").epoch;
-    let (epoch, committed) = (Arc::new(AtomicU64::new(first)), Arc::new(AtomicU64::new(0)));
+    let epoch = store.acquire(P1, "log", "{}").await.expect("acquired").epoch;
+    let committed = Arc::new(AtomicU64::new(0));
     let stop = Arc::new(AtomicBool::new(false));
     let owner = {
-        let (store, epoch, committed, stop) = (store.clone(), epoch.clone(), committed.clone(), stop.clone());
+        let (store, committed, stop) = (store.clone(), committed.clone(), stop.clone());
         tokio::spawn(async move {
             while !stop.load(SeqCst) {
                 let position = committed.load(SeqCst) + 1;
-                let commit = || store.commit(commit(epoch.load(SeqCst), position));
+                let commit = || store.commit(commit(epoch, position));
                 until_available("commit", commit).await;
                 committed.store(position, SeqCst);
             }

@@ -2,6 +2,7 @@
 
 use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_backends::redis::{RedisSettings, RedisStore};
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
 use nearline_ports::{
@@ -34,7 +35,7 @@ async fn command(connection: &mut redis::aio::MultiplexedConnection, words: &str
     command.query_async(connection).await.expect("Redis does it")
 }
 
-fn commit(partition: PartitionId, epoch: u64, expected: u64, position: u64) -> Arc<Commit> {
+fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: u64, position: u64) -> Arc<Commit> {
     let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,

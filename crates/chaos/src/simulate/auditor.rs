@@ -1,6 +1,7 @@
 //! Checks each step of the store as it happens, with books of its own.
 
 use super::Violation;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Commit, FoldSettings, LogRecord, Partition, PartitionId, Position};
@@ -9,9 +10,9 @@ use std::collections::BTreeMap;
 /// What the auditor knows of one partition.
 struct Book {
     /// Owners up to this epoch may have read what was rolled back since.
-    rolled_back: u64,
+    rolled_back: OwnerEpoch,
     /// Epoch given out last, as far as the store remembers.
-    epoch: u64,
+    epoch: OwnerEpoch,
     position: Position,
     /// The log folded again, up to some commit.
     folded: Partition,
@@ -22,8 +23,8 @@ struct Book {
 /// Watches every acquisition and every commit.
 pub struct Auditor {
     books: Vec<Book>,
-    copy: Option<Vec<(u64, Position)>>,
-    highest_epoch: u64,
+    copy: Option<Vec<(OwnerEpoch, Position)>>,
+    highest_epoch: OwnerEpoch,
     event_bytes: usize,
     /// What did not hold.
     pub violations: Vec<Violation>,
@@ -35,8 +36,8 @@ impl Auditor {
     /// Empty books.
     pub fn new(partitions: u16, fold: FoldSettings) -> Self {
         let book = |partition| Book {
-            rolled_back: 0,
-            epoch: 0,
+            rolled_back: OwnerEpoch::NONE,
+            epoch: OwnerEpoch::NONE,
             position: 0,
             folded: Partition::new(PartitionId(partition), partitions, fold.clone()),
             records: 0,
@@ -44,7 +45,7 @@ impl Auditor {
         Self {
             books: (0..partitions).map(book).collect(),
             copy: None,
-            highest_epoch: 0,
+            highest_epoch: OwnerEpoch::NONE,
             event_bytes: fold.event_bytes,
             violations: Vec::new(),
             commits: 0,
@@ -56,7 +57,7 @@ impl Auditor {
     }
 
     /// An epoch was given out: it must be new.
-    pub fn acquired(&mut self, partition: PartitionId, epoch: u64) {
+    pub fn acquired(&mut self, partition: PartitionId, epoch: OwnerEpoch) {
         if epoch <= self.highest_epoch {
             let what = format!("{partition}: epoch {epoch} was given out after {}", self.highest_epoch);
             self.violated("I4", what);
@@ -67,7 +68,7 @@ impl Auditor {
 
     /// Whether `epoch` owns the partition, on a store that was not rolled back since. What others read
     /// from the store may be newer or older than what they folded: they will never commit it.
-    pub fn owns(&self, partition: PartitionId, epoch: u64) -> bool {
+    pub fn owns(&self, partition: PartitionId, epoch: OwnerEpoch) -> bool {
         let book = &self.books[usize::from(partition.0)];
         book.epoch == epoch && epoch > book.rolled_back
     }
@@ -123,7 +124,7 @@ impl Auditor {
         book.records = upto;
         // What the same records change in a fold of their own: the commit has all of it, and nothing else.
         // Without records in the log there is nothing to hold it against.
-        let Some(own) = book.folded.take_commit(0) else { return };
+        let Some(own) = book.folded.take_commit(OwnerEpoch::NONE) else { return };
         let is_comparable = own.expected == commit.expected;
         let own: BTreeMap<&str, &Vec<u8>> = own.members.iter().map(|(name, form)| (&**name, form)).collect();
         let brought: BTreeMap<&str, &Vec<u8>> =

@@ -15,6 +15,7 @@ use super::world::World;
 use nearline_actors::Source;
 use nearline_actors::aggregates_actor::CatchUp;
 use nearline_model::control::remediation::RemediationSettings;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Lookup;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Aggregates, LogRecord, Member, Partition, PartitionId, Position};
@@ -121,7 +122,7 @@ fn add_up(world: &World, logs: &[Vec<LogRecord>], positions: &[Position]) -> Agg
     for ((number, log), position) in (0..).zip(logs).zip(positions) {
         let upto = log.partition_point(|record| record.position <= *position);
         let mut partition = fold_all(world, PartitionId(number), &log[..upto]);
-        if let Some(commit) = partition.take_commit(0) {
+        if let Some(commit) = partition.take_commit(OwnerEpoch::NONE) {
             sums.add(&commit.delta);
         }
     }

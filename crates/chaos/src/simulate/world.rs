@@ -10,6 +10,7 @@ use super::servers::Servers;
 use super::trace::{MOST_STEPS, Trace};
 use nearline_actors::{Engine, NotReached, PartitionState, PartitionStatus};
 use nearline_audience::dice::Dice;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::Ports;
 use parking_lot::Mutex;
@@ -138,7 +139,7 @@ impl World {
 
     /// The epoch of the one node that runs the partition, if it is the current owner's on a store that was
     /// not rolled back since.
-    pub fn sole_owner(&self, partition: PartitionId) -> Option<u64> {
+    pub fn sole_owner(&self, partition: PartitionId) -> Option<OwnerEpoch> {
         let engines = self.engines.borrow();
         let mut running = engines
             .iter()
@@ -150,7 +151,7 @@ impl World {
 }
 
 /// The epoch under which a node runs a partition; `None`: it does not, as far as it knows.
-pub fn runs_under(status: &PartitionStatus) -> Option<u64> {
-    (status.epoch > 0 && ![PartitionState::Elsewhere, PartitionState::Stopped].contains(&status.state))
+pub fn runs_under(status: &PartitionStatus) -> Option<OwnerEpoch> {
+    (status.epoch.is_given() && ![PartitionState::Elsewhere, PartitionState::Stopped].contains(&status.state))
         .then_some(status.epoch)
 }

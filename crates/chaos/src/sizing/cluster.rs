@@ -7,15 +7,16 @@ use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{
     Action, BEATS_PER_LEASE, Beat, Input, Millis, Ownership, OwnershipSettings, SumsRole,
 };
+use nearline_model::identifier::OwnerEpoch;
 use nearline_ports::Announcement;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
 /// Between two ticks of a node.
-const TICK: Millis = 25;
+const TICK: Millis = Millis(25);
 /// Leases within which the cluster must have settled.
-const PATIENCE: Millis = 10;
+const PATIENCE: u64 = 10;
 /// A position as long as those of a log that has run for a while.
 const POSITION: u64 = 1_000_000_000;
 
@@ -26,7 +27,7 @@ enum Arrival {
     Beat(Box<Beat>),
     Withdrawn(NodeId),
     /// To a life of a node.
-    Acquired(usize, u64, PartitionId, u64),
+    Acquired(usize, u64, PartitionId, OwnerEpoch),
     Ended(usize, u64, PartitionId),
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Cluster {
     now: Millis,
     nodes: BTreeMap<usize, Node>,
     lives: u64,
-    epochs: Vec<u64>,
+    epochs: Vec<OwnerEpoch>,
     /// Who folds each partition, and since when nobody does.
     owners: Vec<Result<usize, Millis>>,
     /// By time and order.
@@ -74,11 +75,11 @@ impl Cluster {
         let partitions = usize::from(sizing.partitions);
         Self {
             sizing,
-            now: 0,
+            now: Millis::ZERO,
             nodes: BTreeMap::new(),
             lives: 0,
-            epochs: vec![0; partitions],
-            owners: vec![Err(0); partitions],
+            epochs: vec![OwnerEpoch::NONE; partitions],
+            owners: vec![Err(Millis::ZERO); partitions],
             arrivals: BinaryHeap::new(),
             contents: BTreeMap::new(),
             order: 0,
@@ -94,8 +95,8 @@ impl Cluster {
         let settings = OwnershipSettings {
             partitions: self.sizing.partitions,
             lease_ms,
-            beat_ms: (lease_ms / BEATS_PER_LEASE).max(1),
-            decline_ms: 60_000,
+            beat_ms: Millis((lease_ms.0 / BEATS_PER_LEASE).max(1)),
+            decline_ms: Millis(60_000),
             adding_nodes: EngineSettings::default().adding_nodes,
         };
         let machine = Ownership::new(name(node), self.lives, settings);
@@ -135,7 +136,7 @@ impl Cluster {
                 Action::Announce(beat) => self.announce(beat),
                 Action::Start(partition) => {
                     let epoch = &mut self.epochs[usize::from(partition.0)];
-                    *epoch += 1;
+                    *epoch = epoch.next();
                     let acquired = Arrival::Acquired(to, life, partition, *epoch);
                     self.later(self.sizing.acquire_ms, acquired);
                 }
@@ -177,14 +178,14 @@ impl Cluster {
         }
     }
 
-    fn own(&mut self, node: usize, partition: PartitionId, epoch: u64) {
+    fn own(&mut self, node: usize, partition: PartitionId, epoch: OwnerEpoch) {
         // Fenced meanwhile: its first commit would be refused.
         if self.epochs[usize::from(partition.0)] != epoch {
             return;
         }
         let owner = &mut self.owners[usize::from(partition.0)];
         if let Err(since) = *owner {
-            self.counted.longest_gap = self.counted.longest_gap.max(self.now - since);
+            self.counted.longest_gap = self.counted.longest_gap.max(self.now.since(since));
         }
         *owner = Ok(node);
         self.counted.moved += 1;
@@ -218,7 +219,7 @@ impl Cluster {
 
     /// Lets a millisecond pass.
     fn pass(&mut self) {
-        self.now += 1;
+        self.now += Millis(1);
         while let Some(&Reverse((at, order))) = self.arrivals.peek()
             && at <= self.now
         {
@@ -227,7 +228,7 @@ impl Cluster {
             self.arrive(arrival);
         }
         // Their ticks are spread.
-        let due = |node: &usize| (self.now + *node as Millis).is_multiple_of(TICK);
+        let due = |node: &usize| (self.now.0 + *node as u64).is_multiple_of(TICK.0);
         for node in self.nodes.keys().copied().filter(due).collect::<Vec<_>>() {
             self.give(node, Input::Tick);
         }
@@ -247,7 +248,7 @@ impl Cluster {
     pub(super) fn stage(&mut self, what: &str, change: impl FnOnce(&mut Self)) -> Result<Stage, String> {
         self.begin();
         change(self);
-        let deadline = self.now + PATIENCE * self.sizing.lease_ms;
+        let deadline = self.now + self.sizing.lease_ms.times(PATIENCE);
         // One step at least: what was changed has not been heard of.
         self.pass();
         while !self.is_settled() {
@@ -266,7 +267,7 @@ impl Cluster {
             self.pass();
         }
         match self.is_settled() {
-            true => Ok(Stage { settled_ms: 0, ..self.end("nothing, for ten seconds") }),
+            true => Ok(Stage { settled_ms: Millis::ZERO, ..self.end("nothing, for ten seconds") }),
             false => Err("partitions moved though nothing happened".to_owned()),
         }
     }
@@ -278,7 +279,7 @@ impl Cluster {
 
     fn end(&self, what: &str) -> Stage {
         let counted = &self.counted;
-        let ms = (self.now - counted.since).max(1);
+        let ms = self.now.since(counted.since).max(Millis(1));
         let held = |node: &Node| node.machine.held().count();
         let roles = |role| self.nodes.values().filter(|node| node.machine.sums_role() == Some(role)).count();
         let thought: Duration = self.nodes.values().map(|node| node.thought).sum();

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use nearline_facts::EventArchive;
 use nearline_model::facts::CaptureSettings;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::identifier::position_of;
 use nearline_model::partition::Batch;
 use nearline_model::{FoldSettings, LogRecord, MemberFacts, Partition, PartitionId, Position};
@@ -109,7 +110,7 @@ impl Folding {
 
     /// What was folded until here makes no facts.
     fn skip(&mut self) {
-        if let Some(commit) = self.partition.take_commit(1) {
+        if let Some(commit) = self.partition.take_commit(OwnerEpoch(1)) {
             self.partition.committed(&commit);
         }
     }
@@ -118,7 +119,7 @@ impl Folding {
     fn facts(&mut self, up_to: Option<Position>) -> MemberFacts {
         let (partition, after) = (self.partition.id(), self.partition.taken());
         let (mut position, mut mark, mut facts) = (self.partition.folded(), None, Vec::new());
-        if let Some(commit) = self.partition.take_commit(1) {
+        if let Some(commit) = self.partition.take_commit(OwnerEpoch(1)) {
             self.partition.committed(&commit);
             if self.captures {
                 (mark, facts) = (commit.mark, commit.facts);

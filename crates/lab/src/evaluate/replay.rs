@@ -2,6 +2,7 @@
 
 use super::recommender::Recommender;
 use super::timed_event::TimedEvent;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Batch, Lookup};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::versioned::DecodeError;
@@ -99,7 +100,7 @@ impl Replay {
             self.partition.loaded(slot, None)?;
         }
         let mut folded = self.partition.fold(admitted, |_, _| {});
-        if let Some(commit) = self.partition.take_commit(1) {
+        if let Some(commit) = self.partition.take_commit(OwnerEpoch(1)) {
             self.recommender.learn(&commit.delta);
             self.partition.committed(&commit);
         }

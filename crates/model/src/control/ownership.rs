@@ -26,7 +26,10 @@
 //! **Who cannot work gets nothing.** Beats say for how long a node has been cut off from its store or its log. After a
 //! lease of that it is left out of the assignment, if there is a node that works; where all fail, nothing moves.
 
+mod millis;
 mod view;
+
+pub use millis::Millis;
 
 use crate::control::assignment::NodeId;
 use crate::identifier::{OwnerEpoch, PartitionId};
@@ -34,11 +37,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use view::View;
 
-/// Milliseconds of this node's own monotonic clock, from any start.
-pub type Millis = u64;
-
 /// Beats per lease: seven may get lost before a node counts as dead.
-pub const BEATS_PER_LEASE: Millis = 8;
+pub const BEATS_PER_LEASE: u64 = 8;
 
 /// What a node says of itself, again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,12 +58,8 @@ pub struct Beat {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub declined: BTreeSet<PartitionId>,
     /// Milliseconds for which it has been unable to reach its store or its log; 1 for some time after that; 0: it works.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "Millis::is_zero")]
     pub failing_ms: Millis,
-}
-
-fn is_zero(number: &Millis) -> bool {
-    *number == 0
 }
 
 /// How ownership is timed.
@@ -182,8 +178,8 @@ impl Ownership {
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             declined: BTreeMap::new(),
-            next_beat: 0,
-            failing_ms: 0,
+            next_beat: Millis::ZERO,
+            failing_ms: Millis::ZERO,
             news: false,
             leaving: false,
             replaced: false,
@@ -206,13 +202,13 @@ impl Ownership {
             }
             Input::Ended(partition) => self.ended(now, partition),
             Input::Declined(partition) => {
-                self.declined.insert(partition, now.saturating_add(self.settings.decline_ms));
+                self.declined.insert(partition, now + self.settings.decline_ms);
                 self.news = true;
             }
             Input::Failing(failing_ms) => {
                 let before = std::mem::replace(&mut self.failing_ms, failing_ms);
                 // A node that has just begun to fail says so at once: nobody gives it what it cannot run.
-                self.news |= (before == 0) != (failing_ms == 0)
+                self.news |= before.is_zero() != failing_ms.is_zero()
                     || self.view.is_unable(before) != self.view.is_unable(failing_ms);
             }
             Input::Replaced => self.replaced = true,
@@ -288,7 +284,7 @@ impl Ownership {
         self.news = true;
         if !held.stopping {
             // It was fenced or failed: somebody else is right, and is heard of soon; or nobody is.
-            let until = now.saturating_add(2 * self.settings.beat_ms);
+            let until = now + self.settings.beat_ms.times(2);
             self.waiting.insert(partition, Wait::AfterEnd(until));
         }
     }
@@ -308,7 +304,7 @@ impl Ownership {
         self.view.refresh(self.settings.partitions, out, declined, self.failing_ms);
         let wanted: Vec<PartitionId> = self.wanted().collect();
         for (partition, held) in &mut self.held {
-            let superseded = held.epoch > 0 && self.view.highest_epoch(*partition) > held.epoch;
+            let superseded = held.epoch.is_given() && self.view.highest_epoch(*partition) > held.epoch;
             if !held.stopping && (superseded || wanted.binary_search(partition).is_err()) {
                 held.stopping = true;
                 actions.push(Action::Stop(*partition));
@@ -318,7 +314,7 @@ impl Ownership {
         for partition in wanted {
             if !self.held.contains_key(&partition) && self.may_start(now, partition) {
                 self.waiting.remove(&partition);
-                self.held.insert(partition, Held { epoch: 0, stopping: false });
+                self.held.insert(partition, Held { epoch: OwnerEpoch::NONE, stopping: false });
                 self.news = true;
                 actions.push(Action::Start(partition));
             }
@@ -334,7 +330,7 @@ impl Ownership {
             Some(Wait::ForHolder(until)) => now >= *until,
             Some(Wait::AfterEnd(until)) if is_free => now >= *until,
             _ => {
-                let until = now.saturating_add(self.settings.lease_ms);
+                let until = now + self.settings.lease_ms;
                 self.waiting.insert(partition, Wait::ForHolder(until));
                 false
             }
@@ -351,7 +347,7 @@ impl Ownership {
             actions.push(Action::Withdraw);
         } else if self.news || now >= self.next_beat {
             self.news = false;
-            self.next_beat = now.saturating_add(self.settings.beat_ms);
+            self.next_beat = now + self.settings.beat_ms;
             let held = self.held.iter().map(|(partition, held)| (*partition, held.epoch)).collect();
             let declined = self.declined.keys().copied().collect();
             actions.push(Action::Announce(Beat {

@@ -1,6 +1,7 @@
 //! A partition with a store in memory, and streams of events for it.
 
 use nearline_model::facts::CaptureSettings;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::identifier::partition_of;
 use nearline_model::partition::{Batch, Commit, Folded, Lookup};
 use nearline_model::timestamp::format_rfc3339;
@@ -120,7 +121,7 @@ impl Harness {
 
     /// Takes a commit and sends it on its way.
     pub fn take(&mut self) {
-        let Some(commit) = self.partition.take_commit(1) else { return };
+        let Some(commit) = self.partition.take_commit(OwnerEpoch(1)) else { return };
         self.streamed.push(MemberFacts {
             partition: commit.partition,
             after: commit.expected,

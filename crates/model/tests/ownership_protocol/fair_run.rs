@@ -5,7 +5,7 @@ use nearline_model::PartitionId;
 
 /// Time after which everything must have found its place: a node is judged dead, a holder that hangs is
 /// overruled, a fenced one tries again; each takes a lease, and a beat to be heard.
-const ROUNDS: u64 = 3 * (LEASE + 1);
+const ROUNDS: u64 = 3 * (LEASE.0 + 1);
 
 /// Whether, from `world` on, with clocks that go on together, events that come, beats and requests that
 /// arrive and no further faults, every partition comes to be owned by exactly one live node, under the

@@ -3,15 +3,16 @@
 use nearline_model::PartitionId;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{Action, Beat, Input, Millis, Ownership, OwnershipSettings};
+use nearline_model::identifier::OwnerEpoch;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A beat every unit of time; a lease of two, the least: with one, every beat would be a late one.
-pub const LEASE: Millis = 2;
-const BEAT: Millis = 1;
+pub const LEASE: Millis = Millis(2);
+const BEAT: Millis = Millis(1);
 /// A partition that was given away is not wanted back for this long.
-const DECLINE: Millis = 2 * LEASE;
+const DECLINE: Millis = LEASE.times(2);
 /// A clock jumps ahead by more than a lease.
-const JUMP: Millis = LEASE + 1;
+const JUMP: Millis = Millis(LEASE.0 + 1);
 
 /// How far the world is explored.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub struct Bounds {
     pub nodes: usize,
     pub partitions: u16,
     /// Leases that each life of a node lasts.
-    pub ticks: Millis,
+    pub ticks: u64,
     /// Commits of each partition.
     pub commits: u64,
     /// Times that a partition is acquired.
@@ -59,7 +60,7 @@ pub enum Move {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Request {
     Acquire { node: usize, life: u64, partition: PartitionId },
-    Commit { node: usize, life: u64, partition: PartitionId, epoch: u64, expected: u64 },
+    Commit { node: usize, life: u64, partition: PartitionId, epoch: OwnerEpoch, expected: u64 },
 }
 
 /// What the registry holds, in order.
@@ -88,14 +89,14 @@ impl Entry {
 /// A partition in the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Row {
-    pub epoch: u64,
+    pub epoch: OwnerEpoch,
     pub position: u64,
 }
 
 /// A partition that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
-    pub epoch: u64,
+    pub epoch: OwnerEpoch,
     position: u64,
     committing: bool,
     pub stopping: bool,
@@ -107,7 +108,7 @@ pub struct Process {
     pub machine: Ownership,
     life: u64,
     now: Millis,
-    ticks_left: Millis,
+    ticks_left: u64,
     read: usize,
     /// Asked to stop before the store had answered.
     stop_when_acquired: BTreeSet<PartitionId>,
@@ -121,7 +122,7 @@ pub struct World {
     pub nodes: Vec<Option<Process>>,
     lives: Vec<u64>,
     partitions: u16,
-    ticks: Millis,
+    ticks: u64,
     /// What some live process has not read yet, and the last word of each node before that.
     registry: Vec<Entry>,
     last_words: BTreeMap<NodeId, Entry>,
@@ -175,7 +176,7 @@ impl World {
         self.nodes[node] = Some(Process {
             machine: Ownership::new(name(node), self.lives[node], settings),
             life: self.lives[node],
-            now: 0,
+            now: Millis::ZERO,
             ticks_left: self.ticks,
             read: 0,
             stop_when_acquired: BTreeSet::new(),
@@ -195,7 +196,7 @@ impl World {
             Entry::Beat(beat) => Some(beat.sequence),
             Entry::Withdrawn(_) => None,
         });
-        self.store.iter().all(|row| row.epoch <= bounds.epochs)
+        self.store.iter().all(|row| row.epoch.0 <= bounds.epochs)
             && sequences.all(|sequence| sequence <= bounds.beats)
     }
 
@@ -353,7 +354,7 @@ impl World {
         match request {
             Request::Acquire { node, life, partition } => {
                 let row = &mut self.store[usize::from(partition.0)];
-                row.epoch += 1;
+                row.epoch = row.epoch.next();
                 let run =
                     Run { epoch: row.epoch, position: row.position, committing: false, stopping: false };
                 let epoch = row.epoch;
@@ -427,7 +428,7 @@ impl World {
                 process
                     .runs
                     .get(&partition)
-                    .is_some_and(|run| run.epoch > 1 && run.epoch == self.store[at].epoch)
+                    .is_some_and(|run| run.epoch > OwnerEpoch(1) && run.epoch == self.store[at].epoch)
             })
         };
         all_live_on && !self.fenced && !self.is_run_twice() && (0..self.store.len()).any(is_run)

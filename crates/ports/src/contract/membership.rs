@@ -6,11 +6,13 @@ use bytes::Bytes;
 use nearline_model::PartitionId;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::Beat;
+use nearline_model::control::ownership::Millis;
+use nearline_model::identifier::OwnerEpoch;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
 fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
-    let held = BTreeMap::from([(PartitionId(1), 7), (PartitionId(2), 0)]);
+    let held = BTreeMap::from([(PartitionId(1), OwnerEpoch(7)), (PartitionId(2), OwnerEpoch::NONE)]);
     Announcement {
         beat: Beat {
             node: NodeId::new(node),
@@ -19,7 +21,7 @@ fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
             held,
             leaving: false,
             declined: BTreeSet::from([PartitionId(3)]),
-            failing_ms: 0,
+            failing_ms: Millis(0),
         },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::from([(PartitionId(1), 42)]),

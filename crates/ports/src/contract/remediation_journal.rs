@@ -4,6 +4,7 @@ use super::Fixture;
 use crate::JOURNAL_ENTRIES;
 use nearline_model::PartitionId;
 use nearline_model::control::remediation::{Remediation, Standing};
+use nearline_model::identifier::OwnerEpoch;
 
 fn remediation(number: u64) -> Remediation {
     let at_ms = 1_772_396_100_000 + number as i64;
@@ -18,7 +19,7 @@ fn remediation(number: u64) -> Remediation {
         position: Some(7),
         attempts: Some(3),
         trace_id: Some(format!("{number:032x}")),
-        before: Standing { state: "live".into(), epoch: 1, folded: 6, committed: 4 },
+        before: Standing { state: "live".into(), epoch: OwnerEpoch(1), folded: 6, committed: 4 },
         after: None,
         took_ms: None,
     }
@@ -39,7 +40,7 @@ pub async fn the_same_remediation_again_replaces_what_was_known(fixture: &dyn Fi
     let ports = fixture.ports().await;
     ports.remediations.put(&remediation(1)).await.expect("put");
     ports.remediations.put(&remediation(2)).await.expect("put");
-    let after = Standing { state: "live".into(), epoch: 2, folded: 8, committed: 6 };
+    let after = Standing { state: "live".into(), epoch: OwnerEpoch(2), folded: 8, committed: 6 };
     let done = Remediation { after: Some(after), took_ms: Some(12), ..remediation(1) };
     ports.remediations.put(&done).await.expect("put");
     assert_eq!(ports.remediations.list(10).await.expect("listed"), [remediation(2), done]);

@@ -3,6 +3,7 @@
 use super::{Fixture, commit, is_fenced, soon};
 use crate::{AggregatesSnapshot, PortError, Ports};
 use bytes::Bytes;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{Commit, PartitionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 const P0: PartitionId = PartitionId(0);
 const P1: PartitionId = PartitionId(1);
 
-async fn acquire(ports: &Ports, partition: PartitionId) -> u64 {
+async fn acquire(ports: &Ports, partition: PartitionId) -> OwnerEpoch {
     ports.store.acquire(partition, ports.log.identity(), "{}").await.expect("acquired").epoch
 }
 
@@ -50,7 +51,7 @@ pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixtu
     let ports = fixture.ports().await;
     assert_eq!(stored(&ports, P0).await, (0, vec![]));
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"a\":1}").await.expect("acquired");
-    assert!(acquired.epoch >= 1);
+    assert!(acquired.epoch >= OwnerEpoch(1));
     assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
     assert_eq!(ports.store.fold_state(P0).await.expect("read"), None);
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
@@ -61,7 +62,7 @@ pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixtu
 
 pub async fn every_acquisition_raises_the_epoch(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let mut last = 0;
+    let mut last = OwnerEpoch::NONE;
     for _ in 0..5 {
         let epoch = acquire(&ports, P0).await;
         assert!(epoch > last);

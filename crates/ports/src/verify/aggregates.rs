@@ -2,6 +2,7 @@
 
 use super::{Refold, VerifyError};
 use crate::Ports;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, PartitionId};
 
@@ -21,7 +22,7 @@ pub async fn refold_aggregates(
     for (partition, position) in (0..partitions).map(PartitionId).zip(positions) {
         let mut again = Refold::new(partition, partitions, fold);
         again.fold_up_to(ports, *position).await?;
-        if let Some(commit) = again.partition.take_commit(0) {
+        if let Some(commit) = again.partition.take_commit(OwnerEpoch(0)) {
             aggregates.add(&commit.delta);
         }
     }

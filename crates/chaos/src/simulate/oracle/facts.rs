@@ -5,6 +5,7 @@ use crate::simulate::auditor::fold;
 use crate::simulate::node::FACT_TITLES;
 use crate::simulate::world::World;
 use nearline_model::facts::CaptureSettings;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{Fact, FactEntry, LogRecord, Partition, PartitionId, Position};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,6 @@ fn every_change(world: &World, id: PartitionId, log: &[LogRecord]) -> BTreeMap<P
     let every = CaptureSettings { titles: FACT_TITLES, every_change: true };
     let mut partition = Partition::new(id, world.scenario.partitions, settings).capture(every);
     fold(&mut partition, log, event_bytes, &quarantine_of(world, id));
-    let facts = partition.take_commit(0).map(|commit| commit.facts).unwrap_or_default();
+    let facts = partition.take_commit(OwnerEpoch::NONE).map(|commit| commit.facts).unwrap_or_default();
     facts.into_iter().map(|fact| (fact.position, fact)).collect()
 }

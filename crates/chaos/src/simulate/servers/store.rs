@@ -2,6 +2,7 @@
 
 use crate::simulate::mutation::Mutation;
 use bytes::Bytes;
+use nearline_model::identifier::OwnerEpoch;
 use nearline_model::{PartitionId, Position, RecordMark};
 use nearline_ports::{Acquired, AggregatesSnapshot, PartitionFaults, PortError};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Row {
     /// The current owner's epoch.
-    pub epoch: u64,
+    pub epoch: OwnerEpoch,
     /// Position that the members reflect.
     pub position: Position,
     /// Stored forms.
@@ -25,7 +26,7 @@ pub struct Row {
     /// Encoded deltas by their position.
     pub outbox: BTreeMap<Position, Bytes>,
     /// Epoch of the last commit.
-    pub committed_by: u64,
+    pub committed_by: OwnerEpoch,
     settings: Option<String>,
     /// The log that it was folded from.
     pub folded_log: Option<String>,
@@ -48,7 +49,7 @@ pub struct StoreServer {
     pub rolled_back: u64,
     /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
     /// clock for that).
-    highest_epoch: u64,
+    highest_epoch: OwnerEpoch,
     /// Whether a snapshot is refused that ends where no commit does. Nodes look before they store one; a
     /// rollback between that look and the call is not simulated: see docs/chaos.md.
     pub refuses_stray_snapshots: bool,
@@ -62,7 +63,7 @@ impl StoreServer {
             contents: Contents { rows, snapshot: None },
             copy: None,
             rolled_back: 0,
-            highest_epoch: 0,
+            highest_epoch: OwnerEpoch::NONE,
             refuses_stray_snapshots: true,
         }
     }
@@ -127,8 +128,8 @@ impl StoreServer {
         {
             return Err(PortError::foreign_log("the simulated store", partition, folded, log));
         }
-        let reused = mutation == Some(Mutation::ReuseEpoch) && self.row(partition).epoch > 0;
-        let epoch = if reused { self.row(partition).epoch } else { self.highest_epoch + 1 };
+        let reused = mutation == Some(Mutation::ReuseEpoch) && self.row(partition).epoch.is_given();
+        let epoch = if reused { self.row(partition).epoch } else { self.highest_epoch.next() };
         self.highest_epoch = self.highest_epoch.max(epoch);
         let row = self.row_mut(partition);
         row.epoch = epoch;
@@ -146,7 +147,7 @@ impl StoreServer {
 
     /// Forgets what was folded of a partition.
     pub fn forget(&mut self, partition: PartitionId) {
-        self.highest_epoch += 1;
+        self.highest_epoch = self.highest_epoch.next();
         let epoch = self.highest_epoch;
         let row = self.row_mut(partition);
         let troubles = std::mem::take(&mut row.troubles);

@@ -1,8 +1,8 @@
 use super::*;
 
-const LEASE: Millis = 2_000;
-const BEAT: Millis = 250;
-const DECLINE: Millis = 60_000;
+const LEASE: Millis = Millis(2_000);
+const BEAT: Millis = Millis(250);
+const DECLINE: Millis = Millis(60_000);
 const SETTINGS: OwnershipSettings =
     OwnershipSettings { partitions: 8, lease_ms: LEASE, beat_ms: BEAT, decline_ms: DECLINE, adding_nodes: 3 };
 
@@ -23,7 +23,12 @@ struct Node {
 
 impl Cluster {
     fn new(names: &[&str]) -> Self {
-        let mut cluster = Self { now: 10_000, nodes: BTreeMap::new(), registry: BTreeMap::new(), epoch: 0 };
+        let mut cluster = Self {
+            now: Millis(10_000),
+            nodes: BTreeMap::new(),
+            registry: BTreeMap::new(),
+            epoch: OwnerEpoch::NONE,
+        };
         names.iter().for_each(|name| cluster.join(name, 1));
         cluster.settle();
         cluster
@@ -82,7 +87,7 @@ impl Cluster {
             let mut inputs = Vec::new();
             for (name, node) in &mut self.nodes {
                 let starting = node.starting.drain(..).map(|partition| {
-                    self.epoch += 1;
+                    self.epoch = self.epoch.next();
                     Input::Acquired(partition, self.epoch)
                 });
                 inputs.extend(starting.map(|input| (name.clone(), input)));
@@ -98,7 +103,7 @@ impl Cluster {
     fn pass(&mut self, ms: Millis) {
         let until = self.now + ms;
         while self.now < until {
-            self.now += 50;
+            self.now += Millis(50);
             self.broadcast(&Input::Tick);
         }
     }
@@ -132,10 +137,10 @@ fn a_node_on_its_own_owns_everything_as_soon_as_the_registry_knows_it() {
 #[test]
 fn nothing_is_started_before_the_registry_knows_the_node() {
     let mut machine = Ownership::new(NodeId::new("a"), 1, SETTINGS);
-    let first = machine.step(0, Input::Tick);
+    let first = machine.step(Millis::ZERO, Input::Tick);
     assert!(matches!(&first[..], [Action::Announce(beat)] if beat.sequence == 1 && beat.held.is_empty()));
     assert!(!machine.is_joined());
-    assert!(machine.step(10, Input::Tick).is_empty());
+    assert!(machine.step(Millis(10), Input::Tick).is_empty());
 }
 
 #[test]
@@ -165,9 +170,9 @@ fn a_leaving_node_hands_everything_over_then_withdraws() {
 fn a_dead_nodes_partitions_are_taken_after_a_lease_and_a_beat_at_most() {
     let mut cluster = Cluster::new(&["a", "b", "c"]);
     cluster.nodes.remove(&NodeId::new("b"));
-    cluster.pass(LEASE - BEAT - 50);
+    cluster.pass(Millis(LEASE.0 - BEAT.0 - 50));
     assert!(cluster.node("a").starting.is_empty(), "within the lease it may still live");
-    cluster.pass(2 * BEAT + 50);
+    cluster.pass(BEAT.times(2) + Millis(50));
     cluster.settle();
     cluster.assert_owned();
 }
@@ -200,7 +205,7 @@ fn a_node_whose_own_beats_do_not_come_back_buries_nobody_and_starts_nothing() {
     let mut cluster = Cluster::new(&["a", "b"]);
     let machine = &mut cluster.nodes.get_mut(&NodeId::new("a")).expect("a").machine;
     for now in (10_000..30_000).step_by(100) {
-        for action in machine.step(now, Input::Tick) {
+        for action in machine.step(Millis(now), Input::Tick) {
             assert!(matches!(action, Action::Announce(_)), "{action:?}");
         }
     }
@@ -211,12 +216,13 @@ fn a_node_whose_own_beats_do_not_come_back_buries_nobody_and_starts_nothing() {
 fn a_node_that_was_paused_hears_what_it_missed_before_it_judges() {
     let mut cluster = Cluster::new(&["a", "b"]);
     let mut paused = cluster.nodes.remove(&NodeId::new("a")).expect("a").machine;
-    cluster.pass(10 * LEASE);
+    cluster.pass(LEASE.times(10));
     cluster.settle();
-    let missed = Beat { held: BTreeMap::from([(PartitionId(0), 90)]), ..cluster_beat(&mut cluster, "b") };
+    let missed =
+        Beat { held: BTreeMap::from([(PartitionId(0), OwnerEpoch(90))]), ..cluster_beat(&mut cluster, "b") };
     let Some(Action::Announce(own)) = paused.step(cluster.now, Input::Tick).pop() else { panic!("a beat") };
-    paused.step(cluster.now + 5, Input::Heard(missed));
-    paused.step(cluster.now + 6, Input::Heard(own));
+    paused.step(cluster.now + Millis(5), Input::Heard(missed));
+    paused.step(cluster.now + Millis(6), Input::Heard(own));
     assert_eq!(paused.others().count(), 1, "b lives");
 }
 
@@ -232,7 +238,7 @@ fn cluster_beat(cluster: &mut Cluster, name: &str) -> Beat {
 #[test]
 fn a_holder_that_hears_of_a_higher_epoch_stops() {
     let mut cluster = Cluster::new(&["a"]);
-    let held = BTreeMap::from([(PartitionId(3), 1_000)]);
+    let held = BTreeMap::from([(PartitionId(3), OwnerEpoch(1_000))]);
     let beat = Beat {
         node: NodeId::new("zz"),
         incarnation: 1,
@@ -240,7 +246,7 @@ fn a_holder_that_hears_of_a_higher_epoch_stops() {
         held,
         leaving: true,
         declined: BTreeSet::new(),
-        failing_ms: 0,
+        failing_ms: Millis::ZERO,
     };
     cluster.give(&NodeId::new("a"), Input::Heard(beat));
     assert_eq!(cluster.node("a").stopping, [PartitionId(3)]);
@@ -251,9 +257,9 @@ fn a_holder_that_does_not_let_go_within_a_lease_is_overruled() {
     let mut cluster = Cluster::new(&["a"]);
     cluster.join("b", 1);
     let hung = cluster.node("a").stopping.clone();
-    cluster.pass(LEASE - 100);
+    cluster.pass(Millis(LEASE.0 - 100));
     assert_eq!(cluster.node("b").starting, []);
-    cluster.pass(200);
+    cluster.pass(Millis(200));
     assert_eq!(cluster.node("b").starting, hung);
 }
 
@@ -262,9 +268,9 @@ fn a_fenced_owner_waits_two_beats_before_it_tries_again_if_nobody_is_heard_of() 
     let mut cluster = Cluster::new(&["a"]);
     cluster.give(&NodeId::new("a"), Input::Ended(PartitionId(5)));
     assert!(!cluster.node("a").machine.is_settled());
-    cluster.pass(2 * BEAT - 50);
+    cluster.pass(Millis(2 * BEAT.0 - 50));
     assert_eq!(cluster.node("a").starting, []);
-    cluster.pass(100);
+    cluster.pass(Millis(100));
     assert_eq!(cluster.node("a").starting, [PartitionId(5)]);
 }
 
@@ -273,12 +279,12 @@ fn when_the_registry_comes_back_nobody_is_dead_for_having_been_cut_off_too() {
     let mut cluster = Cluster::new(&["a", "b"]);
     let b = cluster.nodes.remove(&NodeId::new("b")).expect("b");
     // The registry is away for all; then a's first beat is through before b's.
-    cluster.now += 10 * LEASE;
+    cluster.now += LEASE.times(10);
     cluster.give(&NodeId::new("a"), Input::Tick);
     assert_eq!(cluster.node("a").machine.others().count(), 1, "b may be about to announce itself");
-    cluster.pass(LEASE / 2);
+    cluster.pass(Millis(LEASE.0 / 2));
     cluster.nodes.insert(NodeId::new("b"), b);
-    cluster.pass(3 * LEASE);
+    cluster.pass(LEASE.times(3));
     assert_eq!(cluster.node("a").machine.others().count(), 1);
     cluster.assert_owned();
 }
@@ -300,7 +306,7 @@ fn a_replaced_node_stops_everything_and_falls_silent() {
     cluster.give(&NodeId::new("a"), Input::Replaced);
     assert_eq!(cluster.node("a").stopping.len(), 8);
     cluster.settle();
-    cluster.pass(5 * LEASE);
+    cluster.pass(LEASE.times(5));
     assert_eq!(cluster.held("a"), []);
 }
 
@@ -357,14 +363,14 @@ fn one_node_keeps_the_sums_two_more_add_and_the_rest_follow() {
     let few = roles(&cluster, &names[..3]);
     assert_eq!((few[&SumsRole::Keeps].len(), few[&SumsRole::Adds].len()), (1, 2), "all three add");
     names[3..].iter().for_each(|name| cluster.join(name, 1));
-    cluster.pass(2 * LEASE);
+    cluster.pass(LEASE.times(2));
     cluster.settle();
     let many = roles(&cluster, &names);
     assert_eq!([1, 2, 3], [SumsRole::Keeps, SumsRole::Adds, SumsRole::Follows].map(|role| many[&role].len()));
 
     let keeper = many[&SumsRole::Keeps][0].clone();
     cluster.nodes.remove(&keeper);
-    cluster.pass(3 * LEASE);
+    cluster.pass(LEASE.times(3));
     cluster.settle();
     let left: Vec<&str> = names.into_iter().filter(|name| *name != keeper.as_str()).collect();
     let after = roles(&cluster, &left);

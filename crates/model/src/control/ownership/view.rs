@@ -46,7 +46,7 @@ impl View {
             me,
             incarnation,
             lease_ms: settings.lease_ms,
-            proof_ms: 2 * settings.beat_ms,
+            proof_ms: settings.beat_ms.times(2),
             sequence: 0,
             sent: VecDeque::new(),
             confirmed: None,
@@ -72,7 +72,7 @@ impl View {
 
     /// Whether what is known is not older than a lease.
     pub(super) fn is_current(&self, now: Millis) -> bool {
-        self.confirmed.is_some_and(|sent_at| now.saturating_sub(sent_at) < self.lease_ms)
+        self.confirmed.is_some_and(|sent_at| now.since(sent_at) < self.lease_ms)
     }
 
     /// The next beat, sent now.
@@ -89,7 +89,7 @@ impl View {
             self.sent.pop_front();
         }
         let (node, incarnation, sequence) = (self.me.clone(), self.incarnation, self.sequence);
-        Beat { node, incarnation, sequence, held, leaving, declined, failing_ms: 0 }
+        Beat { node, incarnation, sequence, held, leaving, declined, failing_ms: Millis::ZERO }
     }
 
     pub(super) fn heard(&mut self, now: Millis, beat: Beat, actions: &mut Vec<Action>) {
@@ -105,7 +105,8 @@ impl View {
         {
             return;
         }
-        self.others.insert(beat.node.clone(), Other { beat, heard_at: now, silent_ms: 0, alive: true });
+        self.others
+            .insert(beat.node.clone(), Other { beat, heard_at: now, silent_ms: Millis::ZERO, alive: true });
         self.forget_long_dead();
     }
 
@@ -128,7 +129,7 @@ impl View {
         self.sent.pop_front();
         let before = self.confirmed.replace(sent_at).unwrap_or(sent_at);
         for other in self.others.values_mut() {
-            let silent_ms = sent_at.saturating_sub(before.max(other.heard_at));
+            let silent_ms = sent_at.since(before.max(other.heard_at));
             other.silent_ms += silent_ms.min(self.proof_ms);
             if other.alive && other.silent_ms >= self.lease_ms {
                 other.alive = false;
@@ -167,8 +168,8 @@ impl View {
         failing_ms: Millis,
     ) {
         let takes_part = self.is_joined() && !out;
-        let one_works = (takes_part && failing_ms == 0)
-            || self.others().any(|beat| !beat.leaving && beat.failing_ms == 0);
+        let one_works = (takes_part && failing_ms.is_zero())
+            || self.others().any(|beat| !beat.leaving && beat.failing_ms.is_zero());
         let is_able = |failing_ms| !one_works || !self.is_unable(failing_ms);
         let me = (takes_part && is_able(failing_ms)).then(|| (self.me.clone(), declined));
         let others = self.others().filter(|beat| !beat.leaving && is_able(beat.failing_ms));
@@ -208,6 +209,6 @@ impl View {
 
     /// Highest epoch under which another node holds a partition; 0: none.
     pub(super) fn highest_epoch(&self, partition: PartitionId) -> OwnerEpoch {
-        self.others().filter_map(|beat| beat.held.get(&partition)).copied().max().unwrap_or(0)
+        self.others().filter_map(|beat| beat.held.get(&partition)).copied().max().unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! A remediation as it is kept and shown: what was wrong, what was done, before and after.
 
-use crate::identifier::{PartitionId, Position};
+use crate::identifier::{OwnerEpoch, PartitionId, Position};
 use serde::{Deserialize, Serialize};
 
 /// Where a partition stands.
@@ -9,7 +9,7 @@ pub struct Standing {
     /// Its state: `live`, `holding`, `restarting`…
     pub state: String,
     /// Epoch of its owner.
-    pub epoch: u64,
+    pub epoch: OwnerEpoch,
     /// Position of the last record folded.
     pub folded: Position,
     /// Position of the last commit.
