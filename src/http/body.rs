@@ -248,3 +248,24 @@ pub fn malformed(error: serde_json::Error) -> Problem {
         format!("the body is no valid JSON of the expected shape: {error}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_as_a_body_is_split_or_refused(bytes in vec(0_u8..=255, 0..200), json in "[\\[\\]{}\",:0-9a ntrue\\n\\\\]{0,80}") {
+            for body in [Bytes::from(bytes), Bytes::from(json)] {
+                for format in [BodyFormat::Json, BodyFormat::Lines] {
+                    if let Ok(split) = Entries::split(format, &body, 10) {
+                        assert!((1..=10).contains(&split.entries.len()));
+                    }
+                }
+                let _split = Entries::split_beacon(&body, 10);
+                let _unpacked = unpack(&body, 1_000);
+            }
+        }
+    }
+}

@@ -214,4 +214,14 @@ mod tests {
             assert!(resume(garbage, 1_000).is_err());
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_shown_as_a_cursor_is_read_or_refused(text in "\\PC{0,80}", bytes in proptest::collection::vec(0_u8..=255, 0..120)) {
+            let _refused = resume(&text, 1_000);
+            let summed = [&[VERSION, 1][..], &bytes, &check_sum(&[&[VERSION, 1][..], &bytes].concat())].concat();
+            // The sum is right, so that what is behind it is read.
+            let _read = resume(&URL_SAFE_NO_PAD.encode(summed), u64::MAX);
+        }
+    }
 }
