@@ -4,6 +4,7 @@
 //! with the log, the store and HTTP, is measured by `nearline bench`.
 
 use nearline_audience::{Audience, AudienceSettings};
+use nearline_model::Position;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Batch, Commit, Lookup};
@@ -61,7 +62,7 @@ impl World {
             self.last += 1;
             let log_ms = START_MS + self.last as i64 * STEP_MS;
             let payload = self.audience.next_event(log_ms).json.into();
-            LogRecord { position: self.last, log_ms, payload }
+            LogRecord { position: Position(self.last), log_ms, payload }
         };
         (0..count).map(record).collect()
     }

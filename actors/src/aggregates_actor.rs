@@ -145,7 +145,7 @@ impl Actor for AggregatesActor {
         // Whoever follows has nothing until there is a first one.
         let first = self.snapshot_interval.min(FIRST_SNAPSHOT);
         context.run_interval(first, |actor, context| {
-            let is_first = actor.saved.lock().iter().all(|position| *position == 0);
+            let is_first = actor.saved.lock().iter().all(|position| position.is_start());
             match actor.role.get() {
                 SumsRole::Keeps if is_first => actor.save_soon(context),
                 SumsRole::Follows if actor.sums.is_empty() => actor.follow(context),
@@ -193,12 +193,16 @@ impl Handler<CatchUp> for AggregatesActor {
 /// The store's.
 pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
     for (number, position) in (0..).zip(&snapshot.positions) {
-        if *position == 0 {
+        if position.is_start() {
             continue;
         }
-        let last = ports.store.outbox(PartitionId(number), position - 1, 1).await?;
+        let last = ports.store.outbox(PartitionId(number), position.before(), 1).await?;
         if last.first().is_none_or(|entry| entry.position != *position) {
-            tracing::info!(partition = number, position, "no commit ends here; no snapshot is stored");
+            tracing::info!(
+                partition = number,
+                position = position.0,
+                "no commit ends here; no snapshot is stored"
+            );
             return Ok(false);
         }
     }

@@ -47,7 +47,7 @@ mod tests {
     use super::Basis;
     use nearline_model::catalogue::Catalogue;
     use nearline_model::settings::AggregateSettings;
-    use nearline_model::{Aggregates, Delta, PartitionId};
+    use nearline_model::{Aggregates, Delta, PartitionId, Position};
     use nearline_ranking::Learned;
     use std::sync::Arc;
 
@@ -69,7 +69,12 @@ mod tests {
         assert_ne!(before, Basis::of(&aggregates, &later, 3), "weights that came after others were freed");
 
         let before = Basis::of(&aggregates, &later, 3);
-        let delta = Delta { partition: PartitionId(1), after: 0, position: 7, ..Delta::default() };
+        let delta = Delta {
+            partition: PartitionId(1),
+            after: Position::START,
+            position: Position(7),
+            ..Delta::default()
+        };
         aggregates.add(&delta);
         assert_ne!(before, Basis::of(&aggregates, &later, 3), "a delta");
     }

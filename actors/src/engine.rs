@@ -401,10 +401,10 @@ impl Engine {
         Box::pin(async move {
             for handle in self.inner.partitions.iter() {
                 let last = self.inner.ports.log.bounds(handle.partition).await?.last;
-                while (self.is_here(handle) && handle.committed.load(Relaxed) < last)
+                while (self.is_here(handle) && handle.committed.load() < last)
                     || self.inner.aggregates.read().position(handle.partition) < last
                 {
-                    if handle.folded.load(Relaxed) >= last
+                    if handle.folded.load() >= last
                         && let Some(address) = handle.address.get()
                     {
                         address.do_send(CommitNow);

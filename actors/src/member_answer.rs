@@ -39,7 +39,7 @@ pub struct MemberAnswer {
 
 impl MemberAnswer {
     pub(crate) fn new(source: Source, snapshot: Option<MemberSnapshot>) -> Self {
-        let position = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
+        let position = snapshot.as_ref().map_or(Position::START, |snapshot| snapshot.position);
         Self { source, snapshot, position }
     }
 }

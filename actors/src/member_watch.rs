@@ -59,7 +59,7 @@ impl MemberWatches {
 
     fn subscribe(&self, member: &str) -> watch::Receiver<Position> {
         let mut members = self.members.lock();
-        let sender = members.entry(Box::from(member)).or_insert_with(|| watch::Sender::new(0));
+        let sender = members.entry(Box::from(member)).or_insert_with(|| watch::Sender::new(Position::START));
         let receiver = sender.subscribe();
         self.count.store(members.len(), Relaxed);
         receiver
@@ -127,15 +127,15 @@ mod tests {
             let mut batch = watches.watched().expect("watched");
             batch.note("ana");
             batch.note("zoe");
-            watches.tell(batch, 7);
-            assert_eq!((ana.changed().await, again.changed().await), (7, 7));
+            watches.tell(batch, Position(7));
+            assert_eq!((ana.changed().await, again.changed().await), (Position(7), Position(7)));
             let soon = Duration::from_millis(20);
             assert!(tokio::time::timeout(soon, bob.changed()).await.is_err(), "bob has no event");
             drop(ana);
             let mut batch = watches.watched().expect("still watched");
             batch.note("ana");
-            watches.tell(batch, 9);
-            assert_eq!(again.changed().await, 9);
+            watches.tell(batch, Position(9));
+            assert_eq!(again.changed().await, Position(9));
             drop((again, bob));
             assert!(watches.watched().is_none());
         });

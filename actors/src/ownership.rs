@@ -269,9 +269,9 @@ impl Running {
     fn announcement(&self, beat: Beat) -> Announcement {
         let committed = beat.held.keys().map(|partition| {
             let handle = &self.shell.partitions[usize::from(partition.0)];
-            (*partition, handle.committed.load(Relaxed))
+            (*partition, handle.committed.load())
         });
-        let committed = committed.filter(|(_, position)| *position > 0).collect();
+        let committed = committed.filter(|(_, position)| !position.is_start()).collect();
         Announcement { address: self.shell.settings.address.clone(), committed, beat }
     }
 

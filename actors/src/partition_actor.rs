@@ -196,7 +196,7 @@ impl PartitionActor {
     fn report(&mut self, context: &mut Context<Self>) -> bool {
         let requests = self.loads_running as u64 + u64::from(self.commit_running);
         let is_current = self.progress.write(self.incarnation, |progress| {
-            progress.folded.store(self.partition.folded(), Relaxed);
+            progress.folded.store(self.partition.folded());
             progress.cached_members.store(self.partition.cached_members() as u64, Relaxed);
             progress.pending_batches.store(self.pending.len() as u64, Relaxed);
             progress.store_requests.store(requests, Relaxed);

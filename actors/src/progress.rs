@@ -13,7 +13,7 @@ use nearline_model::{PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use serde::Serialize;
-use shared::SharedEpoch;
+use shared::{SharedEpoch, SharedPosition};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -125,11 +125,11 @@ pub struct Progress {
     /// Bits of [`Hold`].
     held: AtomicU8,
     pub(crate) epoch: SharedEpoch,
-    pub(crate) folded: AtomicU64,
-    pub(crate) committed: AtomicU64,
-    pub(crate) read: AtomicU64,
+    pub(crate) folded: SharedPosition,
+    pub(crate) committed: SharedPosition,
+    pub(crate) read: SharedPosition,
     pub(crate) reader_open: AtomicBool,
-    pub(crate) log_last: AtomicU64,
+    pub(crate) log_last: SharedPosition,
     pub(crate) behind: Lag,
     pub(crate) cached_members: AtomicU64,
     pub(crate) memory: MeasuredPartition,
@@ -152,11 +152,11 @@ impl Progress {
             state: AtomicU8::new(PartitionState::Starting as u8),
             held: AtomicU8::new(0),
             epoch: SharedEpoch::default(),
-            folded: AtomicU64::new(0),
-            committed: AtomicU64::new(0),
-            read: AtomicU64::new(0),
+            folded: SharedPosition::default(),
+            committed: SharedPosition::default(),
+            read: SharedPosition::default(),
             reader_open: AtomicBool::new(false),
-            log_last: AtomicU64::new(0),
+            log_last: SharedPosition::default(),
             behind: Lag::default(),
             cached_members: AtomicU64::new(0),
             memory: MeasuredPartition::default(),
@@ -205,10 +205,10 @@ impl Progress {
         // What others fold does not wait here.
         let folded = match self.state() {
             PartitionState::Elsewhere => Position::MAX,
-            _ => self.folded.load(Relaxed),
+            _ => self.folded.load(),
         };
-        self.behind.looked(now_ms, folded >= self.log_last.load(Relaxed), folded >= last);
-        self.log_last.store(last, Relaxed);
+        self.behind.looked(now_ms, folded >= self.log_last.load(), folded >= last);
+        self.log_last.store(last);
     }
 
     pub(crate) fn set_state(&self, state: PartitionState) {
@@ -267,19 +267,19 @@ impl Progress {
         Standing {
             state: self.state().name().to_owned(),
             epoch: self.epoch.load(),
-            folded: self.folded.load(Relaxed),
-            committed: self.committed.load(Relaxed),
+            folded: self.folded.load(),
+            committed: self.committed.load(),
         }
     }
 
     /// As operators see it, run by `owner`.
     pub(crate) fn status(&self, owner: Option<NodeId>, now_ms: i64) -> PartitionStatus {
-        let folded = self.folded.load(Relaxed);
-        let log_last = self.log_last.load(Relaxed);
+        let folded = self.folded.load();
+        let log_last = self.log_last.load();
         // What another node has folded is not known here.
         let lag = match self.state() {
             PartitionState::Elsewhere => 0,
-            _ => log_last.saturating_sub(folded),
+            _ => log_last.since(folded),
         };
         PartitionStatus {
             partition: self.partition,
@@ -287,7 +287,7 @@ impl Progress {
             owner,
             epoch: self.epoch.load(),
             folded,
-            committed: self.committed.load(Relaxed),
+            committed: self.committed.load(),
             log_last: log_last.max(folded),
             lag,
             lag_ms: if lag == 0 { 0 } else { self.behind.age_ms(now_ms) },

@@ -47,7 +47,7 @@ impl Reader {
     /// handed over.
     async fn read(&self) {
         let partition = self.progress.partition;
-        let mut after = self.progress.read.load(Relaxed);
+        let mut after = self.progress.read.load();
         let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
         let mut backoff = Backoff::new(10, 1_000);
         'open: loop {

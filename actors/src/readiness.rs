@@ -147,12 +147,13 @@ impl Readiness {
     ) -> Vec<NotReady> {
         let mut reasons = Vec::new();
         for (at, handle) in partitions.iter().enumerate() {
-            let (partition, folded) = (handle.partition, handle.folded.load(Relaxed));
-            let wanted = self.log_at_start.get(at).copied().unwrap_or(0);
+            let (partition, folded) = (handle.partition, handle.folded.load());
+            let wanted = self.log_at_start.get(at).copied().unwrap_or_default();
             if handle.state() != PartitionState::Elsewhere && folded < wanted {
                 reasons.push(NotReady::Behind { partition, folded, wanted });
             }
-            let (known, wanted) = (sums(partition), self.committed_at_start.get(at).copied().unwrap_or(0));
+            let (known, wanted) =
+                (sums(partition), self.committed_at_start.get(at).copied().unwrap_or_default());
             if known < wanted {
                 reasons.push(NotReady::Sums { partition, known, wanted });
             }

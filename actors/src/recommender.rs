@@ -136,7 +136,7 @@ impl Recommender {
     pub fn sign<T: Offer>(&self, question: &Question, found: &MemberAnswer, offered: T) -> Answer<T> {
         check_invariant!(
             I7,
-            found.source != Source::Popular || found.position == 0,
+            found.source != Source::Popular || found.position.is_start(),
             "an answer without the member's state says that it reflects position {}",
             found.position
         );

@@ -111,8 +111,8 @@ impl Remediations {
         span.set("nearline.remediation", id.clone());
         let trace_id = span.context().map(|context| format!("{:032x}", context.trace));
         tracing::warn!(
-            event = "remediation", %partition, fault, action, wait_ms, position, attempts, detail, trace_id,
-            epoch = before.epoch.0, folded = before.folded, committed = before.committed, "remediation begins"
+            event = "remediation", %partition, fault, action, wait_ms, position = position.map(|at| at.0), attempts, detail, trace_id,
+            epoch = before.epoch.0, folded = before.folded.0, committed = before.committed.0, "remediation begins"
         );
         let remediation = Remediation {
             id: id.clone(),
@@ -148,7 +148,7 @@ impl Remediations {
         tracing::info!(
             event = "remediation_done", partition = %remediation.partition, fault = remediation.fault,
             action = remediation.action, took_ms, state = after.state, epoch = after.epoch.0,
-            folded = after.folded, committed = after.committed, "remediation done"
+            folded = after.folded.0, committed = after.committed.0, "remediation done"
         );
         metrics::histogram!("nearline_remediation_duration_seconds", "action" => remediation.action.clone())
             .record(ticket.began.elapsed());

@@ -14,7 +14,6 @@ use nearline_model::{MemberSnapshot, Position};
 use nearline_ports::Ports;
 use nearline_ports::trace::{self, Kind, Span};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -74,7 +73,7 @@ impl Router {
         metrics::counter!("nearline_member_queries_total", "source" => source).increment(1);
         span.set("nearline.source", source);
         if let Ok(answer) = &answer {
-            span.set("nearline.position", answer.position);
+            span.set("nearline.position", answer.position.0);
         }
         answer
     }
@@ -88,9 +87,9 @@ impl Router {
         let partition = partition_of(member, self.partitions.len() as u16);
         let handle = &self.partitions[usize::from(partition.0)];
         let start = Instant::now();
-        let wanted = after.unwrap_or(0);
+        let wanted = after.unwrap_or_default();
         let deadline = start + self.deadline;
-        let not_reached = |log_end| NotReached { position: handle.folded.load(Relaxed), wanted, log_end };
+        let not_reached = |log_end| NotReached { position: handle.folded.load(), wanted, log_end };
         let answered = timeout_at(deadline, async {
             tokio::select! {
                 biased;
@@ -111,7 +110,7 @@ impl Router {
                 check_invariant!(I7, position >= wanted, "answered from {position}, asked for was {wanted}");
                 answered
             }
-            _ if wanted > 0 => Err(not_reached(None)),
+            _ if !wanted.is_start() => Err(not_reached(None)),
             _ => Ok(MemberAnswer::new(Source::Popular, None)),
         }
     }
@@ -135,11 +134,11 @@ impl Router {
     /// The end of the partition's log, if it is before `wanted`. What was acknowledged is in the log, so
     /// a position beyond its end was not given for this partition.
     async fn log_end_before(&self, handle: &PartitionHandle, wanted: Position) -> Option<Position> {
-        if handle.folded.load(Relaxed) >= wanted {
+        if handle.folded.load() >= wanted {
             return None;
         }
         let end = self.ports.log.bounds(handle.partition).await.ok()?.last;
-        (end < wanted && handle.folded.load(Relaxed) < wanted).then_some(end)
+        (end < wanted && handle.folded.load() < wanted).then_some(end)
     }
 
     /// Whether this node is to run the partition, as far as it knows.

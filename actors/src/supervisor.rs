@@ -121,7 +121,7 @@ impl Supervisor {
             if self.is_stopping() {
                 break;
             }
-            memory.history.suspects.acquit(self.handle.committed.load(Relaxed));
+            memory.history.suspects.acquit(self.handle.committed.load());
             let action = death.action.unwrap_or_else(|| self.judge(&mut memory, &death.fault));
             let bound_ms = self.settings.remediation.longest_wait_ms();
             let wait_ms = action.wait_ms().unwrap_or_default();

@@ -4,9 +4,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use nearline_api::dead_letters::document;
 use nearline_config::{Config, open_stored_ports};
-use nearline_model::PartitionId;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::timestamp::format_rfc3339;
+use nearline_model::{PartitionId, Position};
 use nearline_ports::redrive::redrive;
 use nearline_ports::{DeadLetter, PortError, Ports};
 use nearline_terminal::{clean, print_clean, print_json};
@@ -29,8 +29,8 @@ enum DeadLettersCommand {
     )]
     List {
         /// Only those after this position of the log.
-        #[arg(long, default_value_t = 0)]
-        after: u64,
+        #[arg(long, default_value_t = Position::START)]
+        after: Position,
         /// At most this many.
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -44,7 +44,7 @@ enum DeadLettersCommand {
     /// Show one refused event whole, as JSON.
     Show {
         /// Its position, as listed.
-        position: u64,
+        position: Position,
     },
     /// Publish refused events again, each exactly once, however often this is called.
     #[command(
@@ -57,7 +57,7 @@ Example:
     Redrive {
         /// Their positions, as listed.
         #[arg(required = true)]
-        positions: Vec<u64>,
+        positions: Vec<Position>,
     },
     /// Step over an event that kills the whole process, which nothing inside it can notice.
     #[command(
@@ -71,7 +71,7 @@ Example:
         /// The partition.
         partition: u16,
         /// The event's position in the log.
-        position: u64,
+        position: Position,
         /// Why, for the dead letter.
         #[arg(long)]
         message: String,
@@ -80,7 +80,7 @@ Example:
     Drop {
         /// Their positions, as listed.
         #[arg(required = true)]
-        positions: Vec<u64>,
+        positions: Vec<Position>,
     },
 }
 
@@ -123,7 +123,7 @@ async fn quarantine(
     ports: &Ports,
     config: &Config,
     partition: PartitionId,
-    position: u64,
+    position: Position,
     message: &str,
 ) -> anyhow::Result<()> {
     let partitions = ports.log.partitions();
@@ -140,7 +140,7 @@ async fn quarantine(
     if position > bounds.last {
         bail!("the log of partition {partition} ends at position {}: {position} is not there", bounds.last);
     }
-    let mut reader = ports.log.open_reader(partition, position - 1).await?;
+    let mut reader = ports.log.open_reader(partition, position.before()).await?;
     let found = reader.next_batch(1).await?;
     if let Some(record) = found.first()
         && record.position != position
@@ -158,7 +158,7 @@ async fn quarantine(
 
 async fn list(
     ports: &Ports,
-    after: u64,
+    after: Position,
     limit: usize,
     reason: Option<&str>,
     json: bool,
@@ -208,7 +208,7 @@ async fn list(
     Ok(())
 }
 
-async fn show(ports: &Ports, position: u64) -> anyhow::Result<()> {
+async fn show(ports: &Ports, position: Position) -> anyhow::Result<()> {
     let Some(letter) = ports.dead_letters.get(position).await? else {
         bail!(
             "there is no dead letter of position {position}; `nearline dead-letters list` shows those there are"

@@ -191,7 +191,7 @@ async fn next_events(
 async fn is_empty(engine: &Engine) -> anyhow::Result<bool> {
     let log = &engine.ports().log;
     for partition in 0..log.partitions() {
-        if log.bounds(PartitionId(partition)).await?.last > 0 {
+        if !log.bounds(PartitionId(partition)).await?.last.is_start() {
             return Ok(false);
         }
     }

@@ -6,6 +6,7 @@ use super::routes;
 use super::state::{Answer, State, ok};
 use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_api::dead_letters::{LetterDocument, document};
+use nearline_model::Position;
 use nearline_ports::PortError;
 use nearline_ports::redrive::{RedriveError, redrive};
 use serde_json::json;
@@ -26,7 +27,7 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
 async fn list(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["after", "limit"])?;
     let limit = parameters.limit(DEFAULT_LETTERS, MOST_LETTERS)?;
-    let after = parameters.after()?.unwrap_or(0);
+    let after = parameters.after()?.unwrap_or_default();
     let letters = state.engine.ports().dead_letters.list(after, limit).await.map_err(unavailable)?;
     ok(&letters.iter().map(|letter| document(letter, None)).collect::<Vec<LetterDocument>>())
 }
@@ -66,14 +67,14 @@ async fn publish_again(request: HttpRequest, state: State) -> Answer {
     }
 }
 
-fn position(request: &HttpRequest) -> Result<u64, Problem> {
+fn position(request: &HttpRequest) -> Result<Position, Problem> {
     let text = request.match_info().query("position");
     text.parse().map_err(|_| {
         Problem::new(ProblemKind::InvalidId, "the position in the path is no whole number".to_owned())
     })
 }
 
-fn no_letter(position: u64) -> Problem {
+fn no_letter(position: Position) -> Problem {
     Problem::new(ProblemKind::LetterNotFound, format!("there is no dead letter of position {position}"))
 }
 

@@ -34,7 +34,8 @@ async fn records(request: HttpRequest, state: State) -> Answer {
     let log = &state.engine.ports().log;
     same("log", parameters.raw("log"), log.identity())?;
     let partition = partition(&request, log.partitions())?;
-    let (after, limit) = (parameters.after()?.unwrap_or(0), parameters.limit(MOST_RECORDS, MOST_RECORDS)?);
+    let (after, limit) =
+        (parameters.after()?.unwrap_or_default(), parameters.limit(MOST_RECORDS, MOST_RECORDS)?);
     let records = page::records(&**log, partition, after, limit).await.map_err(not_read)?;
     Ok(bytes(page::encode_records(&records)))
 }
@@ -55,7 +56,8 @@ async fn facts(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["stream", "after", "limit"])?;
     let facts = &state.engine.ports().facts;
     same("stream", parameters.raw("stream"), &facts.identity().await.map_err(not_read)?)?;
-    let (after, limit) = (parameters.after()?.unwrap_or(0), parameters.limit(MOST_ENTRIES, MOST_ENTRIES)?);
+    let (after, limit) =
+        (parameters.after_number()?.unwrap_or(0), parameters.limit(MOST_ENTRIES, MOST_ENTRIES)?);
     let entries = page::facts(&**facts, after, limit).await.map_err(not_read)?;
     Ok(bytes(page::encode_facts(entries)))
 }

@@ -68,8 +68,8 @@ pub(super) fn of_partitions(partitions: &[PartitionStatus]) -> String {
     };
     gauge("nearline_partition_live", &|status| f64::from(status.state == PartitionState::Live));
     gauge("nearline_partition_epoch", &|status| status.epoch.0 as f64);
-    gauge("nearline_partition_folded_position", &|status| status.folded as f64);
-    gauge("nearline_partition_committed_position", &|status| status.committed as f64);
+    gauge("nearline_partition_folded_position", &|status| status.folded.0 as f64);
+    gauge("nearline_partition_committed_position", &|status| status.committed.0 as f64);
     gauge("nearline_partition_lag_positions", &|status| status.lag as f64);
     gauge("nearline_partition_lag_seconds", &|status| status.lag_ms as f64 / 1_000.0);
     gauge("nearline_partition_cached_members", &|status| status.cached_members as f64);

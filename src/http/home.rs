@@ -50,7 +50,7 @@ pub(super) async fn page(request: HttpRequest, state: State) -> Answer {
         recommendation_id: answer.recommendation_id,
         member,
         source: answer.source.name().into(),
-        position: answer.position,
+        position: answer.position.0,
         variant: answer.variant.map(VariantDocument::from),
         rows: answer.offered.into_iter().map(RowDocument::from).collect(),
         next,

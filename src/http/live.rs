@@ -218,7 +218,7 @@ impl Subscriber {
     /// Reads the member again. A row does not go back: where nothing as new as what it shows can be had in
     /// time, it stays, and is looked at again in a while.
     async fn read_again(&mut self) {
-        let shown = Some(self.found.answer.position).filter(|position| *position > 0);
+        let shown = Some(self.found.answer.position).filter(|position| !position.is_start());
         let found = match Found::read(&self.state, &self.member, shown).await {
             // The log has no such position any more: it was set back.
             Err(error) if error.log_end.is_some() => Found::read(&self.state, &self.member, None).await,
@@ -269,7 +269,7 @@ fn fingerprint_of(titles: &[OfferedTitle]) -> u64 {
 /// The row's fingerprint in the id of an event; ids that are not ours are no reason to refuse.
 fn row_of_event(id: &str) -> Option<u64> {
     let (position, row) = id.split_once('-')?;
-    let _: u64 = position.parse().ok()?;
+    let _: Position = position.parse().ok()?;
     u64::from_str_radix(row, 16).ok()
 }
 

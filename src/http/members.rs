@@ -64,6 +64,6 @@ pub(super) async fn erase(request: HttpRequest, state: State) -> Answer {
     let appended = append_one(&*ports.log, event)
         .await
         .map_err(|error| Problem::new(ProblemKind::LogUnavailable, format!("{error}; try again")))?;
-    let answer = ErasureAnswer { member, id, partition: appended.partition.0, position: appended.position };
+    let answer = ErasureAnswer { member, id, partition: appended.partition.0, position: appended.position.0 };
     Ok(HttpResponse::Accepted().json(answer))
 }

@@ -58,7 +58,7 @@ pub(super) async fn order(request: HttpRequest, state: State, payload: web::Payl
         recommendation_id: answer.recommendation_id,
         member,
         source: answer.source.name().into(),
-        position: answer.position,
+        position: answer.position.0,
         variant: answer.variant.map(VariantDocument::from),
         learned: order.learned,
         titles: order.titles.into_iter().map(RankedTitle::from).collect(),

@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, ProblemKind};
 use actix_web::{HttpRequest, web};
+use nearline_model::Position;
 use nearline_model::event::is_country;
 use nearline_model::identifier::id_problem;
 
@@ -110,7 +111,12 @@ impl Parameters {
     }
 
     /// `after`: a position of the log.
-    pub fn after(&self) -> Result<Option<u64>, Problem> {
+    pub fn after(&self) -> Result<Option<Position>, Problem> {
+        Ok(self.after_number()?.map(Position))
+    }
+
+    /// `after`: a position of the log, or a number of the stream of facts.
+    pub fn after_number(&self) -> Result<Option<u64>, Problem> {
         let Some(text) = self.text("after") else { return Ok(None) };
         let wrong =
             || invalid("after", format!("is {:?}; expected a position that publishing gave", shorten(text)));

@@ -63,7 +63,7 @@ pub(super) fn document(member: String, answer: Answer<Vec<OfferedTitle>>) -> Rec
         recommendation_id: answer.recommendation_id,
         member,
         source: answer.source.name().into(),
-        position: answer.position,
+        position: answer.position.0,
         variant: answer.variant.map(VariantDocument::from),
         titles: answer.offered.into_iter().map(RankedTitle::from).collect(),
         next: None,
@@ -85,8 +85,9 @@ pub(super) fn not_reached(error: NotReached) -> Problem {
         Some(_) => ProblemKind::PositionUnknown,
         None => ProblemKind::PositionNotReached,
     };
-    let problem =
-        Problem::new(kind, error.to_string()).with("position", error.position).with("wanted", error.wanted);
+    let problem = Problem::new(kind, error.to_string())
+        .with("position", error.position.0)
+        .with("wanted", error.wanted.0);
     match error.log_end {
         Some(end) => problem.with("log_end", end),
         None => problem,

@@ -6,6 +6,7 @@ use nearline_backends::embedded::{self, EmbeddedSettings, SyncPolicy};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_ports::verify::aggregates::refold_aggregates;
 use nearline_ports::verify::{VerifyError, verify_partition};
 use nearline_ports::{NewEvent, Ports};
@@ -62,8 +63,8 @@ impl Bed {
     }
 
     /// Appends events; all must be acknowledged. Gives the position of the last.
-    pub async fn append(&self, events: Vec<NewEvent>) -> u64 {
-        let mut last = 0;
+    pub async fn append(&self, events: Vec<NewEvent>) -> Position {
+        let mut last = Position::START;
         for chunk in events.chunks(1_000) {
             for appended in self.ports.log.append(chunk.to_vec()).await {
                 last = appended.expect("acknowledged").position;

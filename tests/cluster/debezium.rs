@@ -6,6 +6,7 @@
 use crate::bed::{Bed, DEADLINE, run};
 use async_nats::jetstream::{self, stream};
 use nearline_actors::{Engine, EngineSettings};
+use nearline_model::Position;
 use std::process::Command;
 
 const CHANGES: &str = include_str!("debezium/changes.ndjson");
@@ -73,7 +74,7 @@ fn changes_of_a_database_count_once_however_often_they_come() {
         let again = follow(&url, "second");
         assert_eq!((&again["events"], &again["duplicates"]), (&counted["events"], &counted["events"]));
         assert_eq!(told().await, expected, "all of it came again");
-        assert_eq!(bed.ports.dead_letters.list(0, 10).await.expect("listed"), []);
+        assert_eq!(bed.ports.dead_letters.list(Position::START, 10).await.expect("listed"), []);
         bed.assert_state_is_fold_of_log(&engine, &settings).await;
         engine.stop().await;
     });

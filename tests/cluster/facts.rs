@@ -3,6 +3,7 @@
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, run};
 use async_trait::async_trait;
 use nearline_actors::{Engine, EngineSettings, FactSettings, Question};
+use nearline_model::Position;
 use nearline_model::facts::{CaptureSettings, Decision, Known};
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
@@ -26,7 +27,7 @@ fn settings() -> EngineSettings {
 }
 
 /// Facts by member, those of each by position.
-type Facts = BTreeMap<Box<str>, BTreeMap<u64, Fact>>;
+type Facts = BTreeMap<Box<str>, BTreeMap<Position, Fact>>;
 
 fn by_member(facts: impl IntoIterator<Item = Fact>) -> Facts {
     let mut found = Facts::new();
@@ -43,7 +44,7 @@ async fn clean(bed: &Bed) -> Facts {
         let every = CaptureSettings { titles: TITLES, every_change: true };
         let mut partition = Partition::new(id, PARTITIONS, FoldSettings::default()).capture(every);
         let last = bed.ports.log.bounds(id).await.expect("bounds").last;
-        let mut reader = bed.ports.log.open_reader(id, 0).await.expect("a reader");
+        let mut reader = bed.ports.log.open_reader(id, Position::START).await.expect("a reader");
         while partition.folded() < last {
             let records = reader.next_batch(1_000).await.expect("records");
             let (admitted, missing) = partition.admit(Batch::parse(records, 65_536));
@@ -92,7 +93,7 @@ async fn publish_and_ask(bed: &Bed, engine: &Engine, seed: u64, events: usize) -
 /// Each partition's parts follow one another: nothing is left out, up to the end of the log.
 async fn assert_nothing_left_out(bed: &Bed, parts: &[MemberFacts]) {
     for id in (0..PARTITIONS).map(PartitionId) {
-        let mut covered = 0;
+        let mut covered = Position::START;
         for part in parts.iter().filter(|part| part.partition == id) {
             assert!(part.after <= covered, "a gap from {covered} to {} in {id}", part.after);
             covered = covered.max(part.position);
@@ -134,7 +135,7 @@ async fn what_was_served_is_what_was_captured(bed: Bed) {
             assert_eq!(Some(fact), clean[member].get(position), "{member} at {position}");
         }
     }
-    let live = decisions.iter().filter(|fact| fact.position > 0).count();
+    let live = decisions.iter().filter(|fact| !fact.position.is_start()).count();
     assert!(live * 10 > asked * 9, "{live} of {asked} answers were made with the member's state");
     assert_eq!(unlike(&captured, &decisions), [""; 0], "answers that were not made from captured facts");
     let shown: usize = decisions

@@ -11,6 +11,7 @@ use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_ports::{NewEvent, Ports};
 use nearline_servers::{NatsServer, RedisServer};
 use std::collections::HashSet;
@@ -61,8 +62,8 @@ async fn ids_in_log(ports: &Ports) -> (HashSet<String>, usize) {
     let (mut ids, mut records) = (HashSet::new(), 0);
     for partition in (0..PARTITIONS).map(PartitionId) {
         let last = ports.log.bounds(partition).await.expect("bounds").last;
-        let mut reader = ports.log.open_reader(partition, 0).await.expect("a reader");
-        let mut position = 0;
+        let mut reader = ports.log.open_reader(partition, Position::START).await.expect("a reader");
+        let mut position = Position::START;
         while position < last {
             for record in reader.next_batch(4_096).await.expect("records") {
                 position = record.position;

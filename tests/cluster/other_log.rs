@@ -6,6 +6,7 @@ use nearline_backends::cluster::connect_cluster;
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_ports::PortError;
 use nearline_servers::{NatsServer, RedisServer};
@@ -74,7 +75,7 @@ fn a_log_made_anew_under_a_running_engine_takes_nothing_and_is_told() {
         }
         for partition in (0..4).map(PartitionId) {
             let last = nearline_ports::EventLog::bounds(&anew, partition).await.expect("bounds").last;
-            assert_eq!(last, 0, "{partition}");
+            assert_eq!(last, Position::START, "{partition}");
         }
         engine.stop().await;
     });

@@ -7,6 +7,7 @@ use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, r
 use cluster::Cluster;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
+use nearline_model::Position;
 use nearline_model::control::ownership::SumsRole;
 use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, Delta, PartitionId};
@@ -57,7 +58,7 @@ async fn two_engines_share_the_partitions(bed: Bed) {
     assert_learned_everything(&bed, &first, &a).await;
     assert_learned_everything(&bed, &second, &b).await;
     let last = bed.append((0..20).map(|n| play(&format!("e{n}"), &format!("m{n}"), "t1")).collect()).await;
-    assert!(last > 0);
+    assert!(last > Position::START);
     for engine in [&first, &second] {
         for member in 0..20 {
             let answer = engine.member(&format!("m{member}"), false, None).await.expect("answered");
@@ -189,10 +190,10 @@ fn a_node_that_missed_what_left_the_outbox_starts_over_from_the_snapshot() {
         let positions = engine.aggregates().read().positions().to_vec();
         // Stopping stores the snapshot, which drops all that it covers from the outbox but the last.
         engine.stop().await;
-        let entries = bed.ports.store.outbox(PartitionId(0), 0, 2).await.expect("read");
+        let entries = bed.ports.store.outbox(PartitionId(0), Position::START, 2).await.expect("read");
         assert!(matches!(&entries[..], [last] if last.position == positions[0]), "{entries:?}");
         let last = Delta::decode(&entries[0].delta).expect("readable");
-        assert!(last.after > 0, "what came before it has left");
+        assert!(last.after > Position::START, "what came before it has left");
 
         let behind = Aggregates::new(PARTITIONS, settings.aggregates.clone());
         let behind = Sums::new(Arc::new(RwLock::new(behind)));

@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, DEADLINE, run};
 use nearline_actors::{EngineSettings, Source};
+use nearline_model::Position;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -59,7 +60,7 @@ fn what_a_stock_nats_client_publishes_is_folded() {
         assert_eq!(ada.newest_at.as_deref(), Some("2026-03-01T21:20:00.000Z"));
         let grace = engine.member("grace", true, None).await.expect("answered").snapshot.expect("known");
         assert_eq!((grace.history.len(), grace.opinions.len()), (1, 0));
-        let letters = bed.ports.dead_letters.list(0, 10).await.expect("listed");
+        let letters = bed.ports.dead_letters.list(Position::START, 10).await.expect("listed");
         assert_eq!(letters.len(), 1, "{letters:?}");
         assert!(letters[0].detail.contains("expected -1, 1 or 2"), "{}", letters[0].detail);
         bed.assert_state_is_fold_of_log(&engine, &settings).await;

@@ -3,6 +3,7 @@
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, FaultProbe, PartitionState, PartitionStatus, Source};
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::control::remediation::{Remediation, RemediationSettings};
 use nearline_model::identifier::partition_of;
 use nearline_ports::redrive::{RedriveError, redrive};
@@ -59,7 +60,7 @@ async fn poison_is_found_within_a_batch(bed: Bed) {
         .flat_map(|start| (0..20).map(move |at| format!("{start}t{at}")))
         .collect();
     assert_eq!(watched, expected, "every neighbour is folded, in order, and the poison is not");
-    let letters = bed.ports.dead_letters.list(0, 10).await.expect("listed");
+    let letters = bed.ports.dead_letters.list(Position::START, 10).await.expect("listed");
     let baits: Vec<&str> = letters
         .iter()
         .map(|letter| {
@@ -367,7 +368,7 @@ async fn poisoned_event_is_redriven_once(bed: Bed) {
     bed.append(vec![play("bait", "victim", "baited")]).await;
     bed.append(plays("behind-", 3)).await;
     bed.assert_state_is_fold_of_log(&engine, &settings).await;
-    let letter = bed.ports.dead_letters.list(0, 1).await.expect("listed").remove(0);
+    let letter = bed.ports.dead_letters.list(Position::START, 1).await.expect("listed").remove(0);
     let limit = settings.fold.event_bytes;
 
     // The mistake is mended: the event is published again, though the log still knows its id.
@@ -387,10 +388,10 @@ async fn poisoned_event_is_redriven_once(bed: Bed) {
     bed.assert_state_is_fold_of_log(&engine, &settings).await;
     let watched = history(&engine).await;
     assert_eq!(watched.iter().filter(|title| *title == "baited").count(), 1, "{watched:?}");
-    let records: u64 = bed.ports.log.bounds(hit()).await.expect("bounds").last;
-    assert_eq!(records, first.position, "it was appended once");
-    let missing = redrive(&bed.ports, 999_999, limit).await;
-    assert!(matches!(missing, Err(RedriveError::NoLetter(999_999))));
+    let last = bed.ports.log.bounds(hit()).await.expect("bounds").last;
+    assert_eq!(last, first.position, "it was appended once");
+    let missing = redrive(&bed.ports, Position(999_999), limit).await;
+    assert!(matches!(missing, Err(RedriveError::NoLetter(Position(999_999)))));
     engine.stop().await;
 }
 

@@ -7,6 +7,7 @@ mod backend;
 #[allow(dead_code, reason = "its `main` is for `cargo run`")]
 mod embed;
 
+use nearline_model::Position;
 use nearline_model::{Event, EventKind, PartitionId};
 use nearline_ports::contract::Fixture;
 use nearline_ports::{DeadLetter, PortError};
@@ -53,7 +54,7 @@ async fn letters_in_files_are_for_any_editor_and_a_damaged_one_is_named() {
     let ports = fixture.ports().await;
     let letter = DeadLetter {
         partition: PartitionId(0),
-        position: 7,
+        position: Position(7),
         log_ms: 1_772_323_200_000,
         reason: "malformed-json".into(),
         detail: "expected a value at line 1".into(),
@@ -64,7 +65,7 @@ async fn letters_in_files_are_for_any_editor_and_a_damaged_one_is_named() {
     let text = std::fs::read_to_string(&path).expect("a file");
     assert!(text.contains(r#""reason": "malformed-json""#), "{text}");
     std::fs::write(&path, "{").expect("written");
-    let error = ports.dead_letters.get(7).await.expect_err("it cannot be read").to_string();
+    let error = ports.dead_letters.get(Position(7)).await.expect_err("it cannot be read").to_string();
     assert!(error.contains(&path.display().to_string()), "{error}");
 }
 

@@ -4,6 +4,7 @@
 use crate::running::{Reply, Service};
 use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_config::Config;
+use nearline_model::Position;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -133,7 +134,7 @@ fn an_event_without_a_member_cannot_be_redriven_and_says_why() {
     let ports = service.ports.clone();
     let letter = nearline_ports::DeadLetter {
         partition: nearline_model::PartitionId(1),
-        position: 17,
+        position: Position(17),
         log_ms: 1_772_396_100_250,
         reason: "malformed-json".into(),
         detail: "not JSON".into(),
@@ -215,7 +216,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    let fold = |wanted: Option<u64>| {
+    let fold = |wanted: Option<Position>| {
         actix_rt::System::new().block_on(async {
             let ports = open();
             let engine = nearline_actors::Engine::start(ports, nearline_actors::EngineSettings::default());
@@ -243,7 +244,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
     assert_eq!(fold(None), 1);
     let killer = append("e2");
     append("e3");
-    let quarantine = |position: u64, partition: u16| {
+    let quarantine = |position: Position, partition: u16| {
         let output = Command::new(env!("CARGO_BIN_EXE_nearline"))
             .env("NEARLINE__EMBEDDED__DIRECTORY", &data)
             .env("NEARLINE__ENGINE__PARTITIONS", "2")
@@ -258,7 +259,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
         (first.position, partition, "is folded up to position"),
         (killer.position, 1 - partition, "is not there"),
         (killer.position, 2, "from 0 to 1"),
-        (99, partition, "is not there"),
+        (Position(99), partition, "is not there"),
     ] {
         let (code, said) = quarantine(position, partition);
         assert!(code == Some(1) && said.contains(expected), "{position} of {partition}: {code:?} {said}");
@@ -267,7 +268,7 @@ fn an_event_that_is_put_into_quarantine_by_hand_is_stepped_over_if_it_is_not_fol
     assert_eq!(fold(None), 2, "the neighbour is folded, the event is not");
     actix_rt::System::new().block_on(async {
         let ports = open();
-        let letters = ports.dead_letters.list(0, 10).await.expect("listed");
+        let letters = ports.dead_letters.list(Position::START, 10).await.expect("listed");
         assert_eq!((letters.len(), letters[0].position), (1, killer.position));
         assert!(letters[0].detail.ends_with("was stepped over by hand: kills the process"));
         let fold = nearline_model::FoldSettings::default();
@@ -294,7 +295,8 @@ fn what_is_left_of_a_member_that_was_erased_is_told_place_by_place() {
     };
     let play = |id, member| play_at(id, member, "2026-03-01T20:15:00Z");
     let last = [play("e1", "ana"), play("e2", "ben"), play("e3", "ana")][2];
-    service.until("it is committed", || (look().position >= last && look().known > 0).then_some(()));
+    service
+        .until("it is committed", || (look().position >= Position(last) && look().known > 0).then_some(()));
     let before = look();
     assert!(!before.is_erased() && before.forgotten.is_none() && before.in_log == 0, "{before:?}");
     assert_eq!(service.send("DELETE", "/v1/members/ana", "", None).status, 202);

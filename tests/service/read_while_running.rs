@@ -1,6 +1,7 @@
 //! The log and the facts of a running engine, read over its operators' listener as an archiver does.
 
 use crate::running::Service;
+use nearline_model::Position;
 use nearline_model::{LogRecord, PartitionId};
 use nearline_ports::{EventLog, FactStream, NewEvent, Ports, StreamedFacts, page};
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ fn all_records(service: &Service, limit: usize) -> Vec<Vec<LogRecord>> {
     let of = |partition: usize| {
         let mut records: Vec<LogRecord> = Vec::new();
         loop {
-            let after = records.last().map_or(0, |record| record.position);
+            let after = records.last().map_or(Position::START, |record| record.position);
             let path = format!("/admin/log/{partition}?log={log}&after={after}&limit={limit}");
             let page = page::decode_records(&bytes(service, &path).into()).expect("a page");
             assert!(page.len() <= limit, "{} records for {limit}", page.len());
@@ -52,9 +53,9 @@ async fn held_records(log: &dyn EventLog) -> Vec<Vec<LogRecord>> {
     let mut all = Vec::new();
     for partition in (0..log.partitions()).map(PartitionId) {
         let last = log.bounds(partition).await.expect("bounds").last;
-        let mut reader = log.open_reader(partition, 0).await.expect("a reader");
+        let mut reader = log.open_reader(partition, Position::START).await.expect("a reader");
         let mut records: Vec<LogRecord> = Vec::new();
-        while records.last().map_or(0, |record| record.position) < last {
+        while records.last().map_or(Position::START, |record| record.position) < last {
             records.extend(reader.next_batch(1_000).await.expect("records"));
         }
         all.push(records);
@@ -94,11 +95,11 @@ fn what_is_read_of_a_running_engine_is_what_it_holds_while_events_come() {
     }
     assert_eq!(all_records(&service, 10_000), held);
     let record = &held[2][5];
-    let one = |position: u64| {
+    let one = |position: Position| {
         page::decode_records(&bytes(&service, &format!("/admin/log/2/{position}")).into()).expect("a page")
     };
     assert_eq!(one(record.position), std::slice::from_ref(record));
-    assert_eq!(one(held[2].last().expect("some").position + 4), []);
+    assert_eq!(one(held[2].last().expect("some").position.further(4)), []);
 
     service.until("all is folded", || {
         let partitions = service.ask(service.admin, "/admin/partitions").json();

@@ -58,7 +58,7 @@ impl Sums {
 
     /// Whether they reflect nothing yet.
     pub(super) fn is_empty(&self) -> bool {
-        self.aggregates.read().positions().iter().all(|position| *position == 0)
+        self.aggregates.read().positions().iter().all(|position| position.is_start())
     }
 
     pub(super) async fn replace(&self, again: Aggregates) {

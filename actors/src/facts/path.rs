@@ -52,7 +52,7 @@ impl FactPath {
         drop(closed);
         metrics::counter!("nearline_facts_left_out_total", "why" => "stream_away").increment(count);
         tracing::warn!(
-            %partition, after, position, failure, wait_ms = wait.as_millis() as u64,
+            %partition, after = after.0, position = position.0, failure, wait_ms = wait.as_millis() as u64,
             "the fact stream does not take facts; what is left out can be made again of the log"
         );
     }

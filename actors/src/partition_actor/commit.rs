@@ -12,7 +12,6 @@ use nearline_model::partition::RejectedRecord;
 use nearline_model::{Commit, MemberFacts, PartitionId, Position};
 use nearline_ports::{DeadLetter, PortError, Ports};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::time::Instant;
 
 impl PartitionActor {
@@ -65,9 +64,9 @@ impl PartitionActor {
                     metrics::histogram!("nearline_commit_duration_seconds").record(started.elapsed());
                     metrics::counter!("nearline_commit_events_total").increment(events);
                     metrics::counter!("nearline_commit_members_total").increment(commit.members.len() as u64);
-                    let mut before = 0;
+                    let mut before = Position::START;
                     actor.progress.write(actor.incarnation, |progress| {
-                        before = progress.committed.swap(commit.position, Relaxed);
+                        before = progress.committed.swap(commit.position);
                     });
                     check_invariant!(
                         I4,

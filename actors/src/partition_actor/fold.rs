@@ -43,7 +43,7 @@ impl PartitionActor {
             self.load(missing, context);
         }
         self.progress.write(self.incarnation, |progress| {
-            progress.read.fetch_max(last, Relaxed);
+            progress.read.raise(last);
         });
         true
     }
@@ -196,19 +196,21 @@ fn pieces(records: Vec<LogRecord>, suspects: &Suspects) -> Vec<(Vec<LogRecord>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nearline_model::Position;
 
     #[test]
     fn suspects_stand_alone_and_nothing_is_lost_or_moved() {
-        let record = |position| LogRecord { position, log_ms: 0, payload: bytes::Bytes::new() };
+        let record =
+            |position| LogRecord { position: Position(position), log_ms: 0, payload: bytes::Bytes::new() };
         let mut suspects = Suspects::default();
         let cut = |suspects: &Suspects| -> Vec<(Vec<u64>, bool)> {
             let pieces = pieces((1..=9).map(record).collect(), suspects);
-            let positions = |piece: Vec<LogRecord>| piece.iter().map(|record| record.position).collect();
+            let positions = |piece: Vec<LogRecord>| piece.iter().map(|record| record.position.0).collect();
             pieces.into_iter().map(|(piece, alone)| (positions(piece), alone)).collect()
         };
         assert_eq!(cut(&suspects), [((1..=9).collect::<Vec<_>>(), false)]);
         for position in [1, 5, 6, 77] {
-            suspects.crashed(position, "crash");
+            suspects.crashed(Position(position), "crash");
         }
         let expected = [
             (vec![1], true),

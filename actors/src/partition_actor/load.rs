@@ -6,7 +6,6 @@ use crate::retry::until_done;
 use actix::prelude::*;
 use nearline_model::partition::Slot;
 use nearline_ports::PortError;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Members asked for in one request to the store.
 const LOAD_MEMBERS: usize = 1_024;
@@ -26,7 +25,7 @@ impl PartitionActor {
             (self.ports.store.clone(), self.progress.clone(), self.partition.id());
         self.loads_running += 1;
         let (incarnation, epoch) = (self.incarnation, self.epoch);
-        let committed = self.progress.committed.load(Relaxed);
+        let committed = self.progress.committed.load();
         let loading = async move {
             let hold = |error: &PortError| {
                 progress.hold(incarnation, Hold::Load, error, 0);

@@ -37,13 +37,13 @@ impl PartitionActor {
 
     /// Ends the span of a batch, and tells of its events: from the log's time stamp until queries see them.
     pub(super) fn tell_of(&mut self, mut span: Span, folded: &Folded, traced: &[TracedEvent]) {
-        span.set("nearline.position", self.partition.folded());
+        span.set("nearline.position", self.partition.folded().0);
         span.set("nearline.events", folded.records());
         for event in traced {
             let mut told = Span::part_of(Some(event.context), "fold event", Kind::Consumer);
             told.since_ms(event.log_ms);
             told.set("nearline.partition", u64::from(self.partition.id().0));
-            told.set("nearline.position", event.position);
+            told.set("nearline.position", event.position.0);
             if let Some(batch) = span.context() {
                 told.link(batch);
             }
@@ -68,7 +68,7 @@ impl PartitionActor {
         }
         let mut span = Span::about(std::mem::take(&mut self.traced), "commit");
         span.set("nearline.partition", u64::from(commit.partition.0));
-        span.set("nearline.position", commit.position);
+        span.set("nearline.position", commit.position.0);
         span.set("nearline.events", events);
         span.set("nearline.members", commit.members.len() as u64);
         span

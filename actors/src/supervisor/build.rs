@@ -10,7 +10,6 @@ use nearline_model::quarantine::Quarantine;
 use nearline_model::{FoldSettings, Partition, PartitionId, Position, RecordMark};
 use nearline_ports::{Acquired, EventLog, PortError};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{oneshot, watch};
 
 impl Supervisor {
@@ -28,7 +27,7 @@ impl Supervisor {
         check_invariant!(I5, self.handle.address.get().is_none(), "an earlier actor of {id} is still asked");
         self.handle.epoch.store(epoch);
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
-            place.store(position, Relaxed);
+            place.store(position);
         }
         let worker = self.node.workers.of(usize::from(id.0));
         let ((live, is_live), (end, ended)) = (oneshot::channel(), oneshot::channel());
@@ -149,7 +148,7 @@ async fn same_log(
     position: Position,
     mark: Option<RecordMark>,
 ) -> Result<(), PortError> {
-    let Some(mark) = mark.filter(|_| position > 0) else { return Ok(()) };
+    let Some(mark) = mark.filter(|_| !position.is_start()) else { return Ok(()) };
     match log.record(id, position).await? {
         Some(record) if record.mark() != mark => Err(PortError::Damaged {
             what: format!("the log {}", log.identity()),

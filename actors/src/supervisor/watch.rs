@@ -52,7 +52,7 @@ impl Supervisor {
                     is_live = true;
                     if live.is_ok() {
                         tracing::debug!(
-                            partition = %self.handle.partition, position = life.started_at, "actor is live"
+                            partition = %self.handle.partition, position = life.started_at.0, "actor is live"
                         );
                         memory.history.went_live(self.node.elapsed_ms());
                         self.finish(memory);
@@ -98,7 +98,7 @@ impl Supervisor {
                 Death::new(Fault::Hung, format!("batches wait, and none was folded for {for_ms} ms"))
             }
             Symptom::ReaderStalled => {
-                let (read, last) = (self.handle.read.load(Relaxed), self.handle.log_last.load(Relaxed));
+                let (read, last) = (self.handle.read.load(), self.handle.log_last.load());
                 let detail = format!("the log goes up to position {last}, the reader stands at {read}");
                 let action = self.judge(memory, &Fault::ReaderStalled);
                 if action == Action::RecreateReader {
@@ -137,12 +137,12 @@ impl Supervisor {
 #[derive(Default)]
 struct StoreSilence {
     /// Since when requests have been under way without any progress, and how far everything was.
-    since: Option<(Instant, Position)>,
+    since: Option<(Instant, [Position; 2])>,
 }
 
 impl StoreSilence {
     fn look(&mut self, handle: &PartitionHandle, incarnation: Incarnation, bound: Duration, seen: &Sample) {
-        let progress = handle.committed.load(Relaxed) + seen.folded;
+        let progress = [handle.committed.load(), seen.folded];
         match self.since {
             Some((since, before)) if seen.waiting_for_store && before == progress => {
                 if since.elapsed() >= bound {
@@ -168,9 +168,9 @@ fn sample(handle: &PartitionHandle, worker: &Worker) -> Sample {
         actor_turns: handle.turns.load(Relaxed),
         pending_batches: handle.pending_batches.load(Relaxed),
         waiting_for_store: handle.store_requests.load(Relaxed) > 0,
-        folded: handle.folded.load(Relaxed),
+        folded: handle.folded.load(),
         reader_open: handle.reader_open.load(Relaxed),
-        read: handle.read.load(Relaxed),
-        log_last: handle.log_last.load(Relaxed),
+        read: handle.read.load(),
+        log_last: handle.log_last.load(),
     }
 }

@@ -143,6 +143,6 @@ impl EventResult {
     fn stored(&mut self, status: EventStatus, place: Appended) {
         self.status = status;
         self.partition = Some(place.partition.0);
-        self.position = Some(place.position);
+        self.position = Some(place.position.0);
     }
 }

@@ -102,7 +102,7 @@ impl MemberDocument {
         let history = snapshot.history.into_iter().map(|watched| WatchedDocument {
             title: watched.title,
             at: format_rfc3339(i64::from(watched.at_s) * 1_000),
-            position: watched.position,
+            position: watched.position.0,
             watched_s: known(watched.watched_s),
             duration_s: known(watched.duration_s),
         });
@@ -121,7 +121,7 @@ impl MemberDocument {
         Self {
             member: snapshot.member.to_string(),
             source: source.into(),
-            position: snapshot.position,
+            position: snapshot.position.0,
             history: history.collect(),
             seen: snapshot.seen,
             list: snapshot.list,

@@ -6,7 +6,7 @@ use crate::redis::RedisSettings;
 use crate::threads::SystemThreads;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use nearline_model::PartitionId;
+use nearline_model::{PartitionId, Position};
 use nearline_ports::{EventLog, PortError, Ports, StateStore, SystemClock};
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ async fn followed(store: &impl StateStore, partitions: u16) -> Result<Followed, 
         Ok::<_, PortError>((store.folded_log(partition).await?, store.position(partition).await?))
     };
     let rows: Vec<_> = (0..partitions).map(row).collect();
-    let rows: Vec<(Option<String>, u64)> =
+    let rows: Vec<(Option<String>, Position)> =
         stream::iter(rows).buffered(PARTITIONS_AT_ONCE).try_collect().await?;
     let identity = rows.iter().find_map(|(identity, _)| identity.clone());
     if let Some((partition, (Some(other), _))) =

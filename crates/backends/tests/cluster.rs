@@ -121,8 +121,8 @@ async fn everything(log: &NatsLog) -> Vec<LogRecord> {
     let mut records = Vec::new();
     for partition in (0..PARTITIONS).map(PartitionId) {
         let last = log.bounds(partition).await.expect("bounds").last;
-        if last > 0 {
-            records.extend(read_to(open(log, partition, 0).await.as_mut(), last).await);
+        if !last.is_start() {
+            records.extend(read_to(open(log, partition, Position::START).await.as_mut(), last).await);
         }
     }
     records

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use nearline_backends::embedded::{EmbeddedSettings, Gone, Repaired, open, repair};
+use nearline_model::Position;
 use nearline_ports::{Appended, NewEvent, PortError, Ports};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,12 @@ fn append(ports: &Ports, prefix: &str, count: u64) -> Vec<Appended> {
 }
 
 /// Positions of all records, read as an engine does.
-fn positions(ports: &Ports) -> Vec<u64> {
+fn positions(ports: &Ports) -> Vec<Position> {
     let mut found = Vec::new();
     for partition in (0..PARTITIONS).map(nearline_model::PartitionId) {
         let last = block_on(ports.log.bounds(partition)).expect("bounds").last;
-        let mut reader = block_on(ports.log.open_reader(partition, 0)).expect("a reader");
-        let mut after = 0;
+        let mut reader = block_on(ports.log.open_reader(partition, Position::START)).expect("a reader");
+        let mut after = Position::START;
         while after < last {
             let records = block_on(reader.next_batch(100)).expect("records");
             after = records.last().expect("some").position;
@@ -49,7 +50,7 @@ fn positions(ports: &Ports) -> Vec<u64> {
 struct Bed {
     directory: tempfile::TempDir,
     /// Positions that were acknowledged, in order.
-    all: Vec<u64>,
+    all: Vec<Position>,
 }
 
 impl Bed {
@@ -130,9 +131,10 @@ impl Bed {
         }
         let ports = open(settings(&to)).unwrap_or_else(|error| panic!("{what}: {error}"));
         let saved = positions(&ports);
-        let stretch =
-            |gone: &Gone| (gone.first..=gone.last).step_by(usize::from(PARTITIONS)).collect::<Vec<_>>();
-        let gone: Vec<u64> = repaired.gone.iter().flat_map(stretch).collect();
+        let stretch = |gone: &Gone| {
+            (gone.first.0..=gone.last.0).step_by(usize::from(PARTITIONS)).map(Position).collect::<Vec<_>>()
+        };
+        let gone: Vec<Position> = repaired.gone.iter().flat_map(stretch).collect();
         assert_eq!(gone.len() as u64, repaired.gone.iter().map(|gone| gone.events).sum::<u64>());
         let mut all = [&saved[..], &gone[..]].concat();
         all.sort_unstable();

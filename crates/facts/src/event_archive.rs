@@ -126,7 +126,7 @@ impl EventArchive {
     /// Position of the last event of a partition that is in the archive; 0 if there is none.
     pub fn last(&self, partition: PartitionId) -> Position {
         let last = self.table.transaction(&application(partition)).unwrap_or_default();
-        Position::try_from(last).unwrap_or_default()
+        Position(u64::try_from(last).unwrap_or_default())
     }
 
     /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
@@ -160,7 +160,7 @@ impl EventArchive {
         writer.write(&batch, Vec::new())?;
         let bytes = writer.finish_synced()?;
         self.table.location().keep(&name)?;
-        let version = i64::try_from(last).map_err(|_| {
+        let version = i64::try_from(last.0).map_err(|_| {
             FactsError::Refused(format!("position {last} is beyond what a Delta table can hold"))
         })?;
         let change = Change {

@@ -137,7 +137,7 @@ impl FactArchive {
     /// Position up to which no fact of a partition's members is left out.
     pub fn covered(&self, partition: PartitionId) -> Position {
         let covered = self.table.transaction(&partition_application(partition)).unwrap_or_default();
-        Position::try_from(covered).unwrap_or_default()
+        Position(u64::try_from(covered).unwrap_or_default())
     }
 
     /// How far it has come with what `of` names.
@@ -178,7 +178,7 @@ impl FactArchive {
                 if let Some((name, _)) = written {
                     self.table.location().delete(&name)?;
                 }
-                return Ok(Archived::Overtaken { last: 0 });
+                return Ok(Archived::Overtaken { last: Position::START });
             }
         }
         Ok(Archived::Added { bytes: written.map_or(0, |(_, bytes)| bytes) })
@@ -241,7 +241,7 @@ impl FactArchive {
 fn transactions(then: &Standing, now_ms: i64) -> Result<Vec<Transaction>> {
     let stream = then.stream.iter().map(|(stream, taken)| (stream_application(stream), *taken));
     let covered =
-        then.covered.iter().map(|(partition, covered)| (partition_application(*partition), *covered));
+        then.covered.iter().map(|(partition, covered)| (partition_application(*partition), covered.0));
     let transaction = |(app_id, reached): (String, u64)| {
         let version = i64::try_from(reached)
             .map_err(|_| FactsError::Refused(format!("{reached} is beyond what a Delta table can hold")))?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use nearline_facts::delta::DeltaTable;
 use nearline_facts::{Archived, EventArchive, Source};
 use nearline_model::identifier::position_of;
-use nearline_model::{LogRecord, PartitionId};
+use nearline_model::{LogRecord, PartitionId, Position};
 
 const PARTITIONS: u16 = 4;
 
@@ -20,13 +20,13 @@ fn open(folder: &Path) -> EventArchive {
 fn records(partition: u16, numbers: impl Iterator<Item = u64>) -> Vec<LogRecord> {
     let record = |number: u64| {
         let position = position_of(number, PartitionId(partition), PARTITIONS);
-        let at = 1_772_396_100 + position as i64;
-        let payload = match position % 10 {
+        let at = 1_772_396_100 + position.0 as i64;
+        let payload = match position.0 % 10 {
             9 => "no JSON at all".to_owned(),
             _ => format!(
                 r#"{{"id":"e{position}","type":"play","member":"m{}","title":"t{}","at":"2026-03-01T20:15:00Z"}}"#,
-                position % 3,
-                position % 5
+                position.0 % 3,
+                position.0 % 5
             ),
         };
         LogRecord { position, log_ms: at * 1_000, payload: payload.into() }
@@ -56,7 +56,7 @@ fn events_come_back_as_they_were_and_the_archive_knows_how_far_it_is() {
     let again = EventArchive::existing(folder.path()).unwrap();
     assert_eq!(
         (again.partitions(), again.last(PartitionId(1)), again.last(PartitionId(0))),
-        (4, position_of(449, PartitionId(1), 4), 0)
+        (4, position_of(449, PartitionId(1), 4), Position::START)
     );
     assert_eq!(events(&again, 1), [first, second].concat());
     assert_eq!(events(&again, 0), []);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::Position;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -82,7 +83,7 @@ fn records(numbers: std::ops::Range<u64>) -> Vec<LogRecord> {
             r#"{{"id":"e{number}","type":"play","member":"m{}","title":"t1","at":"2026-03-01T20:15:00Z"}}"#,
             number % 3
         );
-        LogRecord { position, log_ms: 1_772_396_100_000 + position as i64, payload: payload.into() }
+        LogRecord { position, log_ms: 1_772_396_100_000 + position.0 as i64, payload: payload.into() }
     };
     numbers.map(record).collect()
 }
@@ -183,7 +184,7 @@ fn a_mirror_of_a_table_that_was_made_anew_is_not_taken_for_it() {
     open(&store, &mirror, "first").add(PartitionId(0), &records(1..30), "a", 2_000).unwrap();
     store.names().iter().for_each(|name| store.delete(name).unwrap());
     let mut archive = open(&store, &mirror, "second");
-    assert_eq!(archive.last(PartitionId(0)), 0);
+    assert_eq!(archive.last(PartitionId(0)), Position::START);
     archive.add(PartitionId(0), &records(5..9), "b", 2_000).unwrap();
     assert_eq!(events(&archive), records(5..9));
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::Position;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ fn fact(position: u64, known_at_ms: i64) -> Fact {
         event_at_ms: known_at_ms,
         known_at_ms,
         partition: PartitionId(0),
-        position,
+        position: Position(position),
         ordinal: 0,
         kind: FactKind::Member,
         schema_version: Known::VERSION,
@@ -36,11 +37,11 @@ fn open(folder: &Path) -> FactArchive {
 /// Adds `files` files of twenty facts each, one a day from `first_ms` on.
 fn add(archive: &mut FactArchive, first_ms: i64, files: i64, nonce: &str) {
     for file in 0..files {
-        let from = archive.covered(PartitionId(0)) + 1;
+        let from = archive.covered(PartitionId(0)).0 + 1;
         let facts: Vec<Fact> = (from..from + 20)
             .map(|position| fact(position, first_ms + file * DAY_MS + position as i64))
             .collect();
-        let then = Standing { stream: None, covered: [(PartitionId(0), from + 19)].into() };
+        let then = Standing { stream: None, covered: [(PartitionId(0), Position(from + 19))].into() };
         archive.add(&facts, &then, &format!("{nonce}{file}"), first_ms).unwrap();
     }
 }

@@ -108,14 +108,14 @@ async fn partition_events(
             bounds.last
         );
     }
-    if last == 0 && bounds.first > position_of(1, partition, source.log.partitions()) {
+    if last.is_start() && bounds.first > position_of(1, partition, source.log.partitions()) {
         report.notes.push(format!(
             "partition {partition}: the log begins at position {}; what was before is gone",
             bounds.first
         ));
     }
     // A reader from the beginning waits for what does not come.
-    while last < bounds.last && !(last == 0 && bounds.is_emptied()) {
+    while last < bounds.last && !(last.is_start() && bounds.is_emptied()) {
         let records = read(source, partition, last, bounds.last, job.file_events).await?;
         let Some(end) = records.last().map(|record| record.position) else { break };
         let added = archive.add(partition, &records, &unique_name(), now_ms(source))?;

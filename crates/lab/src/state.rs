@@ -1,5 +1,6 @@
 //! Time travel: a member's state at a past moment, folded from archived events by the code that serves.
 
+use nearline_model::Position;
 use std::path::Path;
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ pub struct StateAt {
     /// Its state; none if nothing of the member was known.
     pub snapshot: Option<MemberSnapshot>,
     /// Position of the last event that was folded.
-    pub position: u64,
+    pub position: Position,
     /// Events of the partition that were folded.
     pub events: u64,
 }

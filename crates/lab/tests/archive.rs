@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::Position;
 use std::path::Path;
 
 use nearline_config::{Config, open_ports};
@@ -43,7 +44,7 @@ async fn run(ports: &Ports, to: &Path) -> ArchiveReport {
 async fn log_of(ports: &Ports, member: &str) -> Vec<LogRecord> {
     let partition = partition_of(member, ports.log.partitions());
     let last = ports.log.bounds(partition).await.unwrap().last;
-    let mut reader = ports.log.open_reader(partition, 0).await.unwrap();
+    let mut reader = ports.log.open_reader(partition, Position::START).await.unwrap();
     let mut records = Vec::new();
     while records.last().is_none_or(|record: &LogRecord| record.position < last) {
         records.extend(reader.next_batch(1_000).await.unwrap());

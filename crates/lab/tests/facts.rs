@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -221,7 +222,7 @@ async fn two_archivers_at_once_add_each_fact_once() {
 }
 
 /// An answer of one title, made of a state.
-fn decision(number: u32, member: &str, position: u64, known: Option<u64>) -> Fact {
+fn decision(number: u32, member: &str, position: Position, known: Option<u64>) -> Fact {
     let candidate = |place| Candidate {
         title: format!("t{place}").as_str().into(),
         row: "".into(),
@@ -306,7 +307,7 @@ async fn an_erased_member_leaves_the_facts_and_what_is_made_again_of_the_rest_is
     Engine::new(&ports).fold(20, true).await;
     ports
         .facts
-        .put_decisions(vec![decision(2, "m3", 100, None), decision(2, "m4", 100, None)])
+        .put_decisions(vec![decision(2, "m3", Position(100), None), decision(2, "m4", Position(100), None)])
         .await
         .unwrap();
     run(&ports, folder.path()).await;
@@ -333,7 +334,7 @@ async fn decisions_become_labels_that_are_joined_with_what_was_known_then() {
     let ports = open_ports(&config(folder.path())).await.unwrap();
     publish(&ports, 0..200).await;
     Engine::new(&ports).fold(1_000, true).await;
-    let decisions = vec![decision(2, "m1", 1_000, None), decision(0, "m2", 1_000, None)];
+    let decisions = vec![decision(2, "m1", Position(1_000), None), decision(0, "m2", Position(1_000), None)];
     ports.facts.put_decisions(decisions).await.unwrap();
     let report = run(&ports, folder.path()).await;
     assert_eq!(report.decisions, 2, "{report:?}");

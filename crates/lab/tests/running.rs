@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use nearline_model::Position;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -59,7 +60,8 @@ async fn answer(ports: &Ports, target: &str) -> (&'static str, Vec<u8>) {
         ["log"] => serde_json::to_vec(&page::holdings(&*ports.log, &*ports.facts).await.unwrap()).unwrap(),
         ["log", at] => {
             // Small pages, so that there are several.
-            let records = page::records(&*ports.log, partition(at), number("after"), limit.min(37)).await;
+            let records =
+                page::records(&*ports.log, partition(at), Position(number("after")), limit.min(37)).await;
             page::encode_records(&records.unwrap())
         }
         ["log", at, position] => {
@@ -129,7 +131,7 @@ async fn a_running_engine_is_archived_as_its_directory_would_be_and_a_later_run_
         facts: Vec::new(),
     };
     for number in 0..9 {
-        ports.facts.put(part(1 + number * 3, 4 + number * 3)).await.unwrap();
+        ports.facts.put(part(Position(1 + number * 3), Position(4 + number * 3))).await.unwrap();
     }
     let fact_job = FactJob {
         events: (&over).into(),
@@ -139,7 +141,7 @@ async fn a_running_engine_is_archived_as_its_directory_would_be_and_a_later_run_
         fold: FoldSettings::default(),
         capture: CaptureSettings::default(),
     };
-    ports.facts.put(part(28, 31)).await.unwrap();
+    ports.facts.put(part(Position(28), Position(31))).await.unwrap();
     let report = archive_facts(&running, &fact_job).await.unwrap();
     assert_eq!((report.made_again, &report.notes[..]), (1, &[][..]), "{report:?}");
     let table =

@@ -127,7 +127,7 @@ impl Aggregates {
             impressions: Vec::new(),
             beginnings: 0,
             decays,
-            positions: vec![0; usize::from(partitions)],
+            positions: vec![Position::START; usize::from(partitions)],
             settings,
         }
     }

@@ -186,8 +186,8 @@ impl Default for Delta {
     fn default() -> Self {
         Self {
             partition: PartitionId(0),
-            after: 0,
-            position: 0,
+            after: Position::START,
+            position: Position::START,
             strings: vec![Arc::from("")],
             cells: Vec::new(),
             transitions: Vec::new(),

@@ -1,14 +1,12 @@
 //! Identifiers: what an id may look like, and which partition a member belongs to.
 
 mod epoch;
+mod position;
 
 pub use epoch::OwnerEpoch;
+pub use position::Position;
 
 use serde::{Deserialize, Serialize};
-
-/// Place of a record in the log. Positions of one partition grow but need not be dense: JetStream
-/// numbers the whole stream, so a partition sees every N-th number or so. 0 is "before the first".
-pub type Position = u64;
 
 /// Longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
@@ -31,19 +29,19 @@ impl std::fmt::Display for PartitionId {
 /// have the same position, and each partition's are dense, in steps of the number of partitions.
 ///
 /// ```
-/// use nearline_model::PartitionId;
 /// use nearline_model::identifier::{position_of, sequence_of};
-/// assert_eq!(position_of(3, PartitionId(1), 4), 10);
-/// assert_eq!(sequence_of(10, PartitionId(1), 4), Some(3));
-/// assert_eq!(sequence_of(9, PartitionId(1), 4), None);
+/// use nearline_model::{PartitionId, Position};
+/// assert_eq!(position_of(3, PartitionId(1), 4), Position(10));
+/// assert_eq!(sequence_of(Position(10), PartitionId(1), 4), Some(3));
+/// assert_eq!(sequence_of(Position(9), PartitionId(1), 4), None);
 /// ```
 pub fn position_of(sequence: u64, partition: PartitionId, partitions: u16) -> Position {
-    (sequence - 1) * u64::from(partitions.max(1)) + u64::from(partition.0) + 1
+    Position((sequence - 1) * u64::from(partitions.max(1)) + u64::from(partition.0) + 1)
 }
 
 /// The number of the partition's record at `position`; `None`: no record of the partition is there.
 pub fn sequence_of(position: Position, partition: PartitionId, partitions: u16) -> Option<u64> {
-    let behind = position.checked_sub(u64::from(partition.0) + 1)?;
+    let behind = position.0.checked_sub(u64::from(partition.0) + 1)?;
     let step = u64::from(partitions.max(1));
     behind.is_multiple_of(step).then(|| behind / step + 1)
 }

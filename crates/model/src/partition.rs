@@ -149,9 +149,9 @@ impl Partition {
             cache: Cache::default(),
             changed: Vec::new(),
             delta: DeltaBuilder::new(partitions),
-            folded: 0,
+            folded: Position::START,
             mark: None,
-            taken: 0,
+            taken: Position::START,
             uncommitted_events: 0,
             has_all_members: true,
             capture: None,
@@ -178,7 +178,7 @@ impl Partition {
         names.map_err(|detail| DecodeError::Damaged { what: "symbol table", detail })?;
         partition.names_taken = partition.names.len();
         (partition.folded, partition.taken) = (position, position);
-        partition.has_all_members = position == 0;
+        partition.has_all_members = position.is_start();
         Ok(partition)
     }
 

@@ -79,7 +79,7 @@ impl Quarantine {
 
     /// The entries after position `after` up to position `upto`.
     pub fn between(&self, after: Position, upto: Position) -> impl Iterator<Item = &Quarantined> {
-        let later = self.0.range(after.saturating_add(1)..).map(|(_, entry)| entry);
+        let later = self.0.range(after.next()..).map(|(_, entry)| entry);
         later.take_while(move |entry| entry.position <= upto)
     }
 

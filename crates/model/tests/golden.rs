@@ -6,6 +6,7 @@
 #[path = "golden/facts.rs"]
 mod facts;
 
+use nearline_model::Position;
 use nearline_model::aggregates::{Added, OPENING, SNAPSHOT_VERSION};
 use nearline_model::delta::{
     ArmCell, ArmCounts, Candidate, Cell, Contest, Counts, DELTA_VERSION, Opening, PlaceCell, PositionBand,
@@ -65,10 +66,10 @@ fn member_v1() -> Member {
     };
     Member {
         history: vec![
-            watched(1, 1_772_000_000, 17, 0, 0),
+            watched(1, 1_772_000_000, Position(17), 0, 0),
             // Late, and stored behind the next one: read in the order of event time.
-            watched(2, 1_772_380_000, 9_000_000_007, 0, 2_700),
-            watched(300, 1_772_390_000, 9_000_000_001, 1_200, 5_400),
+            watched(2, 1_772_380_000, Position(9_000_000_007), 0, 2_700),
+            watched(300, 1_772_390_000, Position(9_000_000_001), 1_200, 5_400),
         ],
         seen: vec![70_000, 3],
         list: [2, 8].map(|title| Listed { title, at_ms: 0 }).to_vec(),
@@ -140,8 +141,8 @@ fn deltas_v1() -> [Delta; 2] {
     };
     let first = Delta {
         partition: PartitionId(2),
-        after: 0,
-        position: 300,
+        after: Position::START,
+        position: Position(300),
         strings: strings(&["", "heat", "BR", "tv", "ran", "alien"]),
         cells: vec![cell(1, 984_664, 2, 3, [10, 4, 5]), cell(4, 984_660, 0, 3, [0, 0, 2])],
         transitions: vec![1, 2, 4, 5, 4, 1, 5],
@@ -149,8 +150,8 @@ fn deltas_v1() -> [Delta; 2] {
     };
     let second = Delta {
         partition: PartitionId(0),
-        after: 0,
-        position: 128,
+        after: Position::START,
+        position: Position(128),
         strings: strings(&["", "ran", "JP"]),
         cells: vec![cell(1, 984_666, 2, 0, [7, 1, 1])],
         ..Delta::default()
@@ -191,7 +192,7 @@ fn deltas_v3() -> [Delta; 2] {
         again: is_repeat.then_some(u32::MAX),
         run,
     };
-    first.probes = vec![probe(0xfeed, 17, 0, false), probe(0xbeef, 300, 1, true)];
+    first.probes = vec![probe(0xfeed, Position(17), 0, false), probe(0xbeef, Position(300), 1, true)];
     first.openings = vec![Opening { title: first.cells[0].title, epoch: 984_664, plays: 2 }];
     second.erased = vec![0xfeed];
     [first, second]
@@ -220,14 +221,14 @@ fn deltas_v5() -> [Delta; 2] {
     first.contests = vec![
         Contest {
             member: 0xfeed,
-            position: 17,
+            position: Position(17),
             at_s: 1_772_396_100,
             candidates: vec![candidate(1, Some(3), 0), candidate(4, None, 2), candidate(5, Some(60), 255)],
             sources: vec![5, 4],
         },
         Contest {
             member: 0xbeef,
-            position: 300,
+            position: Position(300),
             at_s: 1_772_396_101,
             candidates: vec![candidate(4, Some(0), 0), candidate(1, Some(1), 0)],
             sources: Vec::new(),
@@ -270,7 +271,7 @@ fn aggregates_version_1_are_read_for_good_and_written_in_the_newest() {
     let stored = golden_of_old("aggregates-v1.bin");
     let read = Aggregates::decode(&stored, PARTITIONS, &AggregateSettings::default());
     let read = read.expect("version 1 is read for good");
-    assert_eq!(read.positions(), [128, 0, 300, 0]);
+    assert_eq!(read.positions(), [128, 0, 300, 0].map(Position));
     assert_eq!((read.newest_epoch(), read.title_count(), read.transition_count()), (984_666, 3, 3));
     let title = |id| read.title(id).expect("counted");
     assert_eq!([read.plays(title("heat")), read.plays(title("ran")), read.plays(title("alien"))], [5, 3, 0]);
@@ -358,7 +359,7 @@ fn aggregates_version_5_are_read_for_good_and_written_in_the_newest() {
     assert_eq!(read.encode(), aggregates.encode());
     let probes: Vec<_> = read.probes().iter().collect();
     assert_eq!(probes.len(), 2, "one member of another partition was erased: {probes:?}");
-    assert_eq!((probes[1].position, probes[1].again, probes[1].sources.len()), (300, Some(3), 1));
+    assert_eq!((probes[1].position, probes[1].again, probes[1].sources.len()), (Position(300), Some(3), 1));
     let openings = read.counters(OPENING).expect("counted");
     assert_eq!(openings.titles().count(), 1);
     assert!(openings.popularity().maxima().greatest() > 0.0);
@@ -415,7 +416,7 @@ fn a_delta_that_names_strings_it_does_not_have_is_refused() {
     assert_eq!(good.check(), Ok(()));
     let spoilers: [fn(&mut Delta); 13] = [
         |delta| delta.openings.push(Opening { title: 99, epoch: 1, plays: 1 }),
-        |delta| delta.probes.push(Probe { member: 1, position: 1, epoch: 1, again: None, run: 99 }),
+        |delta| delta.probes.push(Probe { member: 1, position: Position(1), epoch: 1, again: None, run: 99 }),
         |delta| delta.cells[0].title = 99,
         |delta| delta.cells[1].country = 99,
         |delta| delta.cells[1].device = 99,
@@ -480,11 +481,11 @@ fn suspects_and_quarantined_events_are_read_for_good() {
     use nearline_model::quarantine::{QUARANTINED_VERSION, SUSPECTS_VERSION};
     use nearline_model::quarantine::{Quarantined, Suspects};
     assert_eq!((QUARANTINED_VERSION, SUSPECTS_VERSION), (1, 1), "a new version needs a new file");
-    let entry = Quarantined::new(9_000_000_007, 3, "index out of bounds: the len is 3", NOW_MS);
+    let entry = Quarantined::new(Position(9_000_000_007), 3, "index out of bounds: the len is 3", NOW_MS);
     assert_eq!(Quarantined::decode(&golden("quarantined-v1.bin", &entry.encode())), Ok(entry));
     let mut suspects = Suspects::default();
-    suspects.crashed(9_000_000_007, "first");
-    suspects.crashed(17, "other");
-    suspects.crashed(9_000_000_007, "again");
+    suspects.crashed(Position(9_000_000_007), "first");
+    suspects.crashed(Position(17), "other");
+    suspects.crashed(Position(9_000_000_007), "again");
     assert_eq!(Suspects::decode(&golden("suspects-v1.bin", &suspects.encode())), Ok(suspects));
 }

@@ -1,19 +1,20 @@
 //! The remediation policy: one table of what follows from what, and the properties that hold for any
 //! sequence of faults.
 
+use nearline_model::Position;
 use nearline_model::control::remediation::{Action, FailureHistory, Fault, NodeHistory, RemediationSettings};
 use nearline_model::quarantine::{Quarantined, Suspects};
 use proptest::prelude::*;
 
 fn poisoned(position: u64) -> Fault {
-    Fault::Poisoned { position, message: "index out of bounds".into() }
+    Fault::Poisoned { position: Position(position), message: "index out of bounds".into() }
 }
 
 /// The bound of the wait, of which jitter takes up to half.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Expected {
     Restart(u64),
-    Quarantine(u64, u32, u64),
+    Quarantine(Position, u32, u64),
     Replace(u64),
     RecreateReader,
     Hold(u64),
@@ -93,20 +94,20 @@ fn table() -> Vec<Row> {
         ]),
         row("the third crash on one event puts it into quarantine", vec![
             Live(0), Fails(1, poisoned(7), Restart(5)), Live(10), Fails(11, poisoned(7), Restart(10)),
-            Live(30), Fails(31, poisoned(7), Quarantine(7, 3, 20)),
+            Live(30), Fails(31, poisoned(7), Quarantine(Position(7), 3, 20)),
         ]),
         row("crashes on different events are counted apart", vec![
             Fails(1, poisoned(7), Restart(5)), Fails(2, poisoned(9), Restart(10)),
             Fails(3, poisoned(7), Restart(20)), Fails(4, poisoned(9), Restart(40)),
-            Fails(5, poisoned(9), Quarantine(9, 3, 80)), Fails(6, poisoned(7), Quarantine(7, 3, 160)),
+            Fails(5, poisoned(9), Quarantine(Position(9), 3, 80)), Fails(6, poisoned(7), Quarantine(Position(7), 3, 160)),
         ]),
         row("crashes on one event are remembered however long ago they were", vec![
             Live(0), Fails(1, poisoned(7), Restart(5)), Live(10), Fails(90_000, poisoned(7), Restart(5)),
-            Live(90_010), Fails(1_000_000, poisoned(7), Quarantine(7, 3, 5)),
+            Live(90_010), Fails(1_000_000, poisoned(7), Quarantine(Position(7), 3, 5)),
         ]),
         Row { what: "with one attempt, the first crash is enough",
             settings: RemediationSettings { poison_attempts: 1, ..defaults() },
-            steps: vec![Fails(0, poisoned(3), Quarantine(3, 1, 5))] },
+            steps: vec![Fails(0, poisoned(3), Quarantine(Position(3), 1, 5))] },
         Row { what: "a full quarantine holds the partition instead of giving up ever more events",
             settings: RemediationSettings { poison_attempts: 1, quarantine_max: 0, ..defaults() },
             steps: vec![Fails(0, poisoned(3), Hold(5_000)), Fails(6_000, poisoned(3), Hold(5_000))] },
@@ -202,16 +203,19 @@ fn jitter_spreads_waits_over_half_of_the_bound() {
 #[test]
 fn suspects_and_quarantined_events_read_back_what_was_written() {
     let mut suspects = Suspects::default();
-    assert_eq!(suspects.crashed(9, "first"), 1);
-    assert_eq!(suspects.crashed(4, &"ä".repeat(400)), 1);
-    assert_eq!(suspects.crashed(9, "again"), 2);
+    assert_eq!(suspects.crashed(Position(9), "first"), 1);
+    assert_eq!(suspects.crashed(Position(4), &"ä".repeat(400)), 1);
+    assert_eq!(suspects.crashed(Position(9), "again"), 2);
     let read = Suspects::decode(&suspects.encode()).expect("reads what it wrote");
     assert_eq!(read, suspects);
     let seen: Vec<_> = read.iter().map(|suspect| (suspect.position, suspect.crashes)).collect();
-    assert_eq!(seen, [(4, 1), (9, 2)]);
-    suspects.acquit(4);
-    assert!(!suspects.contains(4) && suspects.contains(9), "only what is committed is acquitted");
-    let entry = Quarantined::new(9, 3, "again", 1_772_396_100_250);
+    assert_eq!(seen, [(Position(4), 1), (Position(9), 2)]);
+    suspects.acquit(Position(4));
+    assert!(
+        !suspects.contains(Position(4)) && suspects.contains(Position(9)),
+        "only what is committed is acquitted"
+    );
+    let entry = Quarantined::new(Position(9), 3, "again", 1_772_396_100_250);
     assert_eq!(Quarantined::decode(&entry.encode()), Ok(entry));
 }
 
@@ -219,11 +223,11 @@ fn suspects_and_quarantined_events_read_back_what_was_written() {
 fn the_list_of_suspects_is_bounded_and_keeps_the_one_just_accused() {
     let mut suspects = Suspects::default();
     for position in (1..=100).rev() {
-        suspects.crashed(position, "crash");
-        assert!(suspects.contains(position));
+        suspects.crashed(Position(position), "crash");
+        assert!(suspects.contains(Position(position)));
     }
-    suspects.crashed(1_000, "crash");
-    assert!(suspects.contains(1_000));
+    suspects.crashed(Position(1_000), "crash");
+    assert!(suspects.contains(Position(1_000)));
     assert_eq!(suspects.iter().count(), 16);
 }
 

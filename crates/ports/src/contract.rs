@@ -16,7 +16,7 @@ use crate::{Appended, NewEvent, PortError, Ports};
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::identifier::{OwnerEpoch, partition_of};
-use nearline_model::{Commit, Delta, LogRecord, PartitionId, RecordMark};
+use nearline_model::{Commit, Delta, LogRecord, PartitionId, Position, RecordMark};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,12 +82,13 @@ pub fn commit(
     position: u64,
     members: &[(&str, &str)],
 ) -> Arc<Commit> {
-    let delta = Delta { partition, after: expected, position, ..Delta::default() };
+    let delta =
+        Delta { partition, after: Position(expected), position: Position(position), ..Delta::default() };
     Arc::new(Commit {
         partition,
         epoch,
-        expected,
-        position,
+        expected: Position(expected),
+        position: Position(position),
         mark: RecordMark::new(position),
         members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
         first_symbol: 1,

@@ -94,10 +94,10 @@ struct Seen {
 async fn events(ports: &Ports, partition: PartitionId, member: &str) -> Result<Vec<Seen>, PortError> {
     let last = ports.log.bounds(partition).await?.last;
     let mut events = Vec::new();
-    if last == 0 {
+    if last.is_start() {
         return Ok(events);
     }
-    let mut reader = ports.log.open_reader(partition, 0).await?;
+    let mut reader = ports.log.open_reader(partition, Position::START).await?;
     loop {
         let records = reader.next_batch(PAGE).await?;
         events.extend(records.iter().filter_map(|record| seen(record, member)));
@@ -116,7 +116,7 @@ fn seen(record: &LogRecord, member: &str) -> Option<Seen> {
 /// Positions of dead letters that name the member, readable as events or not.
 async fn letters(ports: &Ports, member: &str) -> Result<Vec<Position>, PortError> {
     let quoted = format!("\"{member}\"");
-    let (mut found, mut after) = (Vec::new(), 0);
+    let (mut found, mut after) = (Vec::new(), Position::START);
     loop {
         let page = ports.dead_letters.list(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(found) };

@@ -35,6 +35,7 @@ pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
 pub use fact_stream::{FactStream, StreamedFacts};
 pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 pub use quarantine::{PartitionFaults, QuarantineStore};
 pub use remediation_journal::{JOURNAL_ENTRIES, RemediationJournal};
@@ -70,9 +71,9 @@ pub enum PortError {
         /// The partition.
         partition: nearline_model::PartitionId,
         /// Position that the commit follows.
-        expected: u64,
+        expected: Position,
         /// Position found.
-        found: u64,
+        found: Position,
     },
     /// What is configured does not fit what is there; retrying does not help.
     #[error("{0}")]

@@ -55,7 +55,7 @@ pub async fn records(
     let last = bounds.last;
     let mut records: Vec<LogRecord> = Vec::new();
     let mut bytes = 0;
-    if last == after || (after == 0 && bounds.is_emptied()) {
+    if last == after || (after.is_start() && bounds.is_emptied()) {
         return Ok(records);
     }
     if last < after {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn pages_are_read_as_they_were_written() {
         let record = |position: u64, payload: &'static [u8]| LogRecord {
-            position,
+            position: Position(position),
             log_ms: -(position as i64),
             payload: Bytes::from_static(payload),
         };
@@ -164,8 +164,13 @@ mod tests {
         assert!(decode_records(&page.slice(..page.len() - 1)).is_err(), "it is cut off");
         assert!(decode_records(&Bytes::from_static(b"\x09\x00")).is_err(), "a newer version");
 
-        let part =
-            MemberFacts { partition: PartitionId(3), after: 4, position: 8, mark: None, facts: Vec::new() };
+        let part = MemberFacts {
+            partition: PartitionId(3),
+            after: Position(4),
+            position: Position(8),
+            mark: None,
+            facts: Vec::new(),
+        };
         let entries = || {
             vec![
                 StreamedFacts { sequence: 7, entry: FactEntry::Members(part.clone()) },

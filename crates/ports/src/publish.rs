@@ -72,9 +72,9 @@ impl Published {
 /// // `log` is any adapter's; `Ports::log` of a running engine.
 /// let published = publish(&log, vec![play.into(), yawn.into(), play.into()], 65_536).await;
 ///
-/// assert!(matches!(published[0], Published::Accepted(place) if place.position == 1));
+/// assert!(matches!(published[0], Published::Accepted(place) if place.position == Position(1)));
 /// assert!(matches!(&published[1], Published::Rejected(reject) if reject.reason.code() == "unknown-type"));
-/// assert!(matches!(published[2], Published::Duplicate(first) if first.position == 1));
+/// assert!(matches!(published[2], Published::Duplicate(first) if first.position == Position(1)));
 /// # }
 /// ```
 pub async fn publish(log: &dyn EventLog, payloads: Vec<Bytes>, event_bytes: usize) -> Vec<Published> {

@@ -109,7 +109,7 @@ async fn find(
 ) -> Result<Option<Position>, PortError> {
     let bounds = ports.log.bounds(partition).await?;
     let last = bounds.last;
-    if last <= after || (after == 0 && bounds.is_emptied()) {
+    if last <= after || (after.is_start() && bounds.is_emptied()) {
         return Ok(None);
     }
     let mut reader = ports.log.open_reader(partition, after).await?;

@@ -55,13 +55,13 @@ pub struct Forgotten {
 /// Where the log does not begin at its beginning or ends before the state, nothing is forgotten.
 pub async fn forget_state(ports: &Ports) -> Result<Forgotten, RefoldError> {
     let partitions = ports.log.partitions();
-    let mut last = 0;
+    let mut last = Position::START;
     for partition in (0..partitions).map(PartitionId) {
         let (bounds, stored) = (ports.log.bounds(partition).await?, ports.store.position(partition).await?);
         if bounds.last < stored {
             return Err(RefoldError::OtherLog { partition, stored, last: bounds.last });
         }
-        if bounds.last > 0 && bounds.first != position_of(1, partition, partitions) {
+        if !bounds.last.is_start() && bounds.first != position_of(1, partition, partitions) {
             return Err(RefoldError::LogTrimmed { partition, first: bounds.first });
         }
         last = last.max(bounds.last);

@@ -172,7 +172,7 @@ impl Refold {
         if bounds.last < position {
             return Err(VerifyError::LogEndsBefore { partition: id, log_last: bounds.last, position });
         }
-        if self.partition.folded() == 0 && bounds.is_emptied() {
+        if self.partition.folded().is_start() && bounds.is_emptied() {
             return Err(VerifyError::LogEmptied { partition: id, log_last: bounds.last });
         }
         while self.partition.folded() < position {

@@ -1,5 +1,6 @@
 //! Choosing artworks: exact probabilities, propensities that are what was drawn with, stable pages.
 
+use nearline_model::Position;
 use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Title};
@@ -43,7 +44,15 @@ fn teach(aggregates: &mut Aggregates, after: u64, arms: &[(&str, &str, u32, u32)
     let counts = Counts { impressions: 1, attributed: 0, plays: 0, quality: 0 };
     let cells = vec![Cell { title: 1, epoch: EPOCH, country: 0, device: 0, counts }];
     let (partition, position) = (PartitionId(0), after + 1);
-    aggregates.add(&Delta { partition, after, position, strings, cells, arms, ..Delta::default() });
+    aggregates.add(&Delta {
+        partition,
+        after: Position(after),
+        position: Position(position),
+        strings,
+        cells,
+        arms,
+        ..Delta::default()
+    });
 }
 
 fn settings() -> ArtworkSettings {

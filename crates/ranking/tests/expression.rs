@@ -3,6 +3,7 @@
 
 use cel::{Context as CelContext, Program as CelProgram, Value as CelValue};
 use nearline_model::MemberSnapshot;
+use nearline_model::Position;
 use nearline_model::catalogue::Title;
 use nearline_model::member::Member;
 use nearline_ranking::expression::{Budget, Context, MAX_BYTES, MAX_DEPTH, Program, Scope, Type};
@@ -23,7 +24,7 @@ fn caper() -> Title {
 }
 
 fn member() -> MemberSnapshot {
-    let empty = MemberSnapshot::new("ana", 1, &Member::default(), |_| Arc::default(), false);
+    let empty = MemberSnapshot::new("ana", Position(1), &Member::default(), |_| Arc::default(), false);
     MemberSnapshot { list: vec![Arc::from("caper"), Arc::from("heist")], ..empty }
 }
 

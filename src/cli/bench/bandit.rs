@@ -13,7 +13,7 @@ use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::timestamp::format_rfc3339;
-use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId};
+use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId, Position};
 use nearline_ranking::artwork::policy::UNIT;
 use nearline_ranking::artwork::{ArtworkSettings, Chooser, Window};
 use rand::rngs::StdRng;
@@ -230,7 +230,7 @@ struct Learning {
     partition: Partition,
     aggregates: Aggregates,
     settings: FoldSettings,
-    position: u64,
+    position: Position,
     waiting: Vec<LogRecord>,
     log: Option<std::io::BufWriter<std::fs::File>>,
 }
@@ -246,7 +246,7 @@ impl Learning {
             partition: Partition::new(PartitionId(0), 1, settings.clone()),
             aggregates: Aggregates::new(1, AggregateSettings::default()),
             settings,
-            position: 0,
+            position: Position::START,
             waiting: Vec::new(),
             log: log.map(open).transpose()?,
         })
@@ -256,7 +256,7 @@ impl Learning {
         if let Some(log) = &mut self.log {
             writeln!(log, "{event}")?;
         }
-        self.position += 1;
+        self.position = self.position.next();
         self.waiting.push(LogRecord { position: self.position, log_ms, payload: event.into() });
         if self.waiting.len() as u64 >= COMMIT_EVENTS {
             self.learn()?;

@@ -4,6 +4,7 @@ use super::process::{cpu_time, rss_mib};
 use super::report::Report;
 use super::workload;
 use clap::Args;
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::settings::AggregateSettings;
@@ -28,7 +29,11 @@ pub fn run(args: &FoldArgs) -> anyhow::Result<Report> {
     let records: Vec<LogRecord> = workload::events(args.events, args.members, args.titles, 1)
         .into_iter()
         .zip(1..)
-        .map(|(event, position)| LogRecord { position, log_ms: workload::now_ms(), payload: event.payload })
+        .map(|(event, position)| LogRecord {
+            position: Position(position),
+            log_ms: workload::now_ms(),
+            payload: event.payload,
+        })
         .collect();
     let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
     let settings = FoldSettings::default();

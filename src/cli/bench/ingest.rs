@@ -116,7 +116,7 @@ fn record(endpoint: &str, traced: u64, events: &mut [NewEvent]) -> anyhow::Resul
 fn folded(engine: &Engine, partitions: u16) -> anyhow::Result<(u64, u64)> {
     let (mut reflected, mut folds) = (0, 0);
     for status in engine.partitions() {
-        if status.folded > 0 {
+        if !status.folded.is_start() {
             let sequence = sequence_of(status.folded, status.partition, partitions);
             reflected +=
                 sequence.with_context(|| format!("{} is at none of its positions", status.partition))?;

@@ -192,7 +192,7 @@ impl Node {
         }
         let known = answer["sums"]["positions"].as_array().context("a node says how far its sums are")?;
         let known = known.iter().map(|position| position.as_u64().unwrap_or_default());
-        Ok(known.zip(ends).all(|(known, end)| known >= *end))
+        Ok(known.zip(ends).all(|(known, end)| Position(known) >= *end))
     }
 }
 

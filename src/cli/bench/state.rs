@@ -7,6 +7,7 @@ use super::report::Report;
 use anyhow::Context;
 use clap::Args;
 use nearline_backends::redis::{RedisSettings, connect};
+use nearline_model::Position;
 use nearline_model::identifier::partition_of;
 use nearline_model::partition::Batch;
 use nearline_model::timestamp::format_rfc3339;
@@ -101,7 +102,7 @@ async fn commit_partition(
                 );
                 // Positions count all partitions' events.
                 let position = (number as u64 + 1) * u64::from(args.partitions) + u64::from(id.0);
-                LogRecord { position, log_ms: *at_ms, payload: payload.into() }
+                LogRecord { position: Position(position), log_ms: *at_ms, payload: payload.into() }
             })
             .collect();
         let (admitted, missing) = partition.admit(Batch::parse(records, fold.event_bytes));

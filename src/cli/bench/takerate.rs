@@ -16,6 +16,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_audience::take_rates;
+use nearline_model::Position;
 use source::Source;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -92,7 +93,7 @@ pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
     engine.caught_up().await?;
     let cells = cells::of(&engine.aggregates().read());
     let (elapsed, cpu, own_cpu) = (started.elapsed(), used() - cpu, process::cpu_time() - own_cpu);
-    let rejected = engine.ports().dead_letters.list(0, 1).await?;
+    let rejected = engine.ports().dead_letters.list(Position::START, 1).await?;
     anyhow::ensure!(rejected.is_empty(), "events were refused, the first: {}", rejected[0].detail);
     if let (Some(path), Some(format)) = (&args.out, format) {
         cells::write(path, format, &cells).with_context(|| format!("writing {}", path.display()))?;

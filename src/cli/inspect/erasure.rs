@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use nearline_config::{BackendKind, Config};
+use nearline_model::Position;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::Ports;
 use nearline_ports::erasure::{self, Erasure};
@@ -64,8 +65,8 @@ fn tell(member: &str, left: &Erasure, until: &str, out: &mut String) -> std::fmt
     writeln!(out, "facts        {}", gone(left.facts, "from before", facts))
 }
 
-fn positions(of: &[u64]) -> String {
-    of.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
+fn positions(of: &[Position]) -> String {
+    of.iter().map(Position::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// How long the log keeps what it holds.

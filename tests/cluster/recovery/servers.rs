@@ -3,6 +3,7 @@
 use crate::bed::{Bed, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::sequence_of;
 use nearline_servers::RedisServer;
 use std::path::Path;
@@ -56,7 +57,7 @@ fn while_redis_is_full_partitions_hold_and_afterwards_nothing_is_missing() {
         let engine = bed.engine(settings()).await;
         bed.append(audience_events(2_000, 100, 21)).await;
         all_is_committed(&engine).await;
-        let committed = |engine: &Engine| -> Vec<u64> {
+        let committed = |engine: &Engine| -> Vec<Position> {
             engine.partitions().iter().map(|status| status.committed).collect()
         };
         let before = committed(&engine);
@@ -145,7 +146,7 @@ fn state_is_right_again_after_redis_was_set_back_between_two_engines() {
 }
 
 /// Removes each partition's records up to the position that `position` names.
-async fn purge_up_to(bed: &Bed, position: impl Fn(usize) -> u64) {
+async fn purge_up_to(bed: &Bed, position: impl Fn(usize) -> Position) {
     let url = bed.servers.as_ref().expect("servers").0.url();
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("connected"));
     for partition in (0..bed.ports.log.partitions()).map(PartitionId) {
@@ -163,7 +164,7 @@ fn a_log_purged_up_to_what_is_committed_is_none_the_worse() {
         let engine = bed.engine(settings()).await;
         bed.append(audience_events(2_000, 100, 41)).await;
         all_is_committed(&engine).await;
-        let committed: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        let committed: Vec<Position> = engine.partitions().iter().map(|status| status.committed).collect();
         purge_up_to(&bed, |partition| committed[partition]).await;
         bed.append(audience_events(500, 100, 42)).await;
         all_is_committed(&engine).await;
@@ -185,11 +186,11 @@ fn a_log_purged_beyond_what_is_committed_is_told_and_never_passed_over() {
         let engine = bed.engine(settings()).await;
         bed.append(audience_events(2_000, 100, 51)).await;
         all_is_committed(&engine).await;
-        let before: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        let before: Vec<Position> = engine.partitions().iter().map(|status| status.committed).collect();
         engine.stop().await;
         bed.append(audience_events(2_000, 100, 52)).await;
         let partitions = u64::from(bed.ports.log.partitions());
-        purge_up_to(&bed, |partition| before[partition] + 10 * partitions).await;
+        purge_up_to(&bed, |partition| before[partition].further(10 * partitions)).await;
 
         let engine = Engine::start(bed.ports.clone(), settings()).await.expect("the engine starts");
         let tells = |failure: &Option<String>| {
@@ -202,7 +203,7 @@ fn a_log_purged_beyond_what_is_committed_is_told_and_never_passed_over() {
         assert!(!engine.is_ready(), "nothing is served as if it were complete");
         let answer = engine.member("m1", false, None).await.expect("answered from what is there");
         assert_ne!(answer.source, Source::Popular, "the stored state still answers");
-        let now: Vec<u64> = engine.partitions().iter().map(|status| status.committed).collect();
+        let now: Vec<Position> = engine.partitions().iter().map(|status| status.committed).collect();
         assert!(now.iter().zip(&before).all(|(now, before)| now <= before), "nothing is folded: {now:?}");
         engine.stop().await;
     });

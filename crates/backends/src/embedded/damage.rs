@@ -136,7 +136,8 @@ fn check_copy(log: &Path, journals: &Journals, end: &KnownEnd) -> Result<(), Por
 /// The first partition that ends before what was acknowledged: it, its end, and what was acknowledged.
 fn first_short(lasts: &Lasts, end: &KnownEnd) -> Option<(PartitionId, Position, Position)> {
     let ends = (0..).map(PartitionId).zip(end.positions.iter().copied());
-    let ends = ends.map(|(partition, end)| (partition, lasts.get(&partition).copied().unwrap_or(0), end));
+    let ends =
+        ends.map(|(partition, end)| (partition, lasts.get(&partition).copied().unwrap_or_default(), end));
     ends.into_iter().find(|(_, last, end)| last < end)
 }
 
@@ -163,8 +164,8 @@ pub(super) fn check_end(
         let (partition, last, acknowledged) = short;
         tracing::warn!(
             %partition,
-            last,
-            acknowledged,
+            last = last.0,
+            acknowledged = acknowledged.0,
             "the machine was started anew, and what was left to the operating system is gone from the log's end"
         );
         return Ok(());
@@ -205,7 +206,7 @@ pub(super) fn last_of(key: &[u8], value: &[u8]) -> Option<(PartitionId, Position
     if key.len() != 10 {
         return None;
     }
-    let first = Position::from_be_bytes(*key.last_chunk::<8>()?);
+    let first = Position(u64::from_be_bytes(*key.last_chunk::<8>()?));
     let partition = PartitionId(u16::from_be_bytes(*key.first_chunk::<2>()?));
     let stored = StoredRecords::read(first, Bytes::copy_from_slice(value)).ok()?;
     Some((partition, stored.last()))

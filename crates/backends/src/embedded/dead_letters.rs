@@ -31,7 +31,7 @@ impl DeadLetters for EmbeddedDeadLetters {
         blocking(&self.files.what, move || {
             let mut batch = files.batch(letters.len(), PersistMode::Buffer);
             for letter in &letters {
-                batch.insert(&files.dead_letters, letter.position.to_be_bytes(), encode(letter));
+                batch.insert(&files.dead_letters, letter.position.0.to_be_bytes(), encode(letter));
             }
             batch.commit().map_err(|error| files.failure(error))
         })
@@ -39,13 +39,16 @@ impl DeadLetters for EmbeddedDeadLetters {
     }
 
     async fn list(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, PortError> {
-        let Some(from) = after.checked_add(1) else { return Ok(Vec::new()) };
+        if after == Position::MAX {
+            return Ok(Vec::new());
+        }
+        let from = after.next();
         let files = self.files.clone();
         blocking(&self.files.what, move || {
             let mut letters = Vec::new();
-            for guard in files.dead_letters.range(from.to_be_bytes()..).take(limit) {
+            for guard in files.dead_letters.range(from.0.to_be_bytes()..).take(limit) {
                 let (key, value) = guard.into_inner().map_err(|error| files.failure(error))?;
-                let position = Position::from_be_bytes(key.as_ref().try_into().unwrap_or_default());
+                let position = Position(u64::from_be_bytes(key.as_ref().try_into().unwrap_or_default()));
                 letters.push(letter(position, value.into()));
             }
             Ok(letters)
@@ -56,7 +59,7 @@ impl DeadLetters for EmbeddedDeadLetters {
     async fn get(&self, position: Position) -> Result<Option<DeadLetter>, PortError> {
         let files = self.files.clone();
         blocking(&self.files.what, move || {
-            let key = position.to_be_bytes();
+            let key = position.0.to_be_bytes();
             let Some(value) = files.dead_letters.get(key).map_err(|error| files.failure(error))? else {
                 return Ok(None);
             };
@@ -69,8 +72,8 @@ impl DeadLetters for EmbeddedDeadLetters {
         let files = self.files.clone();
         blocking(&self.files.what, move || {
             let mut batch = files.batch(2, files.persist);
-            batch.remove(&files.dead_letters, position.to_be_bytes());
-            batch.remove(&files.redrives, position.to_be_bytes());
+            batch.remove(&files.dead_letters, position.0.to_be_bytes());
+            batch.remove(&files.redrives, position.0.to_be_bytes());
             batch.commit().map_err(|error| files.failure(error))
         })
         .await
@@ -79,7 +82,8 @@ impl DeadLetters for EmbeddedDeadLetters {
     async fn redrive(&self, position: Position) -> Result<Option<Redrive>, PortError> {
         let files = self.files.clone();
         blocking(&self.files.what, move || {
-            let stored = files.redrives.get(position.to_be_bytes()).map_err(|error| files.failure(error))?;
+            let stored =
+                files.redrives.get(position.0.to_be_bytes()).map_err(|error| files.failure(error))?;
             let read = stored.map(|json| serde_json::from_slice(&json)).transpose();
             read.map_err(|error| damaged(&files.what, format!("redrive of position {position}: {error}")))
         })
@@ -91,7 +95,7 @@ impl DeadLetters for EmbeddedDeadLetters {
         blocking(&self.files.what, move || {
             let json = serde_json::to_vec(&redrive).expect("a struct of numbers is JSON");
             let mut batch = files.batch(1, files.persist);
-            batch.insert(&files.redrives, position.to_be_bytes(), json);
+            batch.insert(&files.redrives, position.0.to_be_bytes(), json);
             batch.commit().map_err(|error| files.failure(error))
         })
         .await

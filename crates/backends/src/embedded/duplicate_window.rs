@@ -143,26 +143,31 @@ mod tests {
     fn count_and_age_bound_the_window() {
         let mut window = DuplicateWindow::new(3, 10);
         for position in 1..=4_u64 {
-            window.remember(hash_of("ada", &position.to_string()), P0, position, position as i64 * 1_000);
+            window.remember(
+                hash_of("ada", &position.to_string()),
+                P0,
+                Position(position),
+                position as i64 * 1_000,
+            );
         }
         assert_eq!(window.place(hash_of("ada", "1")), None);
-        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, 2)));
+        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, Position(2))));
         window.expire(13_000);
         assert_eq!(window.place(hash_of("ada", "2")), None);
-        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, 3)));
+        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, Position(3))));
     }
 
     #[test]
     fn ids_of_a_failed_write_are_forgotten() {
         let mut window = DuplicateWindow::new(10, 10);
         for position in 1..=4_u64 {
-            window.remember(hash_of("ada", &position.to_string()), P0, position, 0);
+            window.remember(hash_of("ada", &position.to_string()), P0, Position(position), 0);
         }
         window.forget_newest(2);
-        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, 2)));
+        assert_eq!(window.place(hash_of("ada", "2")), Some((P0, Position(2))));
         assert_eq!(window.place(hash_of("ada", "3")), None);
         assert_eq!(window.place(hash_of("ada", "4")), None);
-        window.remember(hash_of("ada", "3"), P0, 5, 0);
-        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, 5)));
+        window.remember(hash_of("ada", "3"), P0, Position(5), 0);
+        assert_eq!(window.place(hash_of("ada", "3")), Some((P0, Position(5))));
     }
 }

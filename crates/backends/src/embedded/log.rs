@@ -162,14 +162,17 @@ impl EventLog for EmbeddedLog {
         let log = self.files.partition(partition)?;
         let last = *log.last.borrow();
         // The writer sets `first` before `last`; the other way round would show an end without a beginning.
-        Ok(LogBounds { first: if last == 0 { 0 } else { log.first.load(Ordering::Acquire) }, last })
+        Ok(LogBounds {
+            first: if last.is_start() { last } else { Position(log.first.load(Ordering::Acquire)) },
+            last,
+        })
     }
 }
 
 /// The first position of the partition behind `last`, which may be none of its own: earlier versions gave positions out
 /// in one sequence over all partitions.
 pub(super) fn first_behind(last: Position, partition: PartitionId, partitions: u16) -> Position {
-    let behind = (last + 1).saturating_sub(u64::from(partition.0) + 1);
+    let behind = (last.0 + 1).saturating_sub(u64::from(partition.0) + 1);
     position_of(behind.div_ceil(u64::from(partitions)) + 1, partition, partitions)
 }
 
@@ -182,7 +185,11 @@ mod tests {
         for (last, partition, expected) in
             [(0, 0, 1), (0, 3, 4), (1, 0, 5), (2, 0, 5), (4, 0, 5), (5, 0, 9), (7, 3, 8), (8, 3, 12)]
         {
-            assert_eq!(first_behind(last, PartitionId(partition), 4), expected, "{last} {partition}");
+            assert_eq!(
+                first_behind(Position(last), PartitionId(partition), 4),
+                Position(expected),
+                "{last} {partition}"
+            );
         }
     }
 }

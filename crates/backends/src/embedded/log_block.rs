@@ -49,7 +49,7 @@ impl BlockBuilder {
             (self.first, self.log_ms) = (position, log_ms);
         }
         self.payloads.extend_from_slice(payload);
-        self.entries.push(((position - self.first) as u32, id, self.payloads.len() as u32));
+        self.entries.push((position.since(self.first) as u32, id, self.payloads.len() as u32));
     }
 
     /// Whether another record starts another block.
@@ -127,7 +127,7 @@ impl Records {
 
     /// Position of the last.
     pub fn last(&self) -> Position {
-        self.first + self.entries.last().map_or(0, |(after, _)| Position::from(*after))
+        self.first.further(self.entries.last().map_or(0, |(after, _)| u64::from(*after)))
     }
 
     /// Bytes of memory that they take.
@@ -138,12 +138,12 @@ impl Records {
     /// Up to `most` records behind `position`, in order; their payloads share memory.
     pub fn after(&self, position: Position, most: usize) -> impl Iterator<Item = LogRecord> {
         let start =
-            self.entries.partition_point(|(after, _)| self.first + Position::from(*after) <= position);
+            self.entries.partition_point(|(after, _)| self.first.further(u64::from(*after)) <= position);
         let mut from = start.checked_sub(1).map_or(0, |before| self.entries[before].1);
         self.entries[start..].iter().take(most).map(move |(after, end)| {
             let payload = self.payloads.slice(from as usize..*end as usize);
             from = *end;
-            LogRecord { position: self.first + Position::from(*after), log_ms: self.log_ms, payload }
+            LogRecord { position: self.first.further(u64::from(*after)), log_ms: self.log_ms, payload }
         })
     }
 }
@@ -218,7 +218,7 @@ impl StoredRecords {
         let after = u32::from_be_bytes(entry[..4].try_into().expect("4 bytes"));
         let id = IdHash::from_be_bytes(entry[4..20].try_into().expect("16 bytes"));
         let end = u32::from_be_bytes(entry[20..].try_into().expect("4 bytes"));
-        (self.first + Position::from(after), id, end as usize)
+        (self.first.further(u64::from(after)), id, end as usize)
     }
 
     /// The log's time of all of them.
@@ -251,7 +251,7 @@ impl StoredRecords {
     pub fn records(&self) -> Result<Records, String> {
         let entries = (0..self.count).map(|at| {
             let (position, _, end) = self.entry(at);
-            ((position - self.first) as u32, end as u32)
+            (position.since(self.first) as u32, end as u32)
         });
         let stored = self.value.slice(self.payload_start()..);
         let payloads = if self.is_packed() {
@@ -279,17 +279,20 @@ mod tests {
 
     const LOG_MS: i64 = 1_772_323_200_000;
 
-    fn stored(records: &[(Position, IdHash, &str)]) -> (Records, Bytes) {
+    fn stored(records: &[(u64, IdHash, &str)]) -> (Records, Bytes) {
         let mut builder = BlockBuilder::default();
         for (position, id, payload) in records {
-            builder.push(*position, LOG_MS, *id, payload.as_bytes());
+            builder.push(Position(*position), LOG_MS, *id, payload.as_bytes());
         }
         builder.take()
     }
 
-    fn contents(records: &Records) -> Vec<(Position, i64, String)> {
+    fn contents(records: &Records) -> Vec<(u64, i64, String)> {
         let text = |record: &LogRecord| String::from_utf8(record.payload.to_vec()).expect("text");
-        records.after(0, usize::MAX).map(|record| (record.position, record.log_ms, text(&record))).collect()
+        records
+            .after(Position::START, usize::MAX)
+            .map(|record| (record.position.0, record.log_ms, text(&record)))
+            .collect()
     }
 
     #[test]
@@ -303,11 +306,11 @@ mod tests {
                 written.iter().map(|(position, _, text)| (*position, LOG_MS, (*text).to_owned())).collect();
             assert_eq!(contents(&shown), expected);
             assert_eq!(contents(&read.records().expect("whole")), expected);
-            let ids: Vec<_> = written.iter().map(|(position, id, _)| (*position, *id)).collect();
+            let ids: Vec<_> = written.iter().map(|(position, id, _)| (Position(*position), *id)).collect();
             assert_eq!(read.ids().collect::<Vec<_>>(), ids);
             assert_eq!(
                 (Some(read.last()), shown.last()),
-                (written.last().map(|record| record.0), read.last())
+                (written.last().map(|record| Position(record.0)), read.last())
             );
         }
     }
@@ -316,8 +319,8 @@ mod tests {
     fn records_behind_a_position_are_given_with_their_own_payloads() {
         let (records, _) = stored(&[(7, 1, "one"), (9, 2, "two"), (12, 3, "three")]);
         let after = |position, most| {
-            let found = records.after(position, most);
-            found.map(|record| (record.position, record.payload)).collect::<Vec<_>>()
+            let found = records.after(Position(position), most);
+            found.map(|record| (record.position.0, record.payload)).collect::<Vec<_>>()
         };
         assert_eq!(after(7, 1), [(9, Bytes::from("two"))]);
         assert_eq!(after(8, 5), [(9, Bytes::from("two")), (12, Bytes::from("three"))]);
@@ -330,7 +333,7 @@ mod tests {
         let mut expected = LOG_MS.to_be_bytes().to_vec();
         expected.extend_from_slice(&0x0102_u128.to_be_bytes());
         expected.extend_from_slice(b"payload");
-        assert_eq!((records.first(), &value[..]), (5, &expected[..]));
+        assert_eq!((records.first(), &value[..]), (Position(5), &expected[..]));
     }
 
     #[test]
@@ -347,7 +350,7 @@ mod tests {
             &entry(3, 2, 2_500),
             together.as_bytes(),
         ];
-        let read = StoredRecords::read(40, block.concat().into()).expect("whole");
+        let read = StoredRecords::read(Position(40), block.concat().into()).expect("whole");
         let [first, second] = payloads;
         assert_eq!(contents(&read.records().expect("whole")), [(40, LOG_MS, first), (43, LOG_MS, second)]);
     }

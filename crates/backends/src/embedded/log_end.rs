@@ -31,7 +31,7 @@ pub(super) struct KnownEnd {
 impl KnownEnd {
     /// Whether anything was acknowledged.
     pub(super) fn is_of_records(&self) -> bool {
-        self.positions.iter().any(|position| *position > 0)
+        self.positions.iter().any(|position| !position.is_start())
     }
 }
 
@@ -78,7 +78,7 @@ impl LogEnd {
         slot.extend_from_slice(&(self.positions.len() as u32).to_be_bytes());
         slot.extend_from_slice(&self.number.to_be_bytes());
         slot.extend_from_slice(&self.boot.to_be_bytes());
-        self.positions.iter().for_each(|position| slot.extend_from_slice(&position.to_be_bytes()));
+        self.positions.iter().for_each(|position| slot.extend_from_slice(&position.0.to_be_bytes()));
         let seal = xxh3_64(&slot).to_be_bytes();
         slot.extend_from_slice(&seal);
         let place = SeekFrom::Start(self.number % 2 * slot.len() as u64);
@@ -125,7 +125,7 @@ fn slot(bytes: &[u8]) -> Option<Slot> {
     let is_whole = bytes.starts_with(MARK)
         && bytes.len() == slot_bytes(partitions)
         && number(sealed)? == xxh3_64(&bytes[..sealed]);
-    let position = |at: usize| number(HEAD_BYTES + 8 * at);
+    let position = |at: usize| number(HEAD_BYTES + 8 * at).map(Position);
     is_whole
         .then(|| {
             let positions = (0..partitions).map(position).collect::<Option<_>>()?;
@@ -149,11 +149,11 @@ mod tests {
         let read =
             || LogEnd::read(directory.path()).expect("read").map(|end| (end.positions, end.is_of_this_boot));
         assert_eq!(read(), None);
-        let mut end = LogEnd::open(directory.path(), vec![7, 0]).expect("opened");
-        assert_eq!(read(), Some((vec![7, 0], true)));
-        for (reached, expected) in [([None, Some(2)], vec![7, 2]), ([Some(9), None], vec![9, 2])] {
-            end.reached(reached.into_iter());
-            assert_eq!(read(), Some((expected, true)));
+        let mut end = LogEnd::open(directory.path(), vec![Position(7), Position::START]).expect("opened");
+        assert_eq!(read(), Some((vec![Position(7), Position::START], true)));
+        for (reached, expected) in [([None, Some(2)], [7, 2]), ([Some(9), None], [9, 2])] {
+            end.reached(reached.into_iter().map(|position| position.map(Position)));
+            assert_eq!(read(), Some((expected.map(Position).to_vec(), true)));
         }
         // The last write was torn: the one before it is there.
         let path = directory.path().join(FILE);
@@ -162,8 +162,8 @@ mod tests {
         let last = slots(&path).expect("read").into_iter().map(|slot| slot.number).max().expect("some");
         bytes[(last % 2) as usize * slot_bytes(2) + 30] ^= 1;
         std::fs::write(&path, bytes).expect("written");
-        assert_eq!(read(), Some((vec![7, 2], true)));
-        LogEnd::open(directory.path(), vec![11, 2]).expect("opened");
-        assert_eq!(read(), Some((vec![11, 2], true)));
+        assert_eq!(read(), Some(([7, 2].map(Position).to_vec(), true)));
+        LogEnd::open(directory.path(), [11, 2].map(Position).to_vec()).expect("opened");
+        assert_eq!(read(), Some(([11, 2].map(Position).to_vec(), true)));
     }
 }

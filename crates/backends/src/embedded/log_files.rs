@@ -31,7 +31,7 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 pub(super) fn record_key(partition: PartitionId, position: Position) -> [u8; 10] {
     let mut key = [0; 10];
     key[..2].copy_from_slice(&partition.0.to_be_bytes());
-    key[2..].copy_from_slice(&position.to_be_bytes());
+    key[2..].copy_from_slice(&position.0.to_be_bytes());
     key
 }
 
@@ -86,12 +86,13 @@ impl LogFiles {
         let mut logs = Vec::with_capacity(usize::from(partitions));
         for partition in 0..partitions {
             let prefix = partition.to_be_bytes();
-            let first = end(records.prefix(prefix).next())?.map_or(0, |(first, _)| first);
-            let last = end(records.prefix(prefix).next_back())?.map_or(0, |(_, stored)| stored.last());
+            let first = end(records.prefix(prefix).next())?.map_or(Position::START, |(first, _)| first);
+            let last =
+                end(records.prefix(prefix).next_back())?.map_or(Position::START, |(_, stored)| stored.last());
             logs.push(PartitionLog {
                 tail: Mutex::new(LogTail::new(last, TAILS_BYTES / usize::from(partitions))),
                 last: watch::Sender::new(last),
-                first: AtomicU64::new(first),
+                first: AtomicU64::new(first.0),
             });
         }
         Ok(Self {
@@ -132,7 +133,7 @@ impl LogFiles {
 
     /// Position of a partition's last record; 0 if there is none.
     pub(super) fn last(&self, partition: PartitionId) -> Position {
-        self.partitions.get(usize::from(partition.0)).map_or(0, |log| *log.last.borrow())
+        self.partitions.get(usize::from(partition.0)).map_or(Position::START, |log| *log.last.borrow())
     }
 
     /// The record at `position`, if it is there.
@@ -142,11 +143,11 @@ impl LogFiles {
         position: Position,
     ) -> Result<Option<LogRecord>, PortError> {
         let log = self.partition(partition)?;
-        let first = log.first.load(Ordering::Acquire);
-        if first == 0 || position < first || position > *log.last.borrow() {
+        let first = Position(log.first.load(Ordering::Acquire));
+        if first.is_start() || position < first || position > *log.last.borrow() {
             return Ok(None);
         }
-        Ok(self.scan(partition, position - 1, position, 1)?.pop())
+        Ok(self.scan(partition, position.before(), position, 1)?.pop())
     }
 
     /// Up to `max_records` records after `after` and not after `last`, from disk.
@@ -158,9 +159,9 @@ impl LogFiles {
         max_records: usize,
     ) -> Result<Vec<LogRecord>, PortError> {
         self.check_whole()?;
-        let next = after.saturating_add(1);
+        let next = after.next();
         // What is stored together stands under its first record, which may lie before the next one.
-        let before = record_key(partition, 0)..=record_key(partition, next);
+        let before = record_key(partition, Position::START)..=record_key(partition, next);
         let start = match self.records.range(before).next_back() {
             Some(guard) => {
                 let key = guard.key().map_err(|error| storage(&self.what, error))?;
@@ -226,17 +227,17 @@ impl LogFiles {
     pub(super) fn trim(&self, partition: PartitionId, limit: Position) -> Result<u64, PortError> {
         const CHUNK: usize = 4_096;
         let log = self.partition(partition)?;
-        let limit = limit.min(log.last.borrow().saturating_sub(1));
+        let limit = limit.min(log.last.borrow().before());
         let mut removed = 0;
         loop {
-            let first = log.first.load(Ordering::Acquire);
-            if first == 0 || first > limit {
+            let first = Position(log.first.load(Ordering::Acquire));
+            if first.is_start() || first > limit {
                 return Ok(removed);
             }
             let fail = |error| storage(&self.what, error);
             let mut batch = self.database.batch().durability(Some(fjall::PersistMode::Buffer));
             let mut next_first = first;
-            for guard in self.records.range(record_key(partition, 0)..).take(CHUNK + 1) {
+            for guard in self.records.range(record_key(partition, Position::START)..).take(CHUNK + 1) {
                 let (start, stored) = read(&self.what, guard)?;
                 next_first = next_first.max(start);
                 if let Some(kept) = stored.first_after(limit) {
@@ -251,7 +252,7 @@ impl LogFiles {
                 batch.remove(&self.records, record_key(partition, start));
             }
             batch.commit().map_err(fail)?;
-            log.first.store(next_first, Ordering::Release);
+            log.first.store(next_first.0, Ordering::Release);
         }
     }
 }
@@ -318,7 +319,7 @@ pub(super) fn check(what: &str, guard: Guard) -> Result<Vec<u8>, PortError> {
 
 fn decode_position(what: &str, key: &[u8]) -> Result<Position, PortError> {
     match key.last_chunk::<8>() {
-        Some(position) if key.len() == 10 => Ok(Position::from_be_bytes(*position)),
+        Some(position) if key.len() == 10 => Ok(Position(u64::from_be_bytes(*position))),
         _ => Err(damaged(what, format!("a record's key has {} bytes, not 10", key.len()))),
     }
 }

@@ -36,7 +36,7 @@ impl LogRetention {
         let mut removed = 0;
         for partition in (0..self.files.partitions.len() as u16).map(PartitionId) {
             // Positions of a partition lie as far apart as there are partitions: so many events, in equal parts.
-            let limit = self.files.last(partition).saturating_sub(self.kept_events);
+            let limit = self.files.last(partition).back(self.kept_events);
             removed += self.files.trim(partition, limit.min(self.committed.of(partition)))?;
         }
         Ok(removed)

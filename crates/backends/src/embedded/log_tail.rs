@@ -60,17 +60,18 @@ mod tests {
 
     fn block(positions: &[u64]) -> impl Iterator<Item = Records> {
         let mut builder = BlockBuilder::default();
-        positions.iter().for_each(|position| builder.push(*position, 0, 0, b"payload"));
+        positions.iter().for_each(|position| builder.push(Position(*position), 0, 0, b"payload"));
         std::iter::once(builder.take().0)
     }
 
     fn positions(tail: &LogTail, after: u64, max_records: usize) -> Option<Vec<u64>> {
-        tail.after(after, max_records).map(|records| records.iter().map(|record| record.position).collect())
+        tail.after(Position(after), max_records)
+            .map(|records| records.iter().map(|record| record.position.0).collect())
     }
 
     #[test]
     fn records_are_given_only_without_a_gap() {
-        let mut tail = LogTail::new(10, 320);
+        let mut tail = LogTail::new(Position(10), 320);
         assert_eq!(positions(&tail, 9, 5), None);
         assert_eq!(positions(&tail, 10, 5), Some(vec![]));
         tail.extend(block(&[13, 17]));
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_the_tail_is_read_from_disk() {
-        let mut tail = LogTail::new(0, 10);
+        let mut tail = LogTail::new(Position::START, 10);
         tail.extend(block(&[1]));
         assert_eq!(positions(&tail, 0, 5), None);
         assert_eq!(positions(&tail, 1, 5), Some(vec![]));

@@ -193,7 +193,7 @@ impl LogWriter {
         let PreparedEvent { id, partition, payload } = event;
         let at = usize::from(partition.0);
         let position = self.next[at];
-        self.next[at] += self.next.len() as Position;
+        self.next[at] = position.further(self.next.len() as u64);
         self.placed += 1;
         if self.blocks[at].is_empty() && self.fresh[at].is_empty() {
             self.touched.push(partition);
@@ -226,7 +226,7 @@ impl LogWriter {
             let (first, last) = (first.first(), last.last());
             log.tail.lock().extend(fresh.drain(..));
             // Fails where there is a first record already, which stays the first.
-            log.first.compare_exchange(0, first, Ordering::AcqRel, Ordering::Acquire).ok();
+            log.first.compare_exchange(0, first.0, Ordering::AcqRel, Ordering::Acquire).ok();
             log.last.send_replace(last);
         }
     }

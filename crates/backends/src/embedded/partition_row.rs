@@ -33,7 +33,7 @@ impl PartitionRow {
         Self {
             version: ROW_VERSION,
             epoch: OwnerEpoch::NONE,
-            position: 0,
+            position: Position::START,
             committed_by: OwnerEpoch::NONE,
             settings: None,
             log: None,

@@ -88,7 +88,7 @@ impl QuarantineStore for EmbeddedQuarantine {
             if row.position >= entry.position {
                 return Err(PortError::UnexpectedPosition {
                     partition,
-                    expected: entry.position - 1,
+                    expected: entry.position.before(),
                     found: row.position,
                 });
             }

@@ -26,8 +26,8 @@ const BATCH: usize = 1_024;
 /// Records read together.
 const READ: usize = 4_096;
 /// Positions that are passed over where a table cannot be read, and how far at most before it is given up.
-const STEP: Position = 64;
-const GIVE_UP: Position = 16 << 20;
+const STEP: u64 = 64;
+const GIVE_UP: u64 = 16 << 20;
 
 /// What a repair came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,12 +86,12 @@ pub fn repair(from: &Path, to: &Path, partitions: u16) -> Result<Repaired, PortE
     let present = positions(&files)?;
     for (partition, present) in (0..).map(PartitionId).zip(&present) {
         repaired.records += present.len() as u64;
-        let end = end.get(usize::from(partition.0)).copied().unwrap_or(0);
+        let end = end.get(usize::from(partition.0)).copied().unwrap_or_default();
         tell_what_is_gone(partition, partitions, present, end, &mut repaired);
     }
     save_state(from, (to, &directory), &files, &present, &mut repaired)?;
     drop(files);
-    LogEnd::open(to, present.iter().map(|present| present.last().copied().unwrap_or(0)).collect())?;
+    LogEnd::open(to, present.iter().map(|present| present.last().copied().unwrap_or_default()).collect())?;
     Ok(repaired)
 }
 
@@ -215,14 +215,14 @@ fn save_tables(copy: &Path, saved: &mut Saved, notes: &mut Vec<String>) -> Resul
 }
 
 /// `key` moved on by so many positions of its partition.
-fn after(key: &[u8], step: Position) -> Vec<u8> {
-    let position = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map_or(0, Position::from_be_bytes);
+fn after(key: &[u8], step: u64) -> Vec<u8> {
+    let position = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
     [&key[..2], &position.saturating_add(step).to_be_bytes()[..]].concat()
 }
 
 fn place(key: &[u8]) -> String {
     let partition = u16::from_be_bytes([key[0], key[1]]);
-    let position = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map_or(0, Position::from_be_bytes);
+    let position = key.get(2..10).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
     format!("position {position} of {}", PartitionId(partition))
 }
 
@@ -230,7 +230,7 @@ fn place(key: &[u8]) -> String {
 fn positions(files: &LogFiles) -> Result<Vec<Vec<Position>>, PortError> {
     let mut all = Vec::new();
     for (partition, log) in (0..).map(PartitionId).zip(&files.partitions) {
-        let (mut found, mut after, last) = (Vec::new(), 0, *log.last.borrow());
+        let (mut found, mut after, last) = (Vec::new(), Position::START, *log.last.borrow());
         while after < last {
             let records = files.scan(partition, after, last, READ)?;
             let Some(newest) = records.last() else { break };
@@ -249,16 +249,16 @@ fn tell_what_is_gone(
     end: Position,
     repaired: &mut Repaired,
 ) {
-    let step = Position::from(partitions);
-    let mut expected = first_behind(0, partition, partitions);
-    let behind = first_behind(end.max(present.last().copied().unwrap_or(0)), partition, partitions);
+    let step = u64::from(partitions);
+    let mut expected = first_behind(Position::START, partition, partitions);
+    let behind = first_behind(end.max(present.last().copied().unwrap_or_default()), partition, partitions);
     for (at, position) in present.iter().copied().chain([behind]).enumerate() {
         if position > expected {
-            let last = position - (position - expected - 1) % step - 1;
-            let events = (last - expected) / step + 1;
+            let last = position.back((position.since(expected) - 1) % step + 1);
+            let events = last.since(expected) / step + 1;
             repaired.gone.push(Gone { partition, first: expected, last, events, is_beginning: at == 0 });
         }
-        expected = position + step;
+        expected = position.further(step);
     }
 }
 
@@ -297,7 +297,7 @@ fn save_state(
         Ok(state) => {
             let reaches = |(row, present): (&parking_lot::Mutex<PartitionRow>, &Vec<Position>)| {
                 let position = row.lock().position;
-                position == 0 || present.binary_search(&position).is_ok()
+                position.is_start() || present.binary_search(&position).is_ok()
             };
             repaired.is_state_kept = state.rows.iter().zip(present).all(reaches);
             if repaired.is_state_kept

@@ -30,12 +30,14 @@ pub(super) struct CommittedPositions(Vec<AtomicU64>);
 
 impl CommittedPositions {
     pub(super) fn of(&self, partition: PartitionId) -> Position {
-        self.0.get(usize::from(partition.0)).map_or(0, |position| position.load(Ordering::Acquire))
+        self.0
+            .get(usize::from(partition.0))
+            .map_or(Position::START, |position| Position(position.load(Ordering::Acquire)))
     }
 
     pub(super) fn set(&self, partition: PartitionId, position: Position) {
         if let Some(committed) = self.0.get(usize::from(partition.0)) {
-            committed.store(position, Ordering::Release);
+            committed.store(position.0, Ordering::Release);
         }
     }
 }
@@ -109,7 +111,7 @@ impl StateFiles {
                 Some(bytes) => PartitionRow::decode(&what, PartitionId(partition), &bytes)?,
                 None => PartitionRow::empty(),
             };
-            committed.push(AtomicU64::new(row.position));
+            committed.push(AtomicU64::new(row.position.0));
             epochs.push(AtomicU64::new(row.epoch.0));
             rows.push(Mutex::new(row));
         }

@@ -187,14 +187,15 @@ impl EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<OutboxEntry>, PortError> {
         let files = &self.files;
-        let range = outbox_key(partition, after.saturating_add(1))..=outbox_key(partition, Position::MAX);
+        let range = outbox_key(partition, after.next())..=outbox_key(partition, Position::MAX);
         let mut entries = Vec::new();
         for guard in files.outbox.range(range).take(limit) {
             let (key, delta) = guard.into_inner().map_err(|error| files.failure(error))?;
             let position = key.last_chunk::<8>().filter(|_| key.len() == 10).ok_or_else(|| {
                 damaged(&files.what, format!("an outbox key has {} bytes, not 10", key.len()))
             })?;
-            entries.push(OutboxEntry { position: Position::from_be_bytes(*position), delta: delta.into() });
+            entries
+                .push(OutboxEntry { position: Position(u64::from_be_bytes(*position)), delta: delta.into() });
         }
         Ok(entries)
     }
@@ -203,7 +204,7 @@ impl EmbeddedStore {
         let files = &self.files;
         let _held = self.snapshot.lock();
         if let Some(stored) = self.load_snapshot_now()? {
-            let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or(0);
+            let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
             if stored.positions.iter().enumerate().any(|(at, stored)| offered(at) < *stored) {
                 return Ok(());
             }
@@ -211,7 +212,7 @@ impl EmbeddedStore {
         let mut batch = files.batch(1, PersistMode::Buffer);
         batch.insert(&files.aggregates, SNAPSHOT_KEY, encode_snapshot(snapshot));
         for (partition, position) in (0..=u16::MAX).map(PartitionId).zip(&snapshot.positions) {
-            let covered = outbox_key(partition, 0)..outbox_key(partition, *position);
+            let covered = outbox_key(partition, Position::START)..outbox_key(partition, *position);
             for guard in files.outbox.range(covered) {
                 batch.remove(&files.outbox, guard.key().map_err(|error| files.failure(error))?);
             }
@@ -242,7 +243,7 @@ impl EmbeddedStore {
         batch.remove(&files.fold_states, partition.0.to_be_bytes());
         batch.insert(&files.partitions, partition.0.to_be_bytes(), forgotten.encode());
         batch.commit().map_err(|error| files.failure(error))?;
-        files.committed.set(partition, 0);
+        files.committed.set(partition, Position::START);
         if let Some(current) = files.epochs.get(usize::from(partition.0)) {
             current.store(forgotten.epoch.0, Ordering::Release);
         }
@@ -300,7 +301,7 @@ fn encode_snapshot(snapshot: &AggregatesSnapshot) -> Vec<u8> {
     bytes.push(SNAPSHOT_VERSION);
     bytes.extend_from_slice(&(snapshot.positions.len() as u16).to_be_bytes());
     for position in &snapshot.positions {
-        bytes.extend_from_slice(&position.to_be_bytes());
+        bytes.extend_from_slice(&position.0.to_be_bytes());
     }
     bytes.extend_from_slice(&snapshot.bytes);
     bytes
@@ -312,7 +313,7 @@ fn decode_snapshot(bytes: &Bytes) -> Option<AggregatesSnapshot> {
     let positions = rest.get(..count * 8).filter(|_| version == SNAPSHOT_VERSION)?;
     let positions = positions.chunks_exact(8).map(|chunk| chunk.try_into().expect("8 bytes"));
     Some(AggregatesSnapshot {
-        positions: positions.map(Position::from_be_bytes).collect(),
+        positions: positions.map(u64::from_be_bytes).map(Position).collect(),
         bytes: bytes.slice(3 + count * 8..),
     })
 }

@@ -70,10 +70,10 @@ impl NatsLog {
         let name = &info.config.name;
         // An empty stream says it begins behind its end, or, when it is new, at 0.
         let (first, last) = (info.state.first_sequence.max(1), info.state.last_sequence);
-        let follows = noted(&info.config, FOLLOWS) == Some(after);
+        let follows = noted(&info.config, FOLLOWS).map(Position) == Some(after);
         let next = match (noted(&info.config, FIRST).filter(|_| follows), read) {
             (Some(next), _) => next,
-            (None, _) if after == 0 => 1,
+            (None, _) if after.is_start() => 1,
             (None, Some(read)) if read <= last => read + 1,
             _ => {
                 return Err(damaged(
@@ -89,7 +89,7 @@ impl NatsLog {
         if first <= next {
             return Ok(next);
         }
-        if after == 0 {
+        if after.is_start() {
             tracing::warn!(
                 %partition, stream = %name, first,
                 "the stream no longer holds its beginning; reading from its first message"
@@ -221,11 +221,13 @@ impl EventLog for NatsLog {
         let position = |sequence| position_of(sequence, partition, self.partitions());
         let last = match noted(&config, FIRST) {
             // Nothing came since it took over from an earlier layout.
-            Some(first) if state.last_sequence < first => noted(&config, FOLLOWS).unwrap_or(0),
-            _ if state.last_sequence == 0 => 0,
+            Some(first) if state.last_sequence < first => {
+                noted(&config, FOLLOWS).map(Position).unwrap_or_default()
+            }
+            _ if state.last_sequence == 0 => Position::START,
             _ => position(state.last_sequence),
         };
-        if last == 0 {
+        if last.is_start() {
             return Ok(LogBounds::default());
         }
         // An empty stream says that it begins behind its end.

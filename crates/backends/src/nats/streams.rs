@@ -39,7 +39,7 @@ pub struct Followed {
 
 impl Followed {
     fn position(&self, partition: PartitionId) -> Position {
-        self.positions.get(usize::from(partition.0)).copied().unwrap_or(0)
+        self.positions.get(usize::from(partition.0)).copied().unwrap_or_default()
     }
 }
 

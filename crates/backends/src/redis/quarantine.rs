@@ -5,6 +5,7 @@ use super::scripts;
 use super::store::RedisStore;
 use async_trait::async_trait;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::{Quarantined, Suspects};
 use nearline_ports::{PartitionFaults, PortError, QuarantineStore};
@@ -21,13 +22,13 @@ impl RedisStore {
         partition: PartitionId,
         epoch: OwnerEpoch,
         field: String,
-        position: u64,
+        position: Position,
         value: Vec<u8>,
     ) -> Result<(), PortError> {
         let (meta, key) = (self.key(partition, "meta"), self.key(partition, "quarantine"));
         let named = meta.clone();
         let fill = move |command: &mut Cmd| {
-            command.arg(2).arg(&meta).arg(&key).arg(epoch.0).arg(&field).arg(position).arg(&value);
+            command.arg(2).arg(&meta).arg(&key).arg(epoch.0).arg(&field).arg(position.0).arg(&value);
         };
         let (outcome, found): (i64, String) =
             self.connections.run_script("putting into quarantine", &scripts::QUARANTINE, fill).await?;
@@ -39,7 +40,11 @@ impl RedisStore {
             }
             _ => {
                 let found = self.number(&named, &found)?;
-                Err(PortError::UnexpectedPosition { partition, expected: position - 1, found })
+                Err(PortError::UnexpectedPosition {
+                    partition,
+                    expected: position.before(),
+                    found: Position(found),
+                })
             }
         }
     }
@@ -73,7 +78,7 @@ impl QuarantineStore for RedisStore {
         epoch: OwnerEpoch,
         suspects: &Suspects,
     ) -> Result<(), PortError> {
-        self.put_trouble(partition, epoch, SUSPECTS.to_owned(), 0, suspects.encode()).await
+        self.put_trouble(partition, epoch, SUSPECTS.to_owned(), Position::START, suspects.encode()).await
     }
 
     async fn quarantine(

@@ -85,7 +85,7 @@ impl StateStore for RedisStore {
         let mark = mark.map(|mark| self.number(&key, &mark)).transpose()?;
         Ok(Acquired {
             epoch: OwnerEpoch(self.number(&key, &epoch)?),
-            position: self.number(&key, &position)?,
+            position: Position(self.number(&key, &position)?),
             mark: mark.and_then(RecordMark::new),
             symbols: self.first_symbols(partition, count).await?,
             fold_state: fold_state.map(Bytes::from),
@@ -118,7 +118,7 @@ impl StateStore for RedisStore {
         read.arg(&key).arg("position");
         let position: Option<String> =
             self.connections.run(Lane::Reads, "reading a partition's position", read).await?;
-        position.map_or(Ok(0), |text| self.number(&key, &text))
+        position.map_or(Ok(Position::START), |text| self.number(&key, &text).map(Position))
     }
 
     async fn symbols(&self, partition: PartitionId) -> Result<Vec<Arc<str>>, PortError> {
@@ -189,7 +189,7 @@ impl StateStore for RedisStore {
         let (states, meta): (Vec<Option<Vec<u8>>>, (Option<String>, Option<String>)) =
             self.connections.run_all(Lane::Reads, "loading members", both).await?;
         let number = |text: Option<String>| text.map_or(Ok(0), |text| self.number(&key, &text));
-        let (current, position) = (OwnerEpoch(number(meta.0)?), number(meta.1)?);
+        let (current, position) = (OwnerEpoch(number(meta.0)?), Position(number(meta.1)?));
         if current != epoch {
             return Err(PortError::Fenced { partition, held: epoch, current });
         }
@@ -207,7 +207,7 @@ impl StateStore for RedisStore {
         let committed = commit.clone();
         let fill = move |command: &mut Cmd| {
             command.arg(keys.len()).arg(&keys[..]);
-            command.arg(commit.epoch.0).arg(commit.expected).arg(commit.position);
+            command.arg(commit.epoch.0).arg(commit.expected.0).arg(commit.position.0);
             command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
             command.arg(commit.stepped_over.len()).arg(commit.mark.map_or(0, RecordMark::get));
             command.arg(&commit.fold_state);
@@ -215,7 +215,7 @@ impl StateStore for RedisStore {
                 command.arg(&**symbol);
             }
             for entry in &commit.stepped_over {
-                command.arg(entry.position).arg(entry.encode());
+                command.arg(entry.position.0).arg(entry.encode());
             }
             for (member, state) in &commit.members {
                 command.arg(&**member).arg(&state[..]);
@@ -231,7 +231,11 @@ impl StateStore for RedisStore {
             }
             scripts::UNEXPECTED_POSITION => {
                 let found = self.number(&meta, &found)?;
-                Err(PortError::UnexpectedPosition { partition, expected: committed.expected, found })
+                Err(PortError::UnexpectedPosition {
+                    partition,
+                    expected: committed.expected,
+                    found: Position(found),
+                })
             }
             scripts::SYMBOLS_OUT_OF_PLACE => Err(self.damaged(
                 &symbols,
@@ -271,7 +275,7 @@ impl StateStore for RedisStore {
             let position = self.number(&key, id.split('-').next().unwrap_or_default())?;
             let delta = fields.into_iter().find(|(name, _)| name == "d");
             let (_, delta) = delta.ok_or_else(|| self.damaged(&key, format!("entry {id} holds no delta")))?;
-            Ok(OutboxEntry { position, delta: Bytes::from(delta) })
+            Ok(OutboxEntry { position: Position(position), delta: Bytes::from(delta) })
         };
         entries.into_iter().map(entry).collect()
     }

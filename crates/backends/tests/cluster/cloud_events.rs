@@ -3,6 +3,7 @@
 use crate::{PARTITIONS, connect, open, read_to, soon, stock_client};
 use async_nats::HeaderMap;
 use nearline_model::Event;
+use nearline_model::Position;
 use nearline_model::identifier::{partition_of, position_of};
 use nearline_ports::EventLog;
 use nearline_servers::NatsServer;
@@ -27,7 +28,7 @@ async fn the_id_and_the_time_of_a_cloud_event_are_those_of_the_event_whenever_it
     soon("acknowledgement", published.expect("sent").into_future()).await.expect("acknowledged");
     let partition = partition_of("ana", PARTITIONS);
     let position = position_of(1, partition, PARTITIONS);
-    let mut reader = open(&log, partition, 0).await;
+    let mut reader = open(&log, partition, Position::START).await;
     let records = read_to(&mut *reader, position).await;
     let event = Event::parse(&records[0].payload, 65_536).expect("an event");
     assert_eq!((&*event.id, &*event.member), ("7f3a-1", "ana"));

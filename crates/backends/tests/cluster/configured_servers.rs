@@ -3,6 +3,7 @@
 use crate::{append, events, settings, stock_client};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
+use nearline_model::Position;
 use nearline_model::identifier::sequence_of;
 use nearline_model::{Commit, Delta, PartitionId};
 use nearline_ports::{EventLog, StateStore};
@@ -49,8 +50,8 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
     let commit = Commit {
         partition: P0,
         epoch,
-        expected: 0,
-        position: 7,
+        expected: Position::START,
+        position: Position(7),
         mark: None,
         members: vec![("ann".into(), b"ann at 7".to_vec())],
         first_symbol: 1,
@@ -58,7 +59,12 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
         facts: Vec::new(),
-        delta: Arc::new(Delta { partition: P0, after: 0, position: 7, ..Delta::default() }),
+        delta: Arc::new(Delta {
+            partition: P0,
+            after: Position::START,
+            position: Position(7),
+            ..Delta::default()
+        }),
         delta_bytes: b"delta 7".to_vec(),
     };
     store.commit(Arc::new(commit)).await.expect("committed");
@@ -85,5 +91,5 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
     redis.restart().expect("Redis is back");
     let kept = crate::until_available("position", || store.position(P0)).await;
     let symbols = crate::until_available("symbols", || store.symbols(P0)).await;
-    assert_eq!((kept, symbols), (7, vec![Arc::from("first")]), "{info}");
+    assert_eq!((kept, symbols), (Position(7), vec![Arc::from("first")]), "{info}");
 }

@@ -3,6 +3,7 @@
 use crate::{settings, stock_client};
 use bytes::Bytes;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_ports::dead_letters::UNREADABLE;
 use nearline_ports::{DeadLetter, DeadLetters, PortError};
 use nearline_servers::NatsServer;
@@ -19,7 +20,7 @@ async fn a_forged_letter_is_listed_as_one_and_hides_no_other() {
         detail: "it kills".into(),
         payload: Bytes::from_static(b"{}"),
     };
-    letters.put(vec![letter(3), letter(9)]).await.expect("put");
+    letters.put(vec![letter(Position(3)), letter(Position(9))]).await.expect("put");
     let client = stock_client(&nats).await;
     let forge = |subject: &'static str, headers: Vec<(&'static str, &'static str)>| {
         let client = client.clone();
@@ -36,14 +37,14 @@ async fn a_forged_letter_is_listed_as_one_and_hides_no_other() {
     forge("nearline.deadletters.2.7", vec![("Nearline-Log-Ms", "soon")]).await;
     forge("nearline.deadletters.x.y", vec![]).await;
     forge("nearline.deadletters.redrives.3", vec![]).await;
-    let listed = letters.list(0, 100).await.expect("listed");
-    let seen: Vec<(u64, &str)> = listed.iter().map(|letter| (letter.position, &*letter.reason)).collect();
+    let listed = letters.list(Position::START, 100).await.expect("listed");
+    let seen: Vec<(u64, &str)> = listed.iter().map(|letter| (letter.position.0, &*letter.reason)).collect();
     assert_eq!(seen, [(3, "poison"), (5, UNREADABLE), (6, UNREADABLE), (7, UNREADABLE), (9, "poison")]);
     assert_eq!(listed[1].payload, "junk".as_bytes(), "what it holds is shown");
-    let found = letters.get(6).await.expect("read").expect("there");
+    let found = letters.get(Position(6)).await.expect("read").expect("there");
     assert_eq!(found.reason, UNREADABLE);
     // Publishing again must not guess what came of it before.
-    assert!(matches!(letters.redrive(3).await, Err(PortError::Damaged { .. })));
-    letters.remove(6).await.expect("dropped");
-    assert_eq!(letters.list(0, 100).await.expect("listed").len(), 4);
+    assert!(matches!(letters.redrive(Position(3)).await, Err(PortError::Damaged { .. })));
+    letters.remove(Position(6)).await.expect("dropped");
+    assert_eq!(letters.list(Position::START, 100).await.expect("listed").len(), 4);
 }

@@ -63,7 +63,7 @@ async fn a_reader_behind_the_retained_log_is_refused_with_the_missing_positions(
     assert!(text.contains("messages 11 to 50 are gone") && text.contains("read up to message 10"), "{text}");
     damage(log.open_reader(P0, at(49)).await);
     // Without a stored position there is nothing to go on from: what is left is read.
-    for (after, first) in [(at(50), 51), (at(70), 71), (0, 51)] {
+    for (after, first) in [(at(50), 51), (at(70), 71), (Position::START, 51)] {
         let records = read_to(open(&log, P0, after).await.as_mut(), at(100)).await;
         assert!(numbers(&records).into_iter().eq(first..=100), "{after}");
     }
@@ -134,7 +134,7 @@ async fn a_message_removed_from_the_middle_is_noticed() {
     let log = connect(&nats).await;
     append(&log, of_p0("e", 50)).await;
     stream_of_p0(&nats).await.delete_message(20).await.expect("removed");
-    let mut reader = open(&log, P0, 0).await;
+    let mut reader = open(&log, P0, Position::START).await;
     let mut read = Vec::new();
     let ended = loop {
         match soon("records", reader.next_batch(64)).await {
@@ -155,7 +155,7 @@ async fn read_in_two_goes(
 ) -> (Vec<u64>, Result<(), PortError>) {
     let narrow = NatsSettings { reader_records: 4, ..settings(nats) };
     let log = nearline_backends::nats::connect(narrow).await.expect("connected").log;
-    let mut reader = open(&log, P0, 0).await;
+    let mut reader = open(&log, P0, Position::START).await;
     let mut read: Vec<u64> = Vec::new();
     while read.len() < 10 {
         let batch = soon("records", reader.next_batch(1)).await.expect("a batch");

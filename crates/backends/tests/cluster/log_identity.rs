@@ -6,6 +6,7 @@ use async_nats::jetstream::stream::{
 };
 use nearline_backends::nats::{Followed, NatsSettings, connect_following};
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::{partition_of, position_of};
 use nearline_ports::{EventLog, PortError};
 use nearline_servers::NatsServer;
@@ -50,7 +51,7 @@ async fn a_log_made_anew_takes_nothing_from_a_node_that_knows_the_old_one() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(new.bounds(P0).await.expect("bounds").last, 0);
+    assert_eq!(new.bounds(P0).await.expect("bounds").last, Position::START);
     append(&new, events("e", 40)).await;
 }
 
@@ -59,7 +60,10 @@ async fn a_log_that_a_store_has_folded_is_not_made_anew() {
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
     append(&log, events("e", 40)).await;
-    let followed = Followed { identity: Some(log.identity().to_owned()), positions: vec![1, 2, 3, 4] };
+    let followed = Followed {
+        identity: Some(log.identity().to_owned()),
+        positions: vec![Position(1), Position(2), Position(3), Position(4)],
+    };
     connect_following(settings(&nats), followed.clone()).await.expect("it is there");
     let client = stock_client(&nats).await;
     client.delete_stream("EVENTS_p02").await.expect("removed");
@@ -115,7 +119,7 @@ async fn a_stream_changed_while_it_is_read_is_refused_when_it_is_opened_again() 
     let mut config = client.get_stream("EVENTS_p00").await.expect("the stream").cached_info().config.clone();
     config.max_messages = 10;
     client.update_stream(config).await.expect("changed");
-    let text = misconfigured(log.open_reader(P0, 0).await);
+    let text = misconfigured(log.open_reader(P0, Position::START).await);
     assert!(text.contains("max_msgs 10"), "{text}");
 }
 
@@ -175,7 +179,10 @@ async fn a_log_in_one_stream_goes_on_behind_what_was_folded_of_it() {
     // Partition 0 is folded up to its third record, the others not at all.
     let of_p0: Vec<u64> =
         places.iter().filter(|(partition, _)| *partition == P0).map(|(_, at)| *at).collect();
-    let followed = Followed { identity: None, positions: vec![of_p0[2], 0, 0, 0] };
+    let followed = Followed {
+        identity: None,
+        positions: vec![Position(of_p0[2]), Position::START, Position::START, Position::START],
+    };
     let log = connect_following(settings(&nats), followed).await.expect("connected").log;
     let begun = Instant::now();
     let last = |partition| {
@@ -187,7 +194,7 @@ async fn a_log_in_one_stream_goes_on_behind_what_was_folded_of_it() {
         let left = if partition == P0 { all - 3 } else { all } as u64;
         // Beyond all positions of the earlier one.
         let first = 100 / u64::from(PARTITIONS) + 2;
-        let expected: Vec<u64> =
+        let expected: Vec<Position> =
             (first..first + left).map(|number| position_of(number, partition, PARTITIONS)).collect();
         let end = *expected.last().expect("some");
         while last(partition).await < end {
@@ -195,11 +202,11 @@ async fn a_log_in_one_stream_goes_on_behind_what_was_folded_of_it() {
             tokio::time::sleep(RETRY).await;
         }
         let after = if partition == P0 { of_p0[2] } else { 0 };
-        let records = read_to(open(&log, partition, after).await.as_mut(), end).await;
+        let records = read_to(open(&log, partition, Position(after)).await.as_mut(), end).await;
         assert!(records.iter().map(|record| record.position).eq(expected), "{partition}");
     }
     // From where the new streams do not go on, it is a gap.
-    assert!(log.open_reader(P0, of_p0[1]).await.is_err());
+    assert!(log.open_reader(P0, Position(of_p0[1])).await.is_err());
     let appended = append(&log, events("new", 50)).await;
-    assert!(appended.iter().all(|one| one.position > 100 && !one.duplicate));
+    assert!(appended.iter().all(|one| one.position > Position(100) && !one.duplicate));
 }

@@ -2,6 +2,7 @@
 
 use crate::{DEADLINE, PARTITIONS, RETRY, TIMEOUT_MS, events, everything, open, soon, until_available};
 use nearline_backends::nats::{NatsLog, NatsSettings};
+use nearline_model::Position;
 use nearline_model::{LogRecord, PartitionId};
 use nearline_ports::{Appended, EventLog, NewEvent};
 use nearline_servers::NatsCluster;
@@ -113,16 +114,16 @@ impl Traffic {
     async fn end(self, log: &NatsLog) -> Duration {
         self.stop.store(true, SeqCst);
         let (acknowledged, longest) = soon("end of the appends", self.appending).await.expect("no panic");
-        let mut expected: BTreeMap<u16, Vec<(u64, bytes::Bytes)>> = BTreeMap::new();
+        let mut expected: BTreeMap<u16, Vec<(Position, bytes::Bytes)>> = BTreeMap::new();
         for (event, appended) in acknowledged {
             expected.entry(appended.partition.0).or_default().push((appended.position, event.payload));
         }
         for (partition, records) in &mut expected {
             assert!(records.is_sorted_by(|a, b| a.0 < b.0), "positions only grow");
-            self.last[usize::from(*partition)].store(records.last().expect("some").0, SeqCst);
+            self.last[usize::from(*partition)].store(records.last().expect("some").0.0, SeqCst);
         }
         assert_eq!(expected.len(), usize::from(PARTITIONS), "every partition has events");
-        let of = |records: &[LogRecord]| -> Vec<(u64, bytes::Bytes)> {
+        let of = |records: &[LogRecord]| -> Vec<(Position, bytes::Bytes)> {
             records.iter().map(|record| (record.position, record.payload.clone())).collect()
         };
         for (partition, reading) in (0..PARTITIONS).zip(self.reading) {
@@ -163,10 +164,10 @@ async fn append(
 async fn read(log: &NatsLog, partition: PartitionId, last: &AtomicU64) -> Vec<LogRecord> {
     let mut records: Vec<LogRecord> = Vec::new();
     loop {
-        let after = records.last().map_or(0, |record| record.position);
+        let after = records.last().map_or(Position::START, |record| record.position);
         let mut reader = open(log, partition, after).await;
         loop {
-            let (read, last) = (records.last().map_or(0, |record| record.position), last.load(SeqCst));
+            let (read, last) = (records.last().map_or(0, |record| record.position.0), last.load(SeqCst));
             if last > 0 && read >= last {
                 return records;
             }

@@ -3,6 +3,7 @@
 use crate::{
     DEADLINE, TIMEOUT_MS, append, connect, events, everything, open, payloads, read_to, soon, until_available,
 };
+use nearline_model::Position;
 use nearline_model::{LogRecord, PartitionId};
 use nearline_ports::{EventLog, PortError};
 use nearline_servers::NatsServer;
@@ -25,7 +26,7 @@ async fn a_reader_ends_with_its_server_and_the_next_goes_on_without_a_gap_or_dou
     let log = connect(&nats).await;
     let mut appended = append(&log, events("before", 1_000)).await;
     let mut records: Vec<LogRecord> = Vec::new();
-    let mut reader = open(&log, P0, 0).await;
+    let mut reader = open(&log, P0, Position::START).await;
     while records.len() < 50 {
         records.extend(soon("records", reader.next_batch(10)).await.expect("a batch"));
     }
@@ -46,7 +47,7 @@ async fn a_reader_ends_with_its_server_and_the_next_goes_on_without_a_gap_or_dou
     assert!(is_unavailable(&refused) && begun.elapsed() < bound(), "{refused:?} in {:?}", begun.elapsed());
     nats.restart().expect("NATS is back");
     appended.extend(append(&log, events("behind", 1_000)).await);
-    let expected: Vec<u64> =
+    let expected: Vec<Position> =
         appended.iter().filter(|one| one.partition == P0).map(|one| one.position).collect();
     let mut reader = open(&log, P0, after).await;
     records.extend(read_to(reader.as_mut(), *expected.last().expect("appended")).await);
@@ -57,16 +58,17 @@ async fn a_reader_ends_with_its_server_and_the_next_goes_on_without_a_gap_or_dou
 async fn a_waiting_reader_notices_a_quick_restart() {
     let mut nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
-    let mut reader = open(&log, P0, 0).await;
+    let mut reader = open(&log, P0, Position::START).await;
     let early = tokio::time::timeout(Duration::from_millis(50), reader.next_batch(1)).await;
     assert!(early.is_err(), "there is nothing yet: {early:?}");
     nats.restart().expect("NATS is back");
     let ended = soon("end of the reader", reader.next_batch(1)).await;
     assert!(is_unavailable(&ended), "{ended:?}");
     let appended = append(&log, events("behind", 100)).await;
-    let expected: Vec<u64> =
+    let expected: Vec<Position> =
         appended.iter().filter(|one| one.partition == P0).map(|one| one.position).collect();
-    let records = read_to(open(&log, P0, 0).await.as_mut(), *expected.last().expect("appended")).await;
+    let records =
+        read_to(open(&log, P0, Position::START).await.as_mut(), *expected.last().expect("appended")).await;
     assert_eq!(records.iter().map(|record| record.position).collect::<Vec<_>>(), expected);
 }
 
@@ -109,7 +111,7 @@ async fn an_append_cut_off_half_way_is_completed_by_a_retry() {
         tokio::spawn(async move { log.append(sent).await })
     };
     let deadline = Instant::now() + DEADLINE;
-    while until_available("bounds", || log.bounds(P0)).await.last < 1_000 {
+    while until_available("bounds", || log.bounds(P0)).await.last < Position(1_000) {
         assert!(Instant::now() < deadline, "nothing is appended");
     }
     nats.stop();

@@ -2,6 +2,7 @@
 
 use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_backends::redis::{RedisSettings, RedisStore};
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
@@ -31,8 +32,8 @@ fn commit(epoch: OwnerEpoch, position: u64) -> Arc<Commit> {
     Arc::new(Commit {
         partition: P1,
         epoch,
-        expected,
-        position,
+        expected: Position(expected),
+        position: Position(position),
         mark: None,
         members: vec![("all".into(), form.clone()), (own.into(), form)],
         first_symbol: u32::try_from(position).expect("few commits"),
@@ -40,7 +41,12 @@ fn commit(epoch: OwnerEpoch, position: u64) -> Arc<Commit> {
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
         facts: Vec::new(),
-        delta: Arc::new(Delta { partition: P1, after: expected, position, ..Delta::default() }),
+        delta: Arc::new(Delta {
+            partition: P1,
+            after: Position(expected),
+            position: Position(position),
+            ..Delta::default()
+        }),
         delta_bytes: format!("delta {position}").into_bytes(),
     })
 }
@@ -170,10 +176,11 @@ async fn commits_go_on_while_the_slot_moves_and_nothing_is_lost_or_doubled() {
     let last = committed.load(SeqCst);
     let position = store.position(P1).await.expect("a position");
     let symbols = store.symbols(P1).await.expect("symbols");
-    assert_eq!((position, symbols.len() as u64), (last, last));
+    assert_eq!((position, symbols.len() as u64), (Position(last), last));
     assert!(symbols.iter().zip(1..).all(|(symbol, n)| **symbol == *format!("symbol-{n}")));
-    let outbox = store.outbox(P1, 0, usize::try_from(last).expect("few") + 1).await.expect("entries");
-    let told: Vec<u64> = outbox.iter().map(|entry| entry.position).collect();
+    let outbox =
+        store.outbox(P1, Position::START, usize::try_from(last).expect("few") + 1).await.expect("entries");
+    let told: Vec<u64> = outbox.iter().map(|entry| entry.position.0).collect();
     assert_eq!(told, (1..=last).collect::<Vec<_>>());
     let mut expected: BTreeMap<String, String> =
         (1..=last).map(|n| (format!("member-{n}"), n.to_string())).collect();
@@ -194,9 +201,9 @@ async fn epochs_grow_and_fence_on_whichever_master_the_slot_is() {
         operator.move_slot(from, (from + 1) % MASTERS, async || {}).await;
         // Another process takes over, on another master, which has none of the scripts.
         let acquired = until_available("epoch", || theirs.acquire(P1, "log", "{}")).await;
-        assert_eq!(acquired.position, position);
+        assert_eq!(acquired.position, Position(position));
         epochs.push(acquired.epoch);
-        let crash = Quarantined::new(9, 3, "crash", 1);
+        let crash = Quarantined::new(Position(9), 3, "crash", 1);
         for refused in [
             until_answered(|| ours.commit(commit(epoch, position + 1))).await,
             until_answered(|| ours.commit(commit(epoch, position))).await,

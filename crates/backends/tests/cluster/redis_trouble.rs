@@ -2,6 +2,7 @@
 
 use crate::{DEADLINE, RETRY, soon, until_available, until_written};
 use nearline_backends::redis::{RedisSettings, RedisStore};
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::Quarantined;
 use nearline_model::{Commit, Delta, PartitionId};
@@ -35,7 +36,7 @@ async fn command(connection: &mut redis::aio::MultiplexedConnection, words: &str
     command.query_async(connection).await.expect("Redis does it")
 }
 
-fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: u64, position: u64) -> Arc<Commit> {
+fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: Position, position: Position) -> Arc<Commit> {
     let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,
@@ -44,8 +45,8 @@ fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: u64, position: u6
         position,
         mark: None,
         members: vec![("ann".into(), format!("ann at {position}").into_bytes())],
-        first_symbol: if expected == 0 { 1 } else { 2 },
-        symbols: if expected == 0 { vec!["first".into()] } else { Vec::new() },
+        first_symbol: if expected.is_start() { 1 } else { 2 },
+        symbols: if expected.is_start() { vec!["first".into()] } else { Vec::new() },
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
         facts: Vec::new(),
@@ -55,8 +56,8 @@ fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: u64, position: u6
 }
 
 async fn outbox_positions(store: &RedisStore, partition: PartitionId) -> Vec<u64> {
-    let entries: Vec<OutboxEntry> = store.outbox(partition, 0, 100).await.expect("the outbox");
-    entries.iter().map(|entry| entry.position).collect()
+    let entries: Vec<OutboxEntry> = store.outbox(partition, Position::START, 100).await.expect("the outbox");
+    entries.iter().map(|entry| entry.position.0).collect()
 }
 
 async fn ann(store: &RedisStore, partition: PartitionId) -> Option<String> {
@@ -70,19 +71,19 @@ async fn redis_serves_what_it_acknowledged_after_a_restart_and_the_same_handle_c
     let mut redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
     let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
-    store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
+    store.commit(commit(P1, epoch, Position::START, Position(10))).await.expect("committed");
     let mut operator = operator(&redis).await;
     until_written(&mut operator).await;
     redis.stop();
-    let away = soon("answer", store.commit(commit(P1, epoch, 10, 20))).await;
+    let away = soon("answer", store.commit(commit(P1, epoch, Position(10), Position(20)))).await;
     assert!(away.as_ref().is_err_and(PortError::is_transient), "{away:?}");
     redis.restart().expect("Redis is back");
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 10"));
-    until_available("commit", || store.commit(commit(P1, epoch, 10, 20))).await;
+    until_available("commit", || store.commit(commit(P1, epoch, Position(10), Position(20)))).await;
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 20"));
     assert_eq!(outbox_positions(&store, P1).await, [10, 20]);
     let acquired = store.acquire(P1, "log", "{}").await.expect("acquired");
-    assert!(acquired.epoch > epoch && acquired.position == 20, "{acquired:?}");
+    assert!(acquired.epoch > epoch && acquired.position == Position(20), "{acquired:?}");
     assert_eq!(acquired.settings.as_deref(), Some(SETTINGS));
     assert_eq!(acquired.symbols, [Arc::<str>::from("first")]);
 }
@@ -93,7 +94,7 @@ async fn a_commit_whose_reply_was_lost_is_a_success_when_repeated() {
     let store = store(&redis, 300).await;
     let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
     // The script is loaded with the first commit; a request to load it would do nothing if it came late.
-    store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
+    store.commit(commit(P1, epoch, Position::START, Position(10))).await.expect("committed");
     let (mut operator, mut asking) = (operator(&redis).await, operator(&redis).await);
     // Redis does nothing else for a while: commands wait in their sockets, also those given up on.
     let busy = tokio::spawn(async move {
@@ -106,17 +107,17 @@ async fn a_commit_whose_reply_was_lost_is_a_success_when_repeated() {
     while tokio::time::timeout(5 * RETRY, command(&mut asking, "PING")).await.is_ok() {
         assert!(Instant::now() < deadline, "Redis is never busy");
     }
-    let lost = store.commit(commit(P1, epoch, 10, 20)).await;
+    let lost = store.commit(commit(P1, epoch, Position(10), Position(20))).await;
     assert!(lost.as_ref().is_err_and(PortError::is_transient), "{lost:?}");
     // Its own reply may have been lost too.
     let _ = busy.await.expect("no panic");
     // It is carried out later, when nobody waits for it any more.
-    while until_available("position", || store.position(P1)).await != 20 {
+    while until_available("position", || store.position(P1)).await != Position(20) {
         assert!(Instant::now() < deadline, "the commit was not carried out");
         tokio::time::sleep(RETRY).await;
     }
-    until_available("repeated commit", || store.commit(commit(P1, epoch, 10, 20))).await;
-    store.commit(commit(P1, epoch, 20, 30)).await.expect("the next commit");
+    until_available("repeated commit", || store.commit(commit(P1, epoch, Position(10), Position(20)))).await;
+    store.commit(commit(P1, epoch, Position(20), Position(30))).await.expect("the next commit");
     assert_eq!(outbox_positions(&store, P1).await, [10, 20, 30]);
     assert_eq!(store.symbols(P1).await.expect("symbols"), [Arc::<str>::from("first")]);
 }
@@ -126,11 +127,11 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     let redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
     let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
-    store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
+    store.commit(commit(P1, epoch, Position::START, Position(10))).await.expect("committed");
     let mut operator = operator(&redis).await;
     command(&mut operator, "CONFIG SET maxmemory-policy noeviction").await;
     command(&mut operator, "CONFIG SET maxmemory 1mb").await;
-    let full = store.commit(commit(P1, epoch, 10, 20)).await;
+    let full = store.commit(commit(P1, epoch, Position(10), Position(20))).await;
     match &full {
         Err(PortError::Unavailable { what, detail }) => {
             assert!(what.contains("Redis at 127.0.0.1:") && detail.contains("OOM"), "{what}: {detail}");
@@ -139,8 +140,11 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     }
     let acquired = store.acquire(P1, "log", SETTINGS).await;
     assert!(acquired.as_ref().is_err_and(PortError::is_transient), "{acquired:?}");
-    let crash = Quarantined::new(30, 3, "crash", 1);
-    let snapshot = || AggregatesSnapshot { positions: vec![0, 5, 0, 0], bytes: "sums".into() };
+    let crash = Quarantined::new(Position(30), 3, "crash", 1);
+    let snapshot = || AggregatesSnapshot {
+        positions: vec![Position::START, Position(5), Position::START, Position::START],
+        bytes: "sums".into(),
+    };
     for refused in [store.quarantine(P1, epoch, &crash).await, store.save_aggregates(snapshot()).await] {
         assert!(refused.as_ref().is_err_and(PortError::is_transient), "{refused:?}");
     }
@@ -151,7 +155,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     command(&mut operator, "CONFIG SET maxmemory 0").await;
     store.quarantine(P1, epoch, &crash).await.expect("there is room again");
     store.save_aggregates(snapshot()).await.expect("there is room again");
-    store.commit(commit(P1, epoch, 10, 20)).await.expect("there is room again");
+    store.commit(commit(P1, epoch, Position(10), Position(20))).await.expect("there is room again");
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 20"));
     assert_eq!(outbox_positions(&store, P1).await, [10, 20]);
 }
@@ -161,7 +165,7 @@ async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
     let redis = RedisServer::start().expect("a Redis server");
     let store = store(&redis, 2_000).await;
     let epoch = store.acquire(P1, "log", SETTINGS).await.expect("acquired").epoch;
-    store.commit(commit(P1, epoch, 0, 10)).await.expect("committed");
+    store.commit(commit(P1, epoch, Position::START, Position(10))).await.expect("committed");
     let mut operator = operator(&redis).await;
     command(&mut operator, "CONFIG SET maxmemory-policy noeviction").await;
     let names: Vec<Box<str>> = (0..5_000).map(|n| format!("member-{n}").into()).collect();
@@ -172,7 +176,7 @@ async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
         let limit = used.trim().parse::<u64>().expect("a number") + room;
         command(&mut operator, &format!("CONFIG SET maxmemory {limit}")).await;
         let expected = store.position(P1).await.expect("peeked");
-        let mut large = Arc::unwrap_or_clone(commit(P1, epoch, expected, expected + 10));
+        let mut large = Arc::unwrap_or_clone(commit(P1, epoch, expected, expected.further(10)));
         let form = vec![b'a' + u8::try_from(step).expect("few"); 600];
         large.members = names.iter().map(|name| (name.clone(), form.clone())).collect();
         let outcome = store.commit(Arc::new(large)).await;
@@ -180,7 +184,7 @@ async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
         let of_this = found.iter().flatten().filter(|stored| stored[..] == form[..]).count();
         let position = store.position(P1).await.expect("peeked");
         match outcome {
-            Ok(()) => assert_eq!((position, of_this), (expected + 10, names.len())),
+            Ok(()) => assert_eq!((position, of_this), (expected.further(10), names.len())),
             Err(error) => {
                 assert!(error.is_transient(), "{error}");
                 assert_eq!((position, of_this), (expected, 0), "{error}");
@@ -188,8 +192,8 @@ async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
         }
     }
     let position = store.position(P1).await.expect("peeked");
-    assert!(position > 10, "with room enough it is stored");
-    assert_eq!(outbox_positions(&store, P1).await.last(), Some(&position));
+    assert!(position > Position(10), "with room enough it is stored");
+    assert_eq!(outbox_positions(&store, P1).await.last(), Some(&position.0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,10 +214,10 @@ async fn a_key_of_another_type_is_reported_as_damage_with_its_name() {
     for (number, part) in ["meta", "members", "symbols", "outbox"].into_iter().enumerate() {
         let partition = PartitionId(number as u16);
         let epoch = store.acquire(partition, "log", SETTINGS).await.expect("acquired").epoch;
-        store.commit(commit(partition, epoch, 0, 10)).await.expect("committed");
+        store.commit(commit(partition, epoch, Position::START, Position(10))).await.expect("committed");
         let key = format!("nl:{{{partition}}}:{part}");
         command(&mut operator, &format!("SET {key} something")).await;
-        names(store.commit(commit(partition, epoch, 10, 20)).await, &key, "commit");
+        names(store.commit(commit(partition, epoch, Position(10), Position(20))).await, &key, "commit");
         match part {
             "meta" => {
                 names(store.acquire(partition, "log", SETTINGS).await, &key, "acquire");
@@ -228,7 +232,7 @@ async fn a_key_of_another_type_is_reported_as_damage_with_its_name() {
                 names(store.load_members(partition, &["ann".into()]).await, &key, "load");
                 names(store.scan_members(partition, 0).await, &key, "scan");
             }
-            _ => names(store.outbox(partition, 0, 10).await, &key, "outbox"),
+            _ => names(store.outbox(partition, Position::START, 10).await, &key, "outbox"),
         }
         if part != "meta" {
             let position: String = redis::cmd("HGET")

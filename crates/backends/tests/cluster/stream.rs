@@ -4,6 +4,7 @@ use crate::{PARTITIONS, connect, open, settings, soon, stock_client};
 use bytes::Bytes;
 use nearline_backends::nats::NatsSettings;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::partition_of;
 use nearline_ports::PortError;
 use nearline_servers::NatsServer;
@@ -33,7 +34,7 @@ async fn the_server_partitions_members_as_the_engine_does() {
     }
     let mut read = 0;
     for partition in (0..MANY).map(PartitionId) {
-        let mut reader = open(&log, partition, 0).await;
+        let mut reader = open(&log, partition, Position::START).await;
         let expected: Vec<&String> =
             members.iter().filter(|member| partition_of(member, MANY) == partition).collect();
         assert!(!expected.is_empty(), "every partition got a member");
@@ -70,7 +71,7 @@ async fn a_stock_clients_publish_without_an_id_is_read() {
     let nats = NatsServer::start(None).expect("a NATS server");
     let log = connect(&nats).await;
     let partition = partition_of("raw-1", PARTITIONS);
-    let mut reader = open(&log, partition, 0).await;
+    let mut reader = open(&log, partition, Position::START).await;
     let client = async_nats::connect(nats.url()).await.expect("a stock client");
     // No header, no acknowledgement, the same bytes twice: two records.
     for payload in ["{\"id\":\"r1\"}", "{\"id\":\"r1\"}", "not even JSON"] {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use nearline_backends::embedded::{EmbeddedSettings, SyncPolicy, open};
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::{position_of, sequence_of};
 use nearline_ports::contract::{Fixture, append, event, members_of, read, soon};
 use nearline_ports::{NewEvent, PortError, Ports};
@@ -118,7 +119,7 @@ async fn positions_go_on_where_they_were_after_reopening() {
 }
 
 /// Position of the record of this number in partition 0.
-fn at(number: u64) -> u64 {
+fn at(number: u64) -> Position {
     position_of(number, PartitionId(0), 4)
 }
 
@@ -147,7 +148,7 @@ async fn a_reader_behind_the_memory_tail_joins_it_without_a_gap() {
     for max_records in [1_usize, 7, 501, 8_192] {
         let ports = ports.clone();
         readers.push(tokio::spawn(async move {
-            let mut reader = ports.log.open_reader(PartitionId(0), 0).await.expect("a reader");
+            let mut reader = ports.log.open_reader(PartitionId(0), Position::START).await.expect("a reader");
             read(reader.as_mut(), ROUNDS * EACH, max_records).await
         }));
     }
@@ -172,10 +173,10 @@ async fn retention_removes_the_oldest_but_nothing_uncommitted() {
     for (expected, committed, first) in [(0, 50, 51), (50, 450, 401)] {
         let left = 500 - committed as usize;
         let (expected, committed, first) =
-            (if expected == 0 { 0 } else { at(expected) }, at(committed), at(first));
+            (if expected == 0 { Position::START } else { at(expected) }, at(committed), at(first));
         ports
             .store
-            .commit(nearline_ports::contract::commit(PartitionId(0), epoch, expected, committed, &[]))
+            .commit(nearline_ports::contract::commit(PartitionId(0), epoch, expected.0, committed.0, &[]))
             .await
             .expect("committed");
         soon("trimmed log", async {
@@ -186,7 +187,7 @@ async fn retention_removes_the_oldest_but_nothing_uncommitted() {
         .await;
         let mut reader = ports.log.open_reader(PartitionId(0), committed).await.expect("a reader");
         let records = read(reader.as_mut(), left, 1_000).await;
-        assert_eq!(records[0].position, committed + 4);
+        assert_eq!(records[0].position, committed.further(4));
     }
     drop(ports);
     let ports = open(kept).expect("opens");
@@ -216,8 +217,8 @@ async fn child_that_appends_until_it_is_killed() {
         let commit = nearline_ports::contract::commit(
             PartitionId(0),
             epoch,
-            committed,
-            last,
+            committed.0,
+            last.0,
             &[("ada", &last.to_string())],
         );
         ports.store.commit(commit).await.expect("committed");
@@ -237,12 +238,12 @@ async fn what_was_acknowledged_before_sigkill_is_there_afterwards() {
             .spawn()
             .expect("the child starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut acknowledged = 0;
+        let mut acknowledged = Position::START;
         for _ in 0..20 {
             acknowledged = loop {
                 let line = lines.next().expect("the child goes on").expect("text");
                 if let Some((_, position)) = line.rsplit_once("acknowledged ") {
-                    break position.parse::<u64>().expect("a position");
+                    break position.parse::<Position>().expect("a position");
                 }
             };
         }
@@ -255,7 +256,7 @@ async fn what_was_acknowledged_before_sigkill_is_there_afterwards() {
         assert!((acknowledged..=bounds.last).contains(&position));
         let state = ports.store.load_members(PartitionId(0), &["ada".into()]).await.expect("loaded");
         assert_eq!(state[0].as_deref(), Some(position.to_string().as_bytes()));
-        let mut reader = ports.log.open_reader(PartitionId(0), 0).await.expect("a reader");
+        let mut reader = ports.log.open_reader(PartitionId(0), Position::START).await.expect("a reader");
         let count = sequence_of(bounds.last, PartitionId(0), 4).expect("its own");
         let records = read(reader.as_mut(), count as usize, 10_000).await;
         assert!(records.iter().map(|record| record.position).eq((1..=count).map(at)));

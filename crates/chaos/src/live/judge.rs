@@ -173,7 +173,7 @@ async fn compare(
 }
 
 async fn dead_letters(ports: &Ports) -> Result<HashMap<Position, String>, ChaosError> {
-    let (mut letters, mut after) = (HashMap::new(), 0);
+    let (mut letters, mut after) = (HashMap::new(), Position::START);
     loop {
         let page = ports.dead_letters.list(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(letters) };
@@ -190,8 +190,8 @@ async fn read_partition(
     held: &mut Held,
 ) -> Result<(), ChaosError> {
     let last = ports.log.bounds(partition).await?.last;
-    let mut reader = ports.log.open_reader(partition, 0).await?;
-    let mut position = 0;
+    let mut reader = ports.log.open_reader(partition, Position::START).await?;
+    let mut position = Position::START;
     while position < last {
         for record in reader.next_batch(4_096).await? {
             position = record.position;

@@ -18,6 +18,7 @@ use ask::{Offer, ask};
 use expected::{Basis, rows_of};
 use nearline_actors::{Engine, NotAnswered, Source};
 use nearline_audience::dice::Dice;
+use nearline_model::Position;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::identifier::partition_of;
 use nearline_model::{MemberSnapshot, PartitionId};
@@ -52,7 +53,7 @@ pub async fn keep_asking(
             Some(next) => next,
             None => {
                 let Some((member, position)) = world.recently_acknowledged(&mut dice) else { continue };
-                let after = if dice.chance(300) { position } else { 0 };
+                let after = if dice.chance(300) { position } else { Position::START };
                 Wanted::draw(&mut dice, &member, after)
             }
         };
@@ -78,7 +79,7 @@ pub async fn keep_asking(
                 }
                 before = next_page(wanted, &offer);
             }
-            Err(NotAnswered::NotReached(not_reached)) if wanted.after > 0 => {
+            Err(NotAnswered::NotReached(not_reached)) if !wanted.after.is_start() => {
                 world.judge_not_reached(number, &not_reached);
             }
             Err(error) => world.violated("I7", format!("{error}: {wanted:?} was not answered")),
@@ -104,7 +105,7 @@ fn judge(
     partition: PartitionId,
 ) -> Option<String> {
     let is_new_enough = offer.position >= wanted.after || offer.source.is_none();
-    if !is_new_enough || (offer.source == Some(Source::Popular)) && offer.position > 0 {
+    if !is_new_enough || (offer.source == Some(Source::Popular)) && !offer.position.is_start() {
         return Some("it names the wrong position".to_owned());
     }
     let catalogue = match known_catalogue(world, engine) {

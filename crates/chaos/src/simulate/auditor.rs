@@ -38,7 +38,7 @@ impl Auditor {
         let book = |partition| Book {
             rolled_back: OwnerEpoch::NONE,
             epoch: OwnerEpoch::NONE,
-            position: 0,
+            position: Position::START,
             folded: Partition::new(PartitionId(partition), partitions, fold.clone()),
             records: 0,
         };

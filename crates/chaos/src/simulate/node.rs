@@ -14,6 +14,7 @@ use nearline_actors::aggregates_actor::{AggregatesActor, SharedRole};
 use nearline_actors::{AnswerSettings, Engine, EngineSettings, FactSettings, FaultProbe, Threads};
 use nearline_audience::dice::Dice;
 use nearline_model::Aggregates;
+use nearline_model::Position;
 use nearline_model::control::ownership::SumsRole;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::partition_of;
@@ -206,10 +207,10 @@ async fn ask(world: Rc<World>, number: usize, engine: Engine, state: Rc<NodeStat
     loop {
         sleep(Duration::from_millis(dice.within(5, 120))).await;
         let Some((member, position)) = world.recently_acknowledged(&mut dice) else { continue };
-        let after = if dice.chance(400) { position } else { 0 };
+        let after = if dice.chance(400) { position } else { Position::START };
         let partition = partition_of(&member, world.scenario.partitions);
         let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));
-        let answer = engine.member(&member, true, (after > 0).then_some(after)).await;
+        let answer = engine.member(&member, true, (!after.is_start()).then_some(after)).await;
         if let Err(not_reached) = &answer {
             world.judge_not_reached(number, not_reached);
         }

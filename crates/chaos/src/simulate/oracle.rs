@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Judges a world whose faults are over and whose partitions have caught up.
 pub async fn judge(world: &World) {
     let logs = world.servers.borrow().log.records.clone();
-    let ends: Vec<Position> = logs.iter().map(|log| log.last().map_or(0, |record| record.position)).collect();
+    let ends: Vec<Position> =
+        logs.iter().map(|log| log.last().map_or(Position::START, |record| record.position)).collect();
     acknowledged_events_are_in_the_log(world, &logs);
     let folded: Vec<Partition> =
         (0..).zip(&logs).map(|(number, log)| fold_all(world, PartitionId(number), log)).collect();
@@ -236,11 +237,11 @@ fn answered_in_time(world: &World, asked: &Asked) {
         world.violated("I7", format!("a query of {member} took {took_ms:?} ms"));
     }
     match answer {
-        None if *after == 0 => {
+        None if after.is_start() => {
             world.violated("I7", format!("a query of {member} in {partition} was not answered"));
         }
         Some((source, snapshot)) => {
-            let position = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
+            let position = snapshot.as_ref().map_or(Position::START, |snapshot| snapshot.position);
             if position < *after {
                 let what = format!("a query of {member} after {after} was answered as of {position}");
                 world.violated("I7", what);

@@ -3,6 +3,7 @@
 use super::{Sizing, Stage};
 use nearline_actors::EngineSettings;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{
     Action, BEATS_PER_LEASE, Beat, Input, Millis, Ownership, OwnershipSettings, SumsRole,
@@ -18,7 +19,7 @@ const TICK: Millis = Millis(25);
 /// Leases within which the cluster must have settled.
 const PATIENCE: u64 = 10;
 /// A position as long as those of a log that has run for a while.
-const POSITION: u64 = 1_000_000_000;
+const POSITION: Position = Position(1_000_000_000);
 
 /// What arrives at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]

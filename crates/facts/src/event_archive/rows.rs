@@ -1,5 +1,6 @@
 //! Events as rows, and rows as records of the log again.
 
+use nearline_model::Position;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ pub(super) fn batch(partition: PartitionId, records: &[LogRecord]) -> Result<Rec
     };
     let number = i32::from(partition.0);
     let rows = records.len();
-    let positions: Vec<i64> = records.iter().map(|record| record.position as i64).collect();
+    let positions: Vec<i64> = records.iter().map(|record| record.position.0 as i64).collect();
     let columns: Vec<ArrayRef> = vec![
         text(&|event| Some(event.member.clone().into_owned())),
         times(at.collect()),
@@ -134,7 +135,7 @@ fn records(path: &std::path::Path, batch: &RecordBatch) -> Result<Vec<LogRecord>
         column(KNOWN_AT)?.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong(KNOWN_AT))?;
     let payloads = column("payload")?.as_binary_opt::<i32>().ok_or_else(|| wrong("payload"))?;
     let record = |row: usize| LogRecord {
-        position: positions.value(row).unsigned_abs(),
+        position: Position(positions.value(row).unsigned_abs()),
         log_ms: known.value(row).div_euclid(1_000),
         payload: Bytes::copy_from_slice(payloads.value(row)),
     };

@@ -103,7 +103,7 @@ fn leading(facts: &[Fact]) -> Vec<ArrayRef> {
         times(&|fact| fact.event_at_ms),
         times(&|fact| fact.known_at_ms),
         number(&|fact| i32::from(fact.partition.0)),
-        Arc::new(Int64Array::from_iter_values(facts.iter().map(|fact| fact.position as i64))),
+        Arc::new(Int64Array::from_iter_values(facts.iter().map(|fact| fact.position.0 as i64))),
         number(&|fact| fact.ordinal as i32),
         Arc::new(StringArray::from_iter_values(facts.iter().map(|fact| fact.kind.name()))),
         number(&|fact| i32::from(fact.schema_version)),

@@ -1,6 +1,7 @@
 //! The archiver of facts: takes what the stream holds into tables, and makes of archived events what it lacks.
 
 use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing};
+use nearline_model::Position;
 use nearline_model::facts::CaptureSettings;
 use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts};
 use serde::Serialize;
@@ -197,7 +198,7 @@ fn make_again(
     job: &FactJob,
     gathered: &mut Gathered<'_>,
     part: &MemberFacts,
-    covered: u64,
+    covered: Position,
     report: &mut FactReport,
 ) -> anyhow::Result<bool> {
     let events = EventArchive::existing(job.events.clone())?;
@@ -236,7 +237,7 @@ struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    fn covered(&self, part: &MemberFacts) -> u64 {
+    fn covered(&self, part: &MemberFacts) -> Position {
         let gathered = self.then.covered.get(&part.partition).copied();
         gathered.unwrap_or_else(|| self.archive.covered(part.partition))
     }

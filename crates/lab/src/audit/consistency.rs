@@ -1,5 +1,6 @@
 //! Is what was served what is kept, and what is kept what the events tell? Of a sample of members, by hash.
 
+use nearline_model::Position;
 use std::collections::{BTreeMap, HashMap};
 
 use arrow_array::cast::AsArray;
@@ -158,14 +159,14 @@ pub(super) fn refolded(
     let mut refolded = Refolded::default();
     for partition in (0..events.partitions()).map(PartitionId) {
         let up_to = members.covered(partition).min(events.last(partition));
-        if up_to == 0 {
+        if up_to.is_start() {
             continue;
         }
-        let part = Part { partition, after: 0, up_to, most_facts: MOST_FACTS };
+        let part = Part { partition, after: Position::START, up_to, most_facts: MOST_FACTS };
         let capture = CaptureSettings { every_change: true, ..job.capture };
         let folded = refold(events, &part, &job.fold, capture, &|_| {}, |made| {
             for fact in made.facts.iter().filter(|fact| is_sampled(&fact.member, job.sample)) {
-                told.insert((fact.member.to_string(), fact.position.cast_signed()), xxh3_64(&fact.payload));
+                told.insert((fact.member.to_string(), fact.position.0.cast_signed()), xxh3_64(&fact.payload));
             }
             Ok(true)
         });

@@ -39,7 +39,7 @@ pub fn refold(
         event_bytes: fold.event_bytes,
         captures: false,
     };
-    if part.after == 0 {
+    if part.after.is_start() {
         folding.begin(capture);
     }
     is_whole(events, part.partition)?;
@@ -53,7 +53,7 @@ pub fn refold(
         if wanted.is_empty() {
             continue;
         }
-        if part.after > 0 && !folding.captures {
+        if !part.after.is_start() && !folding.captures {
             folding.skip();
             folding.begin(capture);
         }

@@ -57,7 +57,7 @@ impl Replay {
             ),
             partition: Partition::new(PartitionId(0), 1, fold.clone()),
             event_bytes: fold.event_bytes,
-            position: 0,
+            position: Position::START,
         }
     }
 
@@ -92,7 +92,7 @@ impl Replay {
     /// # Errors
     /// None that can happen here: nothing is loaded from a store.
     pub fn learn(&mut self, event: &TimedEvent) -> Result<Replayed, DecodeError> {
-        self.position += 1;
+        self.position = self.position.next();
         let record =
             LogRecord { position: self.position, log_ms: event.at_ms, payload: event.payload.clone() };
         let (admitted, missing) = self.partition.admit(Batch::parse(vec![record], self.event_bytes));

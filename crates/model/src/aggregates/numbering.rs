@@ -47,7 +47,7 @@ mod tests {
         let counts = Counts { plays: 1, ..Counts::default() };
         Delta {
             partition: PartitionId(0),
-            after: position - 1,
+            after: position.before(),
             position,
             strings: ["", title, "BR"].map(Arc::from).to_vec(),
             cells: vec![Cell { title: 1, epoch: 5, country: 2, device: 0, counts }],
@@ -57,7 +57,7 @@ mod tests {
 
     fn sums(settings: &AggregateSettings, titles: &[&str]) -> Aggregates {
         let mut sums = Aggregates::new(1, settings.clone());
-        for (position, title) in (1..).zip(titles) {
+        for (position, title) in (1..).map(Position).zip(titles) {
             sums.add(&plays_of(position, title));
         }
         sums

@@ -47,6 +47,7 @@ pub struct Sample {
 /// Since when something has stood still.
 #[derive(Debug, Clone, Copy)]
 struct Still {
+    /// A count or a position: it is only seen to change.
     value: u64,
     since_ms: u64,
     ticks: u64,
@@ -89,8 +90,8 @@ impl Watchdog {
             stall_ms,
             looked_ms: now_ms,
             turn: still(sample.actor_turns),
-            fold: still(sample.folded),
-            read: still(sample.read),
+            fold: still(sample.folded.0),
+            read: still(sample.read.0),
         }
     }
 
@@ -109,9 +110,9 @@ impl Watchdog {
         let idle = sample.pending_batches == 0;
         let nothing_to_read = sample.log_last <= sample.read || !sample.reader_open;
         self.turn.look(sample.actor_turns, false, sample, now_ms);
-        self.fold.look(sample.folded, idle || sample.waiting_for_store, sample, now_ms);
+        self.fold.look(sample.folded.0, idle || sample.waiting_for_store, sample, now_ms);
         let excused = nothing_to_read || !idle || sample.waiting_for_store;
-        self.read.look(sample.read, excused, sample, now_ms);
+        self.read.look(sample.read.0, excused, sample, now_ms);
         if self.turn.has_lasted(self.hang_ms, sample, now_ms) {
             return Some(Symptom::ActorHung);
         }
@@ -120,7 +121,7 @@ impl Watchdog {
         }
         if self.read.has_lasted(self.stall_ms, sample, now_ms) {
             // The new reader has its own time.
-            self.read = Still::new(sample.read, sample, now_ms);
+            self.read = Still::new(sample.read.0, sample, now_ms);
             return Some(Symptom::ReaderStalled);
         }
         None
@@ -149,6 +150,12 @@ mod tests {
         Sample { thread_ticks: 2 * look, actor_turns: look, reader_open: true, ..Sample::default() }
     }
 
+    /// The same, whose fold, reader and log stand at these positions.
+    fn standing(look: u64, [folded, read, log_last]: [u64; 3]) -> Sample {
+        let [folded, read, log_last] = [folded, read, log_last].map(Position);
+        Sample { folded, read, log_last, ..healthy(look) }
+    }
+
     #[test]
     fn what_is_seen_and_what_is_wrong() {
         use Symptom::*;
@@ -158,13 +165,7 @@ mod tests {
             ("idle and caught up", healthy, None),
             (
                 "busy: something waits, and is folded",
-                |look| Sample {
-                    pending_batches: 2,
-                    folded: look,
-                    read: look,
-                    log_last: 900,
-                    ..healthy(look)
-                },
+                |look| Sample { pending_batches: 2, ..standing(look, [look, look, 900]) },
                 None,
             ),
             (
@@ -184,7 +185,7 @@ mod tests {
             ),
             (
                 "batches wait and nothing is folded",
-                |look| Sample { pending_batches: 1, folded: 5, ..healthy(look) },
+                |look| Sample { pending_batches: 1, folded: Position(5), ..healthy(look) },
                 Some((800, NoProgress)),
             ),
             (
@@ -194,22 +195,22 @@ mod tests {
             ),
             (
                 "the log has more and the reader brings nothing",
-                |look| Sample { read: 5, folded: 5, log_last: 9, ..healthy(look) },
+                |look| standing(look, [5, 5, 9]),
                 Some((2_000, ReaderStalled)),
             ),
             (
                 "the log has more, and the reader is still being opened",
-                |look| Sample { read: 5, folded: 5, log_last: 9, reader_open: false, ..healthy(look) },
+                |look| Sample { reader_open: false, ..standing(look, [5, 5, 9]) },
                 None,
             ),
             (
                 "the log grows and the reader keeps up behind it",
-                |look| Sample { read: look, folded: look, log_last: look + 50, ..healthy(look) },
+                |look| standing(look, [look, look, look + 50]),
                 None,
             ),
             (
                 "the log has more, but the actor has not folded what it has",
-                |look| Sample { read: 5, folded: look, log_last: 9, pending_batches: 1, ..healthy(look) },
+                |look| Sample { pending_batches: 1, ..standing(look, [look, 5, 9]) },
                 None,
             ),
         ];
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn a_recreated_reader_has_its_own_time() {
         let start = 1_000_000;
-        let seen = |look| Sample { read: 5, folded: 5, log_last: 9, ..healthy(look) };
+        let seen = |look| standing(look, [5, 5, 9]);
         let mut watchdog = Watchdog::new(HANG, STALL, &seen(0), start);
         let symptoms: Vec<u64> = (1..=60)
             .filter(|look| watchdog.look(&seen(*look), start + LOOK_INTERVAL_MS * *look).is_some())

@@ -27,7 +27,7 @@ pub struct Probe {
 /// Whether the play at `position` is a probe. Positions are dense, so they are mixed before.
 pub(crate) fn is_probe(position: Position) -> bool {
     // The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-    let mixed = (position ^ (position >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (position.0 ^ (position.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ (mixed >> 31)).is_multiple_of(PROBE_SHARE)
 }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn about_one_of_eight_plays_is_a_probe() {
-        let probes = (1..=80_000).filter(|position| is_probe(*position)).count();
+        let probes = (1..=80_000).filter(|position| is_probe(Position(*position))).count();
         assert!((9_500..10_500).contains(&probes), "{probes}");
     }
 }

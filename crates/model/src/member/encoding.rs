@@ -5,6 +5,7 @@ mod times;
 use super::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use super::recent_ids::RecentIds;
 use super::{Listed, Member, Opinion, Watched};
+use crate::Position;
 use crate::delta::{PositionBand, Showing};
 use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
@@ -128,7 +129,7 @@ impl MemberV1 {
             .map(|((title, _, _), (at_s, position))| Watched {
                 title: *title,
                 at_ms: at_s.saturating_mul(1_000),
-                position: position as u64,
+                position: Position(position as u64),
                 plays: 1,
                 ..Watched::default()
             })
@@ -152,7 +153,7 @@ impl Member {
         let newest_s = newest_ms / 1_000;
         let at_s =
             differences(newest_s, self.history.iter().rev().map(|watched| watched.at_ms.div_euclid(1_000)));
-        let positions = differences(0, self.history.iter().rev().map(|watched| watched.position as i64));
+        let positions = differences(0, self.history.iter().rev().map(|watched| watched.position.0 as i64));
         let wire = MemberV1 {
             newest_ms,
             forgotten_ms: self.forgotten_ms,

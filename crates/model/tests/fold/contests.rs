@@ -1,6 +1,7 @@
 //! Contests: what one request showed, of which one title was played.
 
 use crate::harness::{START_MS, event, fold_at_once, record};
+use nearline_model::Position;
 use nearline_model::delta::{Contest, Delta, MOST_CANDIDATES, PositionBand};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, PartitionId};
@@ -54,7 +55,7 @@ fn a_play_is_held_against_what_the_same_request_showed() {
     let of = |at: usize| (first.1.candidates[at].band, first.1.candidates[at].shown_before);
     let band = |position| Some(PositionBand::of(position));
     assert_eq!([of(0), of(1), of(2)], [(band(1), 1), (band(0), 0), (band(12), 0)]);
-    assert_eq!((first.1.position, i64::from(first.1.at_s)), (8, START_MS / 1_000 + 5));
+    assert_eq!((first.1.position, i64::from(first.1.at_s)), (Position(8), START_MS / 1_000 + 5));
 }
 
 #[test]
@@ -100,8 +101,8 @@ fn nothing_is_kept_of_whoever_is_erased() {
     events.push(("forget", "", json!({})));
     let erasing = Delta {
         partition: PartitionId(0),
-        after: 3,
-        position: 4,
+        after: Position(3),
+        position: Position(4),
         erased: fold_at_once(&log(&events), FoldSettings::default())
             .deltas
             .iter()

@@ -142,7 +142,7 @@ fn of_what_nobody_saw_the_last_is_kept_and_what_was_served_is_kept_too() {
     harness.fold(&[play(5)]);
     harness.commit();
     let facts: Vec<&Fact> = harness.streamed.iter().flat_map(|part| &part.facts).collect();
-    assert_eq!(facts.iter().map(|fact| fact.position).collect::<Vec<_>>(), [2, 4, 5]);
+    assert_eq!(facts.iter().map(|fact| fact.position).collect::<Vec<_>>(), [2, 4, 5].map(Position));
     assert_eq!(digest(facts[0]), Known::of_snapshot(&served, TITLES).digest());
     let (known, whereabouts) = Known::decode(1, &facts[2].payload).expect("readable");
     assert_eq!(whereabouts, Whereabouts { country: "BR", device: "" });

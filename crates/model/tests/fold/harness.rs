@@ -42,8 +42,8 @@ pub fn event(id: &str, kind: &str, member: &str, title: &str, at_ms: i64, fields
     event
 }
 
-pub fn record(position: Position, log_ms: i64, event: &Value) -> LogRecord {
-    LogRecord { position, log_ms, payload: event.to_string().into() }
+pub fn record(position: u64, log_ms: i64, event: &Value) -> LogRecord {
+    LogRecord { position: Position(position), log_ms, payload: event.to_string().into() }
 }
 
 /// What is left when a log is folded: equal logs must leave equal bytes.
@@ -76,7 +76,12 @@ impl Harness {
             partition: Partition::new(PartitionId(id), partitions, settings.clone()),
             settings,
             partitions,
-            store: Left { members: BTreeMap::new(), symbols: Vec::new(), fold_state: None, position: 0 },
+            store: Left {
+                members: BTreeMap::new(),
+                symbols: Vec::new(),
+                fold_state: None,
+                position: Position::START,
+            },
             in_flight: VecDeque::new(),
             deltas: Vec::new(),
             streamed: Vec::new(),
@@ -264,7 +269,7 @@ pub fn stream(steps: &[Step]) -> Vec<(String, LogRecord)> {
         let position = at as u64 * 3 + 1;
         if let Some(earlier) = step.repeat.and_then(|back| log.len().checked_sub(back)) {
             let (member, record) = log[earlier].clone();
-            log.push((member, LogRecord { position, log_ms, ..record }));
+            log.push((member, LogRecord { position: Position(position), log_ms, ..record }));
             continue;
         }
         let member = format!("m{}", step.member);

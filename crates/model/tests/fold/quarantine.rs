@@ -1,6 +1,7 @@
 //! Events in quarantine are stepped over by every fold alike, as if the log did not have them (I3).
 
 use crate::harness::{Harness, event, fold_at_once, record, records, small_limits, steps, stream};
+use nearline_model::Position;
 use nearline_model::partition::Batch;
 use nearline_model::quarantine::{Quarantine, Quarantined};
 use nearline_model::{LogRecord, Partition, PartitionId, RejectReason};
@@ -14,7 +15,7 @@ fn fold_except(
     log: &[LogRecord],
     size: usize,
     quarantine: &Quarantine,
-) -> (Partition, Vec<(u64, String)>, Vec<u64>) {
+) -> (Partition, Vec<(Position, String)>, Vec<Position>) {
     let mut partition = Partition::new(PartitionId(0), 1, small_limits());
     let (mut refused, mut seen) = (Vec::new(), Vec::new());
     for piece in log.chunks(size) {
@@ -77,7 +78,7 @@ proptest! {
 fn an_event_that_was_stepped_over_is_no_duplicate_when_it_comes_again() {
     let play = event("e1", "play", "m", "t1", 1_772_323_200_000, json!({}));
     let log = [record(1, 1_772_323_200_000, &play), record(2, 1_772_323_201_000, &play)];
-    let quarantine: Quarantine = [Quarantined::new(1, 3, "crash", 0)].into_iter().collect();
+    let quarantine: Quarantine = [Quarantined::new(Position(1), 3, "crash", 0)].into_iter().collect();
     let (partition, refused, _) = fold_except(&log, 10, &quarantine);
     assert_eq!(refused.len(), 1);
     let (_, member) = partition.members().next().expect("one member");

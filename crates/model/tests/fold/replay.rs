@@ -1,6 +1,7 @@
 //! Batches, commits, evictions, restarts and redeliveries leave no trace (I2, I3, I4).
 
 use crate::harness::{Harness, fold_at_once, records, small_limits, steps, stream};
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, LogRecord};
@@ -128,9 +129,9 @@ fn members_on_their_way_to_the_store_are_not_evicted() {
 fn nothing_folded_is_nothing_to_commit() {
     let mut harness = Harness::new(0, 1, small_limits());
     assert!(harness.partition.take_commit(OwnerEpoch(1)).is_none());
-    harness.fold(&[LogRecord { position: 9, log_ms: 0, payload: "no JSON".into() }]);
+    harness.fold(&[LogRecord { position: Position(9), log_ms: 0, payload: "no JSON".into() }]);
     let commit =
         harness.partition.take_commit(OwnerEpoch(1)).expect("a refused record moves the position on");
-    assert_eq!((commit.expected, commit.position, commit.members.len()), (0, 9, 0));
+    assert_eq!((commit.expected, commit.position, commit.members.len()), (Position::START, Position(9), 0));
     assert!(harness.partition.take_commit(OwnerEpoch(1)).is_none());
 }

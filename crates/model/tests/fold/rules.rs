@@ -4,6 +4,7 @@ use crate::harness::{
     Harness, START_MS, event, fold_at_once, fold_events, reasons, record, records, small_limits, steps,
     stream,
 };
+use nearline_model::Position;
 use nearline_model::identifier::partition_of;
 use nearline_model::{FoldSettings, LogRecord, Member, MemberSnapshot, RejectReason};
 use proptest::prelude::*;
@@ -82,7 +83,7 @@ fn a_member_of_another_partition_is_misrouted() {
 
 #[test]
 fn what_is_no_event_is_refused_and_the_next_one_folded() {
-    let bad = LogRecord { position: 1, log_ms: START_MS, payload: "{\"id\":".into() };
+    let bad = LogRecord { position: Position(1), log_ms: START_MS, payload: "{\"id\":".into() };
     let good = record(2, START_MS, &event("e1", "play", "m", "t1", START_MS, json!({})));
     let harness = fold_at_once(&[bad, good], FoldSettings::default());
     assert_eq!((reasons(&harness.counted), harness.counted.changed), (vec![RejectReason::MalformedJson], 1));

@@ -1,6 +1,7 @@
 //! Golden files of facts.
 
 use crate::{NOW_MS, golden, golden_of_old};
+use nearline_model::Position;
 use nearline_model::facts::{
     Candidate, ChosenArtwork, Decision, FactKind, Known, KnownOpinion, KnownTitle, PlacedBy, Whereabouts,
 };
@@ -56,7 +57,7 @@ fn fact(kind: FactKind, schema_version: u16, payload: Vec<u8>) -> Fact {
         event_at_ms: NOW_MS - 5,
         known_at_ms: NOW_MS,
         partition: PartitionId(3),
-        position: 8,
+        position: Position(8),
         ordinal: 0,
         kind,
         schema_version,
@@ -87,8 +88,8 @@ fn facts_of_members_of_version_1_are_read() {
     let payload = known().payload(Whereabouts { country: "BR", device: "tv" });
     let members = FactEntry::Members(MemberFacts {
         partition: PartitionId(3),
-        after: 4,
-        position: 12,
+        after: Position(4),
+        position: Position(12),
         mark: RecordMark::new(77),
         facts: vec![fact(FactKind::Member, 1, payload)],
     });

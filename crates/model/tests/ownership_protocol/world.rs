@@ -1,6 +1,7 @@
 //! Nodes, the registry that orders their beats, and the store.
 
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{Action, Beat, Input, Millis, Ownership, OwnershipSettings};
 use nearline_model::identifier::OwnerEpoch;
@@ -60,7 +61,7 @@ pub enum Move {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Request {
     Acquire { node: usize, life: u64, partition: PartitionId },
-    Commit { node: usize, life: u64, partition: PartitionId, epoch: OwnerEpoch, expected: u64 },
+    Commit { node: usize, life: u64, partition: PartitionId, epoch: OwnerEpoch, expected: Position },
 }
 
 /// What the registry holds, in order.
@@ -90,14 +91,14 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Row {
     pub epoch: OwnerEpoch,
-    pub position: u64,
+    pub position: Position,
 }
 
 /// A partition that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
     pub epoch: OwnerEpoch,
-    position: u64,
+    position: Position,
     committing: bool,
     pub stopping: bool,
 }
@@ -214,7 +215,7 @@ impl World {
                 moves.push(Move::Deliver(node));
             }
             for (partition, run) in &process.runs {
-                if !run.committing && !run.stopping && run.position < bounds.commits {
+                if !run.committing && !run.stopping && run.position.0 < bounds.commits {
                     moves.push(Move::Commit(node, *partition));
                 }
                 if self.declines > 0 && !run.committing && process.machine.can_give_away(*partition) {
@@ -372,13 +373,13 @@ impl World {
                 let committed = !is_fenced && row.position == expected;
                 if committed {
                     self.forked |= row.epoch != epoch;
-                    row.position += 1;
+                    row.position = row.position.next();
                 }
                 self.fenced |= is_fenced;
                 let Some(process) = self.alive(node, life) else { return };
                 let Some(run) = process.runs.get_mut(&partition) else { return };
                 run.committing = false;
-                run.position += u64::from(committed);
+                run.position = run.position.further(u64::from(committed));
                 if run.stopping || !committed {
                     self.end(node, partition);
                 }

@@ -4,6 +4,7 @@ use super::{Fixture, append, event, members_of, read, soon};
 use crate::publish::{Published, publish};
 use crate::{Appended, LogBounds, NewEvent, Ports};
 use bytes::Bytes;
+use nearline_model::Position;
 use nearline_model::identifier::{partition_of, position_of};
 use nearline_model::{LogRecord, PartitionId};
 use std::time::Duration;
@@ -17,7 +18,7 @@ async fn fill(ports: &Ports, partition: PartitionId, prefix: &str, count: usize)
     append(ports, events).await
 }
 
-fn positions(records: &[LogRecord]) -> Vec<u64> {
+fn positions(records: &[LogRecord]) -> Vec<Position> {
     records.iter().map(|record| record.position).collect()
 }
 
@@ -46,9 +47,9 @@ pub async fn a_duplicate_is_reported_with_the_first_position_and_stored_once(fix
         assert_eq!(*again, Appended { duplicate: true, ..*first });
     }
     assert!(!again[3].duplicate);
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), 4, 100).await;
-    let expected: Vec<u64> = first.iter().chain(&again[3..]).map(|outcome| outcome.position).collect();
+    let expected: Vec<Position> = first.iter().chain(&again[3..]).map(|outcome| outcome.position).collect();
     assert_eq!(positions(&records), expected);
 }
 
@@ -59,7 +60,7 @@ pub async fn a_duplicate_within_one_append_is_stored_once(fixture: &dyn Fixture)
     let outcomes = append(&ports, events).await;
     assert!(!outcomes[0].duplicate && outcomes[1].duplicate && !outcomes[2].duplicate, "{outcomes:?}");
     assert_eq!(outcomes[0].position, outcomes[1].position);
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), 2, 100).await;
     assert_eq!(positions(&records), [outcomes[0].position, outcomes[2].position]);
 }
@@ -83,9 +84,9 @@ pub async fn a_reader_from_the_beginning_gets_everything_in_order(fixture: &dyn 
         other.extend(fill(&ports, PartitionId(1), &format!("b{round}-"), 7).await);
     }
     for (partition, appended) in [(P0, appended), (PartitionId(1), other)] {
-        let mut reader = ports.log.open_reader(partition, 0).await.expect("a reader");
+        let mut reader = ports.log.open_reader(partition, Position::START).await.expect("a reader");
         let records = read(reader.as_mut(), appended.len(), 64).await;
-        let expected: Vec<u64> = appended.iter().map(|outcome| outcome.position).collect();
+        let expected: Vec<Position> = appended.iter().map(|outcome| outcome.position).collect();
         assert_eq!(positions(&records), expected);
     }
 }
@@ -96,7 +97,7 @@ pub async fn a_reader_from_the_middle_gets_what_follows(fixture: &dyn Fixture) {
     for at in [0, 1, 49, 98] {
         let mut reader = ports.log.open_reader(P0, appended[at].position).await.expect("a reader");
         let records = read(reader.as_mut(), 99 - at, 1_000).await;
-        let expected: Vec<u64> = appended[at + 1..].iter().map(|outcome| outcome.position).collect();
+        let expected: Vec<Position> = appended[at + 1..].iter().map(|outcome| outcome.position).collect();
         assert_eq!(positions(&records), expected, "after number {at}");
     }
 }
@@ -119,7 +120,7 @@ pub async fn a_reader_never_gets_more_than_it_asked_for(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let appended = fill(&ports, P0, "id", 10).await;
     for max_records in [1, 3, 10] {
-        let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+        let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
         let records = read(reader.as_mut(), 10, max_records).await;
         assert_eq!(records.last().expect("records").position, appended[9].position);
         assert_eq!(records.len(), 10);
@@ -128,7 +129,7 @@ pub async fn a_reader_never_gets_more_than_it_asked_for(fixture: &dyn Fixture) {
 
 pub async fn a_cancelled_read_loses_nothing(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let appender = {
         let ports = ports.clone();
         tokio::spawn(async move {
@@ -153,7 +154,7 @@ pub async fn a_cancelled_read_loses_nothing(fixture: &dyn Fixture) {
     })
     .await;
     let appended = appender.await.expect("the appender ends");
-    let expected: Vec<u64> = appended.iter().map(|outcome| outcome.position).collect();
+    let expected: Vec<Position> = appended.iter().map(|outcome| outcome.position).collect();
     assert_eq!(positions(&records), expected);
 }
 
@@ -178,7 +179,7 @@ pub async fn many_readers_and_appenders_see_the_same_order(fixture: &dyn Fixture
             let ports = ports.clone();
             tokio::spawn(async move {
                 let partition = PartitionId(reader % partitions);
-                let mut reader = ports.log.open_reader(partition, 0).await.expect("a reader");
+                let mut reader = ports.log.open_reader(partition, Position::START).await.expect("a reader");
                 let count = 4 * 20 * 25 / usize::from(partitions);
                 (partition, positions(&read(reader.as_mut(), count, 40).await))
             })
@@ -202,7 +203,7 @@ pub async fn log_time_does_not_run_backwards(fixture: &dyn Fixture) {
     for round in 0..10 {
         fill(&ports, P0, &format!("r{round}-"), 10).await;
     }
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), 100, 100).await;
     assert!(records.windows(2).all(|pair| pair[0].log_ms <= pair[1].log_ms));
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -223,16 +224,22 @@ pub async fn payloads_come_back_byte_for_byte(fixture: &dyn Fixture) {
         payload: payload.clone(),
     });
     append(&ports, events.collect()).await;
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), payloads.len(), 10).await;
     assert!(records.iter().map(|record| &record.payload).eq(&payloads));
 }
 
 pub async fn bounds_name_the_first_and_last_record(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
-    assert_eq!(ports.log.bounds(P0).await.expect("bounds"), LogBounds { first: 0, last: 0 });
+    assert_eq!(
+        ports.log.bounds(P0).await.expect("bounds"),
+        LogBounds { first: Position::START, last: Position::START }
+    );
     fill(&ports, PartitionId(1), "elsewhere", 3).await;
-    assert_eq!(ports.log.bounds(P0).await.expect("bounds"), LogBounds { first: 0, last: 0 });
+    assert_eq!(
+        ports.log.bounds(P0).await.expect("bounds"),
+        LogBounds { first: Position::START, last: Position::START }
+    );
     let appended = fill(&ports, P0, "id", 5).await;
     let expected = LogBounds { first: appended[0].position, last: appended[4].position };
     assert_eq!(ports.log.bounds(P0).await.expect("bounds"), expected);
@@ -246,9 +253,9 @@ pub async fn records_survive_reopening(fixture: &dyn Fixture) {
     drop(ports);
     let ports = fixture.ports().await;
     appended.extend(fill(&ports, P0, "second", 300).await);
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), 600, 256).await;
-    let expected: Vec<u64> = appended.iter().map(|outcome| outcome.position).collect();
+    let expected: Vec<Position> = appended.iter().map(|outcome| outcome.position).collect();
     assert_eq!(positions(&records), expected);
     assert!(expected.is_sorted());
 }
@@ -272,15 +279,18 @@ pub async fn an_id_is_matched_among_its_members_own(fixture: &dyn Fixture) {
 pub async fn a_record_is_found_by_its_position(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let appended = fill(&ports, P0, "id", 300).await;
-    let mut reader = ports.log.open_reader(P0, 0).await.expect("a reader");
+    let mut reader = ports.log.open_reader(P0, Position::START).await.expect("a reader");
     let records = read(reader.as_mut(), 300, 100).await;
     for (appended, record) in appended.iter().zip(&records).step_by(37) {
         let found = ports.log.record(P0, appended.position).await.expect("found");
         assert_eq!(found.as_ref().map(LogRecord::mark), Some(record.mark()));
         assert_eq!(found.as_ref(), Some(record));
     }
-    for nowhere in [0, appended[299].position + 1, appended[299].position + u64::from(ports.log.partitions())]
-    {
+    for nowhere in [
+        Position::START,
+        appended[299].position.next(),
+        appended[299].position.further(u64::from(ports.log.partitions())),
+    ] {
         assert_eq!(ports.log.record(P0, nowhere).await.expect("asked"), None, "{nowhere}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{Fixture, soon};
 use crate::{FactStream, StreamedFacts};
 use nearline_model::facts::FactKind;
-use nearline_model::{Fact, FactEntry, MemberFacts, PartitionId, RecordMark};
+use nearline_model::{Fact, FactEntry, MemberFacts, PartitionId, Position, RecordMark};
 use std::sync::Arc;
 
 fn fact(position: u64, payload_bytes: usize) -> Fact {
@@ -12,7 +12,7 @@ fn fact(position: u64, payload_bytes: usize) -> Fact {
         event_at_ms: 1_700_000_000_000,
         known_at_ms: 1_700_000_000_000 + position as i64,
         partition: PartitionId(3),
-        position,
+        position: Position(position),
         ordinal: 0,
         kind: FactKind::Member,
         schema_version: 1,
@@ -22,7 +22,13 @@ fn fact(position: u64, payload_bytes: usize) -> Fact {
 
 fn part(after: u64, position: u64, positions: &[u64]) -> MemberFacts {
     let facts = positions.iter().map(|position| fact(*position, 200)).collect();
-    MemberFacts { partition: PartitionId(3), after, position, mark: RecordMark::new(position), facts }
+    MemberFacts {
+        partition: PartitionId(3),
+        after: Position(after),
+        position: Position(position),
+        mark: RecordMark::new(position),
+        facts,
+    }
 }
 
 async fn all(stream: &Arc<dyn FactStream>) -> Vec<StreamedFacts> {
@@ -103,12 +109,12 @@ pub async fn a_large_part_covers_all_of_it_whatever_it_is_cut_into(fixture: &dyn
     soon("the large part", ports.facts.put(large)).await.expect("put");
     let entries = all(&ports.facts).await;
     let parts = members(&entries);
-    let mut covered = 0;
+    let mut covered = Position::START;
     for part in &parts {
         assert_eq!(part.after, covered);
         covered = part.position;
     }
-    assert_eq!(covered, 12_003);
+    assert_eq!(covered, Position(12_003));
     let found: Vec<Fact> = parts.into_iter().flat_map(|part| part.facts.clone()).collect();
     assert!(found == facts, "{} of {} facts came back", found.len(), facts.len());
 }

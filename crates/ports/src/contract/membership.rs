@@ -4,6 +4,7 @@ use super::{Fixture, soon};
 use crate::{Announced, Announcement, MembershipEvent, Ports};
 use bytes::Bytes;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::Beat;
 use nearline_model::control::ownership::Millis;
@@ -24,7 +25,7 @@ fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
             failing_ms: Millis(0),
         },
         address: "http://127.0.0.1:7700".into(),
-        committed: BTreeMap::from([(PartitionId(1), 42)]),
+        committed: BTreeMap::from([(PartitionId(1), Position(42))]),
     }
 }
 

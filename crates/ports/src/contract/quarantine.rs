@@ -3,19 +3,19 @@
 use super::{Fixture, commit, is_fenced};
 use crate::{PartitionFaults, PortError};
 use nearline_model::quarantine::{Quarantined, Suspects};
-use nearline_model::{Commit, PartitionId};
+use nearline_model::{Commit, PartitionId, Position};
 use std::sync::Arc;
 
 const P: PartitionId = PartitionId(1);
 
 fn entry(position: u64) -> Quarantined {
-    Quarantined::new(position, 3, &format!("crash at {position}"), 1_772_396_100_250)
+    Quarantined::new(Position(position), 3, &format!("crash at {position}"), 1_772_396_100_250)
 }
 
 fn suspects(positions: &[u64]) -> Suspects {
     let mut suspects = Suspects::default();
     for position in positions {
-        suspects.crashed(*position, "crash");
+        suspects.crashed(Position(*position), "crash");
     }
     suspects
 }
@@ -48,7 +48,7 @@ pub async fn an_entry_that_is_there_stays_as_it_is(fixture: &dyn Fixture) {
     let epoch = ports.store.acquire(P, ports.log.identity(), "{}").await.expect("acquired").epoch;
     ports.quarantine.quarantine(P, epoch, &entry(8)).await.expect("put");
     ports.store.commit(commit(P, epoch, 0, 9, &[])).await.expect("stepped over and committed");
-    let again = Quarantined::new(8, 99, "told otherwise", 1);
+    let again = Quarantined::new(Position(8), 99, "told otherwise", 1);
     ports.quarantine.quarantine(P, epoch, &again).await.expect("the same event again is a success");
     let troubles = ports.quarantine.troubles(P).await.expect("read");
     assert!(troubles.quarantine.iter().eq([&entry(8)]), "{troubles:?}");
@@ -85,7 +85,10 @@ pub async fn what_is_folded_is_never_put_into_quarantine(fixture: &dyn Fixture) 
     ports.store.commit(commit(P, epoch, 0, 8, &[])).await.expect("committed");
     for position in [7, 8] {
         let refused = ports.quarantine.quarantine(P, epoch, &entry(position)).await;
-        assert!(matches!(refused, Err(PortError::UnexpectedPosition { found: 8, .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(PortError::UnexpectedPosition { found: Position(8), .. })),
+            "{refused:?}"
+        );
     }
     ports.quarantine.quarantine(P, epoch, &entry(9)).await.expect("what comes next may");
     let troubles = ports.quarantine.troubles(P).await.expect("read");

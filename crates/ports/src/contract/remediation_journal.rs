@@ -3,6 +3,7 @@
 use super::Fixture;
 use crate::JOURNAL_ENTRIES;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::control::remediation::{Remediation, Standing};
 use nearline_model::identifier::OwnerEpoch;
 
@@ -16,10 +17,15 @@ fn remediation(number: u64) -> Remediation {
         detail: "panic while folding position 7: \"quoted\"".into(),
         action: "quarantine".into(),
         wait_ms: 5,
-        position: Some(7),
+        position: Some(Position(7)),
         attempts: Some(3),
         trace_id: Some(format!("{number:032x}")),
-        before: Standing { state: "live".into(), epoch: OwnerEpoch(1), folded: 6, committed: 4 },
+        before: Standing {
+            state: "live".into(),
+            epoch: OwnerEpoch(1),
+            folded: Position(6),
+            committed: Position(4),
+        },
         after: None,
         took_ms: None,
     }
@@ -40,7 +46,8 @@ pub async fn the_same_remediation_again_replaces_what_was_known(fixture: &dyn Fi
     let ports = fixture.ports().await;
     ports.remediations.put(&remediation(1)).await.expect("put");
     ports.remediations.put(&remediation(2)).await.expect("put");
-    let after = Standing { state: "live".into(), epoch: OwnerEpoch(2), folded: 8, committed: 6 };
+    let after =
+        Standing { state: "live".into(), epoch: OwnerEpoch(2), folded: Position(8), committed: Position(6) };
     let done = Remediation { after: Some(after), took_ms: Some(12), ..remediation(1) };
     ports.remediations.put(&done).await.expect("put");
     assert_eq!(ports.remediations.list(10).await.expect("listed"), [remediation(2), done]);

@@ -4,7 +4,7 @@ use super::{Fixture, commit, is_fenced, soon};
 use crate::{AggregatesSnapshot, PortError, Ports};
 use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_model::{Commit, PartitionId};
+use nearline_model::{Commit, PartitionId, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn load(ports: &Ports, partition: PartitionId, members: &[&str]) -> Vec<Op
 }
 
 async fn position(ports: &Ports, partition: PartitionId) -> u64 {
-    ports.store.position(partition).await.expect("a position")
+    ports.store.position(partition).await.expect("a position").0
 }
 
 async fn stored(ports: &Ports, partition: PartitionId) -> (u64, Vec<Arc<str>>) {
@@ -34,13 +34,16 @@ async fn stored(ports: &Ports, partition: PartitionId) -> (u64, Vec<Arc<str>>) {
 }
 
 async fn outbox(ports: &Ports, after: u64, limit: usize) -> Vec<(u64, String)> {
-    let entries = ports.store.outbox(P0, after, limit).await.expect("entries");
+    let entries = ports.store.outbox(P0, Position(after), limit).await.expect("entries");
     let text = |delta: Bytes| String::from_utf8(delta.to_vec()).expect("text");
-    entries.into_iter().map(|entry| (entry.position, text(entry.delta))).collect()
+    entries.into_iter().map(|entry| (entry.position.0, text(entry.delta))).collect()
 }
 
 fn snapshot(positions: &[u64], text: &str) -> AggregatesSnapshot {
-    AggregatesSnapshot { positions: positions.to_vec(), bytes: Bytes::from(text.to_owned()) }
+    AggregatesSnapshot {
+        positions: positions.iter().copied().map(Position).collect(),
+        bytes: Bytes::from(text.to_owned()),
+    }
 }
 
 fn some(text: &str) -> Option<String> {
@@ -52,7 +55,7 @@ pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixtu
     assert_eq!(stored(&ports, P0).await, (0, vec![]));
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"a\":1}").await.expect("acquired");
     assert!(acquired.epoch >= OwnerEpoch(1));
-    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
+    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (Position::START, vec![], None));
     assert_eq!(ports.store.fold_state(P0).await.expect("read"), None);
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
     assert_eq!(ports.store.scan_members(P0, 0).await.expect("scanned"), (0, vec![]));
@@ -93,7 +96,7 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
     drop(ports);
     let ports = fixture.ports().await;
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
-    assert_eq!((acquired.position, acquired.symbols), (20, expected));
+    assert_eq!((acquired.position, acquired.symbols), (Position(20), expected));
     assert_eq!(acquired.fold_state.as_deref(), Some(&b"fold state at 20"[..]));
     assert_eq!(acquired.settings.as_deref(), Some("{\"first\":1}"));
     assert_eq!(stored(&ports, P1).await, (0, vec![]), "the neighbour is untouched");
@@ -119,7 +122,7 @@ pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: 
     let ports = fixture.ports().await;
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert!(acquired.epoch > epoch);
-    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (0, vec![], None));
+    assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (Position::START, vec![], None));
     assert_eq!(load(&ports, P0, &["ada"]).await, [None]);
     assert_eq!(ports.store.scan_members(P0, 0).await.expect("scanned"), (0, vec![]));
     assert_eq!(outbox(&ports, 0, 10).await, []);
@@ -194,10 +197,10 @@ pub async fn only_the_owner_loads_as_the_owner(fixture: &dyn Fixture) {
     let older = ports.store.acquire(P1, ports.log.identity(), "{}").await.expect("acquired").epoch;
     let asked: Vec<Box<str>> = vec!["nobody".into(), "ann".into()];
     let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
-    assert_eq!(loaded, (0, vec![None, None]));
+    assert_eq!(loaded, (Position::START, vec![None, None]));
     ports.store.commit(commit(P1, older, 0, 7, &[("ann", "ann at 7")])).await.expect("committed");
     let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
-    assert_eq!(loaded, (7, vec![None, Some("ann at 7".into())]));
+    assert_eq!(loaded, (Position(7), vec![None, Some("ann at 7".into())]));
     let newer = ports.store.acquire(P1, ports.log.identity(), "{}").await.expect("acquired").epoch;
     let refused = ports.store.load_owned(P1, older, &asked).await;
     assert!(
@@ -226,7 +229,7 @@ pub async fn an_unexpected_position_is_refused_and_nothing_is_written(fixture: &
         let outcome = ports.store.commit(commit(P0, epoch, expected, next, &[("ada", "wrong")])).await;
         match outcome {
             Err(PortError::UnexpectedPosition { partition, expected: told, found }) => {
-                assert_eq!((partition, told, found), (P0, expected, 5));
+                assert_eq!((partition, told, found), (P0, Position(expected), Position(5)));
             }
             other => panic!("{expected}..{next} gave {other:?}"),
         }
@@ -318,7 +321,7 @@ pub async fn the_outbox_keeps_order_and_limit(fixture: &dyn Fixture) {
     assert_eq!(entries(outbox(&ports, 100, 2).await), [150, 200]);
     assert_eq!(entries(outbox(&ports, 101, 1).await), [150]);
     assert_eq!(outbox(&ports, 1_000, 10).await, []);
-    assert_eq!(ports.store.outbox(P1, 0, 10).await.expect("entries"), vec![]);
+    assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries"), vec![]);
 }
 
 pub async fn a_snapshot_trims_the_outbox_entries_it_covers(fixture: &dyn Fixture) {
@@ -332,11 +335,11 @@ pub async fn a_snapshot_trims_the_outbox_entries_it_covers(fixture: &dyn Fixture
     ports.store.save_aggregates(snapshot(&[6, 0, 0, 0], "six")).await.expect("saved");
     let left: Vec<u64> = outbox(&ports, 0, 100).await.into_iter().map(|(at, _)| at).collect();
     assert_eq!(left, [6, 7, 8, 9, 10], "the last one that it covers stays");
-    assert_eq!(ports.store.outbox(P1, 0, 10).await.expect("entries").len(), 1);
+    assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries").len(), 1);
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[6, 0, 0, 0], "six")));
     let positions = ports.store.aggregates_positions().await.expect("asked");
-    assert_eq!(positions, Some(vec![6, 0, 0, 0]));
+    assert_eq!(positions, Some([6, 0, 0, 0].map(Position).to_vec()));
 }
 
 pub async fn a_lesser_snapshot_is_ignored(fixture: &dyn Fixture) {
@@ -349,11 +352,11 @@ pub async fn a_lesser_snapshot_is_ignored(fixture: &dyn Fixture) {
         let loaded = ports.store.load_aggregates().await.expect("loaded");
         assert_eq!(loaded, Some(snapshot(&[5, 5, 0, 0], "first")));
     }
-    assert_eq!(ports.store.outbox(P1, 0, 10).await.expect("entries").len(), 1);
+    assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries").len(), 1);
     ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later")).await.expect("saved");
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[5, 8, 1, 0], "later")));
-    assert_eq!(ports.store.outbox(P1, 0, 10).await.expect("entries"), vec![]);
+    assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries"), vec![]);
 }
 
 pub async fn a_snapshot_survives_reopening(fixture: &dyn Fixture) {
@@ -395,5 +398,5 @@ pub async fn state_of_another_log_is_refused_and_left_as_it_is(fixture: &dyn Fix
     store(&ports, last.clone()).await;
     assert_eq!(ports.store.folded_log(P0).await.expect("asked").as_deref(), Some(ports.log.identity()));
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{}").await.expect("acquired");
-    assert_eq!((acquired.position, acquired.mark), (6, last.mark));
+    assert_eq!((acquired.position, acquired.mark), (Position(6), last.mark));
 }

@@ -2,6 +2,7 @@
 
 use super::{Refold, VerifyError};
 use crate::Ports;
+use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, PartitionId};
@@ -13,7 +14,7 @@ use nearline_model::{Aggregates, FoldSettings, PartitionId};
 /// Where the log cannot be read or ends before a position.
 pub async fn refold_aggregates(
     ports: &Ports,
-    positions: &[u64],
+    positions: &[Position],
     fold: &FoldSettings,
     settings: &AggregateSettings,
 ) -> Result<Aggregates, VerifyError> {

@@ -30,11 +30,11 @@ fn delta(partition: u16, first: Position, contests: &[Shown]) -> Delta {
             strings.len() as u32 - 1
         })
     };
-    let contests: Vec<Contest> = (first..)
+    let contests: Vec<Contest> = (first.0..)
         .zip(contests)
         .map(|(position, shown)| Contest {
             member: shown.member,
-            position,
+            position: Position(position),
             at_s: FIRST_S + 30 * position as u32,
             candidates: shown
                 .titles
@@ -48,10 +48,10 @@ fn delta(partition: u16, first: Position, contests: &[Shown]) -> Delta {
             sources: shown.sources.iter().map(|title| number(title)).collect(),
         })
         .collect();
-    let position = first + contests.len() as u64 - 1;
+    let position = Position(first.0 + contests.len() as u64 - 1);
     Delta {
         partition: PartitionId(partition),
-        after: first - 1,
+        after: first.before(),
         position,
         strings,
         contests,
@@ -61,7 +61,7 @@ fn delta(partition: u16, first: Position, contests: &[Shown]) -> Delta {
 
 fn sums(contests: &[Shown]) -> Aggregates {
     let mut sums = Aggregates::new(2, AggregateSettings::default());
-    sums.add(&delta(0, 1, contests));
+    sums.add(&delta(0, Position(1), contests));
     sums
 }
 
@@ -164,7 +164,7 @@ fn partitions_in_any_order_teach_the_same() {
         .collect();
     let scores = |first_is_first: bool| {
         let mut sums = Aggregates::new(2, AggregateSettings::default());
-        let deltas = [delta(0, 1, &of_first), delta(1, 1, &of_second)];
+        let deltas = [delta(0, Position(1), &of_first), delta(1, Position(1), &of_second)];
         let order = if first_is_first { [0, 1] } else { [1, 0] };
         order.iter().for_each(|at| {
             sums.add(&deltas[*at]);
@@ -181,7 +181,7 @@ fn a_few_contests_are_learned_on_top_and_many_anew() {
     let mut sums = sums(&old);
     let before = Learned::of(&sums, &Catalogue::default(), 8);
     let new: Vec<Shown> = (0..10).map(|_| shown(&["c", "a"])).collect();
-    sums.add(&delta(0, 321, &new));
+    sums.add(&delta(0, Position(321), &new));
     let mut on_top = Learned::after(&before, &sums, &Catalogue::default(), 8);
     let anew = Learned::of(&sums, &Catalogue::default(), 8);
     assert_eq!((on_top.appeal.contests(), anew.appeal.contests()), (330, 330));
@@ -191,7 +191,7 @@ fn a_few_contests_are_learned_on_top_and_many_anew() {
     let known = |learned: &Learned| learned.appeal.0.as_ref().map(|known| known.fresh);
     assert_eq!((known(&on_top), known(&anew)), (Some(10), Some(0)));
     let many: Vec<Shown> = (0..40).map(|_| shown(&["c", "b"])).collect();
-    sums.add(&delta(0, 331, &many));
+    sums.add(&delta(0, Position(331), &many));
     on_top.catch_up(&sums);
     assert_eq!((known(&on_top), on_top.appeal.contests()), (Some(0), 370));
 }

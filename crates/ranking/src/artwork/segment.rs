@@ -49,6 +49,7 @@ fn spelled_as_id(genre: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nearline_model::Position;
     use nearline_model::catalogue::Title;
     use nearline_model::member::{Member, Watched};
     use nearline_model::symbols::Symbols;
@@ -74,7 +75,8 @@ mod tests {
             let title = symbols.intern(title).expect("room");
             member.history.push(Watched { title, ..Watched::default() });
         }
-        let mut snapshot = MemberSnapshot::new("m", 0, &member, |symbol| symbols.text(symbol).clone(), false);
+        let mut snapshot =
+            MemberSnapshot::new("m", Position::START, &member, |symbol| symbols.text(symbol).clone(), false);
         for title in disliked {
             let title = Arc::from(*title);
             snapshot.opinions.push(nearline_model::member::snapshot::TitleOpinion {

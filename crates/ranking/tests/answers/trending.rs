@@ -1,5 +1,6 @@
 //! Trending over what a delta has counted: lift, shrinkage, places, dimensions that hold too few titles.
 
+use nearline_model::Position;
 use nearline_model::aggregates::{ALL, Added};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::delta::{Cell, Counts, PlaceCell, PositionBand, TakeCounts};
@@ -14,7 +15,7 @@ const EPOCH: u32 = 984_660;
 type Row<'a> = (&'a str, &'a str, u32, u32, u32, u32);
 
 fn delta(rows: &[Row<'_>]) -> Delta {
-    let mut delta = Delta { position: 1, ..Delta::default() };
+    let mut delta = Delta { position: Position(1), ..Delta::default() };
     let mut number = |text: &str| match delta.strings.iter().position(|known| **known == *text) {
         Some(at) => at as u32,
         None => {

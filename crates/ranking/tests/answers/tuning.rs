@@ -1,6 +1,7 @@
 //! What is chosen from the stream, and what it is chosen on.
 
 use crate::harness::{START_MS, event, fold_at_once, record};
+use nearline_model::Position;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, FoldSettings, LogRecord};
@@ -64,7 +65,7 @@ fn probes_are_bounded_and_are_the_newest() {
     let probes: Vec<_> = all.probes().iter().collect();
     assert_eq!(probes.len(), 4_096);
     assert!(probes.is_sorted_by_key(|probe| probe.position));
-    assert!(probes[0].position > 10_000, "{}", probes[0].position);
+    assert!(probes[0].position > Position(10_000), "{}", probes[0].position);
     assert_eq!(all.encode_contents(), sums(&ring(8_000)).encode_contents());
 }
 

@@ -14,6 +14,7 @@ use async_nats::{HeaderMap, Request, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use nearline_model::PartitionId;
+use nearline_model::Position;
 use nearline_model::identifier::partition_of;
 use nearline_ports::PortError;
 use serde::Deserialize;
@@ -145,7 +146,7 @@ async fn draw(links: &Links, partition: PartitionId) -> Result<(), PortError> {
     if sources.iter().any(|source| source.name == settings.stream) {
         return Ok(());
     }
-    sources.push(source(settings, partition, 1));
+    sources.push(source(settings, partition, Position(1)));
     let updated = links.main().jetstream.update_stream(config).await;
     updated
         .map(drop)

@@ -93,14 +93,14 @@ async fn create_missing(
 /// The last position of the one stream that held all partitions, where state was folded from it.
 async fn earlier_layout(links: &Links, followed: &Followed) -> Result<Option<Position>, PortError> {
     let settings = &*links.settings;
-    if followed.positions.iter().all(|position| *position == 0) {
+    if followed.positions.iter().all(|position| position.is_start()) {
         return Ok(None);
     }
     let Some(found) = existing(links, &settings.stream).await? else {
         return Err(PortError::Misconfigured(format!(
             "the store holds state up to position {}, but there is no log: neither stream {} nor those of its \
              partitions; restore them, or remove the stored state to begin with an empty log",
-            followed.positions.iter().max().copied().unwrap_or(0),
+            followed.positions.iter().max().copied().unwrap_or_default(),
             settings.stream
         )));
     };
@@ -112,7 +112,7 @@ async fn earlier_layout(links: &Links, followed: &Followed) -> Result<Option<Pos
         stream = %settings.stream, last,
         "the log becomes one stream for each partition; each goes on behind what its state has folded"
     );
-    Ok(Some(last))
+    Ok(Some(Position(last)))
 }
 
 fn config(
@@ -128,7 +128,7 @@ fn config(
     ]);
     let follows = followed.position(partition);
     // Its position is beyond all that were given.
-    let first_sequence = earlier.map(|last| last.max(follows) / u64::from(settings.partitions) + 2);
+    let first_sequence = earlier.map(|last| last.max(follows).0 / u64::from(settings.partitions) + 2);
     if let Some(first) = first_sequence {
         metadata.insert(FIRST.to_owned(), first.to_string());
         metadata.insert(FOLLOWS.to_owned(), follows.to_string());
@@ -142,7 +142,7 @@ fn config(
         compression: Some(stream::Compression::None),
         metadata,
         first_sequence,
-        sources: earlier.map(|_| vec![source(settings, partition, follows + 1)]),
+        sources: earlier.map(|_| vec![source(settings, partition, follows.next())]),
         ..super::durable(settings, &stream_of(settings, partition))
     }
 }

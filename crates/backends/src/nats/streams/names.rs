@@ -3,6 +3,7 @@
 use crate::nats::NatsSettings;
 use async_nats::jetstream::stream;
 use nearline_model::PartitionId;
+use nearline_model::Position;
 
 /// Name of a partition's stream.
 pub(in crate::nats) fn stream_of(settings: &NatsSettings, partition: PartitionId) -> String {
@@ -34,10 +35,10 @@ pub(super) fn transform(settings: &NatsSettings, partitions: u16) -> String {
 }
 
 /// What a partition's stream draws: its events from `start` on.
-pub(super) fn source(settings: &NatsSettings, partition: PartitionId, start: u64) -> stream::Source {
+pub(super) fn source(settings: &NatsSettings, partition: PartitionId, start: Position) -> stream::Source {
     stream::Source {
         name: settings.stream.clone(),
-        start_sequence: Some(start),
+        start_sequence: Some(start.0),
         filter_subject: Some(format!("{}.events.{}", settings.subject_prefix, partition.0)),
         ..Default::default()
     }

@@ -36,7 +36,7 @@ impl DeadLetters for SimulatedLetters {
     async fn list(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, PortError> {
         self.link
             .call(move |servers| {
-                let later = servers.letters.letters.range(after.saturating_add(1)..);
+                let later = servers.letters.letters.range(after.next()..);
                 Ok(later.take(limit).map(|(_, letter)| letter.clone()).collect())
             })
             .await

@@ -170,18 +170,18 @@ fn takes_events(servers: &Servers, identity: &str) -> Result<(), PortError> {
 /// Where a reader that is to read behind `after` starts.
 fn opened_at(servers: &mut Servers, partition: PartitionId, after: Position) -> Result<Position, PortError> {
     let trimmed = servers.log.trimmed(partition);
-    if (1..trimmed).contains(&after) && servers.log.identity() == IDENTITY {
+    if (Position(1)..trimmed).contains(&after) && servers.log.identity() == IDENTITY {
         return Err(unreadable(partition, after, Unreadable::Gone));
     }
     let again = servers.fails();
     let start = match servers.mutation {
         Some(Mutation::ResumeFromAckFloor) => after.max(servers.log.delivered[usize::from(partition.0)]),
-        Some(Mutation::LeaveGap) if after > 0 && servers.dice.chance(200) => {
+        Some(Mutation::LeaveGap) if !after.is_start() && servers.dice.chance(200) => {
             let next = servers.log.after(partition, after, 1, false).unwrap_or_default();
             next.first().map_or(after, |record| record.position)
         }
         // Harsher than the port promises: what was delivered before comes again.
-        _ if again => after.saturating_sub(servers.dice.within(1, BROUGHT_AGAIN)).max(trimmed),
+        _ if again => after.back(servers.dice.within(1, BROUGHT_AGAIN)).max(trimmed),
         _ => after,
     };
     servers.note(format_args!("reader of {partition} after {after} starts after {start}"));

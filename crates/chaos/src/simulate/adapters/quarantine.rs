@@ -60,7 +60,7 @@ impl QuarantineStore for SimulatedQuarantine {
                     return Ok(());
                 }
                 if row.position >= entry.position {
-                    let (expected, found) = (entry.position - 1, row.position);
+                    let (expected, found) = (entry.position.before(), row.position);
                     return Err(PortError::UnexpectedPosition { partition, expected, found });
                 }
                 row.troubles.quarantine.insert(entry.clone());

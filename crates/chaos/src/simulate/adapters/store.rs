@@ -153,7 +153,7 @@ impl StateStore for SimulatedStore {
     ) -> Result<Vec<OutboxEntry>, PortError> {
         self.link
             .call(move |servers| {
-                let later = servers.store.row(partition).outbox.range(after.saturating_add(1)..);
+                let later = servers.store.row(partition).outbox.range(after.next()..);
                 let entry = |(position, delta): (&Position, &Bytes)| OutboxEntry {
                     position: *position,
                     delta: delta.clone(),

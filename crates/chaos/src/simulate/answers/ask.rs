@@ -67,12 +67,16 @@ pub async fn ask(
         }
         Route::Similar => {
             let titles = engine.similar(&wanted.title_question()).await?;
-            Ok(row(None, 0, titles.unwrap_or_default()))
+            Ok(row(None, Position::START, titles.unwrap_or_default()))
         }
         Route::Trending => {
             let trends = engine.trending(&wanted.trend_question()).await?.trends.into_iter();
             let titles = trends.map(|trend| Offered { title: trend.trend.title, artwork: None }).collect();
-            Ok(Offer { source: None, position: 0, rows: vec![OfferedRow { kind: None, titles }] })
+            Ok(Offer {
+                source: None,
+                position: Position::START,
+                rows: vec![OfferedRow { kind: None, titles }],
+            })
         }
     }
 }

@@ -117,7 +117,7 @@ impl Wanted {
             exclude: Vec::new(),
             given: BTreeSet::new(),
             max_maturity: None,
-            after: 0,
+            after: Position::START,
             filter: None,
             boost: None,
         }
@@ -157,7 +157,7 @@ impl Wanted {
             device: self.device.map(str::to_owned),
             exclude: self.exclude.clone(),
             explain: false,
-            after: (self.after > 0).then_some(self.after),
+            after: (!self.after.is_start()).then_some(self.after),
             expressions: self.expressions(),
             given: (!given.is_empty()).then(|| {
                 Arc::new(move |id: &str| given.contains(id)) as Arc<dyn Fn(&str) -> bool + Send + Sync>

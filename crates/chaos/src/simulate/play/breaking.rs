@@ -146,8 +146,8 @@ impl Play {
         let is_here = |member: &&str| partition_of(member, scenario.partitions) == partition;
         let mut members = scenario.publishers.iter().flatten().map(|planned| planned.event.member.as_str());
         let member = members.find(is_here).expect("every partition has a closing event");
-        let (now_ms, count) = (servers.now_ms(), servers.log.bounds(partition).last);
-        let count = count as usize / usize::from(scenario.partitions) + FOREIGN_RECORDS;
+        let (now_ms, last) = (servers.now_ms(), servers.log.bounds(partition).last);
+        let count = last.0 as usize / usize::from(scenario.partitions) + FOREIGN_RECORDS;
         let record = |number: usize| {
             let (kind, at) = (if number.is_multiple_of(5) { "yawn" } else { "play" }, format_rfc3339(now_ms));
             let payload = format!(

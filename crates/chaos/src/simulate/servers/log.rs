@@ -55,8 +55,8 @@ impl LogServer {
             window_ms,
             ahead_ms: 0,
             appended: (0..count).map(|_| Arc::default()).collect(),
-            delivered: vec![0; count],
-            trimmed: vec![0; count],
+            delivered: vec![Position::START; count],
+            trimmed: vec![Position::START; count],
             damaged: vec![None; count],
             foreign: None,
         }
@@ -69,7 +69,7 @@ impl LogServer {
 
     /// Position of the last record of `partition`, kept or not; 0: none.
     pub fn last(&self, partition: PartitionId) -> Position {
-        self.records[usize::from(partition.0)].last().map_or(0, |record| record.position)
+        self.records[usize::from(partition.0)].last().map_or(Position::START, |record| record.position)
     }
 
     /// Which log is there now.
@@ -80,14 +80,15 @@ impl LogServer {
     /// First and last record of what is there now; what was let go counts for the end, not for the beginning.
     pub fn bounds(&self, partition: PartitionId) -> LogBounds {
         let at = usize::from(partition.0);
-        let position = |record: Option<&LogRecord>| record.map_or(0, |record| record.position);
+        let position = |record: Option<&LogRecord>| record.map_or(Position::START, |record| record.position);
         if let Some(foreign) = &self.foreign {
             return LogBounds { first: position(foreign[at].first()), last: position(foreign[at].last()) };
         }
         let (step, last) = (self.records.len() as u64, self.last(partition));
         let first = self.records[at].iter().find(|record| record.position > self.trimmed[at]);
         // Where nothing is kept, it begins behind its end.
-        let first = first.map_or(if last == 0 { 0 } else { last + step }, |record| record.position);
+        let first =
+            first.map_or(if last.is_start() { last } else { last.further(step) }, |record| record.position);
         LogBounds { first, last }
     }
 
@@ -149,7 +150,7 @@ impl LogServer {
             return Ok(foreign[at][from..].iter().take(limit).cloned().collect());
         }
         let trimmed = self.trimmed[at];
-        if (1..trimmed).contains(&after) {
+        if (Position(1)..trimmed).contains(&after) {
             return Err(Unreadable::Gone);
         }
         let from = self.records[at].partition_point(|record| record.position <= after.max(trimmed));
@@ -182,8 +183,8 @@ impl LogServer {
     /// Records of `partition` behind `after` are damaged: so many after the first `passed`, written or not.
     pub fn damage(&mut self, partition: PartitionId, after: Position, passed: usize, count: usize) {
         let step = self.records.len() as u64;
-        let from = after + 1 + passed as u64 * step;
-        self.damaged[usize::from(partition.0)] = Some(from..=from + count as u64 * step);
+        let from = after.next().further(passed as u64 * step);
+        self.damaged[usize::from(partition.0)] = Some(from..=from.further(count as u64 * step));
     }
 
     /// What was damaged is put back from a copy.

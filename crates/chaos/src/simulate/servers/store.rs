@@ -173,7 +173,7 @@ impl StoreServer {
                 .rows
                 .iter()
                 .zip(&snapshot.positions)
-                .any(|(row, position)| *position > 0 && !row.outbox.contains_key(position));
+                .any(|(row, position)| !position.is_start() && !row.outbox.contains_key(position));
         if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
             return false;
         }

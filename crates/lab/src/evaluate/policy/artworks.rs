@@ -8,6 +8,7 @@
 use super::{LineError, Logged};
 use crate::off_policy::{Prediction, Round};
 use hashbrown::{HashMap, HashSet};
+use nearline_model::Position;
 use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts, epoch_of};
 use nearline_model::identifier::fingerprint;
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay};
@@ -262,8 +263,8 @@ impl ArtworkLog {
         });
         aggregates.add(&Delta {
             partition: PartitionId(0),
-            after: 0,
-            position: 1,
+            after: Position::START,
+            position: Position(1),
             strings: self.names.since(0).to_vec(),
             cells: titles.into_iter().map(cell).collect(),
             arms: arms.collect(),

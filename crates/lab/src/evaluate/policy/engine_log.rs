@@ -18,10 +18,10 @@ pub async fn read(ports: &Ports, settings: &FoldSettings) -> anyhow::Result<Artw
     for partition in (0..ports.log.partitions()).map(PartitionId) {
         let context = || format!("reading the log of partition {partition}");
         let bounds = ports.log.bounds(partition).await.with_context(context)?;
-        if bounds.last == 0 {
+        if bounds.last.is_start() {
             continue;
         }
-        let after = bounds.first.saturating_sub(1);
+        let after = bounds.first.before();
         let mut reader = ports.log.open_reader(partition, after).await.with_context(context)?;
         let mut position = after;
         while position < bounds.last {
