@@ -9,6 +9,7 @@
 //! [`nearline_ports`].
 
 pub mod aggregates_actor;
+mod background;
 mod basis;
 pub mod engine;
 mod event_loop;

@@ -8,6 +8,7 @@
 //!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 
+use crate::background::BackgroundThread;
 use crate::engine::catalogue::SharedCatalogue;
 use crate::event_loop::Threads;
 use nearline_model::Aggregates;
@@ -46,6 +47,8 @@ pub(crate) struct Solver {
     pub threads: Threads,
     /// When weights may be chosen again; `None`: now.
     pub choose_from: Mutex<Option<Instant>>,
+    /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
+    pub background: BackgroundThread,
 }
 
 impl Solver {
@@ -159,8 +162,7 @@ impl Solver {
         sums.genres()
     }
 
-    /// Solves on a thread that gives way to others, which must hold no lock that they wait for; on this one,
-    /// if there are no others.
+    /// Solves in the background; on this thread, if there are no others.
     fn solve(&self, problem: Problem, examination: Option<Examination>, before: Tuning) -> Option<Solved> {
         if self.stopping.load(Relaxed) {
             return None;
@@ -168,13 +170,12 @@ impl Solver {
         if self.threads == Threads::Here {
             return Some(Solved::of(problem, examination, before));
         }
-        let solving = std::thread::Builder::new().name("nearline-solver".to_owned()).spawn(move || {
-            give_way();
+        self.background.wait_for(move || {
+            let began = processor_time().unwrap_or_default();
             let solved = Solved::of(problem, examination, before);
-            let took = processor_time().unwrap_or_default().saturating_sub(solved.choosing);
-            Solved { took, ..solved }
-        });
-        solving.ok()?.join().ok()
+            let all = processor_time().unwrap_or_default().saturating_sub(began);
+            Solved { took: all.saturating_sub(solved.choosing), ..solved }
+        })
     }
 }
 
@@ -223,7 +224,7 @@ fn tell(learned: &Learned) {
 }
 
 /// Lets the other threads of the machine go first.
-fn give_way() {
+pub(crate) fn give_way() {
     // Of a thread, not of the process, on Linux alone.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {

@@ -3,6 +3,7 @@
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::{AggregatesActor, SharedRole};
+use crate::background::BackgroundThread;
 use crate::event_loop::{EventLoop, Threads};
 use crate::facts::DecisionQueue;
 use crate::faults::Faults;
@@ -17,7 +18,7 @@ use crate::recommender::{Recommender, Sources};
 use crate::remediations::Remediations;
 use crate::router::Router;
 use crate::settings::EngineSettings;
-use crate::solver::Solver;
+use crate::solver::{Solver, give_way};
 use crate::workers::Workers;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
@@ -154,6 +155,7 @@ fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBoo
         stopping: stopping.clone(),
         threads: settings.threads,
         choose_from: Mutex::default(),
+        background: BackgroundThread::new("nearline-solver", give_way),
     }
 }
 

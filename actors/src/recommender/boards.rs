@@ -2,6 +2,7 @@
 //! not for each caller; the more it costs, the seldomer.
 
 use super::Sources;
+use crate::background::BackgroundThread;
 use crate::event_loop::Threads;
 use nearline_model::aggregates::ALL;
 use nearline_model::symbols::NONE;
@@ -20,7 +21,7 @@ const BOARD_TITLES: usize = 1_000;
 const BOARDS: usize = 256;
 /// Share of the time, 1 in so many, that making one thing may take.
 const REST: u32 = 20;
-/// What takes longer to make is made by a thread of its own, and callers get what was made before.
+/// What takes longer to make is made in the background, and callers get what was made before.
 const MOST_AT_ONCE: Duration = Duration::from_millis(2);
 
 /// Something made of the sums, and when it is to be made again.
@@ -40,11 +41,13 @@ pub(super) struct Shared {
     threads: Threads,
     boards: Arc<Mutex<HashMap<String, Made<Board>>>>,
     new_titles: Arc<Mutex<HashMap<(), Made<NewTitles>>>>,
+    background: Arc<BackgroundThread>,
 }
 
 impl Shared {
     pub(super) fn new(sources: Sources, threads: Threads) -> Self {
-        Self { sources, threads, boards: Arc::default(), new_titles: Arc::default() }
+        let background = Arc::new(BackgroundThread::new("nearline-boards", || {}));
+        Self { sources, threads, boards: Arc::default(), new_titles: Arc::default(), background }
     }
 
     /// What trends in `dimensions`; none: everywhere.
@@ -89,9 +92,8 @@ impl Shared {
             if known.took > MOST_AT_ONCE {
                 known.since = Instant::now();
                 let (sources, all, value) = (self.sources.clone(), all.clone(), known.value.clone());
-                let remake = move || put(&all, key, most_kept, sums, &sources, &make);
-                let spawned = std::thread::Builder::new().name("nearline-boards".to_owned()).spawn(remake);
-                if let Err(error) = spawned {
+                let remake = move || drop(put(&all, key, most_kept, sums, &sources, &make));
+                if let Err(error) = self.background.run(remake) {
                     tracing::warn!(%error, "no thread to see what trends: what was seen before is shown");
                 }
                 return value;
