@@ -4,6 +4,7 @@ mod bandit;
 mod fold;
 mod freshness;
 mod ingest;
+mod overload;
 mod process;
 mod query;
 mod query_load;
@@ -50,6 +51,8 @@ enum Bench {
     Ingest(ingest::IngestArgs),
     /// Recommendations over HTTP beside a stream of events.
     Query(query::QueryArgs),
+    /// More queries over HTTP than can be answered: what is answered, what is refused, and how soon
+    Overload(overload::OverloadArgs),
     /// What asks beside `query`, as a process of its own.
     #[command(hide = true)]
     QueryLoad(query_load::QueryLoadArgs),
@@ -163,6 +166,7 @@ async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Bench::Bandit(args) => bandit::run(args),
         Bench::Ingest(args) => ingest::run(args).await,
         Bench::Query(args) => query::run(args).await,
+        Bench::Overload(args) => overload::run(args).await,
         Bench::QueryLoad(_) => anyhow::bail!("it measures nothing by itself"),
         Bench::Freshness(args) => freshness::run(args).await,
         Bench::Restart(args) => restart::run(args).await,

@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use nearline_actors::Engine;
 use nearline_config::Config;
+use nearline_ports::NewEvent;
 use nearline_servers::{command, spawn};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -20,80 +21,54 @@ use std::time::{Duration, Instant};
 /// Size of the benchmark.
 #[derive(Debug, Args)]
 pub struct QueryArgs {
-    /// Which backend.
-    #[arg(long, value_enum, default_value_t = Backend::Embedded)]
-    backend: Backend,
     /// Queries a second.
     #[arg(long, default_value_t = 2_000)]
     rate: u64,
+    #[command(flatten)]
+    served: ServedArgs,
+}
+
+/// Who is asked, and what happens beside.
+#[derive(Debug, Args)]
+pub struct ServedArgs {
+    /// Which backend.
+    #[arg(long, value_enum, default_value_t = Backend::Embedded)]
+    pub backend: Backend,
     /// Events published a second beside them.
     #[arg(long, default_value_t = 5_000)]
-    events_rate: u64,
+    pub events_rate: u64,
     /// Seconds.
     #[arg(long, default_value_t = 20)]
-    seconds: u64,
+    pub seconds: u64,
     /// Members.
     #[arg(long, default_value_t = 100_000)]
-    members: usize,
+    pub members: usize,
     /// Titles.
     #[arg(long, default_value_t = 10_000)]
-    titles: usize,
+    pub titles: usize,
     /// Events folded before the clock starts.
     #[arg(long, default_value_t = 1_000_000)]
-    warm_events: usize,
+    pub warm_events: usize,
     /// Partitions.
     #[arg(long, default_value_t = 16)]
-    partitions: u16,
+    pub partitions: u16,
     /// Captures facts.
     #[arg(long)]
-    facts: bool,
+    pub facts: bool,
 }
 
 /// Connections that queries share.
 const CONNECTIONS: usize = 32;
 
 pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
-    let bed = Bed::make(args.backend, args.partitions).await?;
-    let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
-    let beside = (args.events_rate * args.seconds) as usize;
-    let mut events = workload::events(args.warm_events + beside, args.members, args.titles, 1);
-    let beside = events.split_off(args.warm_events);
-    workload::fill(&*bed.ports.log, &events, 16).await?;
-    engine.caught_up().await?;
-    let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();
-    drop(events);
-
-    let mut config = Config::default();
-    config.http.address = "127.0.0.1:0".to_owned();
-    config.admin.enabled = false;
-    let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
-    let servers = http::serve(engine.clone(), &config, prometheus).await?;
-    let address = servers.http;
-
-    let publishing = {
-        let (log, rate) = (bed.ports.log.clone(), args.events_rate);
-        actix_rt::spawn(async move {
-            let started = Instant::now();
-            for (at, chunk) in beside.chunks(50).enumerate() {
-                let due = started + Duration::from_nanos(at as u64 * 50 * 1_000_000_000 / rate.max(1));
-                tokio::time::sleep_until(due.into()).await;
-                for outcome in log.append(chunk.to_vec()).await {
-                    outcome?;
-                }
-            }
-            anyhow::Ok(())
-        })
-    };
-    let queries = args.rate * args.seconds;
-    let before = process::cpu_time();
-    let load = Load { address, rate: args.rate, queries };
-    let load = tokio::task::spawn_blocking(move || load.run(&members));
-    let Measured { latency_us, late_us, elapsed_s, cpu_s } = load.await??;
-    let own_cpu = process::cpu_time() - before;
-    publishing.await??;
-    servers.stop(false).await;
-    engine.stop().await;
-    Ok(Report::new("query", args.backend.name(), "p99 ≤ 1 ms at 2,000/s beside 5,000 events/s")
+    let served = &args.served;
+    let mut service = Served::start(served, 1).await?;
+    let queries = args.rate * served.seconds;
+    let load = Load { rate: args.rate, queries, connections: CONNECTIONS, refusable: false };
+    let (measured, own_cpu) = service.under(load).await?;
+    service.stop().await;
+    let Measured { latency_us, late_us, elapsed_s, cpu_s, .. } = measured;
+    Ok(Report::new("query", served.backend.name(), "p99 ≤ 1 ms at 2,000/s beside 5,000 events/s")
         .figure("p50_ms", latency_us.p50 as f64 / 1_000.0)
         .figure("p99_ms", latency_us.p99 as f64 / 1_000.0)
         .figure("max_ms", latency_us.max as f64 / 1_000.0)
@@ -102,31 +77,104 @@ pub async fn run(args: &QueryArgs) -> anyhow::Result<Report> {
         .figure("queries_per_s", queries as f64 / elapsed_s)
         .figure("cpu_us_per_query_and_events", own_cpu.as_secs_f64() * 1e6 / queries as f64)
         .figure("load_cpu_us_per_query", cpu_s * 1e6 / queries as f64)
-        .figure("events_per_s", args.events_rate as f64)
-        .figure("members", args.members as f64)
-        .figure("titles", args.titles as f64)
+        .figure("events_per_s", served.events_rate as f64)
+        .figure("members", served.members as f64)
+        .figure("titles", served.titles as f64)
         .figure("rss_mib", process::rss_mib()))
 }
 
+/// An engine that is served over HTTP, with what is published while it is asked.
+pub struct Served {
+    bed: Bed,
+    engine: Engine,
+    servers: http::Servers,
+    members: Vec<String>,
+    /// What is left to be published.
+    beside: std::vec::IntoIter<NewEvent>,
+    events_rate: u64,
+    seconds: u64,
+}
+
+impl Served {
+    /// Starts it and folds what it is to know, for so many loads.
+    pub async fn start(args: &ServedArgs, loads: u64) -> anyhow::Result<Self> {
+        let bed = Bed::make(args.backend, args.partitions).await?;
+        let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
+        let beside = (args.events_rate * args.seconds * loads) as usize;
+        let mut events = workload::events(args.warm_events + beside, args.members, args.titles, 1);
+        let beside = events.split_off(args.warm_events).into_iter();
+        workload::fill(&*bed.ports.log, &events, 16).await?;
+        engine.caught_up().await?;
+        let members: Vec<String> = events.iter().map(|event| event.member.clone()).collect();
+        drop(events);
+
+        let mut config = Config::default();
+        config.http.address = "127.0.0.1:0".to_owned();
+        config.admin.enabled = false;
+        let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+        let servers = http::serve(engine.clone(), &config, prometheus).await?;
+        let (events_rate, seconds) = (args.events_rate, args.seconds);
+        Ok(Self { bed, engine, servers, members, beside, events_rate, seconds })
+    }
+
+    /// Puts a load on it beside its stream of events: what the load measured, and this process's own time of the
+    /// processor.
+    pub async fn under(&mut self, load: Load) -> anyhow::Result<(Measured, Duration)> {
+        let publishing = {
+            let (log, rate) = (self.bed.ports.log.clone(), self.events_rate);
+            let beside: Vec<_> = self.beside.by_ref().take((rate * self.seconds) as usize).collect();
+            actix_rt::spawn(async move {
+                let started = Instant::now();
+                for (at, chunk) in beside.chunks(50).enumerate() {
+                    let due = started + Duration::from_nanos(at as u64 * 50 * 1_000_000_000 / rate.max(1));
+                    tokio::time::sleep_until(due.into()).await;
+                    for outcome in log.append(chunk.to_vec()).await {
+                        outcome?;
+                    }
+                }
+                anyhow::Ok(())
+            })
+        };
+        let before = process::cpu_time();
+        let (address, members) = (self.servers.http, self.members.clone());
+        let load = tokio::task::spawn_blocking(move || load.run(address, &members));
+        let measured = load.await??;
+        let own_cpu = process::cpu_time() - before;
+        publishing.await??;
+        Ok((measured, own_cpu))
+    }
+
+    pub async fn stop(self) {
+        self.servers.stop(false).await;
+        self.engine.stop().await;
+    }
+}
+
 /// The process that asks.
-struct Load {
-    address: SocketAddr,
-    rate: u64,
-    queries: u64,
+pub struct Load {
+    /// Queries a second.
+    pub rate: u64,
+    pub queries: u64,
+    pub connections: usize,
+    /// Whether queries may be refused.
+    pub refusable: bool,
 }
 
 impl Load {
     /// Waits until it has asked everything.
-    fn run(&self, members: &[String]) -> anyhow::Result<Measured> {
+    fn run(&self, address: SocketAddr, members: &[String]) -> anyhow::Result<Measured> {
         let mut command = command(&std::env::current_exe()?);
         command.args(["bench", "query-load"]);
         for (option, value) in [
-            ("--address", self.address.to_string()),
+            ("--address", address.to_string()),
             ("--rate", self.rate.to_string()),
             ("--queries", self.queries.to_string()),
-            ("--connections", CONNECTIONS.to_string()),
+            ("--connections", self.connections.to_string()),
         ] {
             command.args([option, &value]);
+        }
+        if self.refusable {
+            command.arg("--refusable");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = spawn(command).context("starting the load")?;

@@ -1,10 +1,10 @@
-//! The load of `bench query`, a process of its own: what it costs is not taken from who is measured.
+//! The load of `bench query` and `bench overload`, a process of its own: what it costs is not taken from who is measured.
 //!
 //! Each connection has a thread, which sleeps until a query is due, asks, and reads the answer. Latency counts from
 //! when the query was due; how late it was asked is told apart: that is the measure's own error, and what a
 //! connection that was still busy adds.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,22 @@ pub struct QueryLoadArgs {
     /// Connections, each with a thread.
     #[arg(long)]
     connections: u64,
+    /// Counts queries that are refused (429), instead of taking one for a failure.
+    #[arg(long)]
+    refusable: bool,
 }
 
 /// What came of it, as printed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measured {
+    /// Queries answered.
+    pub answered: u64,
     /// Microseconds from when a query was due to the end of its answer.
     pub latency_us: Quantiles,
+    /// Queries refused.
+    pub refused: u64,
+    /// Microseconds from when one of them was asked to the end of the refusal.
+    pub refusal_us: Quantiles,
     /// Microseconds from when a query was due to when it was asked.
     pub late_us: Quantiles,
     /// Seconds from the first query to the last answer.
@@ -78,44 +87,79 @@ pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
             .collect();
         asking.into_iter().map(|thread| thread.join().expect("a panic ends the program")).collect()
     });
-    let (mut latency_us, mut late_us) = (histogram()?, histogram()?);
+    let mut all = Times::new()?;
     for outcome in outcomes {
-        let (latency, late) = outcome?;
-        latency_us.add(latency)?;
-        late_us.add(late)?;
+        all.add(&outcome?)?;
     }
-    let elapsed_s = started.elapsed().as_secs_f64();
-    let (latency_us, late_us) = (Quantiles::of(&latency_us), Quantiles::of(&late_us));
-    let measured = Measured { latency_us, late_us, elapsed_s, cpu_s: process::cpu_time().as_secs_f64() };
+    let measured = Measured {
+        answered: all.latency_us.len(),
+        latency_us: Quantiles::of(&all.latency_us),
+        refused: all.refusal_us.len(),
+        refusal_us: Quantiles::of(&all.refusal_us),
+        late_us: Quantiles::of(&all.late_us),
+        elapsed_s: started.elapsed().as_secs_f64(),
+        cpu_s: process::cpu_time().as_secs_f64(),
+    };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
 }
 
-fn histogram() -> anyhow::Result<Histogram<u64>> {
-    Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
+/// What was timed, in microseconds.
+struct Times {
+    latency_us: Histogram<u64>,
+    refusal_us: Histogram<u64>,
+    late_us: Histogram<u64>,
 }
 
-/// Asks every query that is the connection's: gives latencies, and how late each was asked.
+impl Times {
+    fn new() -> anyhow::Result<Self> {
+        let empty = || Histogram::new_with_bounds(1, 600_000_000, 3);
+        Ok(Self { latency_us: empty()?, refusal_us: empty()?, late_us: empty()? })
+    }
+
+    fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.latency_us.add(&other.latency_us)?;
+        self.refusal_us.add(&other.refusal_us)?;
+        self.late_us.add(&other.late_us)?;
+        Ok(())
+    }
+}
+
+/// Asks every query that is the connection's.
 fn ask(
     args: &QueryLoadArgs,
     number: u64,
     mut connection: Connection,
     members: &[String],
     started: Instant,
-) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
-    let (mut latency_us, mut late_us) = (histogram()?, histogram()?);
+) -> anyhow::Result<Times> {
+    let mut times = Times::new()?;
     let mut query = number;
     while query < args.queries {
         let after_ns = u128::from(query) * 1_000_000_000 / u128::from(args.rate);
         let due =
             started + Duration::from_nanos(u64::try_from(after_ns).context("a query that is never due")?);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        late_us.saturating_record(due.elapsed().as_micros() as u64);
-        connection.recommendations(&members[(query as usize).wrapping_mul(7_919) % members.len()])?;
-        latency_us.saturating_record(due.elapsed().as_micros() as u64);
+        let asked = Instant::now();
+        times.late_us.saturating_record(asked.saturating_duration_since(due).as_micros() as u64);
+        let member = &members[(query as usize).wrapping_mul(7_919) % members.len()];
+        match connection.recommendations(member)? {
+            Status::Answered => times.latency_us.saturating_record(due.elapsed().as_micros() as u64),
+            Status::Refused if args.refusable => {
+                times.refusal_us.saturating_record(asked.elapsed().as_micros() as u64);
+            }
+            Status::Refused => bail!("a query was refused: the node is busy with something else"),
+        }
         query += args.connections;
     }
-    Ok((latency_us, late_us))
+    Ok(times)
+}
+
+/// What became of a query.
+enum Status {
+    Answered,
+    /// The node has too much to do.
+    Refused,
 }
 
 /// A kept-alive HTTP/1.1 connection that costs the measuring side as little as possible.
@@ -132,8 +176,8 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 65_536] })
     }
 
-    /// Asks for a member's recommendations and reads the whole answer, which must be a 200.
-    fn recommendations(&mut self, member: &str) -> anyhow::Result<()> {
+    /// Asks for a member's recommendations and reads the whole answer.
+    fn recommendations(&mut self, member: &str) -> anyhow::Result<Status> {
         let request =
             format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
         self.stream.write_all(request.as_bytes())?;
@@ -146,12 +190,16 @@ impl Connection {
             let answer = &self.buffer[..filled];
             let Some(head_end) = find(answer, b"\r\n\r\n") else { continue };
             let head = std::str::from_utf8(&answer[..head_end])?.to_ascii_lowercase();
-            ensure!(head.starts_with("http/1.1 200"), "not a 200: {head}");
+            let status = match head.get("http/1.1 ".len()..).and_then(|rest| rest.get(..3)) {
+                Some("200") => Status::Answered,
+                Some("429") => Status::Refused,
+                _ => bail!("neither a 200 nor a 429: {head}"),
+            };
             let length =
                 head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             let length: usize = length.context("an answer without content-length")?;
             if filled >= head_end + 4 + length {
-                return Ok(());
+                return Ok(status);
             }
         }
     }
