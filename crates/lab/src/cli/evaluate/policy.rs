@@ -215,11 +215,12 @@ fn table(report: &Report) -> anyhow::Result<String> {
         writeln!(
             out,
             "impressions left out: {} without artwork, {} without propensity, {} of titles with one artwork, \
-             {} of artworks not in the catalogue; {} duplicates and {} refused events",
+             {} of artworks not in the catalogue, {} of members who were erased; {} duplicates and {} refused events",
             skipped.without_artwork,
             skipped.without_propensity,
             skipped.without_choice,
             skipped.not_in_catalogue,
+            skipped.erased,
             skipped.duplicates,
             skipped.refused
         )?;

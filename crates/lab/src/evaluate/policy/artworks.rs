@@ -7,11 +7,12 @@
 
 use super::{LineError, Logged};
 use crate::off_policy::{Prediction, Round};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use nearline_model::Position;
 use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts, epoch_of};
 use nearline_model::identifier::fingerprint;
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay};
+use nearline_model::member::recent_ids::RecentIds;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::symbols::{NONE, Symbol, Symbols};
 use nearline_model::{Aggregates, Delta, Event, EventKind, FoldSettings, PartitionId, Title};
@@ -31,8 +32,10 @@ pub struct Skipped {
     pub without_choice: usize,
     /// The artwork is none of the title's in the catalogue.
     pub not_in_catalogue: usize,
-    /// Their id came before (other events are counted, too).
+    /// Their id came before, of the same member, as the fold remembers ids (other events are counted, too).
     pub duplicates: usize,
+    /// The member was erased afterwards.
+    pub erased: usize,
     /// They are no valid events: dead letters of the engine's log (other events are counted, too).
     pub refused: usize,
 }
@@ -47,6 +50,21 @@ struct Decision {
     at_ms: i64,
     propensity: f64,
     is_taken: bool,
+    /// The member was erased.
+    is_erased: bool,
+}
+
+/// What is known of a member.
+#[derive(Debug, Default)]
+struct Known {
+    /// What may still find its counterpart.
+    open: OpenEvents,
+    /// Ids of recent events.
+    recent: RecentIds,
+    /// Newest event time.
+    newest_ms: i64,
+    /// When the member was erased: events up to then are ignored.
+    erased_ms: Option<i64>,
 }
 
 /// An impression as attribution gives it back: member, title, request, time and artwork.
@@ -58,10 +76,9 @@ pub struct ArtworkLog {
     settings: FoldSettings,
     names: Symbols,
     decisions: Vec<Decision>,
-    /// By member: what may still find its counterpart, and the newest event time.
-    open: HashMap<u64, (OpenEvents, i64)>,
+    /// By member.
+    known: HashMap<u64, Known>,
     shown: HashMap<Shown, Vec<usize>>,
-    ids: HashSet<u64>,
     /// Impressions left out.
     pub skipped: Skipped,
 }
@@ -73,9 +90,8 @@ impl ArtworkLog {
             settings: settings.clone(),
             names: Symbols::new(usize::MAX - 1),
             decisions: Vec::new(),
-            open: HashMap::new(),
+            known: HashMap::new(),
             shown: HashMap::new(),
-            ids: HashSet::new(),
             skipped: Skipped::default(),
         }
     }
@@ -100,32 +116,63 @@ impl ArtworkLog {
     pub fn add(&mut self, payload: &[u8], log_ms: i64) -> Result<(), String> {
         let mut event = Event::parse(payload, self.settings.event_bytes).map_err(|reject| reject.detail)?;
         event.at_ms = event.at_ms.min(log_ms);
-        if !self.ids.insert(fingerprint(&event.id)) {
+        let (member, id) = (fingerprint(&event.member), fingerprint(&event.id));
+        let known = self.known.entry(member).or_default();
+        // Without the log's time ids are remembered by their number alone.
+        let log_s = if log_ms == i64::MAX { 0 } else { (log_ms / 1_000) as u32 };
+        if known.recent.contains(id, log_s, &self.settings) {
             self.skipped.duplicates += 1;
             return Ok(());
         }
-        let member = fingerprint(&event.member);
-        if event.kind == EventKind::Impression {
-            let impression = self.impression(&event)?;
-            let shown = key(member, &impression);
-            if let Some(decision) = self.decision(member, &event, &impression) {
-                self.shown.entry(shown).or_default().push(decision);
+        known.recent.insert(id, log_s, &self.settings);
+        if known.erased_ms.is_some_and(|erased_ms| event.at_ms <= erased_ms) {
+            self.skipped.erased += usize::from(event.kind == EventKind::Impression);
+            return Ok(());
+        }
+        known.newest_ms = event.at_ms.max(known.newest_ms);
+        known.open.expire(known.newest_ms, &self.settings);
+        match event.kind {
+            EventKind::Impression => self.shown(member, &event),
+            EventKind::Play => self.played(member, &event),
+            EventKind::Forget => {
+                self.erase(member, event.at_ms);
+                Ok(())
             }
-            if open_of(&mut self.open, member, event.at_ms, &self.settings)
-                .shown(impression, &self.settings)
-                .is_some()
-            {
-                self.take(&shown);
-            }
-        } else if event.kind == EventKind::Play {
-            let play =
-                OpenPlay { request: request(&event), title: self.name(&event.title)?, at_ms: event.at_ms };
-            let open = open_of(&mut self.open, member, event.at_ms, &self.settings);
-            if let Some(impression) = open.played(play, &self.settings) {
-                self.take(&key(member, &impression));
-            }
+            _ => Ok(()),
+        }
+    }
+
+    fn shown(&mut self, member: u64, event: &Event<'_>) -> Result<(), String> {
+        let impression = self.impression(event)?;
+        let shown = key(member, &impression);
+        if let Some(decision) = self.decision(member, event, &impression) {
+            self.shown.entry(shown).or_default().push(decision);
+        }
+        let known = self.known.entry(member).or_default();
+        if known.open.shown(impression, &self.settings).is_some() {
+            self.take(&shown);
         }
         Ok(())
+    }
+
+    fn played(&mut self, member: u64, event: &Event<'_>) -> Result<(), String> {
+        let play = OpenPlay { request: request(event), title: self.name(&event.title)?, at_ms: event.at_ms };
+        let known = self.known.entry(member).or_default();
+        if let Some(impression) = known.open.played(play, &self.settings) {
+            self.take(&key(member, &impression));
+        }
+        Ok(())
+    }
+
+    /// Nothing that the member did before counts.
+    fn erase(&mut self, member: u64, at_ms: i64) {
+        let known = self.known.entry(member).or_default();
+        known.open = OpenEvents::default();
+        known.erased_ms = Some(at_ms);
+        for (_, decisions) in self.shown.extract_if(|shown, _| shown.0 == member) {
+            self.skipped.erased += decisions.len();
+            decisions.into_iter().for_each(|decision| self.decisions[decision].is_erased = true);
+        }
     }
 
     /// A play was attributed to this impression: if it was a decision, it is rewarded.
@@ -174,18 +221,23 @@ impl ArtworkLog {
             at_ms: impression.at_ms,
             propensity: f64::from(propensity),
             is_taken: false,
+            is_erased: false,
         });
         Some(self.decisions.len() - 1)
     }
 
-    /// Decisions read.
+    /// Decisions that count.
     pub fn len(&self) -> usize {
-        self.decisions.len()
+        self.counted().count()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.decisions.is_empty()
+        self.counted().next().is_none()
+    }
+
+    fn counted(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|decision| !decision.is_erased)
     }
 
     /// Rounds for each policy: `uniform`; `best`, the artwork of each title that is taken most;
@@ -197,7 +249,7 @@ impl ArtworkLog {
         let names = ["uniform", "best", "segment", "thompson"];
         let mut logged = names.map(|policy| Logged { policy: policy.to_owned(), rounds: Vec::new() });
         let mut known: HashMap<(usize, Symbol, Symbol), Policies> = HashMap::new();
-        for decision in &self.decisions {
+        for decision in self.decisions.iter().filter(|decision| !decision.is_erased) {
             let title = &catalogue[&decision.title];
             if offered(title).nth(1).is_none() {
                 self.skipped.without_choice += 1;
@@ -228,7 +280,7 @@ impl ArtworkLog {
 
     fn catalogue(&self, titles: Vec<Title>) -> HashMap<Symbol, Title> {
         let mut shown: HashMap<Symbol, BTreeSet<&str>> = HashMap::new();
-        for decision in &self.decisions {
+        for decision in self.counted() {
             shown.entry(decision.title).or_default().insert(self.names.text(decision.artwork));
         }
         let title = |(name, artworks): (Symbol, BTreeSet<&str>)| {
@@ -247,7 +299,7 @@ impl ArtworkLog {
     /// Aggregates that know the decisions of one half of the members.
     fn taught_by(&self, half: usize, settings: &AggregateSettings) -> Aggregates {
         let mut aggregates = Aggregates::new(1, settings.clone());
-        let own = || self.decisions.iter().filter(|decision| decision.half == half);
+        let own = || self.counted().filter(|decision| decision.half == half);
         let newest = own().map(|decision| epoch_of(decision.at_ms)).max().unwrap_or(0);
         let counts = Counts::default();
         let cell = |title| Cell { title, epoch: newest, country: 0, device: 0, counts };
@@ -308,23 +360,44 @@ fn all_on_highest(rates: &[f64]) -> Vec<f64> {
     (0..rates.len()).map(|at| f64::from(u8::from(at == highest))).collect()
 }
 
-/// What a member has open, once an event of `at_ms` is here.
-fn open_of<'a>(
-    open: &'a mut HashMap<u64, (OpenEvents, i64)>,
-    member: u64,
-    at_ms: i64,
-    settings: &FoldSettings,
-) -> &'a mut OpenEvents {
-    let (open, newest_ms) = open.entry(member).or_default();
-    *newest_ms = at_ms.max(*newest_ms);
-    open.expire(*newest_ms, settings);
-    open
-}
-
 fn request(event: &Event<'_>) -> u64 {
     if event.request.is_empty() { 0 } else { fingerprint(&event.request).max(1) }
 }
 
 fn key(member: u64, impression: &Impression) -> Shown {
     (member, impression.title, impression.request, impression.at_ms, impression.artwork)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, kind: &str, member: &str, minute: u32) -> String {
+        let shown = match kind {
+            "impression" => r#","title":"t","artwork":"a","propensity":0.5"#,
+            "play" => r#","title":"t""#,
+            _ => "",
+        };
+        format!(
+            r#"{{"id":"{id}","type":"{kind}","member":"{member}","at":"2026-03-01T20:{minute:02}:00Z"{shown}}}"#
+        )
+    }
+
+    #[test]
+    fn ids_are_told_apart_by_member_and_what_is_erased_counts_no_more() {
+        let lines = [
+            line("1", "impression", "ana", 1),
+            line("1", "impression", "bob", 1),
+            line("1", "impression", "bob", 1),
+            line("2", "play", "bob", 2),
+            line("3", "forget", "ana", 3),
+            line("4", "impression", "ana", 2),
+            line("5", "play", "ana", 4),
+            line("6", "impression", "ana", 5),
+        ];
+        let log = ArtworkLog::read(&lines.join("\n"), &FoldSettings::default()).expect("events");
+        assert_eq!((log.skipped.duplicates, log.skipped.erased), (1, 2));
+        let taken: Vec<bool> = log.counted().map(|decision| decision.is_taken).collect();
+        assert_eq!(taken, [true, false], "what bob was shown, and what ana was shown after she was erased");
+    }
 }
