@@ -32,7 +32,7 @@ pub struct QueryLoadArgs {
     /// Connections, each with a thread.
     #[arg(long)]
     connections: u64,
-    /// Counts queries that are refused (429), instead of taking one for a failure.
+    /// Counts queries that are refused (429, 408), instead of taking one for a failure.
     #[arg(long)]
     refusable: bool,
 }
@@ -44,6 +44,8 @@ pub struct Measured {
     pub answered: u64,
     /// Microseconds from when a query was due to the end of its answer.
     pub latency_us: Quantiles,
+    /// The same from when it was asked.
+    pub answer_us: Quantiles,
     /// Queries refused.
     pub refused: u64,
     /// Microseconds from when one of them was asked to the end of the refusal.
@@ -94,6 +96,7 @@ pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
     let measured = Measured {
         answered: all.latency_us.len(),
         latency_us: Quantiles::of(&all.latency_us),
+        answer_us: Quantiles::of(&all.answer_us),
         refused: all.refusal_us.len(),
         refusal_us: Quantiles::of(&all.refusal_us),
         late_us: Quantiles::of(&all.late_us),
@@ -107,6 +110,7 @@ pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
 /// What was timed, in microseconds.
 struct Times {
     latency_us: Histogram<u64>,
+    answer_us: Histogram<u64>,
     refusal_us: Histogram<u64>,
     late_us: Histogram<u64>,
 }
@@ -114,11 +118,12 @@ struct Times {
 impl Times {
     fn new() -> anyhow::Result<Self> {
         let empty = || Histogram::new_with_bounds(1, 600_000_000, 3);
-        Ok(Self { latency_us: empty()?, refusal_us: empty()?, late_us: empty()? })
+        Ok(Self { latency_us: empty()?, answer_us: empty()?, refusal_us: empty()?, late_us: empty()? })
     }
 
     fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.latency_us.add(&other.latency_us)?;
+        self.answer_us.add(&other.answer_us)?;
         self.refusal_us.add(&other.refusal_us)?;
         self.late_us.add(&other.late_us)?;
         Ok(())
@@ -144,7 +149,10 @@ fn ask(
         times.late_us.saturating_record(asked.saturating_duration_since(due).as_micros() as u64);
         let member = &members[(query as usize).wrapping_mul(7_919) % members.len()];
         match connection.recommendations(member)? {
-            Status::Answered => times.latency_us.saturating_record(due.elapsed().as_micros() as u64),
+            Status::Answered => {
+                times.latency_us.saturating_record(due.elapsed().as_micros() as u64);
+                times.answer_us.saturating_record(asked.elapsed().as_micros() as u64);
+            }
             Status::Refused if args.refusable => {
                 times.refusal_us.saturating_record(asked.elapsed().as_micros() as u64);
             }
@@ -170,10 +178,7 @@ struct Connection {
 
 impl Connection {
     fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, buffer: vec![0; 65_536] })
+        Ok(Self { stream: connect(address)?, buffer: vec![0; 65_536] })
     }
 
     /// Asks for a member's recommendations and reads the whole answer.
@@ -192,17 +197,28 @@ impl Connection {
             let head = std::str::from_utf8(&answer[..head_end])?.to_ascii_lowercase();
             let status = match head.get("http/1.1 ".len()..).and_then(|rest| rest.get(..3)) {
                 Some("200") => Status::Answered,
-                Some("429") => Status::Refused,
-                _ => bail!("neither a 200 nor a 429: {head}"),
+                // The latter: the node had no time to read the query.
+                Some("429" | "408") => Status::Refused,
+                _ => bail!("not a 200, 429 or 408: {head}"),
             };
             let length =
                 head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             let length: usize = length.context("an answer without content-length")?;
             if filled >= head_end + 4 + length {
+                if head.contains("connection: close") {
+                    self.stream = connect(self.stream.peer_addr()?)?;
+                }
                 return Ok(status);
             }
         }
     }
+}
+
+fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
