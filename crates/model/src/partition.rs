@@ -6,12 +6,14 @@
 //!
 //! ```
 //! use nearline_model::partition::Batch;
-//! use nearline_model::{FoldSettings, LogRecord, Partition, PartitionId};
+//! use nearline_model::identifier::OwnerEpoch;
+//! use nearline_model::{FoldSettings, LogRecord, Partition, PartitionId, Position};
 //!
 //! let settings = FoldSettings::default();
 //! let mut partition = Partition::new(PartitionId(0), 1, settings.clone());
 //! let play = r#"{"id":"e1","type":"play","member":"ana","title":"alien","at":"2026-03-01T20:15:00Z"}"#;
-//! let record = |(position, payload)| LogRecord { position, log_ms: 1_772_396_100_000, payload };
+//! let record =
+//!     |(position, payload)| LogRecord { position: Position(position), log_ms: 1_772_396_100_000, payload };
 //! let log = [(1, play.into()), (2, play.into()), (3, "not JSON".into())].map(record);
 //!
 //! let (admitted, missing) = partition.admit(Batch::parse(log.to_vec(), settings.event_bytes));
@@ -22,8 +24,8 @@
 //! let folded = partition.fold(admitted, |_position, _event| {});
 //! assert_eq!((folded.changed, folded.duplicates, folded.rejected.len()), (1, 1, 1));
 //!
-//! let commit = partition.take_commit(1).expect("something was folded");
-//! assert_eq!((commit.expected, commit.position), (0, 3));
+//! let commit = partition.take_commit(OwnerEpoch(1)).expect("something was folded");
+//! assert_eq!((commit.expected, commit.position), (Position::START, Position(3)));
 //! assert_eq!(&*commit.members[0].0, "ana");
 //! # Ok::<(), nearline_model::versioned::DecodeError>(())
 //! ```

@@ -41,6 +41,7 @@ impl Published {
 /// outcome for each, in order. Events of more than `event_bytes` bytes are refused.
 ///
 /// ```
+/// use nearline_model::Position;
 /// use nearline_ports::publish::{Published, publish};
 /// # use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 /// # use nearline_model::{LogRecord, PartitionId};
@@ -55,13 +56,13 @@ impl Published {
 /// #         let append = |event: NewEvent| {
 /// #             let known = ids.iter().position(|id| *id == event.id);
 /// #             let place = known.unwrap_or_else(|| { ids.push(event.id); ids.len() - 1 });
-/// #             Ok(Appended { partition: PartitionId(0), position: place as u64 + 1, duplicate: known.is_some() })
+/// #             Ok(Appended { partition: PartitionId(0), position: Position(place as u64 + 1), duplicate: known.is_some() })
 /// #         };
 /// #         events.into_iter().map(append).collect()
 /// #     }
 /// #     fn identity(&self) -> &str { "" }
-/// #     async fn record(&self, _: PartitionId, _: u64) -> Result<Option<LogRecord>, PortError> { Ok(None) }
-/// #     async fn open_reader(&self, _: PartitionId, _: u64) -> Result<Box<dyn LogReader>, PortError> { unimplemented!() }
+/// #     async fn record(&self, _: PartitionId, _: Position) -> Result<Option<LogRecord>, PortError> { Ok(None) }
+/// #     async fn open_reader(&self, _: PartitionId, _: Position) -> Result<Box<dyn LogReader>, PortError> { unimplemented!() }
 /// #     async fn bounds(&self, _: PartitionId) -> Result<LogBounds, PortError> { unimplemented!() }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]

@@ -6,8 +6,8 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Place of a record in the log. Positions of one partition grow but need not be dense: JetStream
-/// numbers the whole stream, so a partition sees every N-th number or so.
+/// Place of a record in the log. No two records have the same one; those of one partition grow in steps of the number of
+/// partitions ([`position_of`](super::position_of)).
 ///
 /// They are compared; what else is worked out of them has a name here. Its only field is for where numbers come in and
 /// go out: adapters, tables, documents of the API, tests.
