@@ -49,9 +49,10 @@ use selection::{Listing, Scored, best, best_of, candidates, diverse};
 ///
 /// ```
 /// use nearline_model::catalogue::Catalogue;
+/// use nearline_model::identifier::OwnerEpoch;
 /// use nearline_model::partition::{Batch, Lookup};
 /// use nearline_model::settings::AggregateSettings;
-/// use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId};
+/// use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId, Position};
 /// use nearline_ranking::{Query, Reason, rank};
 ///
 /// // Three members watch one title after the other; the third has just begun.
@@ -60,7 +61,7 @@ use selection::{Listing, Scored, best, best_of, candidates, diverse};
 ///     let payload = format!(
 ///         r#"{{"id":"e{position}","type":"play","member":"{member}","title":"{title}","at":"2026-03-01T20:15:00Z"}}"#
 ///     );
-///     LogRecord { position, log_ms: 1_772_396_100_000, payload: payload.into() }
+///     LogRecord { position: Position(position), log_ms: 1_772_396_100_000, payload: payload.into() }
 /// });
 ///
 /// // The fold makes state of each member, and a delta to the sums over all of them.
@@ -68,7 +69,7 @@ use selection::{Listing, Scored, best, best_of, candidates, diverse};
 /// let (admitted, _missing) = partition.admit(Batch::parse(log.collect(), 65_536));
 /// partition.fold(admitted, |_, _| {});
 /// let mut sums = Aggregates::new(1, AggregateSettings::default());
-/// sums.add(&partition.take_commit(1).expect("something was folded").delta);
+/// sums.add(&partition.take_commit(OwnerEpoch(1)).expect("something was folded").delta);
 ///
 /// let Lookup::Ready(cleo) = partition.lookup("cleo", false) else { unreachable!("nothing was evicted") };
 /// let query = Query { limit: 10, explain: true, ..Query::default() };
