@@ -1,6 +1,6 @@
 //! The guides read as text: what they quote, and the command lines that they tell.
 //!
-//! For the project's own checks and tests alone: each program holds the guides against what it takes ([`Held`]), and
+//! For the project's own checks and tests alone: each program holds the guides against what it takes (`Held`), and
 //! `cargo xtask tidy` holds names, paths and routes.
 
 mod command;
