@@ -4,11 +4,14 @@ use nearline_fuzz::{FORMS, event, expression, stored, title};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// What is given bytes.
 type Reads = fn(&[u8]);
 
 /// Golden files, each behind the number of its form.
+static GOLDEN: LazyLock<Vec<Vec<u8>>> = LazyLock::new(golden);
+
 fn golden() -> Vec<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/model/tests/golden");
     let mut found = Vec::new();
@@ -64,13 +67,12 @@ fn spoil(bytes: &mut Vec<u8>, how: &Spoiled) {
 
 #[test]
 fn each_golden_file_is_read_and_written_again() {
-    let golden = golden();
-    assert!(golden.len() >= 20, "{} golden files", golden.len());
-    for bytes in golden {
+    assert!(GOLDEN.len() >= 20, "{} golden files", GOLDEN.len());
+    for bytes in GOLDEN.iter() {
         let (name, read) = FORMS[usize::from(bytes[0])];
         let written = read(&bytes[1..]);
         assert!(written.is_ok(), "{name}: {:?}", written.err());
-        stored(&bytes);
+        stored(bytes);
     }
 }
 
@@ -108,8 +110,7 @@ proptest! {
 
     #[test]
     fn spoiled_golden_files_are_read_or_refused(which in any::<prop::sample::Index>(), how in vec(spoiled(), 1..5)) {
-        let golden = golden();
-        let mut bytes = golden[which.index(golden.len())].clone();
+        let mut bytes = GOLDEN[which.index(GOLDEN.len())].clone();
         how.iter().for_each(|how| spoil(&mut bytes, how));
         stored(&bytes);
     }

@@ -8,10 +8,8 @@ mod schema;
 
 pub use document::breaks;
 
-use crate::files::{read, read_toml};
+use crate::files::{read, read_json, read_toml};
 use crate::{Finding, Workspace, XtaskError};
-use serde_json::Value;
-use std::path::Path;
 use toml::Table;
 
 /// The description as it is.
@@ -54,11 +52,6 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>, XtaskError> {
         .into_iter()
         .map(|what| Finding::new("api/break", what.clone(), detail(&what)))
         .collect())
-}
-
-fn read_json(path: &Path) -> Result<Value, XtaskError> {
-    serde_json::from_str(&read(path)?)
-        .map_err(|error| XtaskError::Malformed { path: path.to_owned(), detail: error.to_string() })
 }
 
 /// The version of the first heading `## [1.2.3]`.

@@ -20,6 +20,15 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Xtask
         .map_err(|error| XtaskError::Malformed { path: path.to_owned(), detail: error.to_string() })
 }
 
+/// A file of JSON.
+///
+/// # Errors
+/// If it cannot be read or is none.
+pub fn read_json(path: &Path) -> Result<serde_json::Value, XtaskError> {
+    serde_json::from_str(&read(path)?)
+        .map_err(|error| XtaskError::Malformed { path: path.to_owned(), detail: error.to_string() })
+}
+
 /// Paths below `folder` that are `wanted`, sorted. Hidden folders and build output are not entered.
 ///
 /// # Errors

@@ -1,10 +1,9 @@
 //! Routes that the guides name: those of the API's description, and those that the program registers besides.
 
 use super::Rules;
-use crate::files::read;
+use crate::files::read_json;
 use crate::{Finding, Workspace, XtaskError};
 use nearline_guides::{Command, Guide};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Starts of paths that are routes, wherever a guide quotes them.
@@ -48,9 +47,7 @@ fn routes(workspace: &Workspace, rules: &Rules) -> Result<Routes, XtaskError> {
     }
     let path = workspace.root.join(&rules.description);
     if path.is_file() {
-        let described: Value = serde_json::from_str(&read(&path)?)
-            .map_err(|error| XtaskError::Malformed { path, detail: error.to_string() })?;
-        for (path, operations) in described["paths"].as_object().into_iter().flatten() {
+        for (path, operations) in read_json(&path)?["paths"].as_object().into_iter().flatten() {
             let methods =
                 operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase());
             routes.entry(path.clone()).or_default().extend(methods);
