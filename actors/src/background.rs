@@ -30,13 +30,17 @@ impl BackgroundThread {
     /// There is no thread to be had; the job is not done.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         let mut jobs = self.jobs.lock();
-        let job: Job = match jobs.as_ref() {
-            None => Box::new(job),
-            Some(sender) => match sender.send(Box::new(job)) {
-                Ok(()) => return Ok(()),
-                Err(ended) => ended.0,
-            },
+        let sender = match jobs.take() {
+            Some(sender) => sender,
+            None => self.start()?,
         };
+        // It is there for as long as there is a sender.
+        let _received = sender.send(Box::new(job));
+        *jobs = Some(sender);
+        Ok(())
+    }
+
+    fn start(&self) -> std::io::Result<Sender<Job>> {
         let (sender, receiver) = channel::<Job>();
         let begin = self.begin;
         std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
@@ -46,10 +50,7 @@ impl BackgroundThread {
                 let _panicked = catch_unwind(AssertUnwindSafe(job));
             }
         })?;
-        // The thread that has just begun waits for it.
-        let _received = sender.send(job);
-        *jobs = Some(sender);
-        Ok(())
+        Ok(sender)
     }
 
     /// Does `work` there and waits for what it comes to. `None`: it panicked, or there is no thread.

@@ -101,18 +101,28 @@ impl Measuring {
     /// Runs until the sums' actor ends.
     pub async fn run(self) {
         let mut pause = FIRST_MEASURE;
+        let mut changes_then = None;
         loop {
             tokio::time::sleep(pause).await;
             pause = MEASURE_INTERVAL;
             let Ok(sums) = self.aggregates_actor.send(MeasureSums).await else { return };
-            let (learned, catalogue) = (self.learned.read().clone(), self.catalogue.clone());
-            let others = self.threads.compute(move || {
-                (learned.associations.memory_bytes(), catalogue.titles.read().memory_bytes())
-            });
-            if let (Some(sums), Some((weights, titles))) = (sums, others.await) {
+            if let Some(sums) = sums {
                 self.measured.sums.store(sums, Relaxed);
+            }
+            let learned = self.learned.read().clone();
+            if let Some(weights) = self.threads.compute(move || learned.associations.memory_bytes()).await {
                 self.measured.weights.store(weights, Relaxed);
-                self.measured.catalogue.store(titles, Relaxed);
+            }
+            // Queries read it, too, and few titles change in half a minute.
+            let changes = Some(self.catalogue.titles.read().changes());
+            if changes != changes_then {
+                let catalogue = self.catalogue.clone();
+                if let Some(titles) =
+                    self.threads.compute(move || catalogue.titles.read().memory_bytes()).await
+                {
+                    self.measured.catalogue.store(titles, Relaxed);
+                    changes_then = changes;
+                }
             }
         }
     }

@@ -57,16 +57,15 @@ pub fn weight(node: &NodeId, partition: PartitionId) -> u64 {
 
 /// Most partitions that one of `nodes` nodes gets of `partitions`.
 pub fn most_per_node(partitions: u16, nodes: usize) -> usize {
-    Room::of(partitions, nodes).most
+    let Room { each, beyond } = Room::of(partitions, nodes);
+    each + usize::from(beyond > 0)
 }
 
 /// How many partitions nodes may have.
 struct Room {
-    /// Of one node.
-    most: usize,
     /// What every node may have, whatever others have.
     each: usize,
-    /// Partitions that may be had beyond `each`, all nodes together.
+    /// How many nodes may have one more.
     beyond: usize,
 }
 
@@ -76,11 +75,9 @@ impl Room {
         // Of few, one more is a large share: they are spread as evenly as they go, so that nobody has two more than
         // another.
         if partitions < FEW_PER_NODE * nodes {
-            let (each, beyond) = (partitions / nodes, partitions % nodes);
-            return Self { most: partitions.div_ceil(nodes), each, beyond };
+            return Self { each: partitions / nodes, beyond: partitions % nodes };
         }
-        let most = (partitions * LOAD_FACTOR_PERCENT).div_ceil(100 * nodes);
-        Self { most, each: most, beyond: 0 }
+        Self { each: (partitions * LOAD_FACTOR_PERCENT).div_ceil(100 * nodes), beyond: 0 }
     }
 }
 
@@ -121,13 +118,13 @@ pub fn assign_except(
     pairs.sort_unstable_by(|left, right| {
         (right.0, left.1, &nodes[left.2]).cmp(&(left.0, right.1, &nodes[right.2]))
     });
-    let Room { most, each, mut beyond } = Room::of(partitions, nodes.len());
+    let Room { each, mut beyond } = Room::of(partitions, nodes.len());
     let mut loads = vec![0; nodes.len()];
     let mut owners = vec![None; usize::from(partitions)];
     let mut give = |may: &dyn Fn(usize, PartitionId, bool) -> bool| {
         for &(_, partition, node) in &pairs {
             let (owner, load) = (&mut owners[usize::from(partition.0)], &mut loads[node]);
-            let has_room = *load < each || (*load < most && beyond > 0);
+            let has_room = *load < each || (*load == each && beyond > 0);
             if owner.is_none() && may(node, partition, has_room) {
                 *owner = Some(node);
                 beyond = beyond.saturating_sub(usize::from(*load >= each));

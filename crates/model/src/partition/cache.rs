@@ -248,7 +248,8 @@ impl Cache {
     pub fn memory_bytes(&self) -> usize {
         let held: usize = self.slots.iter().flatten().map(GetSize::get_heap_size).sum();
         held + self.slots.capacity() * size_of::<Option<Entry>>()
-            + (self.free.capacity() + self.by_name.capacity()) * size_of::<Slot>()
+            + self.free.capacity() * size_of::<Slot>()
+            + self.by_name.allocation_size()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, Member>)> {
