@@ -3,6 +3,7 @@
 use divan::{Bencher, Divan, black_box};
 use nearline_benches::World;
 use nearline_model::catalogue::Catalogue;
+use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::page::{MAX_ROWS, PageSources, assemble};
 use nearline_ranking::trending::{TrendQuery, trending};
@@ -98,8 +99,7 @@ fn rank_a_row_with_a_boost(bencher: Bencher<'_, '_>, titles: usize) {
 fn score_every_title(bencher: Bencher<'_, '_>, titles: usize) {
     let sources = Sources::of(titles);
     let query = sources.query();
-    let title_ids =
-        (1..=sources.aggregates.title_count() as u32).map(|title| sources.aggregates.title_id(title));
+    let title_ids = sources.aggregates.titles_after(NONE).map(|title| sources.aggregates.title_id(title));
     let known: Vec<&str> = title_ids.map(|id| &**id).collect();
     in_turn(bencher, sources, |member| {
         score_titles(&sources.aggregates, &sources.catalogue, Some(&sources.members[member]), &query, &known)

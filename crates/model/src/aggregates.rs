@@ -158,6 +158,11 @@ impl Aggregates {
         self.titles.len() - 1
     }
 
+    /// Numbers of titles given out after `title`; every title's after [`NONE`](crate::symbols::NONE).
+    pub fn titles_after(&self, title: Symbol) -> impl ExactSizeIterator<Item = Symbol> + use<> {
+        self.titles.after(title)
+    }
+
     /// How full the tables are.
     pub fn tables(&self) -> [TableSize; 7] {
         let settings = &self.settings;
@@ -227,7 +232,7 @@ impl Aggregates {
 
     /// The counters of a dimension such as `all`, `country:BR` or `device:tv`.
     pub fn counters(&self, dimension: &str) -> Option<&CounterTable> {
-        self.counters.get(self.dimensions.get(dimension)? as usize)
+        self.counters.get(self.dimensions.get(dimension)?.index())
     }
 
     /// Names of all dimensions counted.
@@ -288,11 +293,11 @@ impl Aggregates {
 
     /// Impressions of a title, ever; 2³² − 1 are that many or more.
     pub fn impressions(&self, title: Symbol) -> u32 {
-        self.impressions.get(title as usize).copied().unwrap_or_default()
+        self.impressions.get(title.index()).copied().unwrap_or_default()
     }
 
     /// Plays of a title, ever.
     pub fn plays(&self, title: Symbol) -> u64 {
-        self.plays.get(title as usize).copied().unwrap_or_default()
+        self.plays.get(title.index()).copied().unwrap_or_default()
     }
 }

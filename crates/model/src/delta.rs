@@ -264,8 +264,8 @@ impl DeltaBuilder {
     /// A play of `to` after `sources`, most recent first; false if there are none.
     pub fn transition(&mut self, to: Symbol, sources: impl Iterator<Item = Symbol>) -> bool {
         let start = self.transitions.len();
-        self.transitions.extend([to, 0]);
-        self.transitions.extend(sources);
+        self.transitions.extend([to.0, 0]);
+        self.transitions.extend(sources.map(|source| source.0));
         match (self.transitions.len() - start - 2) as u32 {
             0 => self.transitions.truncate(start),
             sources => {
@@ -302,28 +302,25 @@ impl DeltaBuilder {
             })
         };
         let (mut cells, mut places) = self.counted.take();
-        let mut title = (NONE, 0);
+        let mut title = (0, 0);
         for cell in &mut cells {
             if cell.title != title.0 {
-                title = (cell.title, local(cell.title));
+                title = (cell.title, local(Symbol(cell.title)));
             }
-            (cell.title, cell.country, cell.device) = (title.1, local(cell.country), local(cell.device));
+            cell.title = title.1;
+            renumber([&mut cell.country, &mut cell.device], &mut local);
         }
         let mut transitions = std::mem::take(&mut self.transitions);
         self.runs = 0;
         let mut at = 0;
         while at < transitions.len() {
             let run = transitions[at + 1] as usize;
-            transitions[at] = local(transitions[at]);
-            for source in &mut transitions[at + 2..at + 2 + run] {
-                *source = local(*source);
-            }
+            renumber([&mut transitions[at]], &mut local);
+            renumber(&mut transitions[at + 2..at + 2 + run], &mut local);
             at += 2 + run;
         }
         for place in &mut places {
-            for symbol in [&mut place.title, &mut place.row] {
-                *symbol = local(*symbol);
-            }
+            renumber([&mut place.title, &mut place.row], &mut local);
         }
         let variants = self.variants.take(&mut local);
         let arms = self.arms.take(&mut local);
@@ -334,8 +331,8 @@ impl DeltaBuilder {
         let openings = openings.into_iter().map(opening).collect();
         let mut contests: Vec<Contest> = std::mem::take(&mut self.contests).into();
         for contest in &mut contests {
-            contest.candidates.iter_mut().for_each(|candidate| candidate.title = local(candidate.title));
-            contest.sources.iter_mut().for_each(|source| *source = local(*source));
+            renumber(contest.candidates.iter_mut().map(|candidate| &mut candidate.title), &mut local);
+            renumber(&mut contest.sources, &mut local);
         }
         Delta {
             partition,
@@ -354,4 +351,9 @@ impl DeltaBuilder {
             contests,
         }
     }
+}
+
+/// Numbers of the partition become the delta's own.
+fn renumber<'a>(numbers: impl IntoIterator<Item = &'a mut u32>, local: &mut impl FnMut(Symbol) -> u32) {
+    numbers.into_iter().for_each(|number| *number = local(Symbol(*number)));
 }

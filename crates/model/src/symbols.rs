@@ -7,13 +7,42 @@
 use compact_str::CompactString;
 use get_size2::GetSize;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Number of an interned string.
-pub type Symbol = u32;
+/// Number of an interned string, in one table: titles, dimensions and rows have tables of their own.
+///
+/// It is compared and looked up; numbers are worked with only where tables number their strings and where
+/// symbols are stored.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, GetSize,
+)]
+#[serde(transparent)]
+pub struct Symbol(pub u32);
+
+impl Symbol {
+    /// The symbol at `index` of a table in the order of its symbols.
+    ///
+    /// # Panics
+    /// Where a table has more strings than symbols have numbers.
+    pub fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("tables are limited to what symbols can number"))
+    }
+
+    /// The symbol `by` further on.
+    #[must_use]
+    pub fn further(self, by: usize) -> Self {
+        Self::at(self.index() + by)
+    }
+
+    /// Where it is in a table in the order of its symbols.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The symbol of "not given": the empty string, always number 0.
-pub const NONE: Symbol = 0;
+pub const NONE: Symbol = Symbol(0);
 
 /// The table is full: its configured limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,14 +84,14 @@ impl Symbols {
             return Ok(symbol);
         }
         if let Some(symbol) = self.free.pop() {
-            self.strings[symbol as usize] = Arc::from(text);
+            self.strings[symbol.index()] = Arc::from(text);
             self.numbers.insert(text.into(), symbol);
             return Ok(symbol);
         }
         if self.strings.len() > self.limit {
             return Err(SymbolsFull { limit: self.limit });
         }
-        let symbol = self.strings.len() as Symbol;
+        let symbol = Symbol::at(self.strings.len());
         self.strings.push(Arc::from(text));
         self.numbers.insert(text.into(), symbol);
         Ok(symbol)
@@ -75,7 +104,7 @@ impl Symbols {
 
     /// The string of `symbol` has no number any more; the number keeps its string.
     pub(crate) fn retire(&mut self, symbol: Symbol) {
-        if let Some(text) = self.strings.get(symbol as usize)
+        if let Some(text) = self.strings.get(symbol.index())
             && self.numbers.get(&**text) == Some(&symbol)
         {
             self.numbers.remove(&**text);
@@ -84,14 +113,14 @@ impl Symbols {
 
     /// The string of `symbol`, which was retired, has that number again.
     pub(crate) fn revive(&mut self, symbol: Symbol) {
-        self.numbers.insert((&*self.strings[symbol as usize]).into(), symbol);
+        self.numbers.insert((&*self.strings[symbol.index()]).into(), symbol);
     }
 
     /// Takes the string of `symbol` out; its number is given out again.
     pub(crate) fn release(&mut self, symbol: Symbol) {
         if symbol != NONE && !self.text(symbol).is_empty() {
             self.retire(symbol);
-            self.strings[symbol as usize] = self.strings[NONE as usize].clone();
+            self.strings[symbol.index()] = self.strings[NONE.index()].clone();
             self.free.push(symbol);
         }
     }
@@ -119,7 +148,12 @@ impl Symbols {
 
     /// The string of `symbol`; the empty string for one never given out.
     pub fn text(&self, symbol: Symbol) -> &Arc<str> {
-        self.strings.get(symbol as usize).unwrap_or(&self.strings[0])
+        self.strings.get(symbol.index()).unwrap_or(&self.strings[0])
+    }
+
+    /// All symbols after `symbol`: those of every string after [`NONE`].
+    pub fn after(&self, symbol: Symbol) -> impl ExactSizeIterator<Item = Symbol> + use<> {
+        (symbol.index() + 1..self.strings.len().max(symbol.index() + 1)).map(Symbol::at)
     }
 
     /// Numbers given out, [`NONE`] included.

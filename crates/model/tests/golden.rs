@@ -16,6 +16,7 @@ use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay, Take
 use nearline_model::member::recent_ids::RecentIds;
 use nearline_model::member::{Listed, MEMBER_VERSION, Opinion, Watched};
 use nearline_model::settings::AggregateSettings;
+use nearline_model::symbols::{NONE, Symbol};
 use nearline_model::versioned::DecodeError;
 use nearline_model::{Aggregates, Delta, FoldSettings, Member, PartitionId};
 use std::path::PathBuf;
@@ -51,36 +52,41 @@ fn member_v1() -> Member {
         plays: 1,
     };
     let opinion = |title, thumb, rating_tenths| Opinion { title, thumb, rating_tenths, ..Opinion::default() };
-    let shown = |request, title, at_ms, position, propensity| Impression {
-        request,
-        title,
-        at_ms,
-        country: 4,
-        device: 5,
-        row: 6,
-        artwork: 0,
-        segment: 0,
-        position,
-        propensity,
-        variant: 0,
+    let [country, device, row] = [4, 5, 6].map(Symbol);
+    let [artwork, segment, variant] = [NONE; 3];
+    let shown = |request, title, at_ms, position, propensity| {
+        let title = Symbol(title);
+        Impression {
+            request,
+            title,
+            at_ms,
+            country,
+            device,
+            row,
+            artwork,
+            segment,
+            position,
+            propensity,
+            variant,
+        }
     };
     Member {
         history: vec![
-            watched(1, 1_772_000_000, Position(17), 0, 0),
+            watched(Symbol(1), 1_772_000_000, Position(17), 0, 0),
             // Late, and stored behind the next one: read in the order of event time.
-            watched(2, 1_772_380_000, Position(9_000_000_007), 0, 2_700),
-            watched(300, 1_772_390_000, Position(9_000_000_001), 1_200, 5_400),
+            watched(Symbol(2), 1_772_380_000, Position(9_000_000_007), 0, 2_700),
+            watched(Symbol(300), 1_772_390_000, Position(9_000_000_001), 1_200, 5_400),
         ],
-        seen: vec![70_000, 3],
-        list: [2, 8].map(|title| Listed { title, at_ms: 0 }).to_vec(),
+        seen: [70_000, 3].map(Symbol).to_vec(),
+        list: [2, 8].map(|title| Listed { title: Symbol(title), at_ms: 0 }).to_vec(),
         unlisted: Vec::new(),
-        opinions: vec![opinion(1, -1, 0), opinion(300, 2, 45)],
+        opinions: vec![opinion(Symbol(1), -1, 0), opinion(Symbol(300), 2, 45)],
         open: OpenEvents {
             impressions: vec![
                 shown(0xfeed_beef, 9, NOW_MS - 60_000, Some(3), Some(0.25)),
                 shown(0, 10, NOW_MS, None, None),
             ],
-            plays: vec![OpenPlay { request: 77, title: 11, at_ms: NOW_MS - 500 }],
+            plays: vec![OpenPlay { request: 77, title: Symbol(11), at_ms: NOW_MS - 500 }],
             ..OpenEvents::default()
         },
         recent,
@@ -93,15 +99,16 @@ fn member_v1() -> Member {
 /// As version 2 knew it.
 fn member_v2() -> Member {
     let mut member = member_v1();
-    member.open.impressions[1].variant = 12;
-    (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (15, 16);
+    member.open.impressions[1].variant = Symbol(12);
+    (member.open.impressions[1].artwork, member.open.impressions[1].segment) = (Symbol(15), Symbol(16));
     let band = Some(PositionBand::of(31));
-    let showing = Showing { title: 13, epoch: 984_660, country: 4, device: 5, row: 6, band, variant: 12 };
+    let [country, device, row, variant, title] = [4, 5, 6, 12, 13].map(Symbol);
+    let showing = Showing { title, epoch: 984_660, country, device, row, band, variant };
     member.open.taken = vec![
         TakenPlay { at_ms: NOW_MS - 3_600_000, showing },
-        TakenPlay { at_ms: NOW_MS - 1, showing: Showing { row: 0, band: None, variant: 0, ..showing } },
+        TakenPlay { at_ms: NOW_MS - 1, showing: Showing { row: NONE, band: None, variant: NONE, ..showing } },
     ];
-    member.open.watched = vec![(14, NOW_MS - 30_000)];
+    member.open.watched = vec![(Symbol(14), NOW_MS - 30_000)];
     member
 }
 
@@ -114,10 +121,11 @@ fn member_v3() -> Member {
     member.history[0].watched_ms = 1_772_000_000_000;
     (member.history[2].watched_ms, member.history[2].duration_ms) = (1_772_390_000_999, 1_772_389_000_000);
     (member.list[0].at_ms, member.list[1].at_ms) = (NOW_MS - 7_000_000, NOW_MS);
-    member.unlisted = vec![Listed { title: 17, at_ms: NOW_MS - 1 }];
+    member.unlisted = vec![Listed { title: Symbol(17), at_ms: NOW_MS - 1 }];
     member.opinions[0].thumb_ms = NOW_MS - 86_400_000;
     (member.opinions[1].thumb_ms, member.opinions[1].rating_ms) = (NOW_MS - 5, NOW_MS - 3_600_000);
-    let withdrawn = Opinion { title: 8, thumb_ms: NOW_MS - 4, rating_ms: NOW_MS - 9, ..Opinion::default() };
+    let withdrawn =
+        Opinion { title: Symbol(8), thumb_ms: NOW_MS - 4, rating_ms: NOW_MS - 9, ..Opinion::default() };
     member.opinions.push(withdrawn);
     member.introduced = 12;
     member

@@ -45,7 +45,7 @@ pub async fn member(ports: &Ports, member: &str, complete: bool) -> Result<Store
     let names = store.names(partition, &symbols).await?;
     let mut texts: HashMap<Symbol, Arc<str>> = HashMap::with_capacity(symbols.len());
     for (symbol, name) in symbols.into_iter().zip(names) {
-        let name = name.ok_or_else(|| damaged(format!("it holds symbol {symbol}, which has no name")))?;
+        let name = name.ok_or_else(|| damaged(format!("it holds symbol {}, which has no name", symbol.0)))?;
         texts.insert(symbol, name);
     }
     let text = |symbol| texts.get(&symbol).cloned().unwrap_or_default();

@@ -135,7 +135,7 @@ impl Problem {
 
     /// Over the `most` titles played most, with nothing looked at yet.
     pub fn begin(aggregates: &Aggregates, most: usize) -> Self {
-        let mut titles: Vec<Symbol> = (1..=aggregates.title_count() as Symbol).collect();
+        let mut titles: Vec<Symbol> = aggregates.titles_after(NONE).collect();
         titles.retain(|title| aggregates.plays(*title) > 0);
         let by_plays = |a: &Symbol, b: &Symbol| {
             let plays = |title: &Symbol| aggregates.plays(*title);
@@ -151,13 +151,13 @@ impl Problem {
         }
         let mut places = vec![UNSOLVED; aggregates.title_count() + 1];
         for (place, title) in titles.iter().enumerate() {
-            places[*title as usize] = place as u32;
+            places[title.index()] = place as u32;
         }
-        let all = 1..=aggregates.title_count() as Symbol;
-        let others = all.filter(|title| places[*title as usize] == UNSOLVED).collect();
+        let all = aggregates.titles_after(NONE);
+        let others = all.filter(|title| places[title.index()] == UNSOLVED).collect();
         let outer = OuterSums::new(others, titles.len(), aggregates);
         for title in outer.solved_titles() {
-            places[*title as usize] = OUTER;
+            places[title.index()] = OUTER;
         }
         Self {
             titles,
@@ -192,7 +192,7 @@ impl Problem {
             {
                 looked += 1;
                 // Titles that came later have no place.
-                let Some(place) = self.places.get(to as usize) else { continue };
+                let Some(place) = self.places.get(to.index()) else { continue };
                 match (from_place, *place as usize) {
                     (Some(from_place), place) if place < count => self.pairs.push((from_place, place, pair)),
                     _ if from != BEGINNING => self.outer.put(from, to, pair, aggregates),
@@ -226,7 +226,7 @@ impl Problem {
 
     /// The place of a title.
     pub(crate) fn place(&self, title: Symbol) -> Option<usize> {
-        let place = *self.places.get(title as usize)? as usize;
+        let place = *self.places.get(title.index())? as usize;
         (place < self.titles.len()).then_some(place)
     }
 
@@ -310,13 +310,13 @@ impl Associations {
 
     /// The place of `title` among those solved.
     pub(super) fn place(&self, title: Symbol) -> Option<usize> {
-        let place = *self.places.get(title as usize)? as usize;
+        let place = *self.places.get(title.index())? as usize;
         (place < self.titles.len()).then_some(place)
     }
 
     /// Whether `title`, with so many plays by now, is solved by itself, and not outgrown what it was then.
     fn is_solved(&self, title: Symbol, plays: u64) -> bool {
-        match self.places.get(title as usize) {
+        match self.places.get(title.index()) {
             None | Some(&UNSOLVED) => false,
             Some(&OUTER) => !self.outer.is_outgrown(title, plays),
             Some(_) => true,

@@ -79,9 +79,9 @@ impl Learned {
     ) -> Self {
         let mut by_title = vec![1.0; aggregates.title_count() + 1];
         for (title, lift) in lifts.of_titles() {
-            by_title[title as usize] = lift as f32;
+            by_title[title.index()] = lift as f32;
         }
-        let lift = |title: Symbol| by_title.get(title as usize).map_or(1.0, |lift| f64::from(*lift));
+        let lift = |title: Symbol| by_title.get(title.index()).map_or(1.0, |lift| f64::from(*lift));
         let explorable = Explorable::among(little, lift);
         let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
         let position_bias = lifts.position_bias();
@@ -98,6 +98,6 @@ impl Learned {
     }
 
     pub(crate) fn factors(&self, settings: &RankingSettings) -> Arc<Factors> {
-        self.factors.under(settings, |title| !self.associations.covers(title as Symbol))
+        self.factors.under(settings, |title| !self.associations.covers(Symbol::at(title)))
     }
 }

@@ -39,7 +39,7 @@ impl Faded {
 const LIFT_HALF_LIFE: f64 = 48.0;
 
 /// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: u32 = 1_024;
+const TITLES_AT_ONCE: usize = 1_024;
 
 /// The take-rate lifts of titles, from sums that are looked at piece by piece: whoever adds to them is not
 /// kept waiting for all.
@@ -54,15 +54,14 @@ pub struct Lifts {
 impl Lifts {
     /// Looks at the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
-        let last = (aggregates.title_count() as Symbol).min(self.looked.saturating_add(TITLES_AT_ONCE));
-        let next = self.looked + 1..=last;
-        let is_more = !next.is_empty();
+        let next = aggregates.titles_after(self.looked).take(TITLES_AT_ONCE);
+        self.looked = self.looked.further(next.len());
+        let is_more = next.len() > 0;
         let bias = self.bias.get_or_insert_with(|| PositionBias::of(aggregates));
         if let Some(table) = aggregates.counters(ALL) {
             let counters = next.filter_map(|title| Some((title, table.title(title)?)));
             self.titles.extend(faded(aggregates, bias, counters, LIFT_HALF_LIFE));
         }
-        self.looked = last;
         is_more
     }
 

@@ -142,16 +142,16 @@ impl PositionBias {
             .flat_map(|(_, _, sums)| sums)
             .map(|sum| (places.row_name(sum.row), sum.row))
             .collect();
-        let count = rows.values().map(|row| *row as usize + 1).max().unwrap_or(0);
+        let count = rows.values().map(|row| row.index() + 1).max().unwrap_or(0);
         let mut order = vec![0; count];
-        rows.values().enumerate().for_each(|(at, row)| order[*row as usize] = at);
+        rows.values().enumerate().for_each(|(at, row)| order[row.index()] = at);
         let mut observations: Vec<Observation> = titles
             .iter()
             .enumerate()
             .flat_map(|(title, (_, _, sums))| sums.iter().map(move |sum| (title, sum)))
             .map(|(title, sum)| Observation {
                 title,
-                row: order[sum.row as usize],
+                row: order[sum.row.index()],
                 position: band_number(sum.band),
                 impressions: sum.impressions as f64,
                 plays: sum.attributed as f64,
@@ -160,13 +160,13 @@ impl PositionBias {
         observations.sort_unstable_by_key(|seen| (seen.title, seen.row, seen.position));
         let found = estimate(&observations, PRIOR_PLAYS);
         let mut by_row = vec![1.0; count];
-        rows.values().enumerate().for_each(|(at, row)| by_row[*row as usize] = found.rows[at]);
+        rows.values().enumerate().for_each(|(at, row)| by_row[row.index()] = found.rows[at]);
         Self { rows: by_row, bands: found.positions }
     }
 
     /// Examination of a row, relative to the mean; 1 for one that is not known.
     pub fn row(&self, row: Symbol) -> f64 {
-        self.rows.get(row as usize).copied().unwrap_or(1.0)
+        self.rows.get(row.index()).copied().unwrap_or(1.0)
     }
 
     /// Examination of a band of positions, relative to the mean; 1 for one that is not known.

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use nearline_model::aggregates::{ALL, Aggregates};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
-use nearline_model::symbols::Symbol;
+use nearline_model::symbols::{NONE, Symbol};
 use std::sync::Arc;
 
 /// Titles that the shares of all plays weigh as much as, beside a member's own.
@@ -64,22 +64,30 @@ pub struct GenreSums {
 }
 
 /// Titles looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: Symbol = 1_024;
+const TITLES_AT_ONCE: usize = 1_024;
 
 impl Default for GenreSums {
     fn default() -> Self {
         let genres = Genres { sets: vec![Vec::new()], by_title: vec![0], ..Genres::default() };
         let (numbers, sets) = (HashMap::new(), HashMap::from_iter([(Vec::new(), 0)]));
-        Self { genres, numbers, sets, popularity: vec![0.0], ids: vec![Arc::from("")], plays: 0.0, looked: 0 }
+        Self {
+            genres,
+            numbers,
+            sets,
+            popularity: vec![0.0],
+            ids: vec![Arc::from("")],
+            plays: 0.0,
+            looked: NONE,
+        }
     }
 }
 
 impl GenreSums {
     /// Looks at the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates, catalogue: &Catalogue) -> bool {
-        let last = (aggregates.title_count() as Symbol).min(self.looked.saturating_add(TITLES_AT_ONCE));
-        let next = self.looked + 1..=last;
-        let is_more = !next.is_empty();
+        let next = aggregates.titles_after(self.looked).take(TITLES_AT_ONCE);
+        self.looked = self.looked.further(next.len());
+        let is_more = next.len() > 0;
         let popularity = aggregates.counters(ALL).map(|all| all.popularity().scores());
         for title in next {
             let known = catalogue.get(aggregates.title_id(title));
@@ -92,11 +100,10 @@ impl GenreSums {
             }
             let number = self.number_of(set);
             self.genres.by_title.push(number);
-            let score = popularity.and_then(|scores| scores.get(title as usize));
+            let score = popularity.and_then(|scores| scores.get(title.index()));
             self.popularity.push(score.copied().unwrap_or_default());
             self.ids.push(aggregates.title_id(title).clone());
         }
-        self.looked = last.max(self.looked);
         is_more
     }
 
@@ -142,9 +149,9 @@ impl GenreSums {
     pub fn genres(self) -> Genres {
         let Self { mut genres, popularity, ids, plays, .. } = self;
         genres.shares.iter_mut().for_each(|share| *share /= f64::max(plays, 1.0));
-        let score = |title: &Symbol| popularity[*title as usize];
+        let score = |title: &Symbol| popularity[title.index()];
         for shelf in &mut genres.shelves {
-            let by_id = |a: &Symbol, b: &Symbol| ids[*a as usize].cmp(&ids[*b as usize]);
+            let by_id = |a: &Symbol, b: &Symbol| ids[a.index()].cmp(&ids[b.index()]);
             shelf.sort_unstable_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| by_id(a, b)));
             shelf.truncate(SHELF);
             shelf.shrink_to_fit();
@@ -163,7 +170,7 @@ impl Genres {
 
     /// Number of the set of genres that a title has.
     pub(crate) fn set_of(&self, title: Symbol) -> u16 {
-        self.by_title.get(title as usize).copied().unwrap_or_default()
+        self.by_title.get(title.index()).copied().unwrap_or_default()
     }
 
     /// How much somebody leans to each set who played `titles`; `None`: nothing is known.

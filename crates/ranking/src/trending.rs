@@ -129,7 +129,7 @@ impl Board {
 }
 
 /// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: Symbol = 1_024;
+const TITLES_AT_ONCE: usize = 1_024;
 
 /// The figures of one dimension, looked at piece by piece: whoever adds to the sums is not kept waiting for all.
 pub struct BoardSums {
@@ -142,7 +142,7 @@ pub struct BoardSums {
 impl BoardSums {
     /// Nothing looked at yet.
     pub fn new(dimension: &str) -> Self {
-        Self { dimension: dimension.to_owned(), titles: Vec::new(), looked: 0, identity: None }
+        Self { dimension: dimension.to_owned(), titles: Vec::new(), looked: NONE, identity: None }
     }
 
     /// Looks at the next titles; false if there are none. Sums in the place of others are begun anew.
@@ -151,10 +151,9 @@ impl BoardSums {
         if !self.identity.as_ref().is_some_and(|known| Arc::ptr_eq(known, identity)) {
             *self = Self { identity: Some(identity.clone()), ..Self::new(&self.dimension) };
         }
-        let last = (aggregates.title_count() as Symbol).min(self.looked.saturating_add(TITLES_AT_ONCE));
-        let next = self.looked + 1..=last;
-        self.looked = self.looked.max(last);
-        let (is_more, Some(table)) = (!next.is_empty(), aggregates.counters(&self.dimension)) else {
+        let next = aggregates.titles_after(self.looked).take(TITLES_AT_ONCE);
+        self.looked = self.looked.further(next.len());
+        let (is_more, Some(table)) = (next.len() > 0, aggregates.counters(&self.dimension)) else {
             return false;
         };
         let half_life = f64::from(aggregates.settings().trend_half_life_epochs.max(1));

@@ -76,11 +76,11 @@ impl EmbeddedStore {
     fn name(&self, partition: PartitionId, symbol: Symbol) -> Result<Option<Arc<str>>, PortError> {
         let files = &self.files;
         let stored =
-            files.symbols.get(symbol_key(partition, symbol)).map_err(|error| files.failure(error))?;
+            files.symbols.get(symbol_key(partition, symbol.0)).map_err(|error| files.failure(error))?;
         let text = |bytes: &[u8]| {
             std::str::from_utf8(bytes)
                 .map(Arc::from)
-                .map_err(|error| damaged(&files.what, format!("symbol {symbol} of {partition}: {error}")))
+                .map_err(|error| damaged(&files.what, format!("symbol {} of {partition}: {error}", symbol.0)))
         };
         stored.map(|bytes| text(&bytes)).transpose()
     }

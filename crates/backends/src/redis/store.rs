@@ -148,7 +148,7 @@ impl StateStore for RedisStore {
         let mut reads = redis::pipe();
         for symbol in symbols {
             // Number 1 is at index 0; number 0 stands for nothing and is past every end.
-            reads.cmd("LINDEX").arg(&key).arg(symbol.checked_sub(1).unwrap_or(Symbol::MAX));
+            reads.cmd("LINDEX").arg(&key).arg(symbol.0.checked_sub(1).unwrap_or(u32::MAX));
         }
         let names: Vec<Option<String>> =
             self.connections.run_all(Lane::Reads, "reading names of symbols", reads).await?;

@@ -5,6 +5,7 @@ use nearline_backends::redis::{RedisSettings, RedisStore};
 use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::quarantine::Quarantined;
+use nearline_model::symbols::Symbol;
 use nearline_model::{Commit, Delta, PartitionId};
 use nearline_ports::{
     AggregatesSnapshot, OutboxEntry, PartitionFaults, PortError, QuarantineStore, StateStore,
@@ -226,7 +227,7 @@ async fn a_key_of_another_type_is_reported_as_damage_with_its_name() {
             "symbols" => {
                 names(store.acquire(partition, "log", SETTINGS).await, &key, "acquire");
                 names(store.symbols(partition).await, &key, "symbols");
-                names(store.names(partition, &[1]).await, &key, "names");
+                names(store.names(partition, &[Symbol(1)]).await, &key, "names");
             }
             "members" => {
                 names(store.load_members(partition, &["ann".into()]).await, &key, "load");

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::workload::Workload;
 use nearline_backends::cluster::connect_cluster;
 use nearline_model::settings::AggregateSettings;
+use nearline_model::symbols::NONE;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{Ports, stored};
 use serde::Serialize;
@@ -148,7 +149,7 @@ async fn compare(
     let learned = stored::aggregates(ports, &AggregateSettings::default()).await?;
     let mut titles: BTreeSet<(String, &'static str)> = held.counts.keys().cloned().collect();
     let mut found: BTreeMap<(String, &'static str), i64> = BTreeMap::new();
-    for number in 1..=learned.title_count() as u32 {
+    for number in learned.titles_after(NONE) {
         let title = learned.title_id(number).to_string();
         let epochs = learned.counters("all").and_then(|all| all.title(number)).map(|title| &title.epochs);
         let impressions: i64 =

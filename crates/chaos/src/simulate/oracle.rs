@@ -18,6 +18,7 @@ use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Lookup;
 use nearline_model::quarantine::Quarantine;
+use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, LogRecord, Member, Partition, PartitionId, Position};
 use nearline_ports::stored;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -208,7 +209,7 @@ fn counts_equal(world: &World, logs: &[Vec<LogRecord>], learned: &Aggregates) {
 /// What sums hold by title.
 fn counted(sums: &Aggregates) -> Recount {
     let mut counted = Recount::default();
-    for number in 1..=sums.title_count() as u32 {
+    for number in sums.titles_after(NONE) {
         let title = sums.title_id(number).to_string();
         let epochs = sums.counters("all").and_then(|all| all.title(number)).map(|title| &title.epochs);
         let impressions = epochs.into_iter().flatten().map(|(_, counts)| u64::from(counts.impressions)).sum();

@@ -180,9 +180,9 @@ impl Arms {
         self.recount();
         let mut is_named = vec![false; self.names.len()];
         for arm in self.titles.values().flatten() {
-            (is_named[arm.artwork as usize], is_named[arm.segment as usize]) = (true, true);
+            (is_named[arm.artwork.index()], is_named[arm.segment.index()]) = (true, true);
         }
-        for (name, is_named) in (0..).zip(is_named) {
+        for (name, is_named) in (0..).map(Symbol).zip(is_named) {
             if !is_named {
                 self.names.release(name);
             }
@@ -286,7 +286,7 @@ impl Arms {
                 sums.expire(oldest);
                 if !sums.is_empty() {
                     let (artwork, segment) = (self.names.text(arm.artwork), self.names.text(arm.segment));
-                    kept.push((places[*title as usize], artwork, segment, sums));
+                    kept.push((places[title.index()], artwork, segment, sums));
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use super::block_maxima::BLOCK;
 use super::pair::Pair;
+use crate::symbols::Symbol;
 use get_size2::GetSize;
 
 /// Sums of each title after the beginning.
@@ -17,8 +18,8 @@ pub struct Beginnings {
 
 impl Beginnings {
     /// The sums of `title` are now `pair`, and no less than before.
-    pub fn raise(&mut self, title: u32, pair: Pair) {
-        let (at, block) = (title as usize, title as usize / BLOCK);
+    pub fn raise(&mut self, title: Symbol, pair: Pair) {
+        let (at, block) = (title.index(), title.index() / BLOCK);
         if self.pairs.len() <= at {
             self.pairs.resize(at + 1, Pair::default());
             self.maxima.resize(block + 1, Pair::default());
@@ -28,8 +29,8 @@ impl Beginnings {
     }
 
     /// The sums of `title`.
-    pub fn get(&self, title: u32) -> Pair {
-        self.pairs.get(title as usize).copied().unwrap_or_default()
+    pub fn get(&self, title: Symbol) -> Pair {
+        self.pairs.get(title.index()).copied().unwrap_or_default()
     }
 
     /// The greatest sums of a block of titles, each by itself.

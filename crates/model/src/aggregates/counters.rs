@@ -151,7 +151,7 @@ impl FadedPlays {
     }
 
     fn put(&mut self, title: Symbol, score: f64) {
-        let at = title as usize;
+        let at = title.index();
         if self.scores.len() <= at {
             self.scores.resize(at + 1, 0.0);
         }

@@ -293,7 +293,7 @@ impl Aggregates {
         for (name, counters) in contents.dimensions {
             let [dimension] = aggregates.dimensions_of(&[&name]);
             let dimension = dimension.ok_or_else(|| damaged("too many dimensions".into()))?;
-            let table = &mut aggregates.counters[dimension as usize];
+            let table = &mut aggregates.counters[dimension.index()];
             for CountersV2 { title, epochs, popularity, trend } in counters {
                 let title_counters = super::counters::TitleCounters { epochs, popularity, trend };
                 table.titles.insert(number(title)?, title_counters);
@@ -325,10 +325,10 @@ impl Aggregates {
     }
 
     fn restore_counts(&mut self, title: Symbol, plays: u64, impressions: u32) {
-        if self.plays.len() <= title as usize {
-            self.plays.resize(title as usize + 1, 0);
+        if self.plays.len() <= title.index() {
+            self.plays.resize(title.index() + 1, 0);
         }
-        self.plays[title as usize] = plays;
+        self.plays[title.index()] = plays;
         self.add_impressions(title, impressions);
     }
 
@@ -356,11 +356,11 @@ impl Aggregates {
     fn stored(&self) -> Stored {
         // Without those that made room for others.
         let known = |title: &Symbol| !self.titles.text(*title).is_empty();
-        let mut order: Vec<Symbol> = (1..self.titles.len() as Symbol).filter(known).collect();
+        let mut order: Vec<Symbol> = self.titles.after(NONE).filter(known).collect();
         order.sort_unstable_by(|a, b| self.titles.text(*a).cmp(self.titles.text(*b)));
         let mut places = vec![BEGINNING_PLACE; self.titles.len()];
         for (place, title) in order.iter().enumerate() {
-            places[*title as usize] = place as u32;
+            places[title.index()] = place as u32;
         }
         let mut dimensions: Vec<(Arc<str>, Vec<CountersV2>)> = self
             .counters
@@ -374,7 +374,7 @@ impl Aggregates {
                         let mut counters = counters.clone();
                         counters.expire(&self.decays);
                         (!counters.is_empty()).then_some(CountersV2 {
-                            title: places[*title as usize],
+                            title: places[title.index()],
                             epochs: counters.epochs,
                             popularity: counters.popularity,
                             trend: counters.trend,
@@ -382,7 +382,7 @@ impl Aggregates {
                     })
                     .collect();
                 counters.sort_unstable_by_key(|counters| counters.title);
-                (self.dimensions.text(dimension as Symbol).clone(), counters)
+                (self.dimensions.text(Symbol::at(dimension)).clone(), counters)
             })
             .filter(|(_, counters)| !counters.is_empty())
             .collect();
@@ -422,7 +422,7 @@ impl Aggregates {
             .map(|(from, followers)| {
                 let stored = |(to, pair): (Symbol, Pair)| {
                     let (next, near) = pair.parts();
-                    (places[to as usize], next, near)
+                    (places[to.index()], next, near)
                 };
                 let mut stored: Vec<(u32, u32, u32)> = followers.iter().map(stored).collect();
                 stored.sort_unstable();
@@ -437,11 +437,11 @@ impl Aggregates {
     fn stored_places(&self, places: &[u32]) -> PlacesV2 {
         let rows = &self.places.rows;
         let known = |row: &Symbol| !rows.text(*row).is_empty();
-        let mut order: Vec<Symbol> = (1..rows.len() as Symbol).filter(known).collect();
+        let mut order: Vec<Symbol> = rows.after(NONE).filter(known).collect();
         order.sort_unstable_by(|a, b| rows.text(*a).cmp(rows.text(*b)));
         let mut numbers = vec![0_u32; rows.len()];
         for (place, row) in order.iter().enumerate() {
-            numbers[*row as usize] = place as u32 + 1;
+            numbers[row.index()] = place as u32 + 1;
         }
         let mut titles: Vec<(u32, Vec<PlaceV2>)> = self
             .places
@@ -449,11 +449,11 @@ impl Aggregates {
             .iter()
             .map(|(title, sums)| {
                 let stored = |sum: &PlaceSum| {
-                    (numbers[sum.row as usize], sum.band, sum.period, sum.impressions, sum.attributed)
+                    (numbers[sum.row.index()], sum.band, sum.period, sum.impressions, sum.attributed)
                 };
                 let mut sums: Vec<PlaceV2> = sums.iter().map(stored).collect();
                 sums.sort_unstable();
-                (places[*title as usize], sums)
+                (places[title.index()], sums)
             })
             .collect();
         titles.sort_unstable_by_key(|(title, _)| *title);

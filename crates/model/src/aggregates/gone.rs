@@ -8,6 +8,6 @@ pub(super) struct Gone(pub Vec<bool>);
 impl Gone {
     /// Whether the title is one of them.
     pub fn has(&self, title: Symbol) -> bool {
-        self.0.get(title as usize).copied().unwrap_or_default()
+        self.0.get(title.index()).copied().unwrap_or_default()
     }
 }

@@ -85,16 +85,16 @@ impl Aggregates {
             for (device, counts) in devices.drain() {
                 self.count(Some(device), title, first.epoch, counts);
             }
-            if self.plays.len() <= title as usize {
-                self.plays.resize(title as usize + 1, 0);
+            if self.plays.len() <= title.index() {
+                self.plays.resize(title.index() + 1, 0);
             }
-            self.plays[title as usize] += u64::from(together.plays);
+            self.plays[title.index()] += u64::from(together.plays);
             self.add_impressions(title, together.impressions);
         }
     }
 
     pub(super) fn add_impressions(&mut self, title: Symbol, impressions: u32) {
-        let at = title as usize;
+        let at = title.index();
         if impressions > 0 && self.impressions.len() <= at {
             self.impressions.resize(at + 1, 0);
         }
@@ -107,9 +107,9 @@ impl Aggregates {
         self.contests.erase(delta);
         for contest in &delta.contests {
             let Some((played, others)) = contest.candidates.split_first() else { continue };
-            let mut numbered = |candidate: &Candidate| {
+            let mut numbered = |candidate: &Candidate<u32>| {
                 let title = titles.number(self, candidate.title)?;
-                Some(Candidate { title, ..*candidate })
+                Some(candidate.numbered(title))
             };
             let Some(played) = numbered(played) else { continue };
             let others: Vec<Candidate> = others.iter().filter_map(numbered).collect();
@@ -130,7 +130,7 @@ impl Aggregates {
         for Opening { title, epoch, plays } in &delta.openings {
             let title = titles.number(self, *title);
             if let (Some(title), Some(dimension)) = (title, dimension) {
-                let table = &mut self.counters[dimension as usize];
+                let table = &mut self.counters[dimension.index()];
                 table.fade(title, *epoch, u64::from(*plays), &self.decays);
             }
         }
@@ -172,7 +172,7 @@ impl Aggregates {
     }
 
     fn count(&mut self, dimension: Option<Symbol>, title: Symbol, epoch: u32, counts: Counts) {
-        if let Some(table) = dimension.and_then(|dimension| self.counters.get_mut(dimension as usize)) {
+        if let Some(table) = dimension.and_then(|dimension| self.counters.get_mut(dimension.index())) {
             table.add(title, epoch, counts, &self.decays);
         }
     }

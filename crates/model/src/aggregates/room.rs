@@ -12,7 +12,7 @@ use super::Aggregates;
 use super::gone::Gone;
 use super::learning::Kind;
 use crate::delta::Delta;
-use crate::symbols::Symbol;
+use crate::symbols::{NONE, Symbol};
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -78,13 +78,15 @@ impl Aggregates {
     fn forget_least_titles(&mut self, count: usize, kept: &HashSet<Symbol>) -> usize {
         let all = self.counters(super::ALL);
         let strength = |title: Symbol| {
-            let popularity = all.and_then(|table| table.popularity().scores().get(title as usize)).copied();
+            let popularity = all.and_then(|table| table.popularity().scores().get(title.index())).copied();
             let counters = all.and_then(|table| table.title(title));
             let shown = counters.into_iter().flat_map(|counters| &counters.epochs);
             let shown: u64 = shown.map(|(_, counts)| u64::from(counts.impressions)).sum();
             (popularity.unwrap_or_default(), shown)
         };
-        let numbers = (1..self.titles.len() as Symbol)
+        let numbers = self
+            .titles
+            .after(NONE)
             .filter(|title| !kept.contains(title) && !self.titles.text(*title).is_empty());
         let mut titles: Vec<(f64, u64, Symbol)> = numbers
             .map(|title| {
@@ -104,7 +106,7 @@ impl Aggregates {
             .increment(count as u64);
         let mut gone = vec![false; self.titles.len()];
         for (_, _, title) in &titles[..count] {
-            gone[*title as usize] = true;
+            gone[title.index()] = true;
         }
         let gone = Gone(gone);
         for table in &mut self.counters {
@@ -116,10 +118,10 @@ impl Aggregates {
         self.probes.forget(&gone);
         self.contests.forget(&gone);
         for (_, _, title) in &titles[..count] {
-            if let Some(plays) = self.plays.get_mut(*title as usize) {
+            if let Some(plays) = self.plays.get_mut(title.index()) {
                 *plays = 0;
             }
-            if let Some(impressions) = self.impressions.get_mut(*title as usize) {
+            if let Some(impressions) = self.impressions.get_mut(title.index()) {
                 *impressions = 0;
             }
             self.titles.release(*title);
@@ -167,9 +169,10 @@ impl Aggregates {
             return;
         }
         let prefix = kind.dimension("");
-        let of_kind = (1..).zip(self.dimensions.since(1)).filter(|(_, name)| name.starts_with(&*prefix));
+        let numbered = self.dimensions.after(NONE).zip(self.dimensions.since(1));
+        let of_kind = numbered.filter(|(_, name)| name.starts_with(&*prefix));
         let mut live: Vec<(u64, Symbol)> =
-            of_kind.map(|(number, _)| (self.counters[number as usize].events(), number)).collect();
+            of_kind.map(|(number, _)| (self.counters[number.index()].events(), number)).collect();
         // The least at the end.
         live.sort_unstable_by(|a, b| {
             b.0.cmp(&a.0).then_with(|| self.dimensions.text(a.1).cmp(self.dimensions.text(b.1)))
@@ -211,6 +214,6 @@ impl Aggregates {
             }
         }
         self.dimensions.release(dimension);
-        self.counters[dimension as usize] = super::CounterTable::default();
+        self.counters[dimension.index()] = super::CounterTable::default();
     }
 }

@@ -96,7 +96,7 @@ impl Transitions {
     }
 
     pub(crate) fn add_pair(&mut self, from: Symbol, to: Symbol, sums: Pair) {
-        let at = from as usize;
+        let at = from.index();
         if self.from.len() <= at {
             self.from.resize_with(at + 1, Followers::default);
         }
@@ -126,7 +126,7 @@ impl Transitions {
 
     /// Forgets the titles that are `gone`.
     pub(super) fn forget(&mut self, gone: &Gone) {
-        for (from, followers) in (0..).zip(&mut self.from) {
+        for (from, followers) in (0..).map(Symbol).zip(&mut self.from) {
             if gone.has(from) {
                 followers.pairs = HashMap::new();
             } else {
@@ -146,7 +146,7 @@ impl Transitions {
 
     /// What follows `title`.
     pub fn after(&self, title: Symbol) -> Option<&Followers> {
-        self.from.get(title as usize).filter(|followers| !followers.pairs.is_empty())
+        self.from.get(title.index()).filter(|followers| !followers.pairs.is_empty())
     }
 
     /// What follows the beginning, by title number.
@@ -194,10 +194,12 @@ mod tests {
     #[test]
     fn nearer_steps_weigh_more() {
         let mut transitions = Transitions::new(10);
-        transitions.add(3, [Some(2), None, Some(1)].into_iter());
-        let pair = |from| transitions.after(from).expect("followed").get(3);
-        assert_eq!((pair(2).next(), pair(2).near()), (1.0, 1.0));
-        assert!((pair(1).next() - 0.7225).abs() < 1e-3 && (pair(1).near() - 0.9409).abs() < 1e-3);
+        transitions.add(Symbol(3), [Some(Symbol(2)), None, Some(Symbol(1))].into_iter());
+        let pair = |from| transitions.after(from).expect("followed").get(Symbol(3));
+        assert_eq!((pair(Symbol(2)).next(), pair(Symbol(2)).near()), (1.0, 1.0));
+        assert!(
+            (pair(Symbol(1)).next() - 0.7225).abs() < 1e-3 && (pair(Symbol(1)).near() - 0.9409).abs() < 1e-3
+        );
     }
 
     #[test]
@@ -206,19 +208,19 @@ mod tests {
         let mut transitions = Transitions::new(50);
         for to in 2..=50 {
             for _ in 0..to {
-                transitions.add(to, [Some(1)].into_iter());
+                transitions.add(Symbol(to), [Some(Symbol(1))].into_iter());
             }
         }
-        transitions.add(7, [Some(2)].into_iter());
-        transitions.add(8, [Some(2)].into_iter());
+        transitions.add(Symbol(7), [Some(Symbol(2))].into_iter());
+        transitions.add(Symbol(8), [Some(Symbol(2))].into_iter());
         assert_eq!(transitions.len(), 51);
         transitions.bound(&titles);
         assert_eq!(transitions.len(), 40);
         let mut kept: Vec<Symbol> =
-            transitions.after(1).expect("followed").iter().map(|(to, _)| to).collect();
+            transitions.after(Symbol(1)).expect("followed").iter().map(|(to, _)| to).collect();
         kept.sort_unstable();
-        assert_eq!(kept, (13..=50).collect::<Vec<_>>());
-        assert_eq!(transitions.after(2).expect("short lists are kept whole").iter().count(), 2);
+        assert_eq!(kept, (13..=50).map(Symbol).collect::<Vec<_>>());
+        assert_eq!(transitions.after(Symbol(2)).expect("short lists are kept whole").iter().count(), 2);
     }
 
     #[test]

@@ -21,15 +21,22 @@ pub(crate) fn contests_kept(partitions: u16) -> usize {
     (KEPT / usize::from(partitions.max(1))).max(KEPT_OF_ONE)
 }
 
-/// A title of a contest.
+/// A title of a contest: a symbol, or in a delta an index into its strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, GetSize)]
-pub struct Candidate {
-    /// The title: in a delta an index into its strings.
-    pub title: u32,
+pub struct Candidate<Title = Symbol> {
+    /// The title.
+    pub title: Title,
     /// Where it stood in its row; `None`: not told.
     pub band: Option<PositionBand>,
     /// How often other requests had shown it to the member shortly before, without a play; 255 are that many or more.
     pub shown_before: u8,
+}
+
+impl<Title> Candidate<Title> {
+    /// The same, its title numbered otherwise.
+    pub(crate) fn numbered<Other>(&self, title: Other) -> Candidate<Other> {
+        Candidate { title, band: self.band, shown_before: self.shown_before }
+    }
 }
 
 /// A contest, of a delta.
@@ -42,7 +49,7 @@ pub struct Contest {
     /// Event time of the impression that was played, Unix seconds.
     pub at_s: u32,
     /// The title played, then those that were not.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<Candidate<u32>>,
     /// Titles that the member had played before, most recent first: indices into the delta's strings.
     pub sources: Vec<u32>,
 }
@@ -68,7 +75,8 @@ impl DeltaBuilder {
         if candidates.len() < 2 {
             return;
         }
-        let sources = sources.take(MOST_CONTEST_SOURCES).collect();
+        let candidates = candidates.iter().map(|candidate| candidate.numbered(candidate.title.0)).collect();
+        let sources = sources.take(MOST_CONTEST_SOURCES).map(|source| source.0).collect();
         if self.contests.len() >= self.contests_kept {
             self.contests.pop_front();
         }

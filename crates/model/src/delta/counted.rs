@@ -28,7 +28,7 @@ impl Note {
     /// The cell that it counts in, as one number in the order of cells.
     fn cell(&self) -> u128 {
         let [title, epoch, country, device] =
-            [self.title, self.epoch, self.country, self.device].map(u128::from);
+            [self.title.0, self.epoch, self.country.0, self.device.0].map(u128::from);
         title << 96 | epoch << 64 | country << 32 | device
     }
 
@@ -82,7 +82,7 @@ impl Counted {
                 let Note { title, epoch, country, device, .. } = same_cell[0];
                 let mut counts = Counts::default();
                 same_cell.iter().for_each(|note| note.count(&mut counts));
-                cells.push(Cell { title, epoch, country, device, counts });
+                cells.push(Cell { title: title.0, epoch, country: country.0, device: device.0, counts });
             }
             of_epoch.clear();
             of_epoch.extend(same_epoch.iter().filter_map(Note::place));
@@ -92,7 +92,7 @@ impl Counted {
                 let (row, band) = same_place[0].0;
                 let mut counts = TakeCounts::default();
                 same_place.iter().for_each(|(_, stage)| counts.count(*stage));
-                places.push(PlaceCell { title, epoch, row, band, counts });
+                places.push(PlaceCell { title: title.0, epoch, row: row.0, band, counts });
             }
         }
         self.notes.clear();

@@ -133,9 +133,15 @@ mod tests {
     #[test]
     fn what_might_have_been_played_is_counted_beside_what_was() {
         let mut delta = DeltaBuilder::default();
-        assert_eq!(delta.return_to(7, [(9, 1), (7, 2)].into_iter(), &[3, 4]), Some(1));
-        assert_eq!(delta.return_to(4, [(9, 1)].into_iter(), &[3, 4]), Some(u32::MAX));
-        assert_eq!(delta.return_to(8, [(9, 1)].into_iter(), &[]), None);
+        assert_eq!(
+            delta.return_to(Symbol(7), [(Symbol(9), 1), (Symbol(7), 2)].into_iter(), &[Symbol(3), Symbol(4)]),
+            Some(1)
+        );
+        assert_eq!(
+            delta.return_to(Symbol(4), [(Symbol(9), 1)].into_iter(), &[Symbol(3), Symbol(4)]),
+            Some(u32::MAX)
+        );
+        assert_eq!(delta.return_to(Symbol(8), [(Symbol(9), 1)].into_iter(), &[]), None);
         let cells = delta.returns.take();
         let counts: Vec<_> = cells.iter().map(|c| (c.band, c.counts.exposed, c.counts.repeated)).collect();
         assert_eq!(counts, [(0, 3, 0), (6, 1, 1), (40, 4, 1)]);

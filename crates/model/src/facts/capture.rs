@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::identifier::{PartitionId, Position};
 use crate::member::Member;
 use crate::partition::name_table::NameTable;
+use crate::symbols::Symbol;
 use compact_str::CompactString;
 
 /// What facts of members are made of.
@@ -112,7 +113,7 @@ impl Capture {
         change.is_open = false;
         let state = held.state;
         let newest = state.open.impressions.iter().max_by_key(|shown| shown.at_ms);
-        let or_shown = |told: &'_ CompactString, shown: Option<u32>| -> CompactString {
+        let or_shown = |told: &'_ CompactString, shown: Option<Symbol>| -> CompactString {
             let shown = || shown.map_or(CompactString::default(), |symbol| (&**names.text(symbol)).into());
             if told.is_empty() { shown() } else { told.clone() }
         };

@@ -203,20 +203,21 @@ fn push_open<T>(open: &mut Vec<T>, value: T, limit: usize, name: &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::symbols::NONE;
 
     fn shown(request: u64, title: Symbol, at_ms: i64) -> Impression {
         Impression {
             request,
             title,
             at_ms,
-            country: 0,
-            device: 0,
-            row: 0,
-            artwork: 0,
-            segment: 0,
+            country: NONE,
+            device: NONE,
+            row: NONE,
+            artwork: NONE,
+            segment: NONE,
             position: None,
             propensity: None,
-            variant: 0,
+            variant: NONE,
         }
     }
 
@@ -228,42 +229,42 @@ mod tests {
     fn a_play_takes_the_impression_of_its_request_once() {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
-        open.shown(shown(7, 1, 1_000), &settings);
-        open.shown(shown(8, 1, 2_000), &settings);
-        assert_eq!(open.played(play(7, 1, 3_000), &settings).map(|i| i.at_ms), Some(1_000));
-        assert_eq!(open.played(play(7, 1, 4_000), &settings), None);
+        open.shown(shown(7, Symbol(1), 1_000), &settings);
+        open.shown(shown(8, Symbol(1), 2_000), &settings);
+        assert_eq!(open.played(play(7, Symbol(1), 3_000), &settings).map(|i| i.at_ms), Some(1_000));
+        assert_eq!(open.played(play(7, Symbol(1), 4_000), &settings), None);
     }
 
     #[test]
     fn a_play_without_request_takes_the_latest_impression_within_the_span() {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
-        open.shown(shown(7, 1, 1_000), &settings);
-        open.shown(shown(8, 1, 2_000), &settings);
-        assert_eq!(open.played(play(0, 1, 3_601_500), &settings).map(|i| i.at_ms), Some(2_000));
-        assert_eq!(open.played(play(0, 1, 3_601_500), &settings), None);
+        open.shown(shown(7, Symbol(1), 1_000), &settings);
+        open.shown(shown(8, Symbol(1), 2_000), &settings);
+        assert_eq!(open.played(play(0, Symbol(1), 3_601_500), &settings).map(|i| i.at_ms), Some(2_000));
+        assert_eq!(open.played(play(0, Symbol(1), 3_601_500), &settings), None);
     }
 
     #[test]
     fn an_impression_that_arrives_after_its_play_is_attributed() {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
-        assert_eq!(open.played(play(7, 1, 60_000), &settings), None);
+        assert_eq!(open.played(play(7, Symbol(1), 60_000), &settings), None);
         assert_eq!(
-            open.shown(shown(7, 1, 61_000), &settings),
+            open.shown(shown(7, Symbol(1), 61_000), &settings),
             None,
             "an impression after its play does not count"
         );
-        assert_eq!(open.shown(shown(7, 1, 59_000), &settings), Some(60_000));
-        assert_eq!(open.shown(shown(7, 1, 59_000), &settings), None, "a play counts once");
+        assert_eq!(open.shown(shown(7, Symbol(1), 59_000), &settings), Some(60_000));
+        assert_eq!(open.shown(shown(7, Symbol(1), 59_000), &settings), None, "a play counts once");
     }
 
     #[test]
     fn what_can_find_no_counterpart_any_more_is_dropped() {
         let settings = FoldSettings::default();
         let mut open = OpenEvents::default();
-        open.shown(shown(7, 1, 0), &settings);
-        open.played(play(9, 2, 0), &settings);
+        open.shown(shown(7, Symbol(1), 0), &settings);
+        open.played(play(9, Symbol(2), 0), &settings);
         open.expire(600_000, &settings);
         assert_eq!((open.impressions.len(), open.plays.len()), (1, 1));
         open.expire(4_200_001, &settings);
@@ -274,14 +275,14 @@ mod tests {
     fn a_play_becomes_a_quality_play_once_whichever_arrives_first() {
         let settings = FoldSettings::default();
         let window_ms = i64::from(settings.quality_window_seconds) * 1_000;
-        let taken = |at_ms| TakenPlay { at_ms, showing: shown(7, 1, at_ms).showing() };
+        let taken = |at_ms| TakenPlay { at_ms, showing: shown(7, Symbol(1), at_ms).showing() };
         let mut open = OpenEvents::default();
         assert!(!open.attributed(taken(1_000), &settings));
-        assert!(open.watched(2, 1_500, &settings).is_empty(), "another title");
-        assert!(open.watched(1, 999, &settings).is_empty(), "before the play");
-        assert!(open.watched(1, 1_001 + window_ms, &settings).is_empty(), "too long after it");
-        assert_eq!(open.watched(1, 1_000 + window_ms, &settings), [taken(1_000)]);
-        assert!(open.watched(1, 1_000 + window_ms, &settings).is_empty(), "once");
+        assert!(open.watched(Symbol(2), 1_500, &settings).is_empty(), "another title");
+        assert!(open.watched(Symbol(1), 999, &settings).is_empty(), "before the play");
+        assert!(open.watched(Symbol(1), 1_001 + window_ms, &settings).is_empty(), "too long after it");
+        assert_eq!(open.watched(Symbol(1), 1_000 + window_ms, &settings), [taken(1_000)]);
+        assert!(open.watched(Symbol(1), 1_000 + window_ms, &settings).is_empty(), "once");
         assert!(open.attributed(taken(900 + window_ms), &settings), "the play arrived after the progress");
     }
 }

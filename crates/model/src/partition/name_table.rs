@@ -52,7 +52,7 @@ pub struct NameTable {
     symbols: Symbols,
     limit: usize,
     /// Last number of those that stay for good.
-    last_kept: u32,
+    last_kept: Symbol,
     newcomers: HashMap<Symbol, Newcomer>,
     /// Newcomers in the order in which the hand comes by.
     ring: VecDeque<Symbol>,
@@ -65,7 +65,7 @@ pub struct NameTable {
 /// Stored form of what the list of names does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NamesForm {
-    last_kept: u32,
+    last_kept: Symbol,
     /// Newcomers in the order of the ring: number, who brought it, whether it was used.
     ring: Vec<(Symbol, u32, bool)>,
 }
@@ -77,7 +77,7 @@ impl NameTable {
         Self {
             symbols: Symbols::new(usize::MAX - 1),
             limit,
-            last_kept: u32::try_from(limit.saturating_sub(newcomers)).unwrap_or(u32::MAX),
+            last_kept: Symbol(u32::try_from(limit.saturating_sub(newcomers)).unwrap_or(u32::MAX)),
             newcomers: HashMap::new(),
             ring: VecDeque::new(),
             retired: HashMap::new(),
@@ -88,7 +88,7 @@ impl NameTable {
     /// Takes in what is stored: all names ever given out, and the form; without one, all of them stay.
     pub(super) fn restore(&mut self, names: &[Arc<str>], form: Option<NamesForm>) -> Result<(), String> {
         let form = form.unwrap_or_else(|| NamesForm {
-            last_kept: self.last_kept.max(names.len() as u32),
+            last_kept: self.last_kept.max(Symbol::at(names.len())),
             ring: Vec::new(),
         });
         self.last_kept = form.last_kept;
@@ -97,12 +97,12 @@ impl NameTable {
             self.newcomers.insert(symbol, Newcomer { by, is_used });
             *self.brought.entry(by).or_default() += 1;
         }
-        for (name, number) in names.iter().zip(1..) {
+        for (name, number) in names.iter().zip((1..).map(Symbol)) {
             if number > self.last_kept && !self.newcomers.contains_key(&number) {
                 self.symbols.push_retired(name);
                 self.remember(number);
             } else if self.symbols.intern(name).ok() != Some(number) {
-                return Err(format!("number {number} ({name:?}) is out of place"));
+                return Err(format!("number {} ({name:?}) is out of place", number.0));
             }
         }
         Ok(())
@@ -132,7 +132,7 @@ impl NameTable {
             return Ok(NONE);
         }
         let share = (self.limit / SHARES).max(LEAST_SHARE);
-        let is_kept = self.symbols.len() <= self.last_kept as usize;
+        let is_kept = self.symbols.len() <= self.last_kept.index();
         if is_kept && *introduced as usize >= share {
             metrics::counter!("nearline_fold_limit_hits_total", "limit" => "names_of_member").increment(1);
             return Err(ShareUsed { share, limit: self.limit });
@@ -173,7 +173,7 @@ impl NameTable {
 
     /// Names that are known.
     pub fn live(&self) -> usize {
-        (self.symbols.len() - 1).min(self.last_kept as usize) + self.newcomers.len()
+        (self.symbols.len() - 1).min(self.last_kept.index()) + self.newcomers.len()
     }
 
     fn use_newcomer(&mut self, symbol: Symbol, member: &str) {
@@ -188,7 +188,7 @@ impl NameTable {
 
     /// Makes room for one more newcomer, brought by `by`.
     fn make_room(&mut self, by: u32) {
-        let capacity = self.limit.saturating_sub(self.last_kept as usize).max(1);
+        let capacity = self.limit.saturating_sub(self.last_kept.index()).max(1);
         let share = (capacity / SHARES).max(LEAST_SHARE).min(capacity);
         if self.brought.get(&by).is_some_and(|brought| *brought >= share) {
             let oldest = self.ring.iter().position(|symbol| self.newcomers[symbol].by == by);

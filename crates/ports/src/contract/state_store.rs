@@ -4,6 +4,7 @@ use super::{Fixture, commit, is_fenced, soon};
 use crate::{AggregatesSnapshot, PortError, Ports};
 use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
+use nearline_model::symbols::Symbol;
 use nearline_model::{Commit, PartitionId, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,13 +139,17 @@ pub async fn names_are_those_of_the_symbols_asked_for(fixture: &dyn Fixture) {
     first.symbols = vec![Arc::from("alien"), Arc::from("brazil"), Arc::from("casablanca")];
     store(&ports, Arc::new(first)).await;
     let names = |symbols: Vec<u32>| {
-        let ports = ports.clone();
+        let (ports, symbols) = (ports.clone(), symbols.into_iter().map(Symbol).collect::<Vec<_>>());
         async move { ports.store.names(P0, &symbols).await.expect("names") }
     };
     assert_eq!(names(vec![3, 1, 3]).await, ["casablanca", "alien", "casablanca"].map(|n| Some(Arc::from(n))));
     assert_eq!(names(vec![0, 4, u32::MAX]).await, [None, None, None], "numbers that were not given out");
     assert_eq!(names(Vec::new()).await, []);
-    assert_eq!(ports.store.names(P1, &[1]).await.expect("names"), [None], "the neighbour has its own");
+    assert_eq!(
+        ports.store.names(P1, &[Symbol(1)]).await.expect("names"),
+        [None],
+        "the neighbour has its own"
+    );
 }
 
 pub async fn a_commit_is_visible_as_a_whole(fixture: &dyn Fixture) {

@@ -82,7 +82,7 @@ impl OuterSums {
         let solved = titles[..first].partition_point(is_solved);
         let mut places = vec![NOT_OUTER; aggregates.title_count() + 1];
         for (place, title) in titles.iter().enumerate() {
-            places[*title as usize] = place as u32;
+            places[title.index()] = place as u32;
         }
         Self {
             places,
@@ -132,13 +132,13 @@ impl OuterSums {
         let mut outgrown = vec![0; self.places.len()];
         for (title, plays) in self.titles.iter().zip(&self.occurrences).take(self.solved) {
             let most = plays.saturating_mul(GROWN).saturating_add(NEW_PLAYS);
-            outgrown[*title as usize] = u32::try_from(most).unwrap_or(u32::MAX);
+            outgrown[title.index()] = u32::try_from(most).unwrap_or(u32::MAX);
         }
         outgrown
     }
 
     fn place(&self, title: Symbol) -> Option<usize> {
-        self.places.get(title as usize).filter(|place| **place != NOT_OUTER).map(|place| *place as usize)
+        self.places.get(title.index()).filter(|place| **place != NOT_OUTER).map(|place| *place as usize)
     }
 
     /// All neighbours of the title at `place`, with the sums of what was played after it, and before.

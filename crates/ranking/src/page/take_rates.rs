@@ -7,6 +7,7 @@
 
 use super::page_row::RowKind;
 use nearline_model::Aggregates;
+use nearline_model::symbols::{NONE, Symbol};
 use std::collections::HashMap;
 
 /// Impressions below which a row's rate counts as unknown.
@@ -17,14 +18,14 @@ const PRIOR_IMPRESSIONS: f64 = 200.0;
 pub fn rates(aggregates: &Aggregates) -> HashMap<&'static str, f64> {
     let places = aggregates.places();
     // Impressions and attributed plays, by number of the row.
-    let mut sums: HashMap<u32, (u64, u64)> = HashMap::new();
-    for title in 1..=aggregates.title_count() as u32 {
+    let mut sums: HashMap<Symbol, (u64, u64)> = HashMap::new();
+    for title in aggregates.titles_after(NONE) {
         for place in places.title(title) {
             let sum = sums.entry(place.row).or_default();
             *sum = (sum.0 + place.impressions, sum.1 + place.attributed);
         }
     }
-    let rate = |(row, (impressions, attributed)): (u32, (u64, u64))| {
+    let rate = |(row, (impressions, attributed)): (Symbol, (u64, u64))| {
         let kind = RowKind::ALL.into_iter().find(|kind| kind.name() == places.row_name(row))?;
         let weight = impressions as f64 + PRIOR_IMPRESSIONS;
         let rate = (attributed as f64 + PRIOR_IMPRESSIONS * kind.prior_take()) / weight;

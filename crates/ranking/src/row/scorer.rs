@@ -197,11 +197,11 @@ impl<'a> Scorer<'a> {
             for (to, pair) in source.followers.into_iter().flat_map(|followers| followers.iter()) {
                 if !covering.is_some_and(|covering| covering.covers(to)) {
                     let share = shares.as_ref().map_or(1.0, |share| share(to));
-                    direct.add(to as usize, source.weight * share * source.direct(pair));
+                    direct.add(to.index(), source.weight * share * source.direct(pair));
                 }
             }
             for (to, weight) in associations.into_iter().flat_map(|known| known.outer(source.symbol)) {
-                direct.add(*to as usize, source.weight * source.spoken(f64::from(*weight)));
+                direct.add(to.index(), source.weight * source.spoken(f64::from(*weight)));
             }
         }
         let beginning = sources.iter().position(|source| source.symbol == BEGINNING);
@@ -242,13 +242,13 @@ impl<'a> Scorer<'a> {
             Some(at) if self.sources[at].solved.is_none() => self.after_beginning(at, title),
             _ => 0.0,
         };
-        self.together(title, self.direct.get(title as usize) + beginning + f64::from(self.solved[place]))
+        self.together(title, self.direct.get(title.index()) + beginning + f64::from(self.solved[place]))
     }
 
     /// The score of a title that is not solved.
     pub fn unsolved_score(&self, title: Symbol) -> f64 {
         let beginning = self.beginning.map_or(0.0, |at| self.after_beginning(at, title));
-        self.together(title, self.direct.get(title as usize) + beginning)
+        self.together(title, self.direct.get(title.index()) + beginning)
     }
 
     /// What the titles of a block score at most that are not solved. It is made of the most that each of
@@ -274,12 +274,12 @@ impl<'a> Scorer<'a> {
             return 0.0;
         }
         let damped = if associated > 0.0 { associated * self.damping(title) } else { 0.0 };
-        (damped + self.popularity.score(title as usize)) * self.multiplier(title)
+        (damped + self.popularity.score(title.index())) * self.multiplier(title)
     }
 
     /// What a title's score is multiplied by: its lift, and the member's taste.
     fn multiplier(&self, title: Symbol) -> f64 {
-        self.factors.lift(title as usize) * self.taste.as_ref().map_or(1.0, |taste| taste.of_title(title))
+        self.factors.lift(title.index()) * self.taste.as_ref().map_or(1.0, |taste| taste.of_title(title))
     }
 
     fn damping(&self, title: Symbol) -> f64 {
@@ -304,9 +304,9 @@ impl<'a> Scorer<'a> {
                         .push((weight, if is_beginning { Reason::OftenFirst { weight } } else { because() }));
                 }
             }
-            let weight = self.popularity.score(title as usize) * lift;
+            let weight = self.popularity.score(title.index()) * lift;
             if weight > 0.0 {
-                let dimension = self.popularity.dimension(title as usize);
+                let dimension = self.popularity.dimension(title.index());
                 reasons.push((weight, Reason::Popular { dimension, weight }));
             }
         }

@@ -43,7 +43,7 @@ pub(super) fn search(
             continue;
         }
         for title in block * BLOCK..titles.min((block + 1) * BLOCK) {
-            let title = title as Symbol;
+            let title = Symbol::at(title);
             if title != BEGINNING && !scorer.is_solved(title) {
                 best.offer(scorer.unsolved_score(title), title);
             }

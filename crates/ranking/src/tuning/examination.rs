@@ -136,7 +136,7 @@ impl Examination {
         probes.sort_by_key(|probe| std::cmp::Reverse((probe.epoch, probe.position)));
         let mut places = vec![None; aggregates.title_count() + 1];
         for (place, title) in self.titles.iter().enumerate() {
-            if let Some(known) = places.get_mut(*title as usize) {
+            if let Some(known) = places.get_mut(title.index()) {
                 *known = Some(place);
             }
         }
@@ -154,7 +154,7 @@ impl Examination {
             if taken.len() >= MOST_EXAMPLES {
                 continue;
             }
-            let target = places.get(probe.title as usize).copied().flatten();
+            let target = places.get(probe.title.index()).copied().flatten();
             if let (None, false) = (target, is_repeat) {
                 self.unranked[group_of(probe.played())] += 1;
             }
@@ -188,7 +188,7 @@ impl Examination {
         let played = probe.played();
         let steps = probe.sources[..played].iter().zip(0..);
         let place =
-            |(source, step): (&Symbol, i32)| Some((places.get(*source as usize).copied().flatten()?, step));
+            |(source, step): (&Symbol, i32)| Some((places.get(source.index()).copied().flatten()?, step));
         let (popularity, own_popularity) = self.popularity(probe, aggregates);
         Example {
             target,

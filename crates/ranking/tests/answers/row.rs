@@ -4,6 +4,7 @@ use crate::harness::{Harness, START_MS, event, record};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::member::snapshot::TitleOpinion;
 use nearline_model::settings::AggregateSettings;
+use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::associations::Associations;
 use nearline_ranking::{Learned, Query, Ranked, Reason, next, rank, score_titles, similar};
@@ -104,7 +105,7 @@ fn nothing_goes_up_for_a_title_thumbed_down_and_a_low_rating_is_no_interest() {
     let learned = Learned::of(&aggregates, &Catalogue::default(), 4);
     let whole = Learned::of(&aggregates, &Catalogue::default(), 100);
     let ids: Vec<String> =
-        (1..=aggregates.title_count() as u32).map(|title| aggregates.title_id(title).to_string()).collect();
+        aggregates.titles_after(NONE).map(|title| aggregates.title_id(title).to_string()).collect();
     let titles: Vec<&str> = ids.iter().map(String::as_str).collect();
     for learned in [&learned, &whole] {
         let query = Query { learned: Some(learned), ..Query::default() };

@@ -6,7 +6,7 @@ use nearline_model::aggregates::transitions::BEGINNING;
 use nearline_model::aggregates::{ALL, OPENING};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::snapshot::WatchedTitle;
-use nearline_model::symbols::Symbol;
+use nearline_model::symbols::{NONE, Symbol};
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::affinity::GenreAffinity;
 use nearline_ranking::associations::Equations;
@@ -148,14 +148,14 @@ impl<'a> Reference<'a> {
 
     fn popularity(&self, title: Symbol) -> f64 {
         let share = |(_, scores, top, share): &(String, &[f64], f64, f64)| {
-            scores.get(title as usize).map_or(0.0, |score| share * score / top)
+            scores.get(title.index()).map_or(0.0, |score| share * score / top)
         };
         let popular = self.tables().iter().map(share).sum::<f64>();
         let faded = |name: &str, of: fn(&CounterTable) -> &FadedPlays| {
             let scores = self.aggregates.counters(name).map(|counters| of(counters).scores());
             let scores = scores.unwrap_or_default();
             let top = scores.iter().copied().fold(0.0, f64::max);
-            if top > 0.0 { scores.get(title as usize).map_or(0.0, |score| score / top) } else { 0.0 }
+            if top > 0.0 { scores.get(title.index()).map_or(0.0, |score| score / top) } else { 0.0 }
         };
         let opening = self.settings.opening_share;
         let blend = |all: f64, first: f64| (1.0 - opening) * all + opening * first;
@@ -221,7 +221,7 @@ impl<'a> Reference<'a> {
     }
 
     pub fn rank(&self) -> Vec<Ranked> {
-        let titles = 1..=self.aggregates.title_count() as Symbol;
+        let titles = self.aggregates.titles_after(NONE);
         let mut scores: BTreeMap<Arc<str>, f64> =
             titles.map(|title| (self.aggregates.title_id(title).clone(), self.score(title))).collect();
         let top = scores.values().copied().fold(0.0, f64::max);
@@ -306,7 +306,7 @@ impl<'a> Reference<'a> {
             }
             let tables = self.tables();
             let named = tables.iter().filter(|(name, scores, ..)| {
-                name != ALL && scores.get(title as usize).is_some_and(|score| *score > 0.0)
+                name != ALL && scores.get(title.index()).is_some_and(|score| *score > 0.0)
             });
             let names: Vec<&str> = named.map(|(name, ..)| name.as_str()).collect();
             let dimension = if names.is_empty() { ALL.to_owned() } else { names.join(" and ") };

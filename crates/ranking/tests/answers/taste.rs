@@ -4,6 +4,7 @@ use crate::harness::{START_MS, event, fold_at_once, record};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::partition::Lookup;
 use nearline_model::settings::AggregateSettings;
+use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, MemberSnapshot};
 use nearline_ranking::page::{PageSources, Row, RowKind, RowReason, assemble};
 use nearline_ranking::settings::RankingSettings;
@@ -120,7 +121,7 @@ fn the_search_passes_over_nothing_that_taste_lifts() {
             let query =
                 Query { limit: 3, settings: Some(&settings), learned: Some(&learned), ..Query::default() };
             let (sums, catalogue, member) = (&service.aggregates, &service.catalogue, Some(&service.member));
-            let ids = (1..=sums.title_count() as u32).map(|title| sums.title_id(title).clone());
+            let ids = sums.titles_after(NONE).map(|title| sums.title_id(title).clone());
             let ids: Vec<_> = ids.collect();
             let names: Vec<&str> = ids.iter().map(|id| &**id).collect();
             let mut scored: Vec<(f64, &str)> = score_titles(sums, catalogue, member, &query, &names)

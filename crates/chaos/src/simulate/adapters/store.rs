@@ -73,7 +73,7 @@ impl StateStore for SimulatedStore {
         self.link
             .call(move |servers| {
                 let known = &servers.store.row(partition).symbols;
-                let name = |symbol: &Symbol| known.get(symbol.checked_sub(1)? as usize).cloned();
+                let name = |symbol: &Symbol| known.get(symbol.0.checked_sub(1)? as usize).cloned();
                 Ok(symbols.iter().map(name).collect())
             })
             .await

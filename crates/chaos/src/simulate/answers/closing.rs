@@ -10,6 +10,7 @@ use crate::simulate::world::World;
 use nearline_actors::{Engine, Source};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::identifier::partition_of;
+use nearline_model::symbols::Symbol;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::Learned;
 use nearline_ranking::newcomers::Newcomers;
@@ -115,7 +116,7 @@ fn state_at_the_end(world: &World, member: &str) -> MemberSnapshot {
 fn weights_differ(engine: &Engine, sums: &Aggregates, expected: &Learned) -> Option<String> {
     let (aggregates, learned) = (engine.aggregates().read(), engine.learned());
     let (found, expected) = (&learned.associations, &expected.associations);
-    let ids = |sums: &Aggregates, titles: &[u32]| -> Vec<String> {
+    let ids = |sums: &Aggregates, titles: &[Symbol]| -> Vec<String> {
         titles.iter().map(|title| sums.title_id(*title).to_string()).collect()
     };
     let (titles, wanted) = (ids(&aggregates, found.titles()), ids(sums, expected.titles()));

@@ -2,6 +2,7 @@
 
 use crate::simulate::world::World;
 use nearline_model::Aggregates;
+use nearline_model::symbols::NONE;
 use std::collections::BTreeMap;
 
 /// Countries that are there from the beginning; all others are strangers'.
@@ -17,7 +18,7 @@ pub(super) fn countries_keep_counting(world: &World, sums: &Aggregates, publishe
     for country in KNOWN {
         let wanted = published.get(country).copied().unwrap_or_default();
         let counters = sums.counters(&format!("country:{country}"));
-        let titles = (1..=sums.title_count() as u32).filter_map(|title| counters?.title(title));
+        let titles = sums.titles_after(NONE).filter_map(|title| counters?.title(title));
         let plays = titles.flat_map(|title| &title.epochs).map(|(_, counts)| u64::from(counts.plays));
         let found: u64 = plays.sum();
         if found > wanted || found + may_lack < wanted {

@@ -302,14 +302,14 @@ impl ArtworkLog {
         let own = || self.counted().filter(|decision| decision.half == half);
         let newest = own().map(|decision| epoch_of(decision.at_ms)).max().unwrap_or(0);
         let counts = Counts::default();
-        let cell = |title| Cell { title, epoch: newest, country: 0, device: 0, counts };
+        let cell = |title: Symbol| Cell { title: title.0, epoch: newest, country: 0, device: 0, counts };
         let mut titles: Vec<Symbol> = own().map(|decision| decision.title).collect();
         titles.sort_unstable();
         titles.dedup();
         let arms = own().map(|decision| ArmCell {
-            title: decision.title,
-            artwork: decision.artwork,
-            segment: decision.segment,
+            title: decision.title.0,
+            artwork: decision.artwork.0,
+            segment: decision.segment.0,
             epoch: epoch_of(decision.at_ms),
             counts: ArmCounts { impressions: 1, takes: u32::from(decision.is_taken) },
         });

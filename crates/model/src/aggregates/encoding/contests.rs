@@ -17,7 +17,7 @@ pub(super) struct ContestV6 {
     position: Position,
     at_s: u32,
     /// The one played first; titles are places in their list.
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<u32>>,
     /// Places of titles.
     sources: Vec<u32>,
 }
@@ -29,12 +29,10 @@ impl Aggregates {
         number: impl Fn(u32) -> Result<Symbol, DecodeError>,
     ) -> Result<(), DecodeError> {
         for (partition, contests) in (0..).map(PartitionId).zip(contests) {
-            for ContestV6 { member, position, at_s, mut candidates, sources } in contests {
-                for candidate in &mut candidates {
-                    candidate.title = number(candidate.title)?;
-                }
+            for ContestV6 { member, position, at_s, candidates, sources } in contests {
+                let numbered = |candidate: &Candidate<u32>| Ok(candidate.numbered(number(candidate.title)?));
+                let candidates = candidates.iter().map(numbered).collect::<Result<_, _>>()?;
                 let sources = sources.into_iter().map(&number).collect::<Result<_, _>>()?;
-                let candidates = candidates.into();
                 let contest = KeptContest { candidates, sources, at_s, position, member };
                 self.contests.push(partition, contest);
             }
@@ -44,8 +42,8 @@ impl Aggregates {
 
     /// Contests; `places` are the titles' places in their list.
     pub(super) fn stored_contests(&self, places: &[u32]) -> ContestsV6 {
-        let place = |title: Symbol| places[title as usize];
-        let placed = |candidate: &Candidate| Candidate { title: place(candidate.title), ..*candidate };
+        let place = |title: Symbol| places[title.index()];
+        let placed = |candidate: &Candidate| candidate.numbered(place(candidate.title));
         let stored = |contest: &KeptContest| ContestV6 {
             member: contest.member,
             position: contest.position,

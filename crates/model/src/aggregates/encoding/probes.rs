@@ -59,7 +59,7 @@ impl Aggregates {
 
     /// Probes; `places` are the titles' places in their list.
     pub(super) fn stored_probes(&self, places: &[u32]) -> ProbesV4 {
-        let place = |title: Symbol| places[title as usize];
+        let place = |title: Symbol| places[title.index()];
         let stored = |probe: &KeptProbe| ProbeV4 {
             member: probe.member,
             position: probe.position,

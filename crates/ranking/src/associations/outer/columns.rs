@@ -28,7 +28,7 @@ pub(in crate::associations) struct Inner<'a> {
 
 impl Inner<'_> {
     fn place(&self, title: Symbol) -> Option<usize> {
-        let place = *self.places.get(title as usize)? as usize;
+        let place = *self.places.get(title.index())? as usize;
         (place < self.titles.len()).then_some(place)
     }
 }

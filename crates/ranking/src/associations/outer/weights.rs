@@ -23,7 +23,7 @@ impl OuterWeights {
         entries.sort_unstable_by_key(|(from, to, _)| (*from, *to));
         let mut begins = vec![0; titles + 1];
         for (from, ..) in &entries {
-            begins[*from as usize + 1] += 1;
+            begins[from.index() + 1] += 1;
         }
         for title in 0..titles {
             begins[title + 1] += begins[title];
@@ -33,12 +33,12 @@ impl OuterWeights {
 
     /// Whether a title with so many plays has outgrown what was solved for it.
     pub fn is_outgrown(&self, title: Symbol, plays: u64) -> bool {
-        self.outgrown.get(title as usize).is_none_or(|most| plays >= u64::from(*most))
+        self.outgrown.get(title.index()).is_none_or(|most| plays >= u64::from(*most))
     }
 
     /// What `title` speaks for others.
     pub fn of_title(&self, title: Symbol) -> &[(Symbol, f32)] {
-        let at = title as usize;
+        let at = title.index();
         match (self.begins.get(at), self.begins.get(at + 1)) {
             (Some(from), Some(to)) => &self.weights[*from as usize..*to as usize],
             _ => &[],
