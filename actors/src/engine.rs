@@ -3,8 +3,11 @@
 //! Futures that other rooms wait for are boxed: what is in them is compiled here once, not by each who waits.
 
 pub(crate) mod catalogue;
+mod giving;
 mod injection;
 mod start;
+
+pub use giving::NotGivenAway;
 
 use crate::aggregates_actor::{AggregatesActor, SaveSnapshot};
 use crate::basis::Basis;

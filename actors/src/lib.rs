@@ -39,7 +39,7 @@ mod watched;
 pub mod workers;
 
 pub use basis::Basis;
-pub use engine::Engine;
+pub use engine::{Engine, NotGivenAway};
 pub use event_loop::Threads;
 pub use facts::{FactSettings, Offer};
 pub use faults::{Faults, NotInjected};

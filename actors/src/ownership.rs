@@ -82,6 +82,7 @@ pub(crate) struct Shell {
 /// A hold on the running shell.
 pub(crate) struct Handle {
     leave: mpsc::Sender<()>,
+    happened: mpsc::UnboundedSender<Happened>,
     /// How the node stands.
     pub status: watch::Receiver<NodeStatus>,
 }
@@ -92,12 +93,20 @@ impl Handle {
         // Full: it was asked before.
         let _asked = self.leave.try_send(());
     }
+
+    /// Declines `partition`, as if it had failed here again and again: another node takes it.
+    pub fn decline(&self, partition: PartitionId) {
+        // Nobody listens: the node has left, and holds nothing.
+        let _asked = self.happened.send(Happened::Declined(partition));
+    }
 }
 
 /// What happened outside the machine.
 enum Happened {
     /// Told before its end.
     GivenAway(PartitionId),
+    /// An operator wants it elsewhere.
+    Declined(PartitionId),
     Ended(PartitionId),
     Replaced,
     Gone,
@@ -120,11 +129,20 @@ impl Shell {
     pub fn start(self, place: &EventLoop) -> Handle {
         let (leave, leaving) = mpsc::channel(1);
         let (status_sender, status) = watch::channel(NodeStatus::default());
-        place.spawn_fn(move || drop(actix_rt::spawn(self.run(leaving, status_sender))));
-        Handle { leave, status }
+        let (happened, happenings) = mpsc::unbounded_channel();
+        let handle = Handle { leave, happened: happened.clone(), status };
+        let run = move || self.run(leaving, status_sender, happened, happenings);
+        place.spawn_fn(move || drop(actix_rt::spawn(run())));
+        handle
     }
 
-    async fn run(self, mut leaving: mpsc::Receiver<()>, status: watch::Sender<NodeStatus>) {
+    async fn run(
+        self,
+        mut leaving: mpsc::Receiver<()>,
+        status: watch::Sender<NodeStatus>,
+        happened: mpsc::UnboundedSender<Happened>,
+        mut happenings: mpsc::UnboundedReceiver<Happened>,
+    ) {
         let lease_ms = self.settings.lease_ms.max(BEATS_PER_LEASE);
         let timing = OwnershipSettings {
             partitions: self.ports.log.partitions(),
@@ -144,7 +162,6 @@ impl Shell {
             }
         }
         let incarnation = crate::retry::random();
-        let (happened, mut happenings) = mpsc::unbounded_channel();
         let mut events = follow(&self.ports);
         let membership = self.ports.membership.clone();
         let prover = Prover::start(self.ports.clone(), pause, patience, timing.lease_ms.into());
@@ -194,6 +211,10 @@ impl Running {
                 Some(happened) = happenings.recv() => match happened {
                     Happened::GivenAway(partition) => {
                         tracing::warn!(%partition, "the partition fails here again and again: another node is to try");
+                        self.step(Input::Declined(partition));
+                    }
+                    Happened::Declined(partition) => {
+                        tracing::warn!(%partition, "the partition is given away, as an operator asked: another node is to take it");
                         self.step(Input::Declined(partition));
                     }
                     Happened::Ended(partition) => {

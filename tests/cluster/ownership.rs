@@ -6,7 +6,7 @@ mod cluster;
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use cluster::Cluster;
 use nearline_actors::aggregates_actor::{Sums, catch_up};
-use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
+use nearline_actors::{Engine, EngineSettings, NotGivenAway, PartitionState, Source};
 use nearline_model::Position;
 use nearline_model::control::ownership::SumsRole;
 use nearline_model::symbols::NONE;
@@ -171,6 +171,31 @@ fn a_partition_that_fails_on_one_node_again_and_again_is_given_to_another() {
         assert_eq!(actions.iter().filter(|action| *action == "give-away").count(), 1, "{actions:?}");
         bed.append(audience_events(1_000, 50, 36)).await;
         bed.assert_state_is_fold_of_log(&second, &frail).await;
+        first.stop().await;
+        second.stop().await;
+    });
+}
+
+#[test]
+fn an_operator_gives_a_partition_to_another_node_and_a_node_on_its_own_keeps_it() {
+    run(async {
+        let bed = Bed::embedded();
+        let settings = named("a");
+        let first = bed.engine(settings.clone()).await;
+        first.caught_up().await.expect("caught up");
+        let wanted = PartitionId(0);
+        assert_eq!(first.give_away(wanted), Err(NotGivenAway::NobodyTakesIt(wanted)));
+        let second = bed.engine(named("b")).await;
+        eventually("both own partitions", || is_shared(&[&first, &second])).await;
+        let held = live_on(&first);
+        let given = PartitionId(held[0]);
+        assert_eq!(second.give_away(given), Err(NotGivenAway::NotHeld(given)));
+        first.give_away(given).expect("there is another node");
+        eventually("the other node runs it", || live_on(&second).contains(&given.0)).await;
+        let others: Vec<u16> = held.into_iter().filter(|partition| *partition != given.0).collect();
+        eventually("nothing else has moved", || live_on(&first) == others).await;
+        bed.append(audience_events(1_000, 50, 38)).await;
+        bed.assert_state_is_fold_of_log(&second, &settings).await;
         first.stop().await;
         second.stop().await;
     });
