@@ -8,8 +8,8 @@ mod admin_chaos;
 mod admin_dead_letters;
 mod admin_log;
 mod admin_nodes;
+mod admin_partition;
 mod admin_stream;
-mod admin_verify;
 mod admission;
 mod admitted;
 mod asked;
@@ -181,8 +181,8 @@ fn bind_admin(
 ) -> std::io::Result<(SocketAddr, Server)> {
     let (rates, prometheus) = (web::Data::from(rates), web::Data::new(prometheus));
     let chaos = config.chaos.enabled;
-    let (seats, turn) =
-        (web::Data::new(admin_stream::Seats::default()), web::Data::new(admin_verify::Turn::default()));
+    let (streams, turn) =
+        (web::Data::new(admin_stream::Streams::default()), web::Data::new(admin_partition::Turn::default()));
     let audit = web::Data::new(audit::AuditLog::open(&config.admin)?);
     let admin = move || {
         let faults = |config: &mut web::ServiceConfig| {
@@ -193,7 +193,7 @@ fn bind_admin(
         App::new()
             .app_data(data.clone())
             .app_data(rates.clone())
-            .app_data(seats.clone())
+            .app_data(streams.clone())
             .app_data(turn.clone())
             .app_data(audit.clone())
             .app_data(prometheus.clone())

@@ -6,21 +6,39 @@ export const overview = signal(null);
 export const partitions = signal([]);
 /** Remediations, newest first. */
 export const remediations = signal([]);
+/** Dead letters, oldest first, without their events; none before the first look. */
+export const letters = signal(null);
+/** Whether those are all. */
+export const allLetters = signal(true);
+/** Who has what, as this node sees it. */
+export const nodes = signal(null);
 export const connected = signal(false);
+
+/** The last event that has a number: what comes behind it was missed while nobody looked. */
+let last = "";
 
 /** @type {EventSource | null} */
 let source = null;
 
 function open() {
   if (source) return;
-  const stream = new EventSource("admin/stream");
+  const stream = new EventSource("admin/stream" + (last && "?after=" + encodeURIComponent(last)));
   source = stream;
-  const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
+  const on = (name, take) => stream.addEventListener(name, (event) => { take(JSON.parse(event.data)); last = event.lastEventId || last; });
   on("overview", (document) => { overview.value = document; connected.value = true; });
   on("partitions", (changed) => {
     const all = [...partitions.value];
     for (const one of changed) all[one.partition] = one;
     partitions.value = all;
+  });
+  on("nodes", (document) => { nodes.value = document; });
+  on("snapshot", () => { [remediations.value, letters.value] = [[], null]; });
+  on("dead_letters", ({ added, removed, all }) => {
+    const byPosition = new Map((letters.value ?? []).map((one) => [one.position, one]));
+    for (const position of removed) byPosition.delete(position);
+    for (const one of added) byPosition.set(one.position, one);
+    letters.value = [...byPosition.values()].sort((a, b) => a.position - b.position);
+    allLetters.value = all;
   });
   on("remediations", (changed) => {
     const byId = new Map(remediations.value.map((one) => [one.id, one]));

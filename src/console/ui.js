@@ -56,6 +56,18 @@ export function partitionOf(member, partitions) {
   return hash % partitions;
 }
 
+/**
+ * What a page shows of the feed: as it goes on, or, where the box is ticked, as it was then.
+ * @param {{ value: any }} live
+ */
+export function pinnable(live) {
+  const held = signal(null);
+  return {
+    get value() { return held.value ?? live.value; },
+    box: () => html`<label><input type="checkbox" checked=${held.value !== null} onChange=${(event) => { held.value = event.target.checked ? live.value : null; }} /> pin</label>`,
+  };
+}
+
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Shapes beside colours: states are told apart without seeing colours. */

@@ -5,7 +5,7 @@ use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::routes;
 use super::state::{Answer, State, ok};
-use super::{admin_nodes, admin_stream, admin_verify, audit, console, gauges, members, recommendations};
+use super::{admin_nodes, admin_partition, admin_stream, audit, console, gauges, members, recommendations};
 use actix_web::{HttpRequest, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nearline_ports::JOURNAL_ENTRIES;
@@ -21,7 +21,8 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         .route("/readyz", routes::get().to(ready))
         .route("/metrics", routes::get().to(metrics_text))
         .route("/admin/partitions", routes::get().to(partitions))
-        .route("/admin/partitions/{partition}/verify", web::post().to(admin_verify::verify))
+        .route("/admin/partitions/{partition}/verify", web::post().to(admin_partition::verify))
+        .route("/admin/partitions/{partition}/give-away", web::post().to(admin_partition::give_away))
         .route("/admin/stream", web::get().to(admin_stream::open))
         .route("/admin/overview", routes::get().to(overview))
         .route("/admin/audit", routes::get().to(audit::list))

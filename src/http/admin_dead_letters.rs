@@ -3,17 +3,20 @@
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::routes;
-use super::state::{Answer, State, ok};
+use super::state::{Answer, ApiState, State, ok};
 use actix_web::{HttpRequest, HttpResponse, web};
 use nearline_api::dead_letters::{LetterDocument, document};
 use nearline_model::Position;
 use nearline_ports::PortError;
 use nearline_ports::redrive::{RedriveError, redrive};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Letters of one answer at most, and if the caller does not say.
 const MOST_LETTERS: usize = 1_000;
 const DEFAULT_LETTERS: usize = 100;
+/// Letters that the console is told of: the oldest.
+const MOST_HEADINGS: usize = 5_000;
 
 /// Registers the routes.
 pub(super) fn register(config: &mut web::ServiceConfig) {
@@ -30,6 +33,27 @@ async fn list(request: HttpRequest, state: State) -> Answer {
     let after = parameters.after()?.unwrap_or_default();
     let letters = state.engine.ports().dead_letters.list(after, limit).await.map_err(unavailable)?;
     ok(&letters.iter().map(|letter| document(letter, None)).collect::<Vec<LetterDocument>>())
+}
+
+/// The oldest letters by position, without their events, and whether these are all.
+pub(super) async fn headings(state: &ApiState) -> Result<(BTreeMap<u64, Value>, bool), PortError> {
+    let mut headings = BTreeMap::new();
+    let mut after = Position::START;
+    loop {
+        let letters = state.engine.ports().dead_letters.list(after, MOST_LETTERS).await?;
+        let count = letters.len();
+        for letter in letters {
+            after = letter.position;
+            let mut heading = serde_json::to_value(document(&letter, None)).unwrap_or_default();
+            if let Some(fields) = heading.as_object_mut() {
+                fields.remove("payload");
+            }
+            headings.insert(letter.position.0, heading);
+        }
+        if count < MOST_LETTERS || headings.len() >= MOST_HEADINGS {
+            return Ok((headings, count < MOST_LETTERS));
+        }
+    }
 }
 
 async fn show(request: HttpRequest, state: State) -> Answer {

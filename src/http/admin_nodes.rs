@@ -1,7 +1,7 @@
 //! Nodes, the configuration as it is in effect, and what the doctor says here.
 
 use super::query::Parameters;
-use super::state::{Answer, State, ok};
+use super::state::{Answer, ApiState, State, ok};
 use actix_web::HttpRequest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,20 +13,25 @@ const URLS: [&str; 2] = ["/nats/url", "/redis/url"];
 /// which position of each partition they reflect it.
 pub(super) async fn nodes(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
+    ok(&document(&state))
+}
+
+/// How the nodes stand, as this one sees it.
+pub(super) fn document(state: &ApiState) -> Value {
     let mut owners: BTreeMap<String, usize> = BTreeMap::new();
     for partition in state.engine.partitions() {
         let owner = partition.owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
         *owners.entry(owner).or_default() += 1;
     }
     let status = state.engine.node_status();
-    ok(&json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "settled": status.settled,
         "others": status.others,
         "held": status.held,
         "owners": owners,
         "sums": { "role": status.sums_role, "positions": state.engine.sums_positions() },
-    }))
+    })
 }
 
 /// `GET /admin/configuration`: every key as it is in effect, without what is secret.

@@ -1,10 +1,11 @@
-//! `POST /admin/partitions/{partition}/verify`: the log of a partition is folded again from its start, and compared with
-//! what is stored, byte for byte.
+//! What operators do with one partition. `POST /admin/partitions/{partition}/verify`: its log is folded again from its start, and
+//! compared with what is stored, byte for byte. `POST …/give-away`: another node takes it.
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, State, ok};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use nearline_actors::NotGivenAway;
 use nearline_model::PartitionId;
 use nearline_ports::verify::{VerifyError, verify_partition};
 use serde_json::json;
@@ -38,6 +39,14 @@ pub(super) async fn verify(request: HttpRequest, state: State, turn: web::Data<T
         "equal": report.is_equal(),
         "mismatches": report.mismatches,
     }))
+}
+
+pub(super) async fn give_away(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    let partition = partition(&request, state.engine.partition_count())?;
+    let refused = |error: NotGivenAway| Problem::new(ProblemKind::PartitionStays, error.to_string());
+    state.engine.give_away(partition).map_err(refused)?;
+    Ok(HttpResponse::Accepted().json(json!({ "partition": partition })))
 }
 
 fn partition(request: &HttpRequest, count: u16) -> Result<PartitionId, Problem> {

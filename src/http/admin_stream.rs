@@ -1,40 +1,79 @@
 //! `GET /admin/stream`: what the console shows, as server-sent events, once a second.
 //!
-//! Named events, each with one JSON document: `overview`; `partitions`, those that differ from what was sent before;
-//! `remediations`, those that are new or have come further. A stream that is opened again begins with all of it, so
-//! nothing is asked of `Last-Event-ID` but that it may be there.
+//! Named events, each with one JSON document. `overview`, `nodes` and `partitions` are how things stand: the latter two are sent
+//! where they differ from what this stream was sent before. `remediations` (those that are new or have come further) and
+//! `dead_letters` (`added`, `removed`) happen: they have ids, and whoever comes back with the last of them, in `Last-Event-ID` or
+//! in `after`, which a page can set, is told what came meanwhile. Where that is not known any more, or at first, there is a
+//! `snapshot` with the reason, followed by all of them.
+
+mod history;
 
 use super::overview::{self, Rates};
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
-use super::state::{Answer, State};
+use super::state::{Answer, ApiState, State};
+use super::{admin_dead_letters, admin_nodes};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use serde::Serialize;
+use history::{History, Sent, event};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Streams open at a time.
 const MOST_STREAMS: usize = 64;
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// Time between two looks at what all streams share, a little less: each stream finds the other's look or makes its own.
+const SHARED_EVERY: Duration = Duration::from_millis(900);
 /// Remediations looked at: the newest.
 const REMEDIATIONS: usize = 200;
+/// How much longer nobody looks at the letters than looking took: many letters cost a twentieth of a core at most.
+const REST: u32 = 20;
 
-/// Seats of the streams.
-#[derive(Debug, Clone)]
-pub(super) struct Seats(Arc<Semaphore>);
+/// What all streams share: their seats, and what happened.
+#[derive(Clone)]
+pub(super) struct Streams {
+    seats: Arc<Semaphore>,
+    looker: Arc<Mutex<Looker>>,
+}
 
-impl Default for Seats {
+impl Default for Streams {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_STREAMS)))
+        let life = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let looker = Looker { history: History::new(life), looked: None, letters_due: None };
+        Self { seats: Arc::new(Semaphore::new(MOST_STREAMS)), looker: Arc::new(Mutex::new(looker)) }
+    }
+}
+
+/// Looks at what happened, for all streams.
+struct Looker {
+    history: History,
+    looked: Option<Instant>,
+    letters_due: Option<Instant>,
+}
+
+impl Looker {
+    async fn look(&mut self, state: &ApiState) {
+        let now = Instant::now();
+        if self.looked.is_some_and(|looked| now - looked < SHARED_EVERY) {
+            return;
+        }
+        self.history.see_remediations(state.engine.remediations().list(REMEDIATIONS).await);
+        if self.letters_due.is_none_or(|due| due <= Instant::now()) {
+            let began = Instant::now();
+            // While they cannot be read, nothing is said of them.
+            if let Ok((letters, all)) = admin_dead_letters::headings(state).await {
+                self.history.see_letters(letters, all);
+            }
+            self.letters_due = Some(Instant::now() + began.elapsed() * REST);
+        }
+        self.looked = Some(now);
     }
 }
 
@@ -43,22 +82,29 @@ pub(super) async fn open(
     request: HttpRequest,
     state: State,
     rates: web::Data<Rates>,
-    seats: web::Data<Seats>,
+    streams: web::Data<Streams>,
 ) -> Answer {
-    Parameters::read(&request, &[])?;
-    let Ok(seat) = seats.0.clone().try_acquire_owned() else {
+    let parameters = Parameters::read(&request, &["after"])?;
+    let Ok(seat) = streams.seats.clone().try_acquire_owned() else {
         let detail = format!("{MOST_STREAMS} consoles are open, as many as may be; close one");
         return Err(Problem::new(ProblemKind::TooManySubscribers, detail));
     };
+    // The header is the browser's own, and newer than the address that it was given.
+    let header = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    let last = header.or(parameters.raw("after")).unwrap_or_default();
+    let seen = streams.looker.lock().await.history.place_of(last);
     let mut looks = interval(EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let feed = Feed {
         state,
         rates,
         looks,
-        number: 0,
+        is_first: true,
         partitions: Sent::default(),
-        remediations: Sent::default(),
+        nodes: Value::Null,
+        looker: streams.looker.clone(),
+        seen,
+        why: if last.is_empty() { "this is the first look" } else { "what came meanwhile is not known here" },
         _seat: seat,
     };
     let events = futures_util::stream::unfold(feed, |mut feed| async move {
@@ -77,9 +123,14 @@ struct Feed {
     state: State,
     rates: web::Data<Rates>,
     looks: Interval,
-    number: u64,
+    is_first: bool,
     partitions: Sent,
-    remediations: Sent,
+    nodes: Value,
+    looker: Arc<Mutex<Looker>>,
+    /// Number of the last event of the history that was sent.
+    seen: Option<u64>,
+    /// Why all of the history is sent, if it is.
+    why: &'static str,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -87,66 +138,22 @@ impl Feed {
     async fn next(&mut self) -> String {
         self.looks.tick().await;
         let mut text = String::new();
-        if self.number == 0 {
+        if std::mem::take(&mut self.is_first) {
             text.push_str("retry: 1000\n\n");
         }
-        let overview = overview::overview(&self.state, &self.rates).await;
-        self.event(&mut text, "overview", &overview);
+        text.push_str(&event("overview", &overview::overview(&self.state, &self.rates).await, None));
         let partitions = self.partitions.changed(self.state.engine.partitions(), "partition");
         if !partitions.is_empty() {
-            self.event(&mut text, "partitions", &partitions);
+            text.push_str(&event("partitions", &partitions, None));
         }
-        let newest = self.state.engine.remediations().list(REMEDIATIONS).await;
-        let remediations = self.remediations.changed(newest, "id");
-        if !remediations.is_empty() {
-            self.event(&mut text, "remediations", &remediations);
+        let nodes = admin_nodes::document(&self.state);
+        if nodes != self.nodes {
+            text.push_str(&event("nodes", &nodes, None));
+            self.nodes = nodes;
         }
+        let mut looker = self.looker.lock().await;
+        looker.look(&self.state).await;
+        looker.history.tell(&mut text, &mut self.seen, self.why);
         text
-    }
-
-    fn event(&mut self, text: &mut String, name: &str, data: &impl Serialize) {
-        self.number += 1;
-        // JSON as it is made here has no line breaks; writing to a string cannot fail.
-        let data = serde_json::to_string(data).unwrap_or_default();
-        let _infallible = write!(text, "event: {name}\nid: {}\ndata: {data}\n\n", self.number);
-    }
-}
-
-/// Documents as they were sent last, by what names them.
-#[derive(Default)]
-struct Sent(HashMap<String, Value>);
-
-impl Sent {
-    /// Those that differ from what was sent before. What is not among `now` any more is forgotten.
-    fn changed(&mut self, now: Vec<impl Serialize>, name: &str) -> Vec<Value> {
-        let mut known = HashMap::with_capacity(now.len());
-        let mut changed = Vec::new();
-        for document in now.into_iter().filter_map(|document| serde_json::to_value(document).ok()) {
-            let key = document[name].to_string();
-            if self.0.get(&key) != Some(&document) {
-                changed.push(document.clone());
-            }
-            known.insert(key, document);
-        }
-        self.0 = known;
-        changed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Sent;
-    use serde_json::json;
-
-    #[test]
-    fn only_what_differs_from_before_is_sent_again() {
-        let mut sent = Sent::default();
-        let one = |lag| json!({ "partition": 1, "lag": lag });
-        let two = json!({ "partition": 2, "lag": 0 });
-        assert_eq!(sent.changed(vec![one(0), two.clone()], "partition").len(), 2);
-        assert_eq!(sent.changed(vec![one(0), two.clone()], "partition"), Vec::<serde_json::Value>::new());
-        assert_eq!(sent.changed(vec![one(7), two.clone()], "partition"), [one(7)]);
-        assert!(sent.changed(vec![two], "partition").is_empty());
-        assert_eq!(sent.changed(vec![one(7)], "partition"), [one(7)], "it had gone meanwhile");
     }
 }

@@ -80,6 +80,8 @@ pub enum ProblemKind {
     ScopeMissing,
     /// More requests a second than the key is for.
     TooManyRequests,
+    /// A partition has to stay where it is.
+    PartitionStays,
     /// There is no such dead letter.
     LetterNotFound,
     /// A dead letter's event has no readable id or member.
@@ -155,6 +157,7 @@ impl ProblemKind {
             Self::StateUnavailable => {
                 ("/problems/state-unavailable", "The member's state cannot be read right now", 503)
             }
+            Self::PartitionStays => ("/problems/partition-stays", "The partition is not given away", 409),
             Self::LetterNotFound => ("/problems/letter-not-found", "There is no such dead letter", 404),
             Self::LetterUnpublishable => {
                 ("/problems/letter-unpublishable", "The event cannot be published again", 409)

@@ -203,6 +203,134 @@ fn the_console_is_told_what_goes_on_and_has_the_api_at_its_own_origin() {
     assert_eq!((&remediation[0]["fault"], &remediation[0]["partition"]), (&json!("panicked"), &json!(1)));
 }
 
+/// Events of a stream of the console, with their ids, until one is what is wanted.
+struct Streamed {
+    lines: Box<dyn Iterator<Item = String>>,
+    last_id: String,
+}
+
+impl Streamed {
+    fn open(service: &Service, path: &str, last_id: &str) -> Self {
+        use std::io::BufRead;
+        let mut request = ureq::get(format!("http://{}{path}", service.admin));
+        if !last_id.is_empty() {
+            request = request.header("last-event-id", last_id);
+        }
+        let body = request.call().expect("a stream").into_body().into_reader();
+        let lines = std::io::BufReader::new(body).lines().map_while(Result::ok);
+        Self { lines: Box::new(lines), last_id: last_id.to_owned() }
+    }
+
+    fn next(&mut self) -> (String, Value) {
+        let mut name = String::new();
+        loop {
+            let line = self.lines.next().expect("the stream goes on");
+            if let Some(named) = line.strip_prefix("event: ") {
+                name = named.to_owned();
+            } else if let Some(id) = line.strip_prefix("id: ") {
+                self.last_id = id.to_owned();
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                return (name, serde_json::from_str(data).expect("JSON"));
+            }
+        }
+    }
+
+    /// The events of the next `looks` looks, by name, without how things stand.
+    fn happened(&mut self, looks: usize) -> Vec<(String, Value)> {
+        let mut events = Vec::new();
+        let mut seen = 0;
+        loop {
+            let (name, data) = self.next();
+            match name.as_str() {
+                "overview" if seen == looks => return events,
+                "overview" => seen += 1,
+                "partitions" | "nodes" => {}
+                _ => events.push((name, data)),
+            }
+        }
+    }
+
+    /// Letters that were told of, one by one, until `count` are there.
+    fn letters(&mut self, count: usize) -> Vec<u64> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            let (name, data) = self.next();
+            assert!(name != "snapshot", "nothing of it is lost: {data}");
+            if name == "dead_letters" {
+                let added = data["added"].as_array().expect("added");
+                told.extend(added.iter().filter_map(|letter| letter["position"].as_u64()));
+            }
+        }
+        told
+    }
+}
+
+fn refused(service: &Service, ids: &[&str]) {
+    for id in ids {
+        publish(service, id, "m1", "t1");
+    }
+    service.until("they are dead letters", || {
+        let letters = service.ask(service.admin, "/admin/dead-letters").text;
+        ids.iter().all(|id| letters.contains(id)).then_some(())
+    });
+}
+
+#[test]
+fn who_comes_back_to_the_stream_is_told_what_came_meanwhile_once_and_all_of_it() {
+    let service = chaos();
+    assert_eq!(post(&service, "/admin/chaos/poison", json!({"pattern": "bait*"})).status, 202);
+    let mut first = Streamed::open(&service, "/admin/stream", "");
+    let (mut names, mut nodes) = (Vec::new(), Value::Null);
+    while names.last().is_none_or(|name| name != "dead_letters") {
+        let (name, data) = first.next();
+        if name == "nodes" {
+            nodes = data;
+        }
+        names.push(name);
+    }
+    assert_eq!(names, ["overview", "partitions", "nodes", "snapshot", "remediations", "dead_letters"]);
+    assert_eq!(nodes, service.ask(service.admin, "/admin/nodes").json());
+    refused(&service, &["bait-1"]);
+    let known = first.letters(1);
+    let last = first.last_id.clone();
+    drop(first);
+
+    refused(&service, &["bait-2", "bait-3"]);
+    for (path, header) in
+        [("/admin/stream".to_owned(), last.as_str()), (format!("/admin/stream?after={last}"), "")]
+    {
+        let mut again = Streamed::open(&service, &path, header);
+        let missed = again.letters(2);
+        assert!(missed.len() == 2 && !missed.contains(&known[0]), "{missed:?} after {known:?}");
+        let rest = again.happened(2);
+        assert!(rest.iter().all(|(name, _)| name == "remediations"), "no letter twice: {rest:?}");
+    }
+    let mut elsewhere = Streamed::open(&service, "/admin/stream", "of-another-process-7");
+    let events = elsewhere.happened(1);
+    let named: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(named, ["snapshot", "remediations", "dead_letters"]);
+    assert!(events[0].1["why"].as_str().is_some_and(|why| why.contains("not known here")), "{}", events[0].1);
+    assert_eq!(events[2].1["added"].as_array().map(Vec::len), Some(3), "all of them: {}", events[2].1);
+    assert_eq!(service.ask(service.admin, "/admin/stream?since=7").status, 400);
+}
+
+#[test]
+fn a_partition_is_not_given_away_where_nobody_takes_it() {
+    let service = Service::start();
+    let give =
+        |partition: &str| post(&service, &format!("/admin/partitions/{partition}/give-away"), json!({}));
+    let stays = give("1");
+    assert_eq!((stays.status, &stays.json()["type"]), (409, &json!("/problems/partition-stays")));
+    assert!(
+        stays.json()["detail"].as_str().is_some_and(|detail| detail.contains("add a node")),
+        "{}",
+        stays.text
+    );
+    assert_eq!((give("9").status, give("x").status), (400, 400));
+    let audit = service.ask(service.admin, "/admin/audit").text;
+    assert!(audit.contains("/admin/partitions/1/give-away"), "{audit}");
+}
+
 #[test]
 fn operators_have_a_partition_verified_against_its_log() {
     let service = Service::start();

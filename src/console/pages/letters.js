@@ -1,7 +1,10 @@
 // Events that were refused, by reason; published again or dropped from here.
-import { html, signal, ask, pause } from "../ui.js";
+import { html, signal, ask, pause, pinnable } from "../ui.js";
+import { allLetters, letters } from "../feed.js";
 
-const letters = signal(null);
+const shownLetters = pinnable(letters);
+/** Events of letters by position: the feed has their reasons alone. */
+const payloads = signal({});
 const reason = signal(null);
 const outcome = signal({});
 const trouble = signal("");
@@ -9,18 +12,19 @@ const typed = signal("");
 
 /** Letters published again a second, where a whole reason is. */
 const RATE = 10;
-const MOST = 5000;
+/** Letters of a reason shown, and events asked for at once. */
+const SHOWN = 200;
 
-async function load() {
-  const all = [];
+let asking = false;
+
+/** Fetches the events of letters from `position` on. */
+async function load(position) {
+  if (asking || trouble.value) return;
+  asking = true;
   try {
-    for (;;) {
-      const some = await ask(`admin/dead-letters?after=${all.at(-1)?.position ?? 0}&limit=1000`);
-      all.push(...some);
-      if (some.length < 1000 || all.length >= MOST) break;
-    }
-    [letters.value, trouble.value] = [all, ""];
-  } catch (error) { trouble.value = error.message; }
+    const some = await ask(`admin/dead-letters?after=${position - 1}&limit=${SHOWN}`);
+    payloads.value = { ...payloads.value, [position]: "(dropped meanwhile)", ...Object.fromEntries(some.map((one) => [one.position, one.payload])) };
+  } catch (error) { trouble.value = error.message; } finally { asking = false; }
 }
 
 const say = (position, text) => { outcome.value = { ...outcome.value, [position]: text }; };
@@ -43,16 +47,18 @@ async function drop(letter) {
   try {
     await ask(`admin/dead-letters/${letter.position}`, "DELETE");
     typed.value = "";
-    await load();
+    say(letter.position, "dropped");
   } catch (error) { say(letter.position, error.message); }
 }
 
 /** The payload, with the place marked at which reading it broke off, where the detail names one. */
 function Payload({ letter }) {
+  const payload = payloads.value[letter.position];
+  if (payload === undefined) return html`<code>…</code>`;
   const column = Number(letter.detail.match(/column (\d+)/)?.[1] ?? 0);
   const at = column ? column - 1 : -1;
-  if (at < 0 || at >= letter.payload.length) return html`<code>${letter.payload}</code>`;
-  return html`<code>${letter.payload.slice(0, at)}<mark>${letter.payload.slice(at, at + 1)}</mark>${letter.payload.slice(at + 1)}</code>`;
+  if (at < 0 || at >= payload.length) return html`<code>${payload}</code>`;
+  return html`<code>${payload.slice(0, at)}<mark>${payload.slice(at, at + 1)}</mark>${payload.slice(at + 1)}</code>`;
 }
 
 function Letter({ letter }) {
@@ -64,17 +70,18 @@ function Letter({ letter }) {
 }
 
 export function Letters() {
-  if (letters.value === null && !trouble.value) load();
-  const all = letters.value ?? [];
+  const all = shownLetters.value ?? [];
   const reasons = new Map();
   for (const letter of all) reasons.set(letter.reason, (reasons.get(letter.reason) ?? 0) + 1);
   const shown = all.filter((letter) => letter.reason === reason.value);
+  const unread = shown.slice(0, SHOWN).find((letter) => payloads.value[letter.position] === undefined);
+  if (unread) load(unread.position);
   return html`
-    <p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value || `${all.length} ${all.length === 1 ? "letter" : "letters"}${all.length >= MOST ? " (the oldest of them)" : ""}`}</span></p>
+    <p class="tools">${shownLetters.box()} <span class="note">${trouble.value || `${all.length} ${all.length === 1 ? "letter" : "letters"}${allLetters.value ? "" : " (the oldest of them)"}`}</span></p>
     <ul class="reasons">${[...reasons].map(([name, count]) => html`
       <li key=${name}><button aria-pressed=${reason.value === name} onClick=${() => { reason.value = name; }}>${name} <b>${count}</b></button></li>`)}</ul>
-    ${!all.length && html`<p class="note">No event was refused.</p>`}
+    ${letters.value && !all.length && html`<p class="note">No event was refused.</p>`}
     ${shown.length > 0 && html`<section aria-labelledby="reason"><h2 id="reason">${reason.value}</h2>
       <p><button onClick=${() => redriveAll(shown)}>Publish ${shown.length === 1 ? "it" : `all ${shown.length}`} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>
-      <ol class="letters">${shown.slice(0, 200).map((letter) => html`<${Letter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
+      <ol class="letters">${shown.slice(0, SHOWN).map((letter) => html`<${Letter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
 }

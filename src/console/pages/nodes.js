@@ -1,8 +1,8 @@
 // Who has which partitions, what the doctor says here, and the configuration as it is in effect.
-import { html, signal, ask, number } from "../ui.js";
-import { overview, partitions } from "../feed.js";
+import { html, signal, ask, number, pinnable } from "../ui.js";
+import { nodes, overview, partitions } from "../feed.js";
 
-const nodes = signal(null);
+const shown = pinnable(nodes);
 const findings = signal(null);
 const configuration = signal(null);
 const trouble = signal("");
@@ -10,11 +10,7 @@ const wanted = signal("");
 
 async function load() {
   try {
-    const asked = ["nodes", "configuration"].map((name) => ask("admin/" + name));
-    const [answer, settings] = await Promise.all(asked);
-    // As they stood then: the feed goes on.
-    const committed = new Map(partitions.value.map((one) => [one.partition, one.committed]));
-    [nodes.value, configuration.value] = [{ ...answer, committed }, settings];
+    configuration.value = await ask("admin/configuration");
     trouble.value = "";
   } catch (error) { trouble.value = error.message; }
 }
@@ -35,7 +31,7 @@ function Sums({ sums: { role, positions }, committed }) {
   const behind = (at) => (committed.get(at) == null ? "" : number(Math.max(0, committed.get(at) - positions[at])));
   return html`<section aria-labelledby="sums"><h2 id="sums">Sums over all members</h2>
     <p>This node <b>${role}</b>: it ${ROLES[role] ?? ""}.</p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Positions of the sums"><table><thead><tr><th scope="col">partition</th><th scope="col">added up to</th><th scope="col">behind its commits, when looked at</th></tr></thead>
+    <div class="scroll" tabindex="0" role="region" aria-label="Positions of the sums"><table><thead><tr><th scope="col">partition</th><th scope="col">added up to</th><th scope="col">behind its commits</th></tr></thead>
       <tbody>${positions.map((position, at) => html`<tr key=${at}><th scope="row">p${String(at).padStart(2, "0")}</th><td>${number(position)}</td><td>${behind(at)}</td></tr>`)}</tbody></table></div></section>`;
 }
 
@@ -56,18 +52,20 @@ function Settings() {
 }
 
 export function Nodes() {
-  if (nodes.value === null && !trouble.value) load();
+  if (configuration.value === null && !trouble.value) load();
+  const now = shown.value;
+  const committed = new Map(partitions.value.map((one) => [one.partition, one.committed]));
   const here = overview.value?.node;
-  const owners = Object.entries(nodes.value?.owners ?? {});
+  const owners = Object.entries(now?.owners ?? {});
   const most = Math.max(1, ...owners.map(([, count]) => count));
   return html`
-    <p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value}</span></p>
+    <p class="tools">${shown.box()} <span class="note">${trouble.value}</span></p>
     <section aria-labelledby="owners"><h2 id="owners">Partitions by node</h2>
       <table><thead><tr><th scope="col">node</th><th scope="col">partitions</th><th scope="col">share</th></tr></thead>
         <tbody>${owners.map(([name, count]) => html`<tr key=${name}><td>${name}${name === here ? " (this one)" : ""}</td><td>${number(count)}</td>
           <td><meter min="0" max=${most} value=${count} aria-label=${`${count} partitions`}></meter></td></tr>`)}</tbody></table>
-      ${nodes.value && html`<p class="note">Version ${nodes.value.version}; ${nodes.value.others} other nodes live; ${nodes.value.settled ? "settled" : "partitions are under way"}.</p>`}</section>
-    ${nodes.value && html`<${Sums} sums=${nodes.value.sums} committed=${nodes.value.committed} />`}
+      ${now && html`<p class="note">Version ${now.version}; ${now.others} other nodes live; ${now.settled ? "settled" : "partitions are under way"}.</p>`}</section>
+    ${now && html`<${Sums} sums=${now.sums} committed=${committed} />`}
     <section aria-labelledby="doctor"><h2 id="doctor">Doctor</h2>
       <p class="tools"><button onClick=${examine} disabled=${findings.value === "under way"}>Examine this node</button> <span class="note">as <b>nearline doctor</b> does: nothing is changed</span></p>
       ${Array.isArray(findings.value) && html`<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">verdict</th><th scope="col">part</th><th scope="col">found</th></tr></thead>

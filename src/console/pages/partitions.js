@@ -1,8 +1,11 @@
 // Every partition as a cell; what is known of one of them beside it.
-import { html, signal, ask, duration, number, partition, State } from "../ui.js";
-import { partitions } from "../feed.js";
+import { html, signal, ask, duration, number, partition, pinnable, State } from "../ui.js";
+import { nodes, partitions } from "../feed.js";
 
 const order = signal("number");
+const shown = pinnable(partitions);
+/** What came of giving partitions away. */
+const given = signal({});
 /** Reports of verifications by partition: a report, or an error's words, or "under way". */
 const proofs = signal({});
 
@@ -26,6 +29,20 @@ export async function verify(number) {
   const put = (what) => { proofs.value = { ...proofs.value, [number]: what }; };
   put("under way");
   try { put(await ask(`admin/partitions/${number}/verify`, "POST")); } catch (error) { put(error.message); }
+}
+
+async function giveAway(number) {
+  const put = (what) => { given.value = { ...given.value, [number]: what }; };
+  try {
+    await ask(`admin/partitions/${number}/give-away`, "POST");
+    put("another node takes it: it is elsewhere in a moment");
+  } catch (error) { put(error.message); }
+}
+
+function GiveAway({ p }) {
+  const alone = nodes.value?.others === 0;
+  return html`<p><button onClick=${() => giveAway(p.partition)} disabled=${alone}>Give away</button>
+    <output>${given.value[p.partition] ?? ""}</output> <span class="note">${alone ? "there is no other node to give it to" : "to another node, which goes on where this one stops"}</span></p>`;
 }
 
 function Bar({ p }) {
@@ -55,15 +72,15 @@ function Drawer({ p }) {
       <dt>restarts</dt><dd>${p.restarts}</dd><dt>members in memory</dt><dd>${number(p.cached_members)}</dd>
     </dl>
     ${p.last_failure && html`<p><b>Failed last:</b> ${p.last_failure} ${advice && html`<em>${advice}</em>`}</p>`}
-    ${p.state !== "elsewhere" && html`<${Proof} p=${p} />`}</section>`;
+    ${p.state !== "elsewhere" && html`<p><${Proof} p=${p} /></p><${GiveAway} p=${p} />`}</section>`;
 }
 
 export function Partitions() {
-  const all = [...partitions.value].filter(Boolean).sort(ORDERS[order.value]);
+  const all = [...shown.value].filter(Boolean).sort(ORDERS[order.value]);
   const open = all.find((p) => p.partition === chosen());
   return html`
-    <p><label>Sorted by <select value=${order.value} onChange=${(event) => { order.value = event.target.value; }}>
-      ${Object.keys(ORDERS).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label></p>
+    <p class="tools"><label>Sorted by <select value=${order.value} onChange=${(event) => { order.value = event.target.value; }}>
+      ${Object.keys(ORDERS).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label> ${shown.box()}</p>
     <div class="beside">
       <ul class=${"grid" + (all.length > 200 ? " dense" : "")}>${all.map((p) => html`
         <li key=${p.partition}><a href=${"#/partitions/" + p.partition} class=${"cell " + p.state} aria-current=${p === open ? "true" : undefined}>

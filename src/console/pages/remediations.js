@@ -1,9 +1,9 @@
 // What was done about faults: lanes over time, and each one as a line.
-import { html, signal, clock, duration, partition } from "../ui.js";
+import { html, signal, clock, duration, partition, pinnable } from "../ui.js";
 import { remediations } from "../feed.js";
 
 const wanted = signal("");
-const pinned = signal(null);
+const shown = pinnable(remediations);
 
 /** What to read about a fault that comes back, by its code: files of docs/runbooks. */
 const RUNBOOKS = {
@@ -28,12 +28,12 @@ function Lanes({ list }) {
 }
 
 export function Remediations() {
-  const all = pinned.value ?? remediations.value;
+  const all = shown.value;
   const text = wanted.value.trim().toLowerCase();
   const list = all.filter((r) => !text || `${partition(r.partition)} ${r.fault} ${r.action} ${r.detail} ${r.trace_id ?? ""}`.toLowerCase().includes(text));
   return html`
     <p class="tools"><label>Filter <input value=${wanted.value} onInput=${(event) => { wanted.value = event.target.value; }} placeholder="p03, panicked, restart…" /></label>
-      <label><input type="checkbox" checked=${pinned.value !== null} onChange=${(event) => { pinned.value = event.target.checked ? remediations.value : null; }} /> pin</label>
+      ${shown.box()}
       <a href="admin/remediations?limit=1000">JSON</a></p>
     <${Lanes} list=${list} />
     <div class="scroll" tabindex="0" role="region" aria-label="Remediations"><table>
