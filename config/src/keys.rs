@@ -26,6 +26,8 @@ pub enum Scope {
     Query,
     /// Putting and withdrawing titles.
     Catalogue,
+    /// Looking at what the console shows, and changing nothing.
+    View,
     /// All of that, and the operators' routes.
     Admin,
 }
@@ -37,6 +39,7 @@ impl Scope {
             Self::Publish => "publish",
             Self::Query => "query",
             Self::Catalogue => "catalogue",
+            Self::View => "view",
             Self::Admin => "admin",
         }
     }

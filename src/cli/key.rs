@@ -62,6 +62,8 @@ enum ScopeArgument {
     Query,
     /// Put and withdraw titles.
     Catalogue,
+    /// Look at what the console shows, change nothing.
+    View,
     /// All of that, and the operators' routes.
     Admin,
 }
@@ -72,6 +74,7 @@ impl From<ScopeArgument> for Scope {
             ScopeArgument::Publish => Self::Publish,
             ScopeArgument::Query => Self::Query,
             ScopeArgument::Catalogue => Self::Catalogue,
+            ScopeArgument::View => Self::View,
             ScopeArgument::Admin => Self::Admin,
         }
     }

@@ -1,5 +1,5 @@
 // The frame of the console: which page is shown, and how things stand.
-import { html, render, effect, locked, signal } from "./ui.js";
+import { changes, html, render, effect, locked, signal } from "./ui.js";
 import { Key } from "./key.js";
 import { connected, follow, overview } from "./feed.js";
 import { Now } from "./pages/now.js";
@@ -31,13 +31,14 @@ addEventListener("hashchange", () => {
 function App() {
   const now = overview.value;
   const shown = PAGES[page.value] ?? PAGES.now;
-  const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || now?.chaos);
+  const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || (now?.chaos && changes.value));
   const standing = locked.value ? ["locked", "holding"] : !connected.value ? ["no answer", "failed"] : now?.ready ? ["ready", "live"] : ["catching up", "holding"];
   return html`
     <header>
       <a class="brand" href="#/now">Nearline</a>
       <nav aria-label="Pages">${pages.map(([name, [title]]) => html`
         <a key=${name} href=${"#/" + name} aria-current=${page.value === name ? "page" : undefined}>${title}</a>`)}</nav>
+      ${now && !locked.value && !changes.value && html`<span class="note">read only</span>`}
       <span role="status" class=${"state " + standing[1]}>${standing[0]}</span>
     </header>
     <main id="main" tabindex="-1">

@@ -1,5 +1,5 @@
 // The one stream of what goes on, paused while nobody looks.
-import { ask, locked, signal } from "./ui.js";
+import { ask, changes, locked, signal } from "./ui.js";
 
 export const overview = signal(null);
 /** Partitions by number. */
@@ -45,6 +45,7 @@ function open() {
     for (const one of changed) byId.set(one.id, one);
     remediations.value = [...byId.values()].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, 500);
   });
+  stream.onopen = () => ask("admin/session").then((may) => { changes.value = may.changes; }).catch(() => {});
   stream.onerror = () => {
     connected.value = false;
     // A stream does not say why it was refused; another question does. Open, it tries again by itself.

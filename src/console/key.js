@@ -17,7 +17,7 @@ async function unlock(event) {
 
 export const Key = () => html`
   <form onSubmit=${unlock}>
-    <p>This listener asks for a key of the scope <b>admin</b>. <span class="note">Made with <code>nearline key new --name you --scope admin</code>.</span></p>
+    <p>This listener asks for a key of the scope <b>admin</b>, or <b>view</b> and <b>query</b> to look and change nothing. <span class="note">Made with <code>nearline key new --name you --scope admin</code>.</span></p>
     <p class="tools"><label>Key <input name="key" type="password" autocomplete="off" required /></label> <button>Unlock</button></p>
     <p role="alert" class="note">${trouble.value}</p>
   </form>`;

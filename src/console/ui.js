@@ -19,6 +19,8 @@ export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 
 /** Whether the listener wants a key before it answers. */
 export const locked = signal(false);
+/** Whether the key may change anything; until the listener says so, it may not. */
+export const changes = signal(false);
 
 /**
  * Asks the listener that the page came from; an answer that is a problem is thrown with its words.

@@ -3,15 +3,17 @@
 
 use super::body;
 use super::problem::{Problem, ProblemKind};
-use super::state::{Answer, ApiState, State};
+use super::state::{Answer, ApiState, State, ok};
 use crate::keys::{Caller, LOOK_AGAIN, Refusal};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, Route, web};
 use nearline_config::Scope;
 use serde::Deserialize;
+use serde_json::json;
 use std::num::NonZeroU16;
 
 /// The console's cookie. Not sent by pages of other sites, and not looked at by the public listener.
@@ -24,7 +26,8 @@ pub(super) fn keyed(route: Route, needs: Scope) -> Route {
     route.wrap(from_fn(move |request, next| let_in(needs, request, next)))
 }
 
-/// The operators' routes: all below `/admin` is for keys of the scope `admin`. Probes and metrics need none.
+/// The operators' routes: all below `/admin` is for keys of the scope `admin`; what the console shows may be seen with the scope
+/// `view`, too. Probes and metrics need none.
 pub(super) async fn guard(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -35,9 +38,16 @@ pub(super) async fn guard(
         request.headers_mut().insert(AUTHORIZATION, shown);
     }
     if request.path().starts_with("/admin") && request.path() != SESSION {
-        return let_in(Scope::Admin, request, next).await;
+        let needs = needs(request.method(), request.path());
+        return let_in(needs, request, next).await;
     }
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Whole logs and streams of facts are more than any page shows.
+fn needs(method: &Method, path: &str) -> Scope {
+    let is_whole = ["/admin/log", "/admin/facts"].iter().any(|whole| path.starts_with(whole));
+    if method.is_safe() && !is_whole { Scope::View } else { Scope::Admin }
 }
 
 async fn let_in(
@@ -110,7 +120,10 @@ pub(super) async fn follow(state: ApiState) {
 
 /// Registers where the console brings its key, and gives it back.
 pub(super) fn register(config: &mut web::ServiceConfig) {
-    config.route(SESSION, web::post().to(begin)).route(SESSION, web::delete().to(end));
+    config
+        .route(SESSION, web::get().to(standing))
+        .route(SESSION, web::post().to(begin))
+        .route(SESSION, web::delete().to(end));
 }
 
 #[derive(Deserialize)]
@@ -119,10 +132,20 @@ struct Shown {
     key: String,
 }
 
+/// What whoever asks may do: `{"name", "changes"}`.
+async fn standing(request: HttpRequest) -> Answer {
+    let Caller(name) = check(&request, Scope::View)?;
+    let changes = match check(&request, Scope::Admin) {
+        Err(Problem { type_uri, .. }) => type_uri != ProblemKind::ScopeMissing.parts().0,
+        Ok(_) => true,
+    };
+    ok(&json!({ "name": name, "changes": changes }))
+}
+
 async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let bytes = body::read(&request, payload, &state).await?;
     let Shown { key } = body::object(&bytes)?;
-    let caller = state.keys.check(Some(&key), Scope::Admin, state.now_ms()).map_err(refused)?;
+    let caller = state.keys.check(Some(&key), Scope::View, state.now_ms()).map_err(refused)?;
     request.extensions_mut().insert(caller);
     // It is known, and so has no sign that a cookie must not have.
     Ok(cookie(&format!("{COOKIE_NAME}={key}"), &state))

@@ -75,6 +75,27 @@ class Walk:
         expect(self.page.get_by_role("heading", level=1)).to_have_text("Now")
         self.trouble = [one for one in self.trouble if "401" not in one]
 
+    def read_only(self, key):
+        """A key that may look sees every page but the one that breaks things, and no button that changes anything."""
+        self.page.context.clear_cookies()
+        self.page.reload()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Locked", timeout=15_000)
+        self.page.get_by_label("Key").fill(key)
+        self.page.get_by_role("button", name="Unlock").click()
+        expect(self.page.get_by_text("read only")).to_be_visible()
+        self.trouble = [one for one in self.trouble if "401" not in one]
+        expect(self.page.get_by_role("navigation").get_by_role("link", name="Chaos")).to_have_count(0)
+        changing = re.compile("^(Verify bytes|Give away|Publish .*again|Drop|Erase.*|Break.*)$")
+        for name in PAGES[:-1]:
+            self.go(name)
+            if name == "Partitions":
+                self.page.get_by_role("link", name=re.compile("^p00")).click()
+                expect(self.page.get_by_role("heading", name=re.compile("^p00"))).to_be_visible()
+            if name == "Dead letters":
+                self.page.get_by_role("button", name=re.compile("^poison")).click()
+                expect(self.page.locator(".letters code").first).to_contain_text("bait")
+            expect(self.page.get_by_role("button", name=changing)).to_have_count(0)
+
     def now(self):
         """One sentence says how things stand."""
         since = time.monotonic()
@@ -123,7 +144,7 @@ class Walk:
         self.step("proof", since)
         self.times["proof, in words"] = re.sub(r"\s+", " ", self.page.locator(".proof").inner_text())
 
-    def run(self, key):
+    def run(self, key, viewer):
         """The sixty seconds, and then every page."""
         if key:
             self.unlock(key)
@@ -143,12 +164,15 @@ class Walk:
                 self.page.get_by_role("link", name=re.compile("^p00")).click()
                 self.page.get_by_role("button", name="Verify bytes").click()
                 expect(self.page.get_by_text("compared byte for byte")).to_be_visible(timeout=30_000)
+                expect(self.page.get_by_role("button", name="Give away")).to_be_disabled()
+                expect(self.page.get_by_text("there is no other node to give it to")).to_be_visible()
             if name == "Remediations":
                 expect(self.page.get_by_role("cell", name="panicked").first).to_be_visible()
                 expect(self.page.get_by_text("No traces are recorded here")).to_be_visible()
             if name == "Dead letters":
                 self.page.get_by_role("button", name=re.compile("^poison")).click()
                 expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()
+                expect(self.page.locator(".letters code").first).to_contain_text("bait")
             if name == "Titles":
                 expect(self.page.get_by_role("rowheader", name="all", exact=True)).to_be_visible()
             if name == "Experiments":
@@ -167,6 +191,8 @@ class Walk:
             self.page.wait_for_timeout(300)
             self.look(name)
         self.keyboard()
+        if viewer:
+            self.read_only(viewer)
 
     def variants(self):
         """The demo's own experiment: what was measured since it began, and whether that is enough."""
@@ -222,6 +248,7 @@ def main():
     parser = argparse.ArgumentParser(description="Walks the console in a browser.")
     parser.add_argument("url")
     parser.add_argument("--key", help="a key of the scope admin")
+    parser.add_argument("--viewer", help="a key of the scopes view and query")
     parser.add_argument("--screenshots", type=pathlib.Path)
     parser.add_argument("--axe", type=pathlib.Path, help="axe.min.js of npm's axe-core")
     parser.add_argument("--dark", action="store_true")
@@ -239,7 +266,7 @@ def main():
         page.set_default_timeout(15_000)
         walk = Walk(page, arguments.url, axe, arguments.screenshots)
         try:
-            walk.run(arguments.key)
+            walk.run(arguments.key, arguments.viewer)
         finally:
             browser.close()
     print(json.dumps(walk.times, indent=1, ensure_ascii=False))

@@ -114,6 +114,30 @@ fn operators_need_an_admin_key_and_probes_none_and_the_console_keeps_its_own_in_
         assert_eq!(keyed.service.ask(admin, path).status, 401, "{path}");
         assert_eq!(keyed.with_key(admin, "GET", path, &keyed.keys[1], "").status, 403, "{path}");
     }
+    let file = &keyed.file;
+    let viewer = key(file, "viewer", &["--scope", "view", "--scope", "query"]);
+    keyed.service.until("the new key is known", || {
+        (keyed.with_key(admin, "GET", "/admin/overview", &viewer, "").status == 200).then_some(())
+    });
+    let may = |key: &str| keyed.with_key(admin, "GET", "/admin/session", key, "").json();
+    assert_eq!(may(&viewer), json!({"name": "viewer", "changes": false}));
+    assert_eq!(may(&keyed.keys[3]), json!({"name": "admin", "changes": true}));
+    assert_eq!(keyed.service.ask(admin, "/admin/session").status, 401);
+    for (method, path, status) in [
+        ("GET", "/admin/partitions", 200),
+        ("GET", "/admin/dead-letters", 200),
+        ("GET", "/v1/trending", 200),
+        ("GET", "/admin/log", 403),
+        ("GET", "/admin/log/0", 403),
+        ("GET", "/admin/facts", 403),
+        ("POST", "/admin/partitions/0/verify", 403),
+        ("POST", "/admin/partitions/0/give-away", 403),
+        ("POST", "/admin/dead-letters/1/redrive", 403),
+        ("DELETE", "/admin/dead-letters/1", 403),
+        ("DELETE", "/v1/members/ana", 403),
+    ] {
+        assert_eq!(keyed.with_key(admin, method, path, &viewer, "").status, status, "{method} {path}");
+    }
     let begin =
         |key: &str| keyed.send(admin, "POST", "/admin/session", ("", ""), &json!({ "key": key }).to_string());
     assert_eq!((begin("nl_guessed").status, begin(&keyed.keys[0]).status), (401, 403));

@@ -1,5 +1,5 @@
 // Events that were refused, by reason; published again or dropped from here.
-import { html, signal, ask, pause, pinnable } from "../ui.js";
+import { changes, html, signal, ask, pause, pinnable } from "../ui.js";
 import { allLetters, letters } from "../feed.js";
 
 const shownLetters = pinnable(letters);
@@ -64,9 +64,9 @@ function Payload({ letter }) {
 function Letter({ letter }) {
   const confirmed = typed.value === String(letter.position);
   return html`<li><p><b>${letter.position}</b> <small>${letter.log_time}</small> ${letter.detail}</p><${Payload} letter=${letter} />
-    <p class="tools"><button onClick=${() => redrive(letter)}>Publish again</button>
+    ${changes.value && html`<p class="tools"><button onClick=${() => redrive(letter)}>Publish again</button>
       <label>type ${letter.position} to drop it <input class="short" inputmode="numeric" onInput=${(event) => { typed.value = event.target.value; }} /></label>
-      <button class="danger" disabled=${!confirmed} onClick=${() => drop(letter)}>Drop</button> <output>${outcome.value[letter.position] ?? ""}</output></p></li>`;
+      <button class="danger" disabled=${!confirmed} onClick=${() => drop(letter)}>Drop</button> <output>${outcome.value[letter.position] ?? ""}</output></p>`}</li>`;
 }
 
 export function Letters() {
@@ -82,6 +82,6 @@ export function Letters() {
       <li key=${name}><button aria-pressed=${reason.value === name} onClick=${() => { reason.value = name; }}>${name} <b>${count}</b></button></li>`)}</ul>
     ${letters.value && !all.length && html`<p class="note">No event was refused.</p>`}
     ${shown.length > 0 && html`<section aria-labelledby="reason"><h2 id="reason">${reason.value}</h2>
-      <p><button onClick=${() => redriveAll(shown)}>Publish ${shown.length === 1 ? "it" : `all ${shown.length}`} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>
+      ${changes.value && html`<p><button onClick=${() => redriveAll(shown)}>Publish ${shown.length === 1 ? "it" : `all ${shown.length}`} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>`}
       <ol class="letters">${shown.slice(0, SHOWN).map((letter) => html`<${Letter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
 }

@@ -1,5 +1,5 @@
 // A member's home page as the member sees it: play something, and watch the rows move.
-import { html, signal, ask, clock, duration, newEvent } from "../ui.js";
+import { changes, html, signal, ask, clock, duration, newEvent } from "../ui.js";
 import { Poster } from "../poster.js";
 
 const member = signal("m0");
@@ -86,7 +86,7 @@ function Tile({ title, row, at }) {
   const key = `${row.row}/${title.title}`;
   const more = { row: row.row, position: at, request: page.value?.recommendation_id, ...(title.artwork ? { artwork: title.artwork.id } : {}) };
   return html`<li class=${moved ? "tile moved" : "tile"}>
-    <button class="play" onClick=${() => act("play", title.title, more, `played ${name}`)}>
+    <button class="play" disabled=${!changes.value} onClick=${() => act("play", title.title, more, `played ${name}`)}>
       <${Poster} title=${title.title} name=${name} artwork=${title.artwork?.id} /><span class="name"><span class="unseen">Play </span>${name}</span></button>
     <button class="why" aria-expanded=${why.value === key} onClick=${() => { why.value = why.value === key ? null : key; }}>why</button>
     ${why.value === key && html`<p class="note">${(title.reasons ?? []).map(reason).join(", ") || "it scores highest"}${title.artwork ? `; artwork ${title.artwork.id}, shown to ${Math.round(title.artwork.propensity * 100)} of 100 like this member` : ""}</p>`}
@@ -99,7 +99,7 @@ export function Member() {
   return html`
     <form class="tools" onSubmit=${(event) => { event.preventDefault(); choose(event.target.elements.member.value.trim()); }}>
       <label>Member <input name="member" defaultValue=${member.value} pattern="[A-Za-z0-9_\\-]{1,64}" required autocomplete="off" /></label>
-      <button>Show</button> <button type="button" class="danger" onClick=${erase}>Erase with proof</button>
+      <button>Show</button> ${changes.value && html`<button type="button" class="danger" onClick=${erase}>Erase with proof</button>`}
       <output>${note.value || (home ? `${home.source}, position ${home.position}` : "")}</output></form>
     <div class="beside">
       <div>${home?.rows.map((row) => html`<section key=${row.row + (row.because?.title ?? "")} aria-label=${rowName(row)}><h2>${rowName(row)}</h2>

@@ -1,5 +1,5 @@
 // Every partition as a cell; what is known of one of them beside it.
-import { html, signal, ask, duration, number, partition, pinnable, State } from "../ui.js";
+import { changes, html, signal, ask, duration, number, partition, pinnable, State } from "../ui.js";
 import { nodes, partitions } from "../feed.js";
 
 const order = signal("number");
@@ -72,7 +72,7 @@ function Drawer({ p }) {
       <dt>restarts</dt><dd>${p.restarts}</dd><dt>members in memory</dt><dd>${number(p.cached_members)}</dd>
     </dl>
     ${p.last_failure && html`<p><b>Failed last:</b> ${p.last_failure} ${advice && html`<em>${advice}</em>`}</p>`}
-    ${p.state !== "elsewhere" && html`<p><${Proof} p=${p} /></p><${GiveAway} p=${p} />`}</section>`;
+    ${changes.value && p.state !== "elsewhere" && html`<p><${Proof} p=${p} /></p><${GiveAway} p=${p} />`}</section>`;
 }
 
 export function Partitions() {
