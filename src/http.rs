@@ -41,6 +41,7 @@ mod own_origin;
 pub mod problem;
 mod query;
 mod recommendations;
+mod replies;
 pub mod routes;
 mod state;
 mod titles;
@@ -118,8 +119,10 @@ pub async fn serve(
     let public = data.clone();
     let app = move || {
         lag::watch(deadline_ms);
+        replies::watch();
         App::new()
             .app_data(public.clone())
+            .wrap(from_fn(replies::answer))
             .wrap(from_fn(lag::shed))
             .wrap(from_fn(access::observe))
             .wrap(from_fn(cors::allow))

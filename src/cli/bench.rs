@@ -143,7 +143,7 @@ impl Bed {
 /// What the benchmark ran into.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     if let Bench::QueryLoad(args) = &args.bench {
-        return query_load::run(args);
+        return query_load::run(args).await;
     }
     let mut runs = Vec::new();
     for _ in 0..args.repeat {

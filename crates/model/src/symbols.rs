@@ -25,6 +25,7 @@ impl Symbol {
     ///
     /// # Panics
     /// Where a table has more strings than symbols have numbers.
+    #[inline]
     pub fn at(index: usize) -> Self {
         Self(u32::try_from(index).expect("tables are limited to what symbols can number"))
     }
@@ -36,6 +37,7 @@ impl Symbol {
     }
 
     /// Where it is in a table in the order of its symbols.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

@@ -2,7 +2,7 @@
 //!
 //! Capacity is measured first: connections that ask again as soon as they are answered. Then queries are due at
 //! multiples of it, each on a connection that waits for nothing else; what all connections together cannot keep up with
-//! is asked late, so latency counts from when a query was asked. The load has the same cores as the engine, and takes its share of them.
+//! is asked late, so latency counts from when a query was asked. The load is one thread, which has the same cores as the engine and takes its share of them.
 
 use super::query::{Load, Served, ServedArgs};
 use super::query_load::Measured;

@@ -1,24 +1,32 @@
 //! The load of `bench query` and `bench overload`, a process of its own: what it costs is not taken from who is measured.
 //!
-//! Each connection has a thread, which sleeps until a query is due, asks, and reads the answer. Latency counts from
+//! A connection sleeps until a query is due, asks, and reads the answer. Few connections have a [thread each](threads),
+//! which is exact to microseconds; many share [one thread](tasks), since thousands that are awake at once would take the
+//! processor from who is measured. Latency counts from
 //! when the query was due; how late it was asked is told apart: that is the measure's own error, and what a
 //! connection that was still busy adds.
 
+mod answer;
+mod tasks;
+mod threads;
+
+use super::process;
+use answer::Status;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
-use std::io::{BufRead, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::BufRead;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-use super::process;
 
 /// Longest time that an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Connections with a thread each at most; of more, all share one.
+const MOST_THREADS: u64 = 64;
 
 /// What to ask, and how often. Members are read from standard input, one a line.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct QueryLoadArgs {
     /// Whom to ask.
     #[arg(long)]
@@ -29,7 +37,7 @@ pub struct QueryLoadArgs {
     /// How many queries.
     #[arg(long)]
     queries: u64,
-    /// Connections, each with a thread.
+    /// Connections, up to 64 with a thread each.
     #[arg(long)]
     connections: u64,
     /// Counts queries that are refused (429, 408), instead of taking one for a failure.
@@ -73,25 +81,17 @@ impl Quantiles {
     }
 }
 
-pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
+pub async fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
     ensure!(args.rate > 0 && args.connections > 0, "there is nothing to ask");
     let members: Vec<String> = std::io::stdin().lock().lines().collect::<Result<_, _>>()?;
     ensure!(!members.is_empty(), "no members were told");
-    let connections: Vec<Connection> =
-        (0..args.connections).map(|_| Connection::open(args.address)).collect::<anyhow::Result<_>>()?;
-    // Everything is there before the first query is due.
-    let started = Instant::now() + Duration::from_millis(100);
-    let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let members = &members;
-        let asking: Vec<_> = (0..)
-            .zip(connections)
-            .map(|(number, connection)| scope.spawn(move || ask(args, number, connection, members, started)))
-            .collect();
-        asking.into_iter().map(|thread| thread.join().expect("a panic ends the program")).collect()
-    });
+    let outcomes = match args.connections <= MOST_THREADS {
+        true => threads::ask(args, &members)?,
+        false => tasks::ask(args, members).await?,
+    };
     let mut all = Times::new()?;
-    for outcome in outcomes {
-        all.add(&outcome?)?;
+    for times in &outcomes.times {
+        all.add(times)?;
     }
     let measured = Measured {
         answered: all.latency_us.len(),
@@ -100,11 +100,18 @@ pub fn run(args: &QueryLoadArgs) -> anyhow::Result<()> {
         refused: all.refusal_us.len(),
         refusal_us: Quantiles::of(&all.refusal_us),
         late_us: Quantiles::of(&all.late_us),
-        elapsed_s: started.elapsed().as_secs_f64(),
+        elapsed_s: outcomes.elapsed_s,
         cpu_s: process::cpu_time().as_secs_f64(),
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
+}
+
+/// What came of all connections.
+struct Outcomes {
+    times: Vec<Times>,
+    /// Seconds from the first query to the last answer.
+    elapsed_s: f64,
 }
 
 /// What was timed, in microseconds.
@@ -121,6 +128,27 @@ impl Times {
         Ok(Self { latency_us: empty()?, answer_us: empty()?, refusal_us: empty()?, late_us: empty()? })
     }
 
+    /// A query that was due, asked, and has its answer now.
+    fn record(
+        &mut self,
+        due: Instant,
+        asked: Instant,
+        status: Status,
+        args: &QueryLoadArgs,
+    ) -> anyhow::Result<()> {
+        self.late_us.saturating_record(asked.saturating_duration_since(due).as_micros() as u64);
+        let answer_us = asked.elapsed().as_micros() as u64;
+        match status {
+            Status::Answered => {
+                self.latency_us.saturating_record(due.elapsed().as_micros() as u64);
+                self.answer_us.saturating_record(answer_us);
+            }
+            Status::Refused if args.refusable => self.refusal_us.saturating_record(answer_us),
+            Status::Refused => bail!("a query was refused: the node is busy with something else"),
+        }
+        Ok(())
+    }
+
     fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.latency_us.add(&other.latency_us)?;
         self.answer_us.add(&other.answer_us)?;
@@ -130,97 +158,18 @@ impl Times {
     }
 }
 
-/// Asks every query that is the connection's.
-fn ask(
-    args: &QueryLoadArgs,
-    number: u64,
-    mut connection: Connection,
-    members: &[String],
-    started: Instant,
-) -> anyhow::Result<Times> {
-    let mut times = Times::new()?;
-    let mut query = number;
-    while query < args.queries {
-        let after_ns = u128::from(query) * 1_000_000_000 / u128::from(args.rate);
-        let due =
-            started + Duration::from_nanos(u64::try_from(after_ns).context("a query that is never due")?);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let asked = Instant::now();
-        times.late_us.saturating_record(asked.saturating_duration_since(due).as_micros() as u64);
-        let member = &members[(query as usize).wrapping_mul(7_919) % members.len()];
-        match connection.recommendations(member)? {
-            Status::Answered => {
-                times.latency_us.saturating_record(due.elapsed().as_micros() as u64);
-                times.answer_us.saturating_record(asked.elapsed().as_micros() as u64);
-            }
-            Status::Refused if args.refusable => {
-                times.refusal_us.saturating_record(asked.elapsed().as_micros() as u64);
-            }
-            Status::Refused => bail!("a query was refused: the node is busy with something else"),
-        }
-        query += args.connections;
+impl QueryLoadArgs {
+    /// Every query of the connection of that number: when it is due after the start, and for whom.
+    fn queries_of<'a>(
+        &self,
+        number: u64,
+        members: &'a [String],
+    ) -> impl Iterator<Item = anyhow::Result<(Duration, &'a str)>> + use<'a> {
+        let (rate, connections) = (u128::from(self.rate), self.connections as usize);
+        (number..self.queries).step_by(connections).map(move |query| {
+            let after_ns = u64::try_from(u128::from(query) * 1_000_000_000 / rate);
+            let member = &members[(query as usize).wrapping_mul(7_919) % members.len()];
+            Ok((Duration::from_nanos(after_ns.context("a query that is never due")?), member.as_str()))
+        })
     }
-    Ok(times)
-}
-
-/// What became of a query.
-enum Status {
-    Answered,
-    /// The node has too much to do.
-    Refused,
-}
-
-/// A kept-alive HTTP/1.1 connection that costs the measuring side as little as possible.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self { stream: connect(address)?, buffer: vec![0; 65_536] })
-    }
-
-    /// Asks for a member's recommendations and reads the whole answer.
-    fn recommendations(&mut self, member: &str) -> anyhow::Result<Status> {
-        let request =
-            format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n");
-        self.stream.write_all(request.as_bytes())?;
-        let mut filled = 0;
-        loop {
-            ensure!(filled < self.buffer.len(), "an answer longer than {} bytes", self.buffer.len());
-            let read = self.stream.read(&mut self.buffer[filled..]).context("waiting for an answer")?;
-            ensure!(read > 0, "the server closed the connection");
-            filled += read;
-            let answer = &self.buffer[..filled];
-            let Some(head_end) = find(answer, b"\r\n\r\n") else { continue };
-            let head = std::str::from_utf8(&answer[..head_end])?.to_ascii_lowercase();
-            let status = match head.get("http/1.1 ".len()..).and_then(|rest| rest.get(..3)) {
-                Some("200") => Status::Answered,
-                // The latter: the node had no time to read the query.
-                Some("429" | "408") => Status::Refused,
-                _ => bail!("not a 200, 429 or 408: {head}"),
-            };
-            let length =
-                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-            let length: usize = length.context("an answer without content-length")?;
-            if filled >= head_end + 4 + length {
-                if head.contains("connection: close") {
-                    self.stream = connect(self.stream.peer_addr()?)?;
-                }
-                return Ok(status);
-            }
-        }
-    }
-}
-
-fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }

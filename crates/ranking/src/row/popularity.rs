@@ -5,67 +5,64 @@ use crate::settings::RankingSettings;
 use nearline_model::aggregates::block_maxima::BlockMaxima;
 use nearline_model::aggregates::counters::{CounterTable, FadedPlays};
 use nearline_model::aggregates::{ALL, Aggregates, OPENING};
+use smallvec::SmallVec;
 
 /// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
 /// known there.
 const EVERYWHERE: f64 = 0.1;
 
-/// Popularity in one dimension.
+/// Faded plays in one dimension, relative to those of its most popular title.
 struct Table<'a> {
-    name: String,
     scores: &'a [f64],
     maxima: &'a BlockMaxima,
-    /// Score of the most popular title.
-    top: f64,
-    share: f64,
+    /// What a play of them counts for: never below 0, so that what is greater counts for no less.
+    factor: f64,
 }
 
 impl<'a> Table<'a> {
-    fn of(aggregates: &'a Aggregates, name: String) -> Option<Self> {
-        let faded = aggregates.counters(&name)?.popularity();
-        Self::faded(name, faded)
-    }
-
-    fn faded(name: String, faded: &'a FadedPlays) -> Option<Self> {
-        let top = faded.maxima().greatest();
-        (top > 0.0).then_some(Self { name, scores: faded.scores(), maxima: faded.maxima(), top, share: 1.0 })
-    }
-
-    fn share_of(&self, score: Option<f64>) -> f64 {
-        score.map_or(0.0, |score| self.share * score / self.top)
+    /// A table whose most popular title counts for `weight`; `None` where nothing is known or would count.
+    fn of(faded: Option<&'a FadedPlays>, weight: f64) -> Option<Self> {
+        let (scores, maxima) = (faded?.scores(), faded?.maxima());
+        let top = maxima.greatest();
+        (top > 0.0 && weight > 0.0).then(|| Self { scores, maxima, factor: weight / top })
     }
 }
 
-/// Popularity in the dimensions of a query, each relative to its most popular title.
+/// Popularity in the dimensions of a query.
 pub(super) struct Popularity<'a> {
-    tables: Vec<Table<'a>>,
-    weight: f64,
-    trend: Option<Table<'a>>,
-    trend_weight: f64,
-    /// Popularity and trend of plays that members began with.
-    opening: [Option<Table<'a>>; 2],
-    opening_share: f64,
+    /// Whatever counts: popularity and trend, of the dimensions asked for, of all plays, and of those that members
+    /// began with.
+    tables: SmallVec<[Table<'a>; 6]>,
+    /// Dimensions asked for.
+    asked: SmallVec<[(String, &'a [f64]); 2]>,
 }
 
 impl<'a> Popularity<'a> {
     pub fn of(aggregates: &'a Aggregates, query: &Query<'_>, settings: &RankingSettings) -> Self {
-        let RankingSettings { popularity_weight: weight, trend_weight, opening_share, .. } = *settings;
+        let RankingSettings { popularity_weight, trend_weight, opening_share, .. } = *settings;
+        let popularity = |name: &str| aggregates.counters(name).map(CounterTable::popularity);
         let country = query.country.map(|country| format!("country:{country}"));
         let device = query.device.map(|device| format!("device:{device}"));
-        let asked = [country, device].into_iter().flatten();
-        let mut tables: Vec<Table<'_>> = asked.filter_map(|name| Table::of(aggregates, name)).collect();
-        let share = 1.0 / tables.len().max(1) as f64;
-        tables.iter_mut().for_each(|table| table.share = share);
-        if let Some(mut all) = Table::of(aggregates, ALL.to_owned()) {
-            all.share = if tables.is_empty() { 1.0 } else { EVERYWHERE };
-            tables.push(all);
-        }
-        let trend = aggregates.counters(ALL).filter(|_| trend_weight > 0.0);
-        let trend = trend.and_then(|counters| Table::faded(ALL.to_owned(), counters.trend()));
-        let opening = aggregates.counters(OPENING).filter(|_| opening_share > 0.0);
-        let faded = |faded: Option<&'a FadedPlays>| Table::faded(OPENING.to_owned(), faded?);
-        let opening = [faded(opening.map(CounterTable::popularity)), faded(opening.map(CounterTable::trend))];
-        Self { tables, weight, trend, trend_weight, opening, opening_share }
+        let asked = [country, device].into_iter().flatten().filter_map(|name| {
+            let faded = popularity(&name).filter(|faded| faded.maxima().greatest() > 0.0)?;
+            Some((name, faded))
+        });
+        let asked: SmallVec<[(String, &FadedPlays); 2]> = asked.collect();
+        let share = 1.0 / asked.len().max(1) as f64;
+        let everywhere = if asked.is_empty() { 1.0 } else { EVERYWHERE };
+        let (of_all, of_opening) = (1.0 - opening_share, opening_share);
+        let (all, opening) = (aggregates.counters(ALL), aggregates.counters(OPENING));
+        let of_asked = asked.iter().map(|(_, faded)| (Some(*faded), popularity_weight * of_all * share));
+        let of_others = [
+            (all.map(CounterTable::popularity), popularity_weight * of_all * everywhere),
+            (opening.map(CounterTable::popularity), popularity_weight * of_opening),
+            (all.map(CounterTable::trend), trend_weight * of_all),
+            (opening.map(CounterTable::trend), trend_weight * of_opening),
+        ];
+        let tables =
+            of_asked.chain(of_others).filter_map(|(faded, weight)| Table::of(faded, weight)).collect();
+        let asked = asked.into_iter().map(|(name, faded)| (name, faded.scores())).collect();
+        Self { tables, asked }
     }
 
     /// What a title scores by its popularity.
@@ -79,26 +76,15 @@ impl<'a> Popularity<'a> {
     }
 
     fn weighed(&self, score: impl Fn(&Table<'_>) -> Option<f64>) -> f64 {
-        let share = |table: &Option<Table<'_>>| table.as_ref().map_or(0.0, |t| t.share_of(score(t)));
-        let popular: f64 = self.tables.iter().map(|table| table.share_of(score(table))).sum();
-        let [popular_first, trending_first] = self.opening.each_ref().map(share);
-        let blend = |all: f64, first: f64| (1.0 - self.opening_share) * all + self.opening_share * first;
-        self.weight * blend(popular, popular_first)
-            + self.trend_weight * blend(share(&self.trend), trending_first)
+        let term = |table: &Table<'_>| table.factor * score(table).unwrap_or_default();
+        self.tables.iter().map(term).sum()
     }
 
     /// Where a title is popular: the dimensions asked for in which it is, or `all`.
     pub fn dimension(&self, title: usize) -> String {
         let is_popular = |scores: &[f64]| scores.get(title).is_some_and(|score| *score > 0.0);
-        let mut names: Vec<&str> = self
-            .tables
-            .iter()
-            .filter(|table| table.name != ALL && is_popular(table.scores))
-            .map(|table| table.name.as_str())
-            .collect();
-        if names.is_empty() {
-            names.push(ALL);
-        }
-        names.join(" and ")
+        let asked = self.asked.iter().filter(|(_, scores)| is_popular(scores));
+        let names: Vec<&str> = asked.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() { ALL.to_owned() } else { names.join(" and ") }
     }
 }

@@ -130,37 +130,40 @@ impl<'a> Reference<'a> {
         self.learned.and_then(|then| then.learned.associations.weight(from, to))
     }
 
-    fn tables(&self) -> Vec<(String, &'a [f64], f64, f64)> {
+    fn tables(&self) -> Vec<(String, &'a [f64], f64)> {
         let table = |name: String, share: f64| {
             let scores = self.aggregates.counters(&name)?.popularity().scores();
             let top = scores.iter().copied().fold(0.0, f64::max);
-            (top > 0.0).then_some((name, scores, top, share))
+            (top > 0.0).then_some((name, scores, share))
         };
         let country = self.query.country.map(|country| format!("country:{country}"));
         let device = self.query.device.map(|device| format!("device:{device}"));
         let mut tables: Vec<_> =
             [country, device].into_iter().flatten().filter_map(|name| table(name, 1.0)).collect();
         let asked = tables.len();
-        tables.iter_mut().for_each(|table| table.3 = 1.0 / asked as f64);
+        tables.iter_mut().for_each(|table| table.2 = 1.0 / asked as f64);
         tables.extend(table(ALL.to_owned(), if asked == 0 { 1.0 } else { 0.1 }));
         tables
     }
 
     fn popularity(&self, title: Symbol) -> f64 {
-        let share = |(_, scores, top, share): &(String, &[f64], f64, f64)| {
-            scores.get(title.index()).map_or(0.0, |score| share * score / top)
-        };
-        let popular = self.tables().iter().map(share).sum::<f64>();
-        let faded = |name: &str, of: fn(&CounterTable) -> &FadedPlays| {
-            let scores = self.aggregates.counters(name).map(|counters| of(counters).scores());
-            let scores = scores.unwrap_or_default();
+        // What a title's share of the most popular one's plays counts for.
+        let term = |scores: &[f64], weight: f64| {
             let top = scores.iter().copied().fold(0.0, f64::max);
-            if top > 0.0 { scores.get(title.index()).map_or(0.0, |score| score / top) } else { 0.0 }
+            let score = scores.get(title.index()).copied().unwrap_or_default();
+            if top > 0.0 { weight / top * score } else { 0.0 }
         };
-        let opening = self.settings.opening_share;
-        let blend = |all: f64, first: f64| (1.0 - opening) * all + opening * first;
-        self.popularity_weight * blend(popular, faded(OPENING, CounterTable::popularity))
-            + self.trend_weight * blend(faded(ALL, CounterTable::trend), faded(OPENING, CounterTable::trend))
+        let faded = |name: &str, of: fn(&CounterTable) -> &FadedPlays, weight: f64| {
+            self.aggregates.counters(name).map_or(0.0, |counters| term(of(counters).scores(), weight))
+        };
+        let (popularity, trend) = (self.popularity_weight, self.trend_weight);
+        let (of_all, of_opening) = (1.0 - self.settings.opening_share, self.settings.opening_share);
+        let tables = self.tables();
+        let popular = tables.iter().map(|(_, scores, share)| term(scores, popularity * of_all * share));
+        popular.sum::<f64>()
+            + faded(OPENING, CounterTable::popularity, popularity * of_opening)
+            + faded(ALL, CounterTable::trend, trend * of_all)
+            + faded(OPENING, CounterTable::trend, trend * of_opening)
     }
 
     pub fn score(&self, title: Symbol) -> f64 {
