@@ -23,7 +23,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// Streams open at a time.
 const MOST_STREAMS: usize = 64;
@@ -33,6 +33,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SHARED_EVERY: Duration = Duration::from_millis(900);
 /// Remediations looked at: the newest.
 const REMEDIATIONS: usize = 200;
+/// Longest time that a look at the letters may take: how things stand is told whatever keeps them.
+const LETTERS_WITHIN: Duration = Duration::from_secs(1);
 /// How much longer nobody looks at the letters than looking took: many letters cost a twentieth of a core at most.
 const REST: u32 = 20;
 
@@ -68,7 +70,8 @@ impl Looker {
         if self.letters_due.is_none_or(|due| due <= Instant::now()) {
             let began = Instant::now();
             // While they cannot be read, nothing is said of them.
-            if let Ok((letters, all)) = admin_dead_letters::headings(state).await {
+            let headings = timeout(LETTERS_WITHIN, admin_dead_letters::headings(state)).await;
+            if let Ok(Ok((letters, all))) = headings {
                 self.history.see_letters(letters, all);
             }
             self.letters_due = Some(Instant::now() + began.elapsed() * REST);

@@ -2,14 +2,15 @@
 //!
 //! Powers cost more than everything else that a title's score is made of. Lifts are those of
 //! [`Learned`](crate::Learned) and are raised title by title. Plays go on while titles are ranked, so
-//! damping is raised by number of plays, which makes it exact for the plays of the moment.
+//! damping is raised by number of plays, which makes it that of the plays of the moment, to 14 bits.
 
 use crate::settings::RankingSettings;
 use nearline_model::aggregates::block_maxima::BlockMaxima;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Numbers of plays that damping is raised for beforehand at most; hardly any title has more.
-const MOST_PLAYS: usize = 65_536;
+/// Bits of a number of plays that damping tells apart: it is exact up to 16,384 plays, and within 1 part in 8,192 beyond, so
+/// that the powers raised beforehand grow with the logarithm of the plays only.
+const BITS: u32 = 14;
 /// Settings that factors are held for: the ranking's own, and variants of experiments.
 const MOST_SETTINGS: usize = 32;
 
@@ -17,7 +18,7 @@ const MOST_SETTINGS: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Factors {
     settings: RankingSettings,
-    /// By number of plays.
+    /// By [`step_of`] the number of plays.
     damping: Vec<f64>,
     /// By title number; what is not in it has 1.
     lifts: Vec<f64>,
@@ -35,8 +36,8 @@ impl Factors {
         is_searched: impl Fn(usize) -> bool,
     ) -> Self {
         let most = plays.iter().copied().max().unwrap_or_default();
-        let numbers = (most as usize).saturating_mul(2).saturating_add(2).min(MOST_PLAYS);
-        let damping = (0..numbers as u64).map(|plays| damping(settings, plays)).collect();
+        let last = step_of(most.saturating_mul(2).saturating_add(1));
+        let damping = (0..=last).map(|step| damping(settings, plays_of(step))).collect();
         let lifts: Vec<f64> = lifts.iter().map(|lift| raised(settings, f64::from(*lift))).collect();
         let searched_lifts =
             lifts.iter().enumerate().map(|(title, lift)| if is_searched(title) { *lift } else { 0.0 });
@@ -57,8 +58,8 @@ impl Factors {
 
     /// What associations with a title of so many plays are multiplied by.
     pub fn damping(&self, plays: u64) -> f64 {
-        let raised = self.damping.get(usize::try_from(plays).unwrap_or(usize::MAX));
-        raised.copied().unwrap_or_else(|| damping(&self.settings, plays))
+        let step = step_of(plays);
+        self.damping.get(step).copied().unwrap_or_else(|| damping(&self.settings, plays_of(step)))
     }
 
     /// How much more a title is taken where it is offered than others are, to the power of the settings.
@@ -80,6 +81,20 @@ impl Factors {
         let key = |of: &RankingSettings| (of.damping_power, of.damping_plays, of.lift_power);
         key(&self.settings) == key(settings)
     }
+}
+
+/// Numbers of plays in steps that grow with them: every number of up to [`BITS`] bits, then those that differ in their first so
+/// many.
+fn step_of(plays: u64) -> usize {
+    let shift = (u64::BITS - plays.leading_zeros()).saturating_sub(BITS);
+    let first_bits = (plays >> shift) as usize;
+    first_bits + ((shift as usize) << (BITS - 1))
+}
+
+/// The least number of plays of a step.
+fn plays_of(step: usize) -> u64 {
+    let shift = (step >> (BITS - 1)).saturating_sub(1);
+    ((step - (shift << (BITS - 1))) as u64) << shift
 }
 
 fn damping(settings: &RankingSettings, plays: u64) -> f64 {
@@ -129,5 +144,45 @@ impl FactorTable {
     pub fn settings(&self) -> Vec<RankingSettings> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.iter().map(|factors| factors.settings).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of plays around every power of 2.
+    fn plays() -> impl Iterator<Item = u64> {
+        (0..u64::BITS)
+            .flat_map(|bits| (0..100).map(move |at| (1_u64 << bits).saturating_add(at * 7919) - at % 2))
+    }
+
+    #[test]
+    fn steps_of_plays_are_exact_for_few_and_close_for_many_and_keep_their_order() {
+        let mut steps: Vec<(u64, usize)> = plays().map(|plays| (plays, step_of(plays))).collect();
+        for (plays, step) in &steps {
+            let least = plays_of(*step);
+            assert_eq!(step_of(least), *step, "{plays}");
+            assert!(least <= *plays && plays - least <= plays >> (BITS - 1), "{plays} stands for {least}");
+            assert!(*plays >= 1 << BITS || least == *plays, "{plays} is exact");
+        }
+        steps.sort_unstable();
+        assert!(steps.is_sorted_by_key(|(_, step)| *step));
+        for step in 1..200_000 {
+            assert!(plays_of(step - 1) < plays_of(step), "{step}");
+            assert_eq!(step_of(plays_of(step) - 1), step - 1);
+        }
+    }
+
+    #[test]
+    fn damping_is_the_same_whether_it_was_raised_beforehand_or_not() {
+        let settings = RankingSettings::default();
+        let raised = Factors::of(&settings, &[], &[3_000_000_000], |_| true);
+        let unprepared = Factors::unprepared(&settings);
+        for plays in plays().filter(|plays| *plays < 6_000_000_000) {
+            assert!(step_of(plays) < raised.damping.len());
+            assert_eq!(raised.damping(plays), unprepared.damping(plays), "{plays}");
+        }
+        assert!(raised.damping.len() < 200_000, "{} powers", raised.damping.len());
     }
 }
