@@ -70,6 +70,16 @@ export function pinnable(live) {
   };
 }
 
+/**
+ * Says what went wrong for a moment; a page asks again once it is silent.
+ * @param {{ value: string }} trouble
+ * @param {{ message: string }} error
+ */
+export function again(trouble, error) {
+  trouble.value = error.message;
+  setTimeout(() => { trouble.value = ""; }, 3000);
+}
+
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Shapes beside colours: states are told apart without seeing colours. */

@@ -1,5 +1,5 @@
 // Events that were refused, by reason; published again or dropped from here.
-import { changes, html, signal, ask, pause, pinnable } from "../ui.js";
+import { again, changes, html, signal, ask, pause, pinnable } from "../ui.js";
 import { allLetters, letters } from "../feed.js";
 
 const shownLetters = pinnable(letters);
@@ -24,7 +24,7 @@ async function load(position) {
   try {
     const some = await ask(`admin/dead-letters?after=${position - 1}&limit=${SHOWN}`);
     payloads.value = { ...payloads.value, [position]: "(dropped meanwhile)", ...Object.fromEntries(some.map((one) => [one.position, one.payload])) };
-  } catch (error) { trouble.value = error.message; } finally { asking = false; }
+  } catch (error) { again(trouble, error); } finally { asking = false; }
 }
 
 const say = (position, text) => { outcome.value = { ...outcome.value, [position]: text }; };

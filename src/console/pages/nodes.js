@@ -1,5 +1,5 @@
 // Who has which partitions, what the doctor says here, and the configuration as it is in effect.
-import { html, signal, ask, number, pinnable } from "../ui.js";
+import { again, html, signal, ask, number, pinnable } from "../ui.js";
 import { nodes, overview, partitions } from "../feed.js";
 
 const shown = pinnable(nodes);
@@ -11,13 +11,12 @@ const wanted = signal("");
 async function load() {
   try {
     configuration.value = await ask("admin/configuration");
-    trouble.value = "";
-  } catch (error) { trouble.value = error.message; }
+  } catch (error) { again(trouble, error); }
 }
 
 async function examine() {
   findings.value = "under way";
-  try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; trouble.value = error.message; }
+  try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; again(trouble, error); }
 }
 
 const ROLES = {
