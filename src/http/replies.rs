@@ -1,7 +1,7 @@
 //! Replies of other threads reach the requests of a busy serving thread in their turn.
 //!
 //! A serving thread's tasks are woken through one queue by the thread itself, and through another by other threads;
-//! of the second, tokio takes one task for each thirty-one that it polls (`REMOTE_FIRST_INTERVAL`) as long as there is
+//! of the second, tokio takes one task in thirty-one that it polls (`REMOTE_FIRST_INTERVAL`) as long as there is
 //! anything in the first. With hundreds of connections that always have a request to be refused, that is what an
 //! actor's reply would wait for: seconds. So other threads leave word here, and wake one task, which wakes
 //! everybody whose reply has come, as of the thread itself.

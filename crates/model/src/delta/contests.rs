@@ -66,16 +66,16 @@ impl DeltaBuilder {
         sources: impl Iterator<Item = Symbol>,
     ) {
         let most = others.len().min(MOST_CANDIDATES - 1);
-        let mut candidates = vec![played];
+        let plain = |candidate: &Candidate| candidate.numbered(candidate.title.0);
+        let mut candidates = vec![plain(&played)];
         for other in (0..most).map(|at| others[at * others.len() / most]) {
-            if candidates.iter().all(|known| known.title != other.title) {
-                candidates.push(other);
+            if candidates.iter().all(|known| known.title != other.title.0) {
+                candidates.push(plain(&other));
             }
         }
         if candidates.len() < 2 {
             return;
         }
-        let candidates = candidates.iter().map(|candidate| candidate.numbered(candidate.title.0)).collect();
         let sources = sources.take(MOST_CONTEST_SOURCES).map(|source| source.0).collect();
         if self.contests.len() >= self.contests_kept {
             self.contests.pop_front();
