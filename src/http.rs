@@ -35,6 +35,7 @@ mod live_hub;
 mod log;
 mod members;
 mod openapi;
+pub mod operator_routes;
 mod order;
 mod overview;
 mod own_origin;
@@ -126,7 +127,7 @@ pub async fn serve(
             .wrap(from_fn(lag::shed))
             .wrap(from_fn(access::observe))
             .wrap(from_fn(cors::allow))
-            .configure(|config| routes::register(config, routes::public_routes()))
+            .configure(routes::register_public)
     };
     let builder = Server::build()
         .workers(threads)
@@ -188,11 +189,6 @@ fn bind_admin(
         (web::Data::new(admin_stream::Streams::default()), web::Data::new(admin_partition::Turn::default()));
     let audit = web::Data::new(audit::AuditLog::open(&config.admin)?);
     let admin = move || {
-        let faults = |config: &mut web::ServiceConfig| {
-            if chaos {
-                admin_chaos::register(config);
-            }
-        };
         App::new()
             .app_data(data.clone())
             .app_data(rates.clone())
@@ -205,12 +201,9 @@ fn bind_admin(
             .wrap(from_fn(own_origin::guard))
             .wrap(from_fn(access::observe))
             // The console's one origin: what it asks of the API it asks here.
-            .configure(|config| routes::register(config, routes::public_routes()))
-            .configure(faults)
-            .configure(admin_dead_letters::register)
-            .configure(admin_log::register)
-            .configure(keyed::register)
-            .configure(admin::register)
+            .configure(routes::register_public)
+            .configure(console::register)
+            .configure(|config| operator_routes::register(config, chaos))
     };
     let builder = Server::build().workers(1).shutdown_timeout(1).disable_signals();
     let (address, limits) = (&config.admin.address, &config.http);

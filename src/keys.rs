@@ -59,6 +59,15 @@ impl Refusal {
     }
 }
 
+/// Whoever was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who it is.
+    pub caller: Caller,
+    /// Whether they may do everything.
+    pub is_admin: bool,
+}
+
 /// One key, as it is compared.
 struct Key {
     name: Arc<str>,
@@ -142,8 +151,16 @@ impl KeyRing {
     /// # Errors
     /// Why they may not.
     pub fn check(&self, shown: Option<&str>, needs: Scope, now_ms: i64) -> Result<Caller, Refusal> {
+        self.admit(shown, needs, now_ms).map(|admitted| admitted.caller)
+    }
+
+    /// As [`Self::check`], and what else the key is for: asked in one go, it counts once against the key's rate.
+    ///
+    /// # Errors
+    /// Why they may not.
+    pub fn admit(&self, shown: Option<&str>, needs: Scope, now_ms: i64) -> Result<Admitted, Refusal> {
         if !self.is_asked_for() {
-            return Ok(Caller::default());
+            return Ok(Admitted { caller: Caller::default(), is_admin: true });
         }
         let shown = shown.ok_or(Refusal::Missing)?;
         let digest = digest_of(shown);
@@ -159,7 +176,8 @@ impl KeyRing {
         if key.ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms) {
             return Err(Refusal::Ended(name()));
         }
-        if !key.scopes.contains(&needs) && !key.scopes.contains(&Scope::Admin) {
+        let is_admin = key.scopes.contains(&Scope::Admin);
+        if !is_admin && !key.scopes.contains(&needs) {
             return Err(Refusal::NotFor(name(), needs));
         }
         if let Some(limit) = &key.limit
@@ -168,7 +186,7 @@ impl KeyRing {
             let wait = later.wait_time_from(DefaultClock::default().now());
             return Err(Refusal::TooOften(name(), limit.per_second.get(), wait));
         }
-        Ok(Caller(Some(name())))
+        Ok(Admitted { caller: Caller(Some(name())), is_admin })
     }
 
     /// Reads the file again; what cannot be read or is refused leaves the keys as they were, and is said once.

@@ -2,14 +2,14 @@
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
-use super::routes;
 use super::state::{Answer, ApiState, State, ok};
-use actix_web::{HttpRequest, HttpResponse, web};
-use nearline_api::dead_letters::{LetterDocument, document};
+use actix_web::{HttpRequest, HttpResponse};
+use nearline_api::dead_letters::{LetterDocument, document, heading};
+use nearline_api::operators::RedriveAnswer;
 use nearline_model::Position;
 use nearline_ports::PortError;
 use nearline_ports::redrive::{RedriveError, redrive};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Letters of one answer at most, and if the caller does not say.
@@ -18,16 +18,19 @@ const DEFAULT_LETTERS: usize = 100;
 /// Letters that the console is told of: the oldest.
 const MOST_HEADINGS: usize = 5_000;
 
-/// Registers the routes.
-pub(super) fn register(config: &mut web::ServiceConfig) {
-    config
-        .route("/admin/dead-letters", routes::get().to(list))
-        .route("/admin/dead-letters/{position}", routes::get().to(show))
-        .route("/admin/dead-letters/{position}", web::delete().to(remove))
-        .route("/admin/dead-letters/{position}/redrive", web::post().to(publish_again));
-}
-
-async fn list(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/dead-letters", tag = "dead letters", operation_id = "list_dead_letters", summary = "Events that were refused",
+    params(
+        ("after" = Option<u64>, Query, description = "Position behind which to go on"),
+        ("limit" = Option<usize>, Query, description = "Letters at most (default 100)", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "By position", body = Vec<LetterDocument>),
+        (status = 400, description = "A parameter is not known, or not possible", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The dead letters are out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn list(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["after", "limit"])?;
     let limit = parameters.limit(DEFAULT_LETTERS, MOST_LETTERS)?;
     let after = parameters.after()?.unwrap_or_default();
@@ -44,11 +47,7 @@ pub(super) async fn headings(state: &ApiState) -> Result<(BTreeMap<u64, Value>, 
         let count = letters.len();
         for letter in letters {
             after = letter.position;
-            let mut heading = serde_json::to_value(document(&letter, None)).unwrap_or_default();
-            if let Some(fields) = heading.as_object_mut() {
-                fields.remove("payload");
-            }
-            headings.insert(letter.position.0, heading);
+            headings.insert(letter.position.0, serde_json::to_value(heading(&letter)).unwrap_or_default());
         }
         if count < MOST_LETTERS || headings.len() >= MOST_HEADINGS {
             return Ok((headings, count < MOST_LETTERS));
@@ -56,7 +55,20 @@ pub(super) async fn headings(state: &ApiState) -> Result<(BTreeMap<u64, Value>, 
     }
 }
 
-async fn show(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/dead-letters/{position}", tag = "dead letters", operation_id = "read_dead_letter", summary = "A refused event, and whether it was published again",
+    params(
+        ("position" = u64, Path, description = "The letter's position"),
+    ),
+    responses(
+        (status = 200, description = "The letter", body = LetterDocument),
+        (status = 400, description = "The position is no number, or a parameter is not known", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The dead letters are out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn show(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
     let position = position(&request)?;
     let letters = &state.engine.ports().dead_letters;
     let letter = letters.get(position).await.map_err(unavailable)?.ok_or_else(|| no_letter(position))?;
@@ -68,7 +80,20 @@ async fn show(request: HttpRequest, state: State) -> Answer {
     ok(&document(&letter, redrive))
 }
 
-async fn remove(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    delete, path = "/admin/dead-letters/{position}", tag = "dead letters", operation_id = "drop_dead_letter", summary = "Drop a letter for good",
+    params(
+        ("position" = u64, Path, description = "The letter's position"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "The position is no number, or a parameter is not known", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The dead letters are out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn remove(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
     let position = position(&request)?;
     let letters = &state.engine.ports().dead_letters;
     letters.get(position).await.map_err(unavailable)?.ok_or_else(|| no_letter(position))?;
@@ -76,13 +101,29 @@ async fn remove(request: HttpRequest, state: State) -> Answer {
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn publish_again(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/admin/dead-letters/{position}/redrive", tag = "dead letters", operation_id = "redrive_dead_letter", summary = "Publish a letter's event again, once, however often it is asked for",
+    params(
+        ("position" = u64, Path, description = "The letter's position"),
+    ),
+    responses(
+        (status = 200, description = "Where it stands now", body = RedriveAnswer),
+        (status = 400, description = "The position is no number, or a parameter is not known", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its event cannot be published: it would be refused again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The dead letters are out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn publish_again(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
     let position = position(&request)?;
     let event_bytes = state.config.fold.event_bytes;
     match redrive(state.engine.ports(), position, event_bytes).await {
-        Ok(redriven) => ok(&json!({
-            "letter": position, "position": redriven.position, "already": redriven.already,
-        })),
+        Ok(redriven) => ok(&RedriveAnswer {
+            letter: position.0,
+            position: redriven.position.0,
+            already: redriven.already,
+        }),
         Err(RedriveError::NoLetter(_)) => Err(no_letter(position)),
         Err(error @ RedriveError::Unpublishable { .. }) => {
             Err(Problem::new(ProblemKind::LetterUnpublishable, error.to_string()))

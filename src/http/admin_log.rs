@@ -3,9 +3,10 @@
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
-use super::routes;
 use super::state::{Answer, State, ok};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
+#[cfg(feature = "openapi")]
+use nearline_api::operators::shapes::HoldingsDocument;
 use nearline_model::PartitionId;
 use nearline_ports::{PortError, page};
 
@@ -14,22 +15,38 @@ const MOST_RECORDS: usize = 10_000;
 /// Entries of the stream of facts of a page at most.
 const MOST_ENTRIES: usize = 64;
 
-/// Registers the routes.
-pub(super) fn register(config: &mut web::ServiceConfig) {
-    config
-        .route("/admin/log", routes::get().to(holdings))
-        .route("/admin/log/{partition}", routes::get().to(records))
-        .route("/admin/log/{partition}/{position}", routes::get().to(record))
-        .route("/admin/facts", routes::get().to(facts));
-}
-
-async fn holdings(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/log", tag = "log", operation_id = "read_holdings", summary = "Which log and stream of facts there are, and how far they go",
+    responses(
+        (status = 200, description = "What can be read", body = HoldingsDocument),
+        (status = 400, description = "A parameter is not known, or not possible", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "What was asked for is not kept any more, or damaged", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn holdings(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
     let ports = state.engine.ports();
     ok(&page::holdings(&*ports.log, &*ports.facts).await.map_err(not_read)?)
 }
 
-async fn records(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/log/{partition}", tag = "log", operation_id = "read_log", summary = "A page of a partition's log",
+    params(
+        ("partition" = u16, Path, description = "The partition"),
+        ("log" = Option<String>, Query, description = "Identity of the log that is meant"),
+        ("after" = Option<u64>, Query, description = "Position behind which to go on"),
+        ("limit" = Option<usize>, Query, description = "Records at most (default 10000)", minimum = 1, maximum = 10000),
+    ),
+    responses(
+        (status = 200, description = "Records, in the bytes that `nearline-lab archive` reads", body = String, content_type = "application/octet-stream"),
+        (status = 400, description = "A parameter or a part of the path is not possible", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another log is meant than this", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "What was asked for is not kept any more, or damaged", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn records(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["log", "after", "limit"])?;
     let log = &state.engine.ports().log;
     same("log", parameters.raw("log"), log.identity())?;
@@ -40,7 +57,22 @@ async fn records(request: HttpRequest, state: State) -> Answer {
     Ok(bytes(page::encode_records(&records)))
 }
 
-async fn record(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/log/{partition}/{position}", tag = "log", operation_id = "read_log_record", summary = "A record of a partition's log",
+    params(
+        ("partition" = u16, Path, description = "The partition"),
+        ("position" = u64, Path, description = "Position of the record"),
+        ("log" = Option<String>, Query, description = "Identity of the log that is meant"),
+    ),
+    responses(
+        (status = 200, description = "A page of it, or of none if it is not there", body = String, content_type = "application/octet-stream"),
+        (status = 400, description = "A parameter or a part of the path is not possible", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another log is meant than this", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "What was asked for is not kept any more, or damaged", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn record(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["log"])?;
     let log = &state.engine.ports().log;
     same("log", parameters.raw("log"), log.identity())?;
@@ -52,7 +84,22 @@ async fn record(request: HttpRequest, state: State) -> Answer {
     Ok(bytes(page::encode_records(record.as_slice())))
 }
 
-async fn facts(request: HttpRequest, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/facts", tag = "log", operation_id = "read_facts", summary = "A page of the stream of facts",
+    params(
+        ("stream" = Option<String>, Query, description = "Identity of the stream that is meant"),
+        ("after" = Option<u64>, Query, description = "Number of the entry behind which to go on"),
+        ("limit" = Option<usize>, Query, description = "Entries at most (default 64)", minimum = 1, maximum = 64),
+    ),
+    responses(
+        (status = 200, description = "Entries, in the bytes that `nearline-lab archive` reads", body = String, content_type = "application/octet-stream"),
+        (status = 400, description = "A parameter or a part of the path is not possible", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another log is meant than this", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "What was asked for is not kept any more, or damaged", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is out of reach", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn facts(request: HttpRequest, state: State) -> Answer {
     let parameters = Parameters::read(&request, &["stream", "after", "limit"])?;
     let facts = &state.engine.ports().facts;
     same("stream", parameters.raw("stream"), &facts.identity().await.map_err(not_read)?)?;

@@ -13,11 +13,12 @@ use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, ApiState, State};
 use super::{admin_dead_letters, admin_nodes};
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use history::{History, Sent, event};
-use serde_json::Value;
+use nearline_api::operators::NodesDocument;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -81,6 +82,19 @@ impl Looker {
 }
 
 /// Opens a stream.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/stream", tag = "nodes", operation_id = "follow_node", summary = "What the console shows, once a second",
+    description = "Server-sent events with one JSON document each: `overview`, `nodes`, `partitions` (those that differ from what was sent before), `remediations` (new, or further along), `dead_letters` and `snapshot`; their shapes are `Overview`, `NodesDocument`, lists of `PartitionDocument` and `RemediationDocument`, `LettersChange` and `SnapshotDocument`. Whoever comes back with the id of the last one is told what came meanwhile.",
+    params(
+        ("after" = Option<String>, Query, description = "Id of the last event received"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it; it goes before"),
+    ),
+    responses(
+        (status = 200, description = "Events, for good", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many consoles are open as may be", body = Problem, content_type = "application/problem+json"),
+    )
+))]
 pub(super) async fn open(
     request: HttpRequest,
     state: State,
@@ -88,6 +102,14 @@ pub(super) async fn open(
     streams: web::Data<Streams>,
 ) -> Answer {
     let parameters = Parameters::read(&request, &["after"])?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"));
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
     let Ok(seat) = streams.seats.clone().try_acquire_owned() else {
         let detail = format!("{MOST_STREAMS} consoles are open, as many as may be; close one");
         return Err(Problem::new(ProblemKind::TooManySubscribers, detail));
@@ -104,7 +126,7 @@ pub(super) async fn open(
         looks,
         is_first: true,
         partitions: Sent::default(),
-        nodes: Value::Null,
+        nodes: None,
         looker: streams.looker.clone(),
         seen,
         why: if last.is_empty() { "this is the first look" } else { "what came meanwhile is not known here" },
@@ -114,11 +136,7 @@ pub(super) async fn open(
         let text = feed.next().await;
         Some((Ok::<_, Infallible>(Bytes::from(text)), feed))
     });
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
-        .streaming(events))
+    Ok(response.streaming(events))
 }
 
 /// What one console is sent.
@@ -128,7 +146,7 @@ struct Feed {
     looks: Interval,
     is_first: bool,
     partitions: Sent,
-    nodes: Value,
+    nodes: Option<NodesDocument>,
     looker: Arc<Mutex<Looker>>,
     /// Number of the last event of the history that was sent.
     seen: Option<u64>,
@@ -150,9 +168,9 @@ impl Feed {
             text.push_str(&event("partitions", &partitions, None));
         }
         let nodes = admin_nodes::document(&self.state);
-        if nodes != self.nodes {
+        if self.nodes.as_ref() != Some(&nodes) {
             text.push_str(&event("nodes", &nodes, None));
-            self.nodes = nodes;
+            self.nodes = Some(nodes);
         }
         let mut looker = self.looker.lock().await;
         looker.look(&self.state).await;

@@ -2,6 +2,8 @@
 
 mod file;
 
+#[cfg(feature = "openapi")]
+use super::problem::Problem;
 use super::query::Parameters;
 use super::state::{Answer, State, ok};
 use crate::keys::Caller;
@@ -26,11 +28,14 @@ const EVENTS: &str = "/v1/events";
 
 /// One action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = AuditEntry))]
 pub(super) struct Entry {
     /// When, RFC 3339.
     at: String,
     /// Name of the key; none where no keys are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     who: Option<String>,
     /// Address that it came from.
     from: String,
@@ -38,6 +43,7 @@ pub(super) struct Entry {
     what: String,
     /// More of what, where the path does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     detail: Option<String>,
     /// Status of the answer: what came of it.
     outcome: u16,
@@ -122,6 +128,16 @@ pub(super) async fn note(
 }
 
 /// `GET /admin/audit`: the newest first.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/audit", tag = "nodes", operation_id = "list_actions", summary = "Who did what on this listener",
+    params(
+        ("limit" = Option<usize>, Query, description = "Entries at most (default 100)", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Newest first", body = Vec<Entry>),
+        (status = 400, description = "A parameter is not known, or not possible", body = Problem, content_type = "application/problem+json"),
+    )
+))]
 pub(super) async fn list(request: HttpRequest, log: web::Data<AuditLog>) -> Answer {
     let limit = Parameters::read(&request, &["limit"])?.limit(DEFAULT_ENTRIES, KEPT)?;
     let newest: Vec<Entry> = log.newest.lock().iter().rev().take(limit).cloned().collect();

@@ -1,5 +1,7 @@
-//! The API's description as the handlers have it: what `openapi/nearline.json` is made of, and held against.
+//! The API's descriptions as the handlers have them: what `openapi/nearline.json` and `openapi/operators.json` are made of, and
+//! held against.
 
+mod operators;
 mod stream;
 mod strict;
 
@@ -50,6 +52,11 @@ struct Document;
 /// The document.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
+}
+
+/// The document of the operators' listener.
+pub fn operators_document() -> utoipa::openapi::OpenApi {
+    operators::document()
 }
 
 /// JSON Schema (2020-12) of an event.

@@ -3,17 +3,17 @@
 
 use super::body;
 use super::problem::{Problem, ProblemKind};
+use super::query::Parameters;
 use super::state::{Answer, ApiState, State, ok};
-use crate::keys::{Caller, LOOK_AGAIN, Refusal};
+use crate::keys::{Admitted, Caller, LOOK_AGAIN, Refusal};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, Route, web};
+use nearline_api::operators::{SessionDocument, SessionRequest};
 use nearline_config::Scope;
-use serde::Deserialize;
-use serde_json::json;
 use std::num::NonZeroU16;
 
 /// The console's cookie. Not sent by pages of other sites, and not looked at by the public listener.
@@ -37,17 +37,20 @@ pub(super) async fn guard(
     {
         request.headers_mut().insert(AUTHORIZATION, shown);
     }
-    if request.path().starts_with("/admin") && request.path() != SESSION {
-        let needs = needs(request.method(), request.path());
+    if let Some(needs) = needs(request.method(), request.path()) {
         return let_in(needs, request, next).await;
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// Whole logs and streams of facts are more than any page shows.
-fn needs(method: &Method, path: &str) -> Scope {
+/// What a key has to be for on a path that is for operators alone; none: none is asked for at the door. Whole logs and streams
+/// of facts are more than any page shows.
+pub(super) fn needs(method: &Method, path: &str) -> Option<Scope> {
+    if !path.starts_with("/admin") || path == SESSION {
+        return None;
+    }
     let is_whole = ["/admin/log", "/admin/facts"].iter().any(|whole| path.starts_with(whole));
-    if method.is_safe() && !is_whole { Scope::View } else { Scope::Admin }
+    Some(if method.is_safe() && !is_whole { Scope::View } else { Scope::Admin })
 }
 
 async fn let_in(
@@ -69,8 +72,12 @@ async fn let_in(
 
 fn check(request: &HttpRequest, needs: Scope) -> Result<Caller, Problem> {
     let Some(state) = request.app_data::<State>() else { return Ok(Caller::default()) };
-    let shown = request.headers().get(AUTHORIZATION).and_then(bearer);
-    state.keys.check(shown, needs, state.now_ms()).map_err(refused)
+    state.keys.check(shown(request), needs, state.now_ms()).map_err(refused)
+}
+
+/// The key that a request brings.
+fn shown(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(AUTHORIZATION).and_then(bearer)
 }
 
 fn refused(refusal: Refusal) -> Problem {
@@ -118,40 +125,53 @@ pub(super) async fn follow(state: ApiState) {
     }
 }
 
-/// Registers where the console brings its key, and gives it back.
-pub(super) fn register(config: &mut web::ServiceConfig) {
-    config
-        .route(SESSION, web::get().to(standing))
-        .route(SESSION, web::post().to(begin))
-        .route(SESSION, web::delete().to(end));
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/admin/session", tag = "session", operation_id = "read_session", summary = "Whose key it is, and whether it may change anything",
+    responses(
+        (status = 200, description = "Whose, and what for", body = SessionDocument),
+        (status = 400, description = "A parameter is not known, or not possible", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn standing(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
+    let admitted = state.keys.admit(shown(&request), Scope::View, state.now_ms()).map_err(refused)?;
+    let Admitted { caller: Caller(name), is_admin } = admitted;
+    ok(&SessionDocument { name: name.map(|name| name.to_string()), changes: is_admin })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Shown {
-    key: String,
-}
-
-/// What whoever asks may do: `{"name", "changes"}`.
-async fn standing(request: HttpRequest) -> Answer {
-    let Caller(name) = check(&request, Scope::View)?;
-    let changes = match check(&request, Scope::Admin) {
-        Err(Problem { type_uri, .. }) => type_uri != ProblemKind::ScopeMissing.parts().0,
-        Ok(_) => true,
-    };
-    ok(&json!({ "name": name, "changes": changes }))
-}
-
-async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/admin/session", tag = "session", operation_id = "begin_session", summary = "Keep a key in a cookie that no script can read",
+    request_body = SessionRequest,
+    responses(
+        (status = 204, description = "It is kept"),
+        (status = 400, description = "The body is not valid", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key was shown, or it is not known, or it has ended", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key is not for the scope `view`; or a page of another site asks", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
     let bytes = body::read(&request, payload, &state).await?;
-    let Shown { key } = body::object(&bytes)?;
+    let SessionRequest { key } = body::object(&bytes)?;
     let caller = state.keys.check(Some(&key), Scope::View, state.now_ms()).map_err(refused)?;
     request.extensions_mut().insert(caller);
+    if !state.keys.is_asked_for() {
+        // It may be anything, and opens nothing: it is not kept.
+        return Ok(HttpResponse::NoContent().finish());
+    }
     // It is known, and so has no sign that a cookie must not have.
     Ok(cookie(&format!("{COOKIE_NAME}={key}"), &state))
 }
 
-async fn end(state: State) -> Answer {
+#[cfg_attr(feature = "openapi", utoipa::path(
+    delete, path = "/admin/session", tag = "session", operation_id = "end_session", summary = "Give the key back",
+    responses(
+        (status = 204, description = "It is kept no more"),
+        (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
+    )
+))]
+pub(super) async fn end(request: HttpRequest, state: State) -> Answer {
+    Parameters::read(&request, &[])?;
     Ok(cookie(&format!("{COOKIE_NAME}=; Max-Age=0"), &state))
 }
 

@@ -58,6 +58,7 @@ fn queries(state: &ApiState) -> u64 {
 
 /// Queries answered since the start, by source.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct QueriesDocument {
     live: u64,
     store: u64,
@@ -66,8 +67,10 @@ struct QueriesDocument {
 
 /// What the console shows at a glance.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Overview {
     ready: bool,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     backend: nearline_config::BackendKind,
     version: &'static str,
     /// This node, as others know it.
@@ -93,6 +96,7 @@ pub struct Overview {
     catalogue_titles: usize,
     transitions: usize,
     /// How full the tables of the sums are.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<nearline_api::operators::shapes::TableDocument>))]
     tables: Vec<nearline_model::aggregates::TableSize>,
     queries: QueriesDocument,
     trending: Vec<TrendingTitle>,

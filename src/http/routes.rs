@@ -69,9 +69,33 @@ pub(super) fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// Registers `routes`, with 405 for other methods and 404 for other paths.
-pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>) {
-    let mut routes = routes.into_iter().peekable();
+/// A route as it is registered.
+pub(super) struct Registered {
+    pub method: Method,
+    pub path: &'static str,
+    pub handler: Box<dyn FnOnce(Route) -> Route>,
+}
+
+/// Registers the public routes, with 404 for other paths.
+pub(super) fn register_public(config: &mut web::ServiceConfig) {
+    let keyed_handler = |route: PublicRoute| -> Box<dyn FnOnce(Route) -> Route> {
+        match route.needs {
+            Some(needs) => Box::new(move |any| keyed((route.handler)(any), needs)),
+            None => Box::new(route.handler),
+        }
+    };
+    let registered = |route: PublicRoute| Registered {
+        method: route.method.clone(),
+        path: route.path,
+        handler: keyed_handler(route),
+    };
+    register(config, public_routes().into_iter().map(registered));
+    config.default_service(web::to(not_found));
+}
+
+/// Registers `routes`, with 405 for other methods. Those of one path stand beside each other.
+pub(super) fn register(config: &mut web::ServiceConfig, routes: impl Iterator<Item = Registered>) {
+    let mut routes = routes.peekable();
     while let Some(first) = routes.next() {
         let path = first.path;
         let mut resource = web::resource(path);
@@ -90,11 +114,7 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
                 });
                 web::method(route.method.clone())
             };
-            let route_of = (route.handler)(any);
-            resource = resource.route(match route.needs {
-                Some(needs) => keyed(route_of, needs),
-                None => route_of,
-            });
+            resource = resource.route((route.handler)(any));
             next = routes.next_if(|next| next.path == path);
         }
         let allow = allow.join(", ");
@@ -103,7 +123,6 @@ pub(super) fn register(config: &mut web::ServiceConfig, routes: Vec<PublicRoute>
             async move { Err::<&str, _>(problem) }
         })));
     }
-    config.default_service(web::to(not_found));
 }
 
 fn wrong_method(request: &HttpRequest, allow: &str) -> Problem {

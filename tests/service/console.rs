@@ -204,13 +204,13 @@ fn the_console_is_told_what_goes_on_and_has_the_api_at_its_own_origin() {
 }
 
 /// Events of a stream of the console, with their ids, until one is what is wanted.
-struct Streamed {
+pub struct Streamed {
     lines: Box<dyn Iterator<Item = String>>,
     last_id: String,
 }
 
 impl Streamed {
-    fn open(service: &Service, path: &str, last_id: &str) -> Self {
+    pub fn open(service: &Service, path: &str, last_id: &str) -> Self {
         use std::io::BufRead;
         let mut request = ureq::get(format!("http://{}{path}", service.admin));
         if !last_id.is_empty() {
@@ -221,7 +221,7 @@ impl Streamed {
         Self { lines: Box::new(lines), last_id: last_id.to_owned() }
     }
 
-    fn next(&mut self) -> (String, Value) {
+    pub fn next(&mut self) -> (String, Value) {
         let mut name = String::new();
         loop {
             let line = self.lines.next().expect("the stream goes on");

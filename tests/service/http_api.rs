@@ -1,5 +1,6 @@
 //! The HTTP API against a real engine on the embedded backend.
 
+use crate::described::check;
 use crate::running::Service;
 use nearline::http::{description, routes::public_routes};
 use nearline_model::{LogRecord, PartitionId, Position};
@@ -375,48 +376,4 @@ fn answers_are_as_documented() {
         assert!(content["schema"].is_object(), "{method} {path}: {response}");
         check(&document, &content["schema"], &reply.json(), &format!("{method} {path}"));
     }
-}
-
-/// Checks that `value` has the required properties of `schema`, and none that it does not name.
-fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let found = document.pointer(reference.trim_start_matches('#')).expect("a known schema");
-        return check(document, found, value, at);
-    }
-    if let Some(items) = value.as_array() {
-        assert!(schema["items"].is_object(), "{at}: a list where {schema} is documented");
-        for (n, item) in items.iter().enumerate() {
-            check(document, &schema["items"], item, &format!("{at}[{n}]"));
-        }
-    }
-    let Some(value) = value.as_object() else { return };
-    let mut known = serde_json::Map::new();
-    if let Some(kinds) = schema["oneOf"].as_array() {
-        let kind = kinds.iter().find(|one| one["properties"]["kind"]["enum"][0] == value["kind"]);
-        return check(document, kind.expect("a documented kind"), &Value::Object(value.clone()), at);
-    }
-    let mut parts = vec![schema];
-    while let Some(part) = parts.pop() {
-        if let Some(reference) = part["$ref"].as_str() {
-            parts.push(document.pointer(reference.trim_start_matches('#')).expect("a known schema"));
-        }
-        parts.extend(part["allOf"].as_array().into_iter().flatten());
-        for name in part["required"].as_array().into_iter().flatten() {
-            let name = name.as_str().expect("a name");
-            assert!(value.contains_key(name), "{at}: `{name}` is required and absent");
-        }
-        known.extend(part["properties"].as_object().cloned().unwrap_or_default());
-    }
-    let open = schema.get("additionalProperties").is_some() || at.contains("openapi") || is_problem(&known);
-    for (name, value) in value {
-        match known.get(name) {
-            Some(schema) => check(document, schema, value, &format!("{at}.{name}")),
-            None => assert!(open, "{at}: `{name}` is not documented"),
-        }
-    }
-}
-
-/// Problem documents may have more members than are documented (RFC 9457, section 3.2).
-fn is_problem(properties: &serde_json::Map<String, Value>) -> bool {
-    ["type", "title", "status", "detail"].iter().all(|name| properties.contains_key(*name))
 }

@@ -375,3 +375,17 @@ fn operators_see_the_configuration_in_effect_without_secrets_the_nodes_and_the_d
     };
     assert!(findings.as_array().expect("a list").iter().any(held), "{findings}");
 }
+
+#[test]
+fn asking_what_a_key_may_do_counts_once_against_its_rate() {
+    let keyed = Keyed::start();
+    let admin = keyed.service.admin;
+    let slow = key(&keyed.file, "slow", &["--scope", "view", "--requests-per-second", "2"]);
+    // A key that is not known yet counts nothing.
+    let may = keyed.service.until("the new key is known", || {
+        let reply = keyed.with_key(admin, "GET", "/admin/session", &slow, "");
+        (reply.status != 401).then(|| reply.json())
+    });
+    assert_eq!(may, json!({"name": "slow", "changes": false}));
+    assert_eq!(keyed.with_key(admin, "GET", "/admin/overview", &slow, "").status, 200);
+}

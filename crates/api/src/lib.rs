@@ -13,6 +13,7 @@ pub mod home;
 pub mod insights;
 pub mod log;
 pub mod members;
+pub mod operators;
 pub mod order;
 pub mod reason;
 pub mod recommendations;

@@ -1,4 +1,4 @@
-//! The API's description, held against that of the last release: what breaks its callers needs another version.
+//! The descriptions of the API and of the operators' routes, held against those of the last release: what breaks its callers needs another version.
 //!
 //! No kept tool that comes from a package registry reads OpenAPI 3.1 and says what breaks; this reads what our description
 //! is made of. Until there is a release there is nothing to compare with, and no document of one.
@@ -10,12 +10,22 @@ pub use document::breaks;
 
 use crate::files::{read, read_json, read_toml};
 use crate::{Finding, Workspace, XtaskError};
+use std::path::Path;
 use toml::Table;
 
-/// The description as it is.
-pub const CURRENT: &str = "openapi/nearline.json";
-/// The description as it was released last.
-pub const RELEASED: &str = "openapi/released.json";
+/// A description as it is, and as it was released last.
+pub struct Described {
+    /// As it is.
+    pub current: &'static str,
+    /// As it was released last.
+    pub released: &'static str,
+}
+
+/// The descriptions: of the API, and of the operators' routes.
+pub const DESCRIBED: [Described; 2] = [
+    Described { current: "openapi/nearline.json", released: "openapi/released.json" },
+    Described { current: "openapi/operators.json", released: "openapi/released-operators.json" },
+];
 const CHANGELOG: &str = "CHANGELOG.md";
 
 /// What breaks callers of the last release, and a release whose description is not kept.
@@ -23,31 +33,40 @@ const CHANGELOG: &str = "CHANGELOG.md";
 /// # Errors
 /// If a file cannot be read or is no JSON.
 pub fn check(workspace: &Workspace) -> Result<Vec<Finding>, XtaskError> {
-    let root = &workspace.root;
-    let (changelog, released) = (root.join(CHANGELOG), root.join(RELEASED));
+    let changelog = workspace.root.join(CHANGELOG);
     let newest = if changelog.is_file() { last_release(&read(&changelog)?) } else { None };
+    let mut findings = Vec::new();
+    for described in &DESCRIBED {
+        findings.extend(compare(&workspace.root, described, newest.as_deref())?);
+    }
+    Ok(findings)
+}
+
+fn compare(root: &Path, described: &Described, newest: Option<&str>) -> Result<Vec<Finding>, XtaskError> {
+    let Described { current, released } = described;
+    let kept = root.join(released);
     let Some(newest) = newest else {
         let detail = format!("{CHANGELOG} knows no release; what is compared with would be none's");
-        let unfounded = Finding::new("api/release", format!("{RELEASED} is of no release"), detail);
-        return Ok(if released.is_file() { vec![unfounded] } else { Vec::new() });
+        let unfounded = Finding::new("api/release", format!("{released} is of no release"), detail);
+        return Ok(if kept.is_file() { vec![unfounded] } else { Vec::new() });
     };
-    if !released.is_file() {
-        let detail = format!("{CHANGELOG} knows {newest}; keep what {CURRENT} was then as {RELEASED}");
-        return Ok(vec![Finding::new("api/release", format!("no {RELEASED}"), detail)]);
+    if !kept.is_file() {
+        let detail = format!("{CHANGELOG} knows {newest}; keep what {current} was then as {released}");
+        return Ok(vec![Finding::new("api/release", format!("no {released}"), detail)]);
     }
-    let (old, new) = (read_json(&released)?, read_json(&root.join(CURRENT))?);
+    let (old, new) = (read_json(&kept)?, read_json(&root.join(current))?);
     let told = old["info"]["version"].as_str().unwrap_or_default();
     if told != newest {
         let detail =
-            format!("{RELEASED} says that it is {told}; the last release of {CHANGELOG} is {newest}");
-        return Ok(vec![Finding::new("api/release", format!("{RELEASED} is not of {newest}"), detail)]);
+            format!("{released} says that it is {told}; the last release of {CHANGELOG} is {newest}");
+        return Ok(vec![Finding::new("api/release", format!("{released} is not of {newest}"), detail)]);
     }
     let version = version(&read_toml(&root.join("Cargo.toml"))?);
-    if may_break(&newest, &version) {
+    if may_break(newest, &version) {
         return Ok(Vec::new());
     }
     let detail =
-        |what: &str| format!("{CURRENT}: {what}; callers of {newest} break, and {version} does not say so");
+        |what: &str| format!("{current}: {what}; callers of {newest} break, and {version} does not say so");
     Ok(breaks(&old, &new)
         .into_iter()
         .map(|what| Finding::new("api/break", what.clone(), detail(&what)))

@@ -2,7 +2,9 @@
 //!
 //! One table by name, since a name means the same on every route.
 
+use crate::http::asked::MAX_NAMED;
 use crate::http::routes::public_routes;
+use nearline_config::Scope;
 use serde_json::{Map, Value, json};
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
@@ -28,7 +30,12 @@ impl Modify for Strict {
         }
         keyed(&mut document);
         let schemas = &mut document["components"]["schemas"];
-        let bounded = [("EventDocument", event()), ("TitleDocument", title()), ("TitlePatch", title())];
+        let bounded = [
+            ("EventDocument", event()),
+            ("OrderRequest", order()),
+            ("TitleDocument", title()),
+            ("TitlePatch", title()),
+        ];
         for (schema, fields) in bounded {
             for (field, bounds) in fields {
                 // A patch has no id.
@@ -62,28 +69,44 @@ impl Modify for Strict {
 /// Keys: what a caller shows, what for, and the answers to those who may not. A Nearline without keys asks for none, which is
 /// what the empty requirement says.
 fn keyed(document: &mut Value) {
-    let problem = |description: &str| {
-        json!({
-            "description": description,
-            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
-        })
-    };
     for route in public_routes() {
         let Some(needs) = route.needs else { continue };
         let method = route.method.as_str().to_lowercase();
-        let operation = &mut document["paths"][route.path][method];
-        operation["security"] = json!([{}, { "key": [needs.name()] }]);
-        let responses = operation["responses"].as_object_mut().expect("responses");
-        responses.insert("401".into(), problem("No key was shown, or it is not known, or it has ended"));
-        let foreign = responses.remove("403").map_or(String::new(), |known| {
-            format!(". Or: {}", known["description"].as_str().unwrap_or_default())
-        });
-        responses.insert("403".into(), problem(&format!("The key is not for this{foreign}")));
-        responses.entry("429").or_insert_with(|| problem("More requests a second than the key is for"));
+        ask_for_key(&mut document["paths"][route.path][method], needs);
     }
     let key = "`nearline key new` makes keys; of scopes `publish`, `query`, `catalogue`, or `admin` for all of them";
-    document["components"]["securitySchemes"] =
-        json!({ "key": { "type": "http", "scheme": "bearer", "description": key } });
+    document["components"]["securitySchemes"] = bearer(key);
+}
+
+/// How a key is shown.
+pub(super) fn bearer(description: &str) -> Value {
+    json!({ "key": { "type": "http", "scheme": "bearer", "description": description } })
+}
+
+/// A response that is a problem document.
+pub(super) fn problem(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
+    })
+}
+
+/// An operation for keys of the scope `needs`, and the answers to those who may not.
+pub(super) fn ask_for_key(operation: &mut Value, needs: Scope) {
+    operation["security"] = json!([{}, { "key": [needs.name()] }]);
+    let responses = operation["responses"].as_object_mut().expect("responses");
+    responses.insert("401".into(), problem("No key was shown, or it is not known, or it has ended"));
+    also(responses, "403", "The key is not for this");
+    responses.entry("429").or_insert_with(|| problem("More requests a second than the key is for"));
+}
+
+/// One more reason for a status that is a problem.
+pub(super) fn also(responses: &mut Map<String, Value>, status: &str, why: &str) {
+    let known = responses.remove(status);
+    let known = known.map_or(String::new(), |known| {
+        format!(". Or: {}", known["description"].as_str().unwrap_or_default())
+    });
+    responses.insert(status.to_owned(), problem(&format!("{why}{known}")));
 }
 
 /// A title as it is put: its id is in the path.
@@ -150,6 +173,11 @@ fn event() -> Vec<(&'static str, Value)> {
         ("duration_s", seconds()),
         ("value", json!({ "minimum": -1, "maximum": 5 })),
     ]
+}
+
+fn order() -> Vec<(&'static str, Value)> {
+    let ids = json!({ "type": "string", "pattern": ID });
+    vec![("titles", json!({ "maxItems": MAX_NAMED, "items": ids }))]
 }
 
 fn title() -> Vec<(&'static str, Value)> {

@@ -2,7 +2,7 @@
 
 use crate::tree::{Tree, told};
 use serde_json::{Value, json};
-use xtask::api::{self, breaks, may_break};
+use xtask::api::{self, DESCRIBED, Described, breaks, may_break};
 
 /// The project's own description.
 fn description() -> Value {
@@ -108,43 +108,51 @@ fn a_version_says_that_it_may_break_by_its_first_number_that_is_not_nought() {
     assert!(may_break("0.0.1", "0.0.2") && !may_break("2.0.0", "1.9.9"));
 }
 
-/// Findings where `released` was released as 0.1.0 (if there was a release), and the version is `version`.
-fn found(changelog: &str, released: Option<&Value>, version: &str) -> Vec<String> {
-    let mut current = description();
-    remove(&mut current["paths"], "/v1/log");
-    let tree =
-        Tree::new(&["crates/model"], &[("CHANGELOG.md", changelog), (api::CURRENT, &current.to_string())]);
+/// Findings where `released` was released (if anything was) of what `changed` describes, and the version is `version`. The other
+/// description is as it was.
+fn found(changed: &Described, changelog: &str, released: Option<&Value>, version: &str) -> Vec<String> {
+    let tree = Tree::new(&["crates/model"], &[("CHANGELOG.md", changelog)]);
     let manifest =
         format!("[workspace]\nmembers = [\"crates/model\"]\n[workspace.package]\nversion = \"{version}\"\n");
     tree.write("Cargo.toml", &manifest);
-    if let Some(released) = released {
-        tree.write(api::RELEASED, &released.to_string());
+    for described in &DESCRIBED {
+        let (mut current, mut same) = (description(), description());
+        same["info"]["version"] = json!("0.1.0");
+        let is_changed = described.current == changed.current;
+        if is_changed {
+            remove(&mut current["paths"], "/v1/log");
+        }
+        tree.write(described.current, &current.to_string());
+        let was = if is_changed { released } else { changelog.contains("[0.1.0]").then_some(&same) };
+        if let Some(was) = was {
+            tree.write(described.released, &was.to_string());
+        }
     }
     told(&api::check(&tree.open()).unwrap_or_else(|error| panic!("{error}")))
 }
 
 #[test]
 fn a_break_is_found_unless_the_version_says_so() {
-    let mut released = description();
-    released["info"]["version"] = json!("0.1.0");
-    let changelog = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-12-01\n";
-    assert_eq!(found(changelog, Some(&released), "0.1.1"), ["api/break: GET /v1/log: is taken away"]);
-    assert_eq!(found(changelog, Some(&released), "0.2.0"), Vec::<String>::new());
-    assert_eq!(found(changelog, None, "0.1.1"), ["api/release: no openapi/released.json"]);
-    released["info"]["version"] = json!("0.0.9");
-    assert_eq!(
-        found(changelog, Some(&released), "0.1.1"),
-        ["api/release: openapi/released.json is not of 0.1.0"]
-    );
+    for changed in &DESCRIBED {
+        let (mut released, mut older) = (description(), description());
+        released["info"]["version"] = json!("0.1.0");
+        older["info"]["version"] = json!("0.0.9");
+        let changelog = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-12-01\n";
+        let found = |released, version| found(changed, changelog, released, version);
+        assert_eq!(found(Some(&released), "0.1.1"), ["api/break: GET /v1/log: is taken away"]);
+        assert_eq!(found(Some(&released), "0.2.0"), Vec::<String>::new());
+        assert_eq!(found(None, "0.1.1"), [format!("api/release: no {}", changed.released)]);
+        let other = format!("api/release: {} is not of 0.1.0", changed.released);
+        assert_eq!(found(Some(&older), "0.1.1"), [other]);
+    }
 }
 
 #[test]
 fn before_the_first_release_there_is_nothing_to_compare_with() {
-    let changelog = "# Changelog\n\n## [Unreleased]\n";
-    assert_eq!(found(changelog, None, "0.1.0"), Vec::<String>::new());
-    let released = description();
-    assert_eq!(
-        found(changelog, Some(&released), "0.1.0"),
-        ["api/release: openapi/released.json is of no release"]
-    );
+    for changed in &DESCRIBED {
+        let changelog = "# Changelog\n\n## [Unreleased]\n";
+        assert_eq!(found(changed, changelog, None, "0.1.0"), Vec::<String>::new());
+        let unfounded = format!("api/release: {} is of no release", changed.released);
+        assert_eq!(found(changed, changelog, Some(&description()), "0.1.0"), [unfounded]);
+    }
 }
