@@ -64,6 +64,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Time between sweeps of the metrics' buffers.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -76,6 +77,8 @@ pub struct Servers {
     pub admin: Option<SocketAddr>,
     handles: Vec<ServerHandle>,
     background: Vec<JoinHandle<()>>,
+    /// Requests that do not come over HTTP, and what stops taking them.
+    requests: (JoinHandle<()>, CancellationToken),
     live: Arc<live_hub::LiveHub>,
 }
 
@@ -83,8 +86,13 @@ impl Servers {
     /// Stops listening. A graceful stop lets open requests end, for `http.shutdown_seconds` at most.
     pub async fn stop(self, graceful: bool) {
         self.live.stop();
+        let (requests, stop) = self.requests;
+        stop.cancel();
         for handle in self.handles {
             handle.stop(graceful).await;
+        }
+        if graceful {
+            let _answered = requests.await;
         }
         for task in self.background {
             task.abort();
@@ -152,19 +160,32 @@ pub async fn serve(
         handles.push(server.handle());
         actix_rt::spawn(server);
     }
-    let every = Duration::from_millis(config.live.trend_interval_ms);
+    let stop = CancellationToken::new();
+    let requests = (actix_rt::spawn(events::requests::answer(state.clone(), stop.clone())), stop);
+    let certificates = certificate.into_iter().chain(admin_certificate).collect();
+    let background = background(state, certificates, rates, prometheus);
+    OperationalEvent::Listening { http, admin: admin_address }.emit();
+    Ok(Servers { http, admin: admin_address, handles, background, requests, live })
+}
+
+/// What goes on beside requests.
+fn background(
+    state: state::ApiState,
+    certificates: Vec<Arc<Certificate>>,
+    rates: Arc<overview::Rates>,
+    prometheus: PrometheusHandle,
+) -> Vec<JoinHandle<()>> {
+    let every = Duration::from_millis(state.config.live.trend_interval_ms);
     let engine = state.engine.clone();
     // Expressions may ask for the hour.
-    let trend = live.clone().follow_trend(every, move || (engine.basis(), engine.hour()));
-    let background = vec![
+    let trend = state.live.clone().follow_trend(every, move || (engine.basis(), engine.hour()));
+    vec![
         actix_rt::spawn(keyed::follow(state.clone())),
-        actix_rt::spawn(follow_certificates(certificate.into_iter().chain(admin_certificate).collect())),
+        actix_rt::spawn(follow_certificates(certificates)),
         actix_rt::spawn(rates.sample(state)),
         actix_rt::spawn(keep_up(prometheus)),
         actix_rt::spawn(trend),
-    ];
-    OperationalEvent::Listening { http, admin: admin_address }.emit();
-    Ok(Servers { http, admin: admin_address, handles, background, live })
+    ]
 }
 
 /// Sweeps the metrics' buffers.

@@ -92,6 +92,11 @@ fn begin_at_zero() {
 
 const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_http_requests_total", Unit::Count, "HTTP requests, by route and status"),
+    (
+        "nearline_event_requests_total",
+        Unit::Count,
+        "Requests to publish that came over NATS, by the status that HTTP would have given",
+    ),
     ("nearline_key_refusals_total", Unit::Count, "Callers turned away for their keys, by why"),
     (
         "nearline_certificate_read_failures_total",

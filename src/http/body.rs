@@ -75,12 +75,28 @@ pub fn is_beacon(request: &HttpRequest) -> bool {
 
 /// Reads a whole body, decompressed. It takes its room among all bodies until it is dropped.
 pub async fn read(request: &HttpRequest, payload: Payload, state: &ApiState) -> Result<Body, Problem> {
-    let (encoding, limits, mut place) = (encoding(request)?, &state.config.http, state.bodies.place());
+    let named = request.headers().get_all(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    let encoding = Encoding::named(named)?;
+    let (limits, mut place) = (&state.config.http, state.bodies.place());
     let body = read_raw(request, payload, limits, &mut place).await?;
+    unpacked(body, encoding, place, limits.max_body_bytes).await
+}
+
+/// Takes a body that is here already, decompressed, as [`read`] does.
+pub async fn take(body: Bytes, content_encoding: Option<&str>, state: &ApiState) -> Result<Body, Problem> {
+    let encoding = Encoding::named(content_encoding.into_iter())?;
+    let (most, mut place) = (state.config.http.max_body_bytes, state.bodies.place());
+    place.grow(body.len())?;
+    if body.len() > most {
+        return Err(too_large(most));
+    }
+    unpacked(body, encoding, place, most).await
+}
+
+async fn unpacked(body: Bytes, encoding: Encoding, mut place: Place, most: usize) -> Result<Body, Problem> {
     match encoding {
         Encoding::Identity => Ok(Body::new(body, place)),
         Encoding::Gzip => {
-            let most = limits.max_body_bytes;
             place.grow(most)?;
             // Takes its time: not on the thread that serves others.
             let unpacked = actix_web::web::block(move || {
@@ -98,18 +114,22 @@ enum Encoding {
     Gzip,
 }
 
-fn encoding(request: &HttpRequest) -> Result<Encoding, Problem> {
-    let named = request.headers().get_all(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
-    let named: Vec<&str> = named.filter(|name| !name.eq_ignore_ascii_case("identity")).collect();
-    match named[..] {
-        [] => Ok(Encoding::Identity),
-        [name] if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
-            Ok(Encoding::Gzip)
-        }
-        _ => {
-            let named = named.join(", ");
-            let detail = format!("content encoding {named:?} is not taken; send gzip, or the body as it is");
-            Err(Problem::new(ProblemKind::UnsupportedMediaType, detail))
+impl Encoding {
+    /// The one that `names` come to.
+    fn named<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Problem> {
+        let named: Vec<&str> =
+            names.map(str::trim).filter(|name| !name.eq_ignore_ascii_case("identity")).collect();
+        match named[..] {
+            [] => Ok(Self::Identity),
+            [name] if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+                Ok(Self::Gzip)
+            }
+            _ => {
+                let named = named.join(", ");
+                let detail =
+                    format!("content encoding {named:?} is not taken; send gzip, or the body as it is");
+                Err(Problem::new(ProblemKind::UnsupportedMediaType, detail))
+            }
         }
     }
 }

@@ -61,16 +61,16 @@ pub fn operators_document() -> utoipa::openapi::OpenApi {
 
 /// JSON Schema (2020-12) of an event.
 pub fn event_schema() -> Value {
-    stream::event_schema(&event())
+    stream::event_schema(&schemas()["EventDocument"])
 }
 
 /// AsyncAPI 3 document of the stream that publishers send to.
 pub fn stream_document() -> Value {
-    stream::stream_document(&event())
+    stream::stream_document(&schemas())
 }
 
-/// The event as HTTP takes it.
-fn event() -> Value {
-    let document = serde_json::to_value(document()).expect("a document is JSON");
-    document["components"]["schemas"]["EventDocument"].clone()
+/// The documents of HTTP, by name.
+fn schemas() -> Value {
+    let mut document = serde_json::to_value(document()).expect("a document is JSON");
+    document["components"]["schemas"].take()
 }

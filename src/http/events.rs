@@ -1,9 +1,12 @@
 //! `POST /v1/events`: publishes events; answers when the log has acknowledged them.
 
+pub(super) mod requests;
+
 use super::body::{self, BodyFormat, Entries};
 use super::cors;
 use super::problem::{Problem, ProblemKind};
-use super::state::{Answer, State, ok};
+use super::state::{Answer, ApiState, State, ok};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
 use nearline_api::events::{EventResult, EventStatus, EventsAnswer};
 use nearline_ports::publish;
@@ -39,6 +42,15 @@ pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Pa
         Some(format) => Entries::split(format, &body, limits.max_events_per_request)?,
         None => Entries::split_beacon(&body, limits.max_events_per_request)?,
     };
+    ok(&publish_entries(&state, &body, &entries).await?)
+}
+
+/// Publishes the entries of `body`.
+async fn publish_entries(
+    state: &ApiState,
+    body: &Bytes,
+    entries: &Entries<'_>,
+) -> Result<EventsAnswer, Problem> {
     let payloads = entries.entries.iter().map(|(_, text)| body.slice_ref(text)).collect();
     let log = &*state.engine.ports().log;
     let published = publish::publish(log, payloads, state.config.fold.event_bytes).await;
@@ -49,7 +61,7 @@ pub(super) async fn publish(request: HttpRequest, state: State, payload: web::Pa
     answer(results.collect())
 }
 
-fn answer(results: Vec<EventResult>) -> Answer {
+fn answer(results: Vec<EventResult>) -> Result<EventsAnswer, Problem> {
     let count = |status| results.iter().filter(|result| result.status == status).count();
     let (accepted, duplicates, conflicts, rejected, unavailable) = (
         count(EventStatus::Accepted),
@@ -59,7 +71,7 @@ fn answer(results: Vec<EventResult>) -> Answer {
         count(EventStatus::Unavailable),
     );
     if unavailable == 0 {
-        return ok(&EventsAnswer { accepted, duplicates, conflicts, rejected, results });
+        return Ok(EventsAnswer { accepted, duplicates, conflicts, rejected, results });
     }
     let detail = format!(
         "{unavailable} of {} events were not acknowledged; send them again with the same ids",

@@ -5,6 +5,7 @@ mod bed;
 mod chaos;
 mod debezium;
 mod doctor;
+mod event_requests;
 mod facts;
 mod kill;
 mod kubernetes;

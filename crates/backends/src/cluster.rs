@@ -39,6 +39,7 @@ pub fn connect_cluster(
             clock: Arc::new(SystemClock),
             threads: Arc::new(SystemThreads),
             log: Arc::new(nats.log),
+            event_requests: Some(Arc::new(nats.event_requests)),
             store: store.clone(),
             dead_letters: Arc::new(nats.dead_letters),
             facts: Arc::new(nats.facts),

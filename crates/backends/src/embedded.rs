@@ -137,6 +137,7 @@ pub fn open_watched(settings: EmbeddedSettings, watch: DirectoryWatch) -> Result
         clock: Arc::new(SystemClock),
         threads: Arc::new(SystemThreads),
         log: Arc::new(log),
+        event_requests: None,
         store: Arc::new(EmbeddedStore::new(state.clone())),
         dead_letters: Arc::new(EmbeddedDeadLetters::new(state.clone())),
         facts: Arc::new(EmbeddedFacts::new(&directory, settings.fact_bytes)),

@@ -9,6 +9,7 @@ mod catalogue;
 mod cloud_event;
 mod consumer;
 mod dead_letters;
+mod event_requests;
 mod examine;
 mod facts;
 mod link;
@@ -20,6 +21,7 @@ mod streams;
 
 pub use catalogue::NatsCatalogue;
 pub use dead_letters::NatsDeadLetters;
+pub use event_requests::NatsEventRequests;
 pub use examine::examine;
 pub use facts::NatsFacts;
 pub use log::NatsLog;
@@ -135,6 +137,8 @@ impl Default for NatsSettings {
 pub struct NatsPorts {
     /// The log of events.
     pub log: NatsLog,
+    /// Where requests to publish come in.
+    pub event_requests: NatsEventRequests,
     /// Refused events.
     pub dead_letters: NatsDeadLetters,
     /// The catalogue.
@@ -175,6 +179,7 @@ pub async fn connect_following(settings: NatsSettings, followed: Followed) -> Re
     let identity = streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
     Ok(NatsPorts {
         log: NatsLog::new(links.clone(), &identity),
+        event_requests: NatsEventRequests::new(links.clone()),
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),
         membership: NatsMembership::new(links.clone()),

@@ -14,6 +14,7 @@ pub mod contract;
 pub mod dead_letters;
 pub mod erasure;
 pub mod event_log;
+pub mod event_requests;
 pub mod fact_stream;
 pub mod finding;
 pub mod membership;
@@ -33,6 +34,7 @@ pub use catalogue_store::CatalogueStore;
 pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, Redrive};
 pub use event_log::{Appended, EventLog, LogBounds, LogReader, NewEvent};
+pub use event_requests::{EventRequest, EventRequestReader, EventRequests};
 pub use fact_stream::{FactStream, StreamedFacts};
 pub use membership::{Announced, Announcement, Membership, MembershipEvent, Question};
 use nearline_model::Position;
@@ -131,6 +133,8 @@ pub struct Ports {
     pub remediations: Arc<dyn RemediationJournal>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Where requests to publish come in that do not come over HTTP, if there is such a way.
+    pub event_requests: Option<Arc<dyn EventRequests>>,
     /// What threads are doing.
     pub threads: Arc<dyn ThreadStates>,
 }

@@ -76,8 +76,8 @@ fn values(kind: EventKind) -> Option<Value> {
 }
 
 /// AsyncAPI 3 document of the stream that publishers send to.
-pub(super) fn stream_document(event: &Value) -> Value {
-    let event = self::event(event);
+pub(super) fn stream_document(schemas: &Value) -> Value {
+    let event = event(&schemas["EventDocument"]);
     let mut data = event.clone();
     data["required"] = json!(["type", "member"]);
     data["description"] =
@@ -94,28 +94,69 @@ pub(super) fn stream_document(event: &Value) -> Value {
         "servers": {
             "nats": { "host": "127.0.0.1:4222", "protocol": "nats", "description": "NATS with JetStream, 2.10 or newer" }
         },
-        "channels": {
-            "events": {
-                "address": "nearline.events.{member}",
-                "description": "The start of the subject is nats.subject_prefix. The server finds the member's partition.",
-                "parameters": { "member": { "description": "The member: 1 to 64 of A-Z, a-z, 0-9, _ and -; the event's own `member`" } },
-                "messages": {
-                    "event": { "$ref": "#/components/messages/event" },
-                    "cloudEvent": { "$ref": "#/components/messages/cloudEvent" }
-                }
-            }
-        },
-        "operations": {
-            "foldEvents": {
-                "action": "receive",
-                "channel": { "$ref": "#/channels/events" },
-                "summary": "Fold what members do, each event once",
-                "messages": [{ "$ref": "#/channels/events/messages/event" }, { "$ref": "#/channels/events/messages/cloudEvent" }]
-            }
-        },
+        "channels": channels(),
+        "operations": operations(),
         "components": {
             "messages": messages(),
-            "schemas": { "event": event, "data": data }
+            "schemas": {
+                "event": event,
+                "data": data,
+                "EventsAnswer": schemas["EventsAnswer"],
+                "EventResult": schemas["EventResult"],
+                "EventStatus": schemas["EventStatus"],
+                "Problem": schemas["Problem"]
+            }
+        }
+    })
+}
+
+/// Where publishers send to, and where answers go.
+fn channels() -> Value {
+    json!({
+        "events": {
+            "address": "nearline.events.{member}",
+            "description": "The start of the subject is nats.subject_prefix. The server finds the member's partition.",
+            "parameters": { "member": { "description": "The member: 1 to 64 of A-Z, a-z, 0-9, _ and -; the event's own `member`" } },
+            "messages": {
+                "event": { "$ref": "#/components/messages/event" },
+                "cloudEvent": { "$ref": "#/components/messages/cloudEvent" }
+            }
+        },
+        "publish": {
+            "address": "nearline.publish",
+            "description": "Requests of many events, of any members. The start of the subject is nats.subject_prefix. One of the nodes answers.",
+            "messages": { "batch": { "$ref": "#/components/messages/batch" } }
+        },
+        "answers": {
+            "address": null,
+            "description": "Where the request says.",
+            "messages": {
+                "results": { "$ref": "#/components/messages/results" },
+                "problem": { "$ref": "#/components/messages/problem" }
+            }
+        }
+    })
+}
+
+/// What the engine does with what they send.
+fn operations() -> Value {
+    json!({
+        "foldEvents": {
+            "action": "receive",
+            "channel": { "$ref": "#/channels/events" },
+            "summary": "Fold what members do, each event once",
+            "messages": [{ "$ref": "#/channels/events/messages/event" }, { "$ref": "#/channels/events/messages/cloudEvent" }]
+        },
+        "publishEvents": {
+            "action": "receive",
+            "channel": { "$ref": "#/channels/publish" },
+            "summary": "Put many events into the log, and say of each what became of it",
+            "messages": [{ "$ref": "#/channels/publish/messages/batch" }],
+            "reply": {
+                "address": { "location": "$message.header#/reply", "description": "The request's own inbox" },
+                "channel": { "$ref": "#/channels/answers" },
+                "messages": [{ "$ref": "#/channels/answers/messages/results" }, { "$ref": "#/channels/answers/messages/problem" }]
+            }
         }
     })
 }
@@ -140,26 +181,57 @@ fn messages() -> Value {
             "ce-time": { "type": "string", "format": "date-time" }
         }
     });
-    json!({
-        "event": {
-            "name": "event", "title": "Event", "contentType": "application/json",
-            "headers": headers,
-            "payload": { "$ref": "#/components/schemas/event" },
-            "examples": [{
-                "name": "play",
-                "payload": { "id": "e1", "type": "play", "member": "m17", "title": "t3", "at": "2026-03-01T20:15:00Z" }
-            }]
-        },
-        "cloudEvent": {
-            "name": "cloudEvent", "title": "CloudEvent in binary mode", "contentType": "application/json",
-            "headers": attributes,
-            "payload": { "$ref": "#/components/schemas/data" },
-            "examples": [{
-                "name": "play",
-                "headers": { "ce-specversion": "1.0", "ce-type": "com.example.played", "ce-source": "/tv", "ce-id": "e1",
-                             "ce-time": "2026-03-01T20:15:00Z" },
-                "payload": { "type": "play", "member": "m17", "title": "t3" }
-            }]
-        }
-    })
+    let event = json!({
+        "name": "event", "title": "Event", "contentType": "application/json",
+        "headers": headers,
+        "payload": { "$ref": "#/components/schemas/event" },
+        "examples": [{
+            "name": "play",
+            "payload": { "id": "e1", "type": "play", "member": "m17", "title": "t3", "at": "2026-03-01T20:15:00Z" }
+        }]
+    });
+    let cloud_event = json!({
+        "name": "cloudEvent", "title": "CloudEvent in binary mode", "contentType": "application/json",
+        "headers": attributes,
+        "payload": { "$ref": "#/components/schemas/data" },
+        "examples": [{
+            "name": "play",
+            "headers": { "ce-specversion": "1.0", "ce-type": "com.example.played", "ce-source": "/tv", "ce-id": "e1",
+                         "ce-time": "2026-03-01T20:15:00Z" },
+            "payload": { "type": "play", "member": "m17", "title": "t3" }
+        }]
+    });
+    let [batch, results, problem] = request_messages();
+    json!({ "event": event, "cloudEvent": cloud_event, "batch": batch, "results": results, "problem": problem })
+}
+
+/// A request to publish, and both kinds of answers.
+fn request_messages() -> [Value; 3] {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let batch = json!({
+        "name": "batch", "title": "Events to publish", "contentType": "application/json",
+        "summary": "An array, a single event, or NDJSON",
+        "headers": { "type": "object", "properties": { "Content-Encoding": { "type": "string", "enum": ["gzip", "identity"] } } },
+        "payload": { "oneOf": [
+            { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/event" } },
+            { "$ref": "#/components/schemas/event" }
+        ] },
+        "examples": [{
+            "name": "play",
+            "payload": [{ "id": "e1", "type": "play", "member": "m17", "title": "t3", "at": "2026-03-01T20:15:00Z" }]
+        }]
+    });
+    let results = json!({
+        "name": "results", "title": "What became of each event", "contentType": "application/json",
+        "payload": { "$ref": "#/components/schemas/EventsAnswer" }
+    });
+    let problem = json!({
+        "name": "problem", "title": "Why they were not taken, or not all of them", "contentType": "application/problem+json",
+        "headers": { "type": "object", "required": ["Nats-Service-Error", "Nats-Service-Error-Code"], "properties": {
+            "Nats-Service-Error": text("The problem's title"),
+            "Nats-Service-Error-Code": text("The status that HTTP has for it")
+        } },
+        "payload": { "$ref": "#/components/schemas/Problem" }
+    });
+    [batch, results, problem]
 }

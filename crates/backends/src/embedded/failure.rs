@@ -64,8 +64,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> Result<T, PortError> + Send + 'static,
 ) -> Result<T, PortError> {
+    let (answer, outcome) = tokio::sync::oneshot::channel();
+    // One type for all kinds of work: what tokio has for a task is compiled once.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || drop(answer.send(work())));
     match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
+        Ok(()) => outcome.await.unwrap_or_else(|error| Err(unavailable(what, &error))),
         Err(error) => Err(unavailable(what, &error)),
     }
 }

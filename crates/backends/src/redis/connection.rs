@@ -5,9 +5,9 @@ use super::RedisSettings;
 use super::failure::{Failure, explain, node_of_a_cluster, not_connected};
 use super::link::{Link, Target};
 use super::scripts::Script;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use nearline_ports::PortError;
-use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
+use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -71,14 +71,14 @@ impl Connections {
     /// Runs one command; its first argument is its key.
     pub(super) async fn run<T>(&self, lane: Lane, doing: &str, command: Cmd) -> Result<T, PortError>
     where
-        T: FromRedisValue + Send + 'static,
+        T: FromRedisValue,
     {
         let mut link = self.lane(lane);
         let run = async move {
             let outcome = command.query_async(&mut link).await;
             explain(outcome, link, || vec![argument(&command, 1)]).await
         };
-        self.spawn(doing, run).await
+        self.read(doing, self.spawn(doing, run).await?)
     }
 
     /// Runs several commands on keys of one partition, one after the other; the first argument of each
@@ -86,7 +86,7 @@ impl Connections {
     /// that has moved.
     pub(super) async fn run_all<T>(&self, lane: Lane, doing: &str, pipeline: Pipeline) -> Result<T, PortError>
     where
-        T: FromRedisValue + Send + 'static,
+        T: FromRedisValue,
     {
         let mut link = self.lane(lane);
         let run = async move {
@@ -94,7 +94,7 @@ impl Connections {
             let keys = || pipeline.cmd_iter().map(|command| argument(command, 1)).collect();
             explain(outcome, link, keys).await
         };
-        self.spawn(doing, run).await
+        self.read(doing, self.spawn(doing, run).await?)
     }
 
     /// Runs commands on keys of any partitions, in no order; the first argument of each is its key.
@@ -109,14 +109,14 @@ impl Connections {
             let each = commands.iter().map(|command| {
                 let mut link = link.clone();
                 async move {
-                    let outcome = command.query_async::<()>(&mut link).await;
+                    let outcome = command.query_async(&mut link).await;
                     explain(outcome, link, || vec![argument(command, 1)]).await
                 }
             });
             // One that fails keeps no other from its shard.
-            join_all(each).await.into_iter().collect()
+            join_all(each).await.into_iter().collect::<Result<Vec<_>, _>>().map(Value::Array)
         };
-        self.spawn(doing, run).await
+        self.spawn(doing, run).await.map(drop)
     }
 
     /// Runs a script; `fill` adds the number of keys, the keys and the arguments.
@@ -127,28 +127,10 @@ impl Connections {
         fill: impl Fn(&mut Cmd) + Send + 'static,
     ) -> Result<T, PortError>
     where
-        T: FromRedisValue + Send + 'static,
+        T: FromRedisValue,
     {
-        let mut link = self.lane(Lane::Writes);
-        let run = async move {
-            let mut command = redis::cmd("EVALSHA");
-            command.arg(script.hash());
-            fill(&mut command);
-            let mut outcome = command.query_async(&mut link).await;
-            if outcome.as_ref().is_err_and(is_unknown_script) {
-                // With its text, as that goes where the keys are: whichever node this is knows it then.
-                command = redis::cmd("EVAL");
-                command.arg(script.code());
-                fill(&mut command);
-                outcome = command.query_async(&mut link).await;
-            }
-            let keys = || {
-                let count = argument(&command, 2).parse().unwrap_or(0);
-                (3..3 + count).map(|index| argument(&command, index)).collect()
-            };
-            explain(outcome, link, keys).await
-        };
-        self.spawn(doing, run).await
+        let run = evaluated(self.lane(Lane::Writes), script, Box::new(fill));
+        self.read(doing, self.spawn(doing, run).await?)
     }
 
     fn lane(&self, lane: Lane) -> Link {
@@ -158,13 +140,20 @@ impl Connections {
         }
     }
 
-    /// On the own runtime, so that reconnecting stays there too.
-    async fn spawn<T: Send + 'static>(
+    /// What an answer says.
+    fn read<T: FromRedisValue>(&self, doing: &str, answer: Value) -> Result<T, PortError> {
+        redis::from_redis_value(answer).map_err(|error| Failure::of(error.into()).describe(&self.what, doing))
+    }
+
+    /// On the own runtime, so that reconnecting stays there too. What is asked for is read later, so that this is compiled
+    /// for one kind of answer.
+    async fn spawn(
         &self,
         doing: &str,
-        run: impl Future<Output = Result<T, Failure>> + Send + 'static,
-    ) -> Result<T, PortError> {
+        run: impl Future<Output = Result<Value, Failure>> + Send + 'static,
+    ) -> Result<Value, PortError> {
         let runtime = self.runtime.as_ref().expect("the runtime is taken only when dropped");
+        let run: BoxFuture<'static, _> = Box::pin(run);
         match runtime.spawn(run).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(failure.describe(&self.what, doing)),
@@ -181,6 +170,30 @@ impl Drop for Connections {
             runtime.shutdown_background();
         }
     }
+}
+
+/// What a script answers.
+async fn evaluated(
+    mut link: Link,
+    script: &'static Script,
+    fill: Box<dyn Fn(&mut Cmd) + Send>,
+) -> Result<Value, Failure> {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(script.hash());
+    fill(&mut command);
+    let mut outcome = command.query_async(&mut link).await;
+    if outcome.as_ref().is_err_and(is_unknown_script) {
+        // With its text, as that goes where the keys are: whichever node this is knows it then.
+        command = redis::cmd("EVAL");
+        command.arg(script.code());
+        fill(&mut command);
+        outcome = command.query_async(&mut link).await;
+    }
+    let keys = || {
+        let count = argument(&command, 2).parse().unwrap_or(0);
+        (3..3 + count).map(|index| argument(&command, index)).collect()
+    };
+    explain(outcome, link, keys).await
 }
 
 fn is_unknown_script(error: &RedisError) -> bool {

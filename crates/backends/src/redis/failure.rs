@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use nearline_ports::PortError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 /// An error of Redis; if it is that a key is of another type than it should be, which one.
 pub(super) struct Failure {
@@ -13,6 +13,11 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// An answer that cannot be read.
+    pub(super) fn of(error: RedisError) -> Self {
+        Self { error, misused: None, in_cluster: false }
+    }
+
     /// The port's error for it, of `doing` something to `what`.
     pub(super) fn describe(&self, what: &str, doing: &str) -> PortError {
         let Self { error, misused, in_cluster } = self;
@@ -64,11 +69,11 @@ pub(super) fn not_connected(what: &str, error: &RedisError) -> PortError {
 
 /// Asks for the types of `keys` if one of them is of another type than the command needs: Redis does
 /// not say which.
-pub(super) async fn explain<T>(
-    outcome: Result<T, RedisError>,
+pub(super) async fn explain(
+    outcome: Result<Value, RedisError>,
     mut link: Link,
     keys: impl FnOnce() -> Vec<String>,
-) -> Result<T, Failure> {
+) -> Result<Value, Failure> {
     let in_cluster = matches!(link, Link::Cluster(_));
     let error = match outcome {
         Ok(answer) => return Ok(answer),

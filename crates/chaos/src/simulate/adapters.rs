@@ -25,6 +25,7 @@ pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link<Servers>) -> Por
     Ports {
         clock: Arc::new(servers.clock()),
         threads: Arc::new(UnknownThreads),
+        event_requests: None,
         log: Arc::new(SimulatedLog::new(link(Server::Log), servers)),
         store: Arc::new(SimulatedStore { link: link(Server::Store), proves: servers.takes_proofs }),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
