@@ -1,7 +1,7 @@
 // The frame of the console: which page is shown, and how things stand.
-import { changes, html, render, effect, locked, signal } from "./ui.js";
+import { changes, clock, html, render, effect, locked, signal } from "./ui.js";
 import { Key } from "./key.js";
-import { connected, follow, overview } from "./feed.js";
+import { connected, follow, heard, overview } from "./feed.js";
 import { Now } from "./pages/now.js";
 import { Partitions } from "./pages/partitions.js";
 import { Remediations } from "./pages/remediations.js";
@@ -13,6 +13,8 @@ import { Nodes } from "./pages/nodes.js";
 import { Audit } from "./pages/audit.js";
 import { Chaos } from "./pages/chaos.js";
 
+/** Title and component by name.
+ * @type {Record<string, [string, () => any]>} */
 const PAGES = {
   now: ["Now", Now], partitions: ["Partitions", Partitions], remediations: ["Remediations", Remediations],
   letters: ["Dead letters", Letters], member: ["Member", Member], titles: ["Titles", Titles], experiments: ["Experiments", Experiments],
@@ -32,7 +34,8 @@ function App() {
   const now = overview.value;
   const shown = PAGES[page.value] ?? PAGES.now;
   const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || (now?.chaos && changes.value));
-  const standing = locked.value ? ["locked", "holding"] : !connected.value ? ["no answer", "failed"] : now?.ready ? ["ready", "live"] : ["catching up", "holding"];
+  const standing = locked.value ? ["locked", "holding"] : !connected.value ? ["no answer", "failed"] : !now?.ready ? ["catching up", "holding"]
+    : now.live + now.elsewhere < now.partitions ? ["mending", "holding"] : ["ready", "live"];
   return html`
     <header>
       <a class="brand" href="#/now">Nearline</a>
@@ -43,6 +46,7 @@ function App() {
     </header>
     <main id="main" tabindex="-1">
       <h1>${locked.value ? "Locked" : shown[0]}</h1>
+      ${now && !locked.value && !connected.value && html`<p role="alert" class="stale">This node has not answered since ${clock(heard.value)} UTC: what is shown is as of then.</p>`}
       ${locked.value ? html`<${Key} />` : html`<${shown[1]} key=${page.value} />`}
     </main>
     <footer>${now && html`${now.version} · ${now.backend} · node ${now.node || "of no name"}`}</footer>`;

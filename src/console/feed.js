@@ -1,18 +1,32 @@
 // The one stream of what goes on, paused while nobody looks.
 import { ask, changes, locked, signal } from "./ui.js";
 
+/**
+ * @typedef {import("./types").Document<"StreamEvents">} Told
+ * @typedef {import("./types").Document<"LetterHeading">} Letter
+ */
+
+/** @type {import("./types").Signal<Told["overview"] | null>} */
 export const overview = signal(null);
-/** Partitions by number. */
+/** Partitions by number.
+ * @type {import("./types").Signal<Told["partitions"]>} */
 export const partitions = signal([]);
-/** Remediations, newest first. */
+/** Remediations, newest first.
+ * @type {import("./types").Signal<Told["remediations"]>} */
 export const remediations = signal([]);
-/** Dead letters, oldest first, without their events; none before the first look. */
+/** Dead letters, oldest first, without their events; none before the first look.
+ * @type {import("./types").Signal<Letter[] | null>} */
 export const letters = signal(null);
 /** Whether those are all. */
 export const allLetters = signal(true);
-/** Who has what, as this node sees it. */
+/** Who has what, as this node sees it.
+ * @type {import("./types").Signal<Told["nodes"] | null>} */
 export const nodes = signal(null);
 export const connected = signal(false);
+/** When the last look came, Unix milliseconds; 0: none did. */
+export const heard = signal(0);
+/** Milliseconds without a look after which the listener is said not to answer: a process that stands still closes no stream. */
+const SILENCE = 4000;
 
 /** The last event that has a number: what comes behind it was missed while nobody looked. */
 let last = "";
@@ -24,8 +38,13 @@ function open() {
   if (source) return;
   const stream = new EventSource("admin/stream" + (last && "?after=" + encodeURIComponent(last)));
   source = stream;
+  /**
+   * @template {keyof Told} N
+   * @param {N} name
+   * @param {(document: Told[N]) => void} take
+   */
   const on = (name, take) => stream.addEventListener(name, (event) => { take(JSON.parse(event.data)); last = event.lastEventId || last; });
-  on("overview", (document) => { overview.value = document; connected.value = true; });
+  on("overview", (document) => { [overview.value, connected.value, heard.value] = [document, true, Date.now()]; });
   on("partitions", (changed) => {
     const all = [...partitions.value];
     for (const one of changed) all[one.partition] = one;
@@ -66,5 +85,6 @@ function close() {
 
 export function follow() {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  setInterval(() => { if (!document.hidden && Date.now() - heard.value > SILENCE) connected.value = false; }, 1000);
   if (!document.hidden) open();
 }

@@ -4,6 +4,7 @@ import { ask, html, locked, signal } from "./ui.js";
 
 const trouble = signal("");
 
+/** @param {import("./vendor/htm.mjs").Input} event */
 async function unlock(event) {
   event.preventDefault();
   const field = event.target.elements.key;

@@ -14,9 +14,16 @@ const PARTS = {
   commit: "nearline_commit_duration_seconds",
   answer: "nearline_query_duration_seconds",
 };
+/**
+ * @typedef {{count: number, buckets: Map<number, number>}} Part
+ * @typedef {{at: number, good: number, all: number, published: number, parts: Record<string, Part>}} Look
+ */
+/** @type {Look | null} */
 let before = null;
 
+/** @param {string} text */
 function read(text) {
+  /** @type {Look} */
   const found = { at: performance.now(), good: 0, all: 0, published: 0, parts: {} };
   for (const part of Object.keys(PARTS)) found.parts[part] = { count: 0, buckets: new Map() };
   for (const line of text.split("\n")) {
@@ -38,19 +45,24 @@ function read(text) {
   return found;
 }
 
-/** The bound of the bucket in which a share of what was counted lies, in milliseconds. */
+/** The bound of the bucket in which a share of what was counted lies, in milliseconds.
+ * @param {number} share
+ * @param {Part} now
+ * @param {Part} then */
 function quantile(share, now, then) {
   const bounds = [...now.buckets.keys()].sort((a, b) => a - b);
-  const counted = (bound) => now.buckets.get(bound) - (then.buckets.get(bound) ?? 0);
+  /** @param {number} bound */
+  const counted = (bound) => (now.buckets.get(bound) ?? 0) - (then.buckets.get(bound) ?? 0);
   const all = counted(bounds[bounds.length - 1] ?? Infinity) || 0;
   if (!all) return null;
-  return bounds.find((bound) => counted(bound) >= share * all) * 1000;
+  return (bounds.find((bound) => counted(bound) >= share * all) ?? Infinity) * 1000;
 }
 
 export async function look() {
   const now = read(await (await fetch("metrics", { cache: "no-store" })).text());
   if (before) {
     const seconds = (now.at - before.at) / 1000;
+    /** @type {Record<string, {rate: number, p50?: number | null, p99?: number | null}>} */
     const parts = { publish: { rate: (now.published - before.published) / seconds } };
     for (const part of Object.keys(PARTS)) {
       const [a, b] = [now.parts[part], before.parts[part]];

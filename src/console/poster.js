@@ -1,12 +1,14 @@
 // Posters drawn from a title and the artwork that was chosen for it: another artwork looks otherwise.
 import { html } from "./ui.js";
 
+/** @param {string} text */
 function hash(text) {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0;
   return value;
 }
 
+/** @param {string} name */
 const words = (name) => name.split(/\s+/).slice(0, 4);
 
 /** @param {{title: string, name: string, artwork?: string}} of */

@@ -24,9 +24,9 @@ export const changes = signal(false);
 
 /**
  * Asks the listener that the page came from; an answer that is a problem is thrown with its words.
- * @template {string} P
+ * @template {string} const P
  * @template {string} [M="GET"]
- * @param {P} path
+ * @param {P & import("./types").Known<P>} path
  * @param {M} method
  * @param {any} body
  * @returns {Promise<import("./types").Answer<P, M>>}
@@ -34,7 +34,8 @@ export const changes = signal(false);
 export async function ask(path, method = /** @type {M} */ ("GET"), body = undefined) {
   /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { "content-type": "application/json" };
-  const reply = await fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+  const asked = fetch(path, { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
+  const reply = await asked.catch(() => { throw new Error("this node does not answer"); });
   const text = await reply.text();
   if (reply.status === 401) locked.value = true;
   if (!reply.ok) {
@@ -45,13 +46,19 @@ export async function ask(path, method = /** @type {M} */ ("GET"), body = undefi
   return text && JSON.parse(text);
 }
 
-/** An event of a member, as of now; its id is new. */
+/** An event of a member, as of now; its id is new.
+ * @param {import("./types").Document<"EventDocument">["type"]} type
+ * @param {string} member
+ * @param {string} title
+ * @param {Partial<import("./types").Document<"EventDocument">>} more */
 export function newEvent(type, member, title, more = {}) {
   const id = "console-" + Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   return { id, type, member, title, at: new Date().toISOString(), ...more };
 }
 
-/** The partition of a member: FNV-1a, as everywhere. */
+/** The partition of a member: FNV-1a, as everywhere.
+ * @param {string} member
+ * @param {number} partitions */
 export function partitionOf(member, partitions) {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(member)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
@@ -59,14 +66,24 @@ export function partitionOf(member, partitions) {
 }
 
 /**
- * What a page shows of the feed: as it goes on, or, where the box is ticked, as it was then.
- * @param {{ value: any }} live
+ * What a page shows of the feed: it follows what comes, or is pinned to how things stood then.
+ * @template T
+ * @param {import("./types").Signal<T>} live
  */
 export function pinnable(live) {
+  /** @type {import("./types").Signal<{ value: T, at: number } | null>} */
   const held = signal(null);
+  /**
+   * @param {string} text
+   * @param {boolean} pressed
+   * @param {() => void} choose
+   */
+  const choice = (text, pressed, choose) => html`<button type="button" aria-pressed=${pressed} onClick=${choose}>${text}</button>`;
   return {
-    get value() { return held.value ?? live.value; },
-    box: () => html`<label><input type="checkbox" checked=${held.value !== null} onChange=${(event) => { held.value = event.target.checked ? live.value : null; }} /> pin</label>`,
+    get value() { return held.value ? held.value.value : live.value; },
+    box: () => html`<span class="choice" role="group" aria-label="Follow what comes, or pin what is shown">
+      ${choice("Follow", held.value === null, () => { held.value = null; })}${choice("Pin", held.value !== null, () => { held.value = { value: live.value, at: Date.now() }; })}
+      ${held.value && html`<span class="note">as of ${clock(held.value.at)} UTC</span>`}</span>`,
   };
 }
 
@@ -80,11 +97,14 @@ export function again(trouble, error) {
   setTimeout(() => { trouble.value = ""; }, 3000);
 }
 
+/** @param {number} ms */
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Shapes beside colours: states are told apart without seeing colours. */
+/** Shapes beside colours: states are told apart without seeing colours.
+ * @type {Record<import("./types").Document<"PartitionState">, string>} */
 export const STATES = {
   live: "●", holding: "◐", starting: "◔", restarting: "↻", stopped: "■", elsewhere: "○",
 };
 
+/** @param {{state: import("./types").Document<"PartitionState">}} of */
 export const State = ({ state }) => html`<span class=${"state " + state}><span aria-hidden="true">${STATES[state] ?? "?"}</span> ${state}</span>`;

@@ -41,7 +41,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             while part := answer.read1(65_536):
                 self.wfile.write(part)
                 self.wfile.flush()
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, http.client.IncompleteRead):
             pass
         finally:
             asked.close()

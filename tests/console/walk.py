@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Walks the console as somebody new would, in a real browser: the sixty seconds.
 
-    tests/console/walk.py URL [--key KEY] [--screenshots FOLDER] [--axe FILE]
+    tests/console/walk.py URL [--key KEY] [--pid PID] [--screenshots FOLDER] [--axe FILE]
 
-URL is what `nearline demo` prints as its console, KEY one of the scope admin, where keys are asked for. Play something and see the rows change; break a partition, and see answers
-come from the store and be live again; have it proved that nothing was lost. Every page is looked at: its structure by
+URL is what `nearline demo` prints as its console, KEY one of the scope admin, where keys are asked for, PID its process, which
+is stopped for some seconds. Play something and see the rows change; break a partition, and see answers come from the store and be live again; have it proved that nothing was lost. Every page is looked at: its structure by
 roles and names, nothing on the browser's console, nothing that axe calls serious. Prints the times as JSON.
 
 Needs playwright (PyPI) and Debian's chromium; no browser is downloaded. `.ci/console` runs it.
@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sys
 import time
 
@@ -144,7 +145,7 @@ class Walk:
         self.step("proof", since)
         self.times["proof, in words"] = re.sub(r"\s+", " ", self.page.locator(".proof").inner_text())
 
-    def run(self, key, viewer):
+    def run(self, key, viewer, pid):
         """The sixty seconds, and then every page."""
         if key:
             self.unlock(key)
@@ -169,6 +170,7 @@ class Walk:
             if name == "Remediations":
                 expect(self.page.get_by_role("cell", name="panicked").first).to_be_visible()
                 expect(self.page.get_by_text("No traces are recorded here")).to_be_visible()
+                self.pin()
             if name == "Dead letters":
                 self.page.get_by_role("button", name=re.compile("^poison")).click()
                 expect(self.page.get_by_role("button", name="Publish again", exact=True).first).to_be_visible()
@@ -190,9 +192,33 @@ class Walk:
                 expect(self.page.get_by_role("cell", name="POST /admin/chaos/panic").first).to_be_visible()
             self.page.wait_for_timeout(300)
             self.look(name)
+        if pid:
+            self.silent(pid)
         self.keyboard()
         if viewer:
             self.read_only(viewer)
+
+    def silent(self, pid):
+        """A process that stands still closes no connection: the page says so, and since when, until it goes on."""
+        self.go("Now")
+        stale = self.page.get_by_role("alert").filter(has_text="has not answered since")
+        expect(stale).to_have_count(0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            expect(stale).to_be_visible()
+            expect(self.page.get_by_role("status")).to_have_text("no answer")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        expect(stale).to_have_count(0)
+        expect(self.page.get_by_role("status")).to_have_text("ready", timeout=30_000)
+
+    def pin(self):
+        """What is shown stays as it was, until it is followed again."""
+        pinned = self.page.get_by_text(re.compile(r"as of \d\d:\d\d:\d\d UTC"))
+        self.page.get_by_role("button", name="Pin", exact=True).click()
+        expect(pinned).to_be_visible()
+        self.page.get_by_role("button", name="Follow", exact=True).click()
+        expect(pinned).to_have_count(0)
 
     def variants(self):
         """The demo's own experiment: what was measured since it began, and whether that is enough."""
@@ -249,6 +275,7 @@ def main():
     parser.add_argument("url")
     parser.add_argument("--key", help="a key of the scope admin")
     parser.add_argument("--viewer", help="a key of the scopes view and query")
+    parser.add_argument("--pid", type=int, help="the program's process")
     parser.add_argument("--screenshots", type=pathlib.Path)
     parser.add_argument("--axe", type=pathlib.Path, help="axe.min.js of npm's axe-core")
     parser.add_argument("--dark", action="store_true")
@@ -266,7 +293,7 @@ def main():
         page.set_default_timeout(15_000)
         walk = Walk(page, arguments.url, axe, arguments.screenshots)
         try:
-            walk.run(arguments.key, arguments.viewer)
+            walk.run(arguments.key, arguments.viewer, arguments.pid)
         finally:
             browser.close()
     print(json.dumps(walk.times, indent=1, ensure_ascii=False))

@@ -1,6 +1,7 @@
 // Who did what on this listener.
 import { html, signal, ask } from "../ui.js";
 
+/** @type {import("../types").Signal<import("../types").Document<"AuditEntry">[] | null>} */
 const entries = signal(null);
 const trouble = signal("");
 

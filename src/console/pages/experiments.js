@@ -11,11 +11,14 @@ async function load() {
   } catch (error) { trouble.value = error.message; }
 }
 
+/** @param {number} share */
 const points = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(2)} points`;
 
+/** @param {number} p */
 const chance = (p) => (p < 0.0001 ? "< 0.0001" : p.toFixed(4));
 
-/** What the interval of a difference says. */
+/** What the interval of a difference says.
+ * @param {import("../types").Document<"VariantResult">} of */
 function words({ difference, impressions }) {
   if (!impressions) return "not shown yet";
   if (!difference) return "not enough yet";
@@ -25,7 +28,8 @@ function words({ difference, impressions }) {
   return "not enough yet: no difference that chance would not make";
 }
 
-/** What can be said of all of them yet, and how much more it takes: 16 p (1 − p) / d² impressions a variant see a difference of d with a chance of 80 %. */
+/** What can be said of all of them yet, and how much more it takes: 16 p (1 − p) / d² impressions a variant see a difference of d with a chance of 80 %.
+ * @param {{variants: import("../types").Document<"VariantResult">[]}} of */
 function Enough({ variants }) {
   const [control, ...others] = variants;
   const told = others.filter((one) => /^(better|worse)/.test(words(one)));
@@ -38,20 +42,23 @@ function Enough({ variants }) {
     less than the control's rate takes about ${number(needed)}.</p>`;
 }
 
+/** @param {{variants: import("../types").Document<"VariantResult">[]}} of */
 function Forest({ variants }) {
-  const others = variants.slice(1).filter((one) => one.difference);
-  const reach = Math.max(0.005, ...others.flatMap(({ difference }) => [Math.abs(difference.interval.low), Math.abs(difference.interval.high)]));
+  const others = variants.slice(1).flatMap(({ name, difference }) => (difference ? [{ name, ...difference }] : []));
+  const reach = Math.max(0.005, ...others.flatMap(({ interval }) => [Math.abs(interval.low), Math.abs(interval.high)]));
+  /** @param {number} share */
   const x = (share) => (360 + (225 * share) / reach).toFixed(1);
   const low = 24 * others.length;
   if (!others.length) return null;
-  const said = others.map((one) => `${one.name} ${points(one.difference.take_rate)}, between ${points(one.difference.interval.low)} and ${points(one.difference.interval.high)}`);
+  const said = others.map((one) => `${one.name} ${points(one.take_rate)}, between ${points(one.interval.low)} and ${points(one.interval.high)}`);
   return html`<svg class="lanes" viewBox=${`0 0 600 ${low + 22}`} role="img" aria-label=${`Differences to the control: ${said.join("; ")}`}>
     <line x1="360" x2="360" y1="0" y2=${low} />
-    ${others.map(({ name, difference: { take_rate, interval } }, i) => html`<g key=${name}><text x="4" y=${24 * i + 16}>${name}</text>
+    ${others.map(({ name, take_rate, interval }, i) => html`<g key=${name}><text x="4" y=${24 * i + 16}>${name}</text>
       <line class="reach" x1=${x(interval.low)} x2=${x(interval.high)} y1=${24 * i + 12} y2=${24 * i + 12} /><circle class="done" cx=${x(take_rate)} cy=${24 * i + 12} r="5" /></g>`)}
     <text x="135" y=${low + 16}>${points(-reach)}</text><text x="360" y=${low + 16} text-anchor="middle">the control</text><text x="585" y=${low + 16} text-anchor="end">${points(reach)}</text></svg>`;
 }
 
+/** @param {{one: import("../types").Document<"ExperimentDocument">}} of */
 function Experiment({ one }) {
   const ratio = one.sample_ratio;
   return html`<section aria-labelledby=${"x-" + one.name}><h2 id=${"x-" + one.name}>${one.name} <small>${percent(one.share)} of the members</small></h2>

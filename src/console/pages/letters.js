@@ -3,9 +3,14 @@ import { again, changes, html, signal, ask, pause, pinnable } from "../ui.js";
 import { allLetters, letters } from "../feed.js";
 
 const shownLetters = pinnable(letters);
-/** Events of letters by position: the feed has their reasons alone. */
+/** @typedef {import("../feed.js").Letter} Letter */
+
+/** Events of letters by position: the feed has their reasons alone.
+ * @type {import("../types").Signal<Record<number, string>>} */
 const payloads = signal({});
-const reason = signal(null);
+const reason = signal("");
+/** What came of what was done with letters.
+ * @type {import("../types").Signal<Record<number, string>>} */
 const outcome = signal({});
 const trouble = signal("");
 const typed = signal("");
@@ -17,7 +22,8 @@ const SHOWN = 200;
 
 let asking = false;
 
-/** Fetches the events of letters from `position` on. */
+/** Fetches the events of letters from `position` on.
+ * @param {number} position */
 async function load(position) {
   if (asking || trouble.value) return;
   asking = true;
@@ -27,8 +33,13 @@ async function load(position) {
   } catch (error) { again(trouble, error); } finally { asking = false; }
 }
 
+/**
+ * @param {number} position
+ * @param {string} text
+ */
 const say = (position, text) => { outcome.value = { ...outcome.value, [position]: text }; };
 
+/** @param {Letter} letter */
 async function redrive(letter) {
   try {
     const done = await ask(`admin/dead-letters/${letter.position}/redrive`, "POST");
@@ -36,6 +47,7 @@ async function redrive(letter) {
   } catch (error) { say(letter.position, error.message); }
 }
 
+/** @param {Letter[]} list */
 async function redriveAll(list) {
   for (const letter of list) {
     await redrive(letter);
@@ -43,6 +55,7 @@ async function redriveAll(list) {
   }
 }
 
+/** @param {Letter} letter */
 async function drop(letter) {
   try {
     await ask(`admin/dead-letters/${letter.position}`, "DELETE");
@@ -51,7 +64,8 @@ async function drop(letter) {
   } catch (error) { say(letter.position, error.message); }
 }
 
-/** The payload, with the place marked at which reading it broke off, where the detail names one. */
+/** The payload, with the place marked at which reading it broke off, where the detail names one.
+ * @param {{letter: Letter}} of */
 function Payload({ letter }) {
   const payload = payloads.value[letter.position];
   if (payload === undefined) return html`<code>…</code>`;
@@ -61,7 +75,8 @@ function Payload({ letter }) {
   return html`<code>${payload.slice(0, at)}<mark>${payload.slice(at, at + 1)}</mark>${payload.slice(at + 1)}</code>`;
 }
 
-function Letter({ letter }) {
+/** @param {{letter: Letter}} of */
+function OneLetter({ letter }) {
   const confirmed = typed.value === String(letter.position);
   return html`<li><p><b>${letter.position}</b> <small>${letter.log_time}</small> ${letter.detail}</p><${Payload} letter=${letter} />
     ${changes.value && html`<p class="tools"><button onClick=${() => redrive(letter)}>Publish again</button>
@@ -82,6 +97,6 @@ export function Letters() {
       <li key=${name}><button aria-pressed=${reason.value === name} onClick=${() => { reason.value = name; }}>${name} <b>${count}</b></button></li>`)}</ul>
     ${letters.value && !all.length && html`<p class="note">No event was refused.</p>`}
     ${shown.length > 0 && html`<section aria-labelledby="reason"><h2 id="reason">${reason.value}</h2>
-      ${changes.value && html`<p><button onClick=${() => redriveAll(shown)}>Publish ${shown.length === 1 ? "it" : `all ${shown.length}`} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>`}
-      <ol class="letters">${shown.slice(0, SHOWN).map((letter) => html`<${Letter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
+      ${changes.value && shown.length > 1 && html`<p><button onClick=${() => redriveAll(shown)}>Publish all ${shown.length} again</button> <span class="note">${RATE} a second, each once, however often it is asked for: about ${Math.ceil(shown.length / RATE)} s. What is wrong with them still is refused again.</span></p>`}
+      <ol class="letters">${shown.slice(0, SHOWN).map((letter) => html`<${OneLetter} key=${letter.position} letter=${letter} />`)}</ol></section>`}`;
 }

@@ -7,19 +7,32 @@ const member = signal("m0");
 const page = signal(null);
 /** @type {import("../types").Signal<import("../types").Document<"WatchedDocument">[]>} */
 const history = signal([]);
+/** What was done here: when, what, and milliseconds until it was in the log, and until the rows were there anew.
+ * @type {import("../types").Signal<{at: number, words: string, acknowledged?: number, shown?: number}[]>} */
 const acts = signal([]);
 const note = signal("");
-const why = signal(null);
+/** Row and title whose reasons are shown. */
+const why = signal("");
 /** Places of titles before the last change: row and position. */
 let places = new Map();
 let before = new Map();
 /** @type {EventSource | null} */
 let live = null;
 
+/**
+ * @typedef {import("../types").Document<"RowDocument">} Row
+ * @typedef {import("../types").Document<"RankedTitle">} Title
+ * @typedef {import("../types").Document<"ReasonDocument">} Reason
+ */
+
+/** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1).replaceAll("_", " ");
+/** @param {Row} row */
 const rowName = (row) => capital(row.row) + (row.because ? ` ${row.because.name ?? row.because.title}` : "");
+/** @param {import("../types").Document<"HomeAnswer">} document */
 const placed = (document) => new Map(document.rows.flatMap((row) => row.titles.map((title, at) => [title.title, `${row.row}/${at}`])));
 
+/** @param {number} [after] */
 async function show(after) {
   const asked = member.value;
   const started = performance.now();
@@ -35,6 +48,7 @@ async function show(after) {
   return performance.now() - started;
 }
 
+/** @param {string} id */
 function choose(id) {
   member.value = id;
   [places, before] = [new Map(), new Map()];
@@ -45,13 +59,19 @@ function choose(id) {
   live.addEventListener("recommendations", () => { if (location.hash.startsWith("#/member") && !document.hidden) show(); });
 }
 
+/**
+ * @param {import("../types").Document<"EventDocument">["type"]} type
+ * @param {string} title
+ * @param {Partial<import("../types").Document<"EventDocument">>} more
+ * @param {string} words
+ */
 async function act(type, title, more, words) {
   const started = performance.now();
   try {
     const [result] = (await ask("v1/events", "POST", [newEvent(type, member.value, title, more)])).results;
     if (result.status !== "accepted") throw new Error(result.detail ?? result.status);
     const acknowledged = performance.now() - started;
-    const shown = await show(result.position);
+    const shown = await show(result.position ?? undefined);
     acts.value = [{ at: Date.now(), words, acknowledged, shown }, ...acts.value].slice(0, 12);
   } catch (error) { note.value = error.message; }
 }
@@ -66,7 +86,9 @@ async function erase() {
   } catch (error) { note.value = error.message; }
 }
 
+/** @param {{weight?: number | null}} r */
 const share = (r) => (r.weight == null ? "" : ` (${r.weight.toFixed(4)})`);
+/** @type {{[K in Reason["kind"]]: (r: Extract<Reason, {kind: K}>) => string}} */
 const REASONS = {
   because_you_watched: (r) => `because of ${r.title}${share(r)}`,
   popular: (r) => `popular: ${r.dimension}${share(r)}`,
@@ -75,10 +97,15 @@ const REASONS = {
   newcomer: (r) => `hardly known yet${share(r)}`,
   new: (r) => `new${r.year ? `, of ${r.year}` : ""}`,
   continue_watching: (r) => `watched up to ${duration(1000 * r.watched_s)}`,
+  explored: () => "new: shown here to find out who likes it",
+  because_you_like: (r) => `${Math.round(100 * r.share)} % of what was watched is ${r.genre}`,
   on_my_list: () => "on the list",
 };
-const reason = (r) => REASONS[r.kind]?.(r) ?? r.kind;
+/** One that the program knows and this page does not is told by its name.
+ * @param {Reason} r */
+const reason = (r) => /** @type {Record<string, (r: any) => string>} */ (REASONS)[r.kind]?.(r) ?? r.kind;
 
+/** @param {{title: Title, row: Row, at: number}} of */
 function Tile({ title, row, at }) {
   const name = title.name ?? title.title;
   const place = `${row.row}/${at}`;
@@ -88,7 +115,7 @@ function Tile({ title, row, at }) {
   return html`<li class=${moved ? "tile moved" : "tile"}>
     <button class="play" disabled=${!changes.value} onClick=${() => act("play", title.title, more, `played ${name}`)}>
       <${Poster} title=${title.title} name=${name} artwork=${title.artwork?.id} /><span class="name"><span class="unseen">Play </span>${name}</span></button>
-    <button class="why" aria-expanded=${why.value === key} onClick=${() => { why.value = why.value === key ? null : key; }}>why</button>
+    <button class="why" aria-expanded=${why.value === key} onClick=${() => { why.value = why.value === key ? "" : key; }}>why</button>
     ${why.value === key && html`<p class="note">${(title.reasons ?? []).map(reason).join(", ") || "it scores highest"}${title.artwork ? `; artwork ${title.artwork.id}, shown to ${Math.round(title.artwork.propensity * 100)} of 100 like this member` : ""}</p>`}
   </li>`;
 }
@@ -105,7 +132,7 @@ export function Member() {
       <div>${home?.rows.map((row) => html`<section key=${row.row + (row.because?.title ?? "")} aria-label=${rowName(row)}><h2>${rowName(row)}</h2>
         <ul class="row">${row.titles.map((title, at) => html`<${Tile} key=${title.title} title=${title} row=${row} at=${at} />`)}</ul></section>`)}</div>
       <aside aria-label="What happened"><h2>Done here</h2>
-        <ol class="acts">${acts.value.map((one) => html`<li key=${one.at}><small>${clock(one.at)}</small> ${one.words}${one.shown === undefined ? "" : html`<br /><small>acknowledged in ${duration(one.acknowledged)}, rows anew ${duration(one.shown)} later</small>`}</li>`)}</ol>
+        <ol class="acts">${acts.value.map((one) => html`<li key=${one.at}><small>${clock(one.at)}</small> ${one.words}${one.shown === undefined || one.acknowledged === undefined ? "" : html`<br /><small>acknowledged in ${duration(one.acknowledged)}, rows anew ${duration(one.shown)} later</small>`}</li>`)}</ol>
         ${!acts.value.length && html`<p class="note">Play something: press a poster.</p>`}
         <h2>Watched</h2><ol class="acts">${history.value.map((one, i) => html`<li key=${i}>${one.title} <small>${one.at.slice(11, 19)}</small></li>`)}</ol></aside>
     </div>`;

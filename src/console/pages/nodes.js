@@ -3,7 +3,10 @@ import { again, html, signal, ask, number, pinnable } from "../ui.js";
 import { nodes, overview, partitions } from "../feed.js";
 
 const shown = pinnable(nodes);
+/** What the doctor found, or that it looks.
+ * @type {import("../types").Signal<import("../types").Document<"FindingDocument">[] | "under way" | null>} */
 const findings = signal(null);
+/** @type {import("../types").Signal<import("../types").Document<"ConfigurationDocument"> | null>} */
 const configuration = signal(null);
 const trouble = signal("");
 const wanted = signal("");
@@ -19,23 +22,31 @@ async function examine() {
   try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; again(trouble, error); }
 }
 
+/** @type {Record<string, string>} */
 const ROLES = {
   keeps: "adds what every partition commits, and stores the snapshots of the sums",
   adds: "adds what every partition commits",
   follows: "takes over the stored snapshots of the sums: they are older here by an interval at most",
 };
 
-/** What the node does for the sums over all members, and up to where they reflect each partition. */
+/** What the node does for the sums over all members, and up to where they reflect each partition.
+ * @param {{sums: import("../types").Document<"SumsDocument">, committed: Map<number, number>}} of */
 function Sums({ sums: { role, positions }, committed }) {
-  const behind = (at) => (committed.get(at) == null ? "" : number(Math.max(0, committed.get(at) - positions[at])));
+  /** @param {number} at */
+  const behind = (at) => {
+    const to = committed.get(at);
+    return to === undefined ? "" : number(Math.max(0, to - positions[at]));
+  };
   return html`<section aria-labelledby="sums"><h2 id="sums">Sums over all members</h2>
     <p>This node <b>${role}</b>: it ${ROLES[role] ?? ""}.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Positions of the sums"><table><thead><tr><th scope="col">partition</th><th scope="col">added up to</th><th scope="col">behind its commits</th></tr></thead>
       <tbody>${positions.map((position, at) => html`<tr key=${at}><th scope="row">p${String(at).padStart(2, "0")}</th><td>${number(position)}</td><td>${behind(at)}</td></tr>`)}</tbody></table></div></section>`;
 }
 
+/** @type {Record<import("../types").Document<"Verdict">, [string, string]>} */
 const VERDICTS = { ok: ["live", "●"], warn: ["holding", "◐"], fail: ["failed", "■"] };
 
+/** @param {{one: import("../types").Document<"FindingDocument">}} of */
 const Found = ({ one }) => html`<tr><td><span class=${"state " + VERDICTS[one.verdict][0]}><span aria-hidden="true">${VERDICTS[one.verdict][1]}</span> ${one.verdict}</span></td>
   <td>${one.part}</td><td class="wrap">${one.says}${one.advice && html`<br /><b>${one.advice}</b>`}</td></tr>`;
 

@@ -11,6 +11,7 @@ const keepLooking = () => {
   if (!document.hidden && (location.hash || "#/now").startsWith("#/now")) look().catch(() => {});
 };
 
+/** @param {{now: import("../types").Document<"Overview">}} of */
 function Sentence({ now }) {
   const here = now.partitions - now.elsewhere;
   const { live, store, popular } = now.queries;
@@ -20,8 +21,9 @@ function Sentence({ now }) {
   return html`<p class="sentence">${now.live} of ${here} partitions live${elsewhere}, ${(now.lag_ms / 1000).toFixed(1)} s behind, ${answered}.</p>`;
 }
 
+/** @param {{name: string, rate: number | undefined, unit: string, at: {p50?: number | null, p99?: number | null} | undefined, note: string}} of */
 function Step({ name, rate, unit, at, note }) {
-  const times = at?.p50 != null ? `half within ${duration(at.p50)}, 99 % within ${duration(at.p99)}` : note;
+  const times = at?.p50 != null && at.p99 != null ? `half within ${duration(at.p50)}, 99 % within ${duration(at.p99)}` : note;
   return html`<li><b>${name}</b><span class="figure">${rate == null ? "–" : number(rate)}</span> <small>${unit}</small><p class="note">${times}</p></li>`;
 }
 
@@ -34,7 +36,10 @@ function Budget() {
 }
 
 export function Now() {
-  timer ||= setInterval(keepLooking, 2000) && (keepLooking(), 1);
+  if (!timer) {
+    timer = setInterval(keepLooking, 2000);
+    keepLooking();
+  }
   const now = overview.value;
   if (!now) return html`<p class="note">Waiting for the first look…</p>`;
   const walk = measures.value;
@@ -60,6 +65,7 @@ export function Now() {
     </section>`;
 }
 
+/** @param {{values: number[]}} of */
 function Curve({ values }) {
   if (values.length < 2) return null;
   const top = Math.max(1, ...values);

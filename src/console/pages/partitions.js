@@ -4,11 +4,16 @@ import { nodes, partitions } from "../feed.js";
 
 const order = signal("number");
 const shown = pinnable(partitions);
-/** What came of giving partitions away. */
+/** @typedef {import("../types").Document<"PartitionDocument">} Partition */
+
+/** What came of giving partitions away.
+ * @type {import("../types").Signal<Record<number, string>>} */
 const given = signal({});
-/** Reports of verifications by partition: a report, or an error's words, or "under way". */
+/** Reports of verifications by partition: a report, or an error's words, or "under way".
+ * @type {import("../types").Signal<Record<number, import("../types").Document<"VerifyAnswer"> | string>>} */
 const proofs = signal({});
 
+/** @type {Record<string, (a: Partition, b: Partition) => number>} */
 const ORDERS = {
   number: (a, b) => a.partition - b.partition,
   lag: (a, b) => b.lag_ms - a.lag_ms || a.partition - b.partition,
@@ -25,13 +30,17 @@ const ADVICE = [
 
 const chosen = () => Number(location.hash.split("/")[2] ?? NaN);
 
-export async function verify(number) {
+/** @param {number} number */
+async function verify(number) {
+  /** @param {typeof proofs.value[number]} what */
   const put = (what) => { proofs.value = { ...proofs.value, [number]: what }; };
   put("under way");
   try { put(await ask(`admin/partitions/${number}/verify`, "POST")); } catch (error) { put(error.message); }
 }
 
+/** @param {number} number */
 async function giveAway(number) {
+  /** @param {string} what */
   const put = (what) => { given.value = { ...given.value, [number]: what }; };
   try {
     await ask(`admin/partitions/${number}/give-away`, "POST");
@@ -39,20 +48,24 @@ async function giveAway(number) {
   } catch (error) { put(error.message); }
 }
 
+/** @param {{p: Partition}} of */
 function GiveAway({ p }) {
   const alone = nodes.value?.others === 0;
   return html`<p><button onClick=${() => giveAway(p.partition)} disabled=${alone}>Give away</button>
     <output>${given.value[p.partition] ?? ""}</output> <span class="note">${alone ? "there is no other node to give it to" : "to another node, which goes on where this one stops"}</span></p>`;
 }
 
+/** @param {{p: Partition}} of */
 function Bar({ p }) {
   const end = Math.max(1, p.log_last);
+  /** @param {number} position */
   const at = (position) => ((600 * Math.min(position, end)) / end).toFixed(1);
   return html`<svg class="bar" viewBox="0 0 600 24" preserveAspectRatio="none" role="img"
     aria-label=${`The log ends at ${p.log_last}; folded up to ${p.folded}, committed up to ${p.committed}`}>
     <rect class="log" width="600" height="24" /><rect class="folded" width=${at(p.folded)} height="24" /><rect class="committed" width=${at(p.committed)} height="24" /></svg>`;
 }
 
+/** @param {{p: Partition}} of */
 function Proof({ p }) {
   const proof = proofs.value[p.partition];
   const said = proof === "under way" ? "folding the log again…"
@@ -62,6 +75,7 @@ function Proof({ p }) {
   return html`<button onClick=${() => verify(p.partition)} disabled=${proof === "under way"}>Verify bytes</button> <output>${said}</output>`;
 }
 
+/** @param {{p: Partition}} of */
 function Drawer({ p }) {
   const advice = ADVICE.find(([sign]) => p.last_failure?.includes(sign))?.[1];
   return html`<section class="drawer" aria-labelledby="chosen"><h2 id="chosen">${partition(p.partition)} <${State} state=${p.state} /></h2>

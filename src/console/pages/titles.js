@@ -7,13 +7,16 @@ const wanted = signal("");
 const shown = signal(null);
 const trouble = signal("");
 
-/** Wilson's interval of a share, 95 %. */
+/** Wilson's interval of a share, 95 %.
+ * @param {number} hits
+ * @param {number} of */
 function wilson(hits, of) {
   const z = 1.96, p = hits / of, d = 1 + (z * z) / of;
   const middle = (p + (z * z) / (2 * of)) / d, half = (z / d) * Math.sqrt((p * (1 - p)) / of + (z * z) / (4 * of * of));
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
+/** @param {string} id */
 async function show(id) {
   wanted.value = id;
   try {
@@ -23,22 +26,26 @@ async function show(id) {
   } catch (error) { [shown.value, trouble.value] = [null, error.message]; }
 }
 
+/** @param {{dimension: string, totals: import("../types").Document<"DimensionDocument">["totals"], most: number}} of */
 function Take({ dimension, totals, most }) {
-  if (!totals.impressions) return html`<tr><th scope="row">${dimension}</th><td>0</td><td>${number(totals.plays)}</td><td colspan="2">not shown</td></tr>`;
+  const rate = totals.take_rate;
+  if (!totals.impressions || rate == null) return html`<tr><th scope="row">${dimension}</th><td>0</td><td>${number(totals.plays)}</td><td colspan="2">not shown</td></tr>`;
   const [low, high] = wilson(totals.attributed_plays, totals.impressions);
+  /** @param {number} share */
   const x = (share) => (200 * Math.min(1, share / most)).toFixed(1);
   return html`<tr><th scope="row">${dimension}</th><td>${number(totals.impressions)}</td><td>${number(totals.plays)}</td>
-    <td>${percent(totals.take_rate)}</td><td><svg class="interval" viewBox="0 0 200 14" role="img" aria-label=${`between ${percent(low)} and ${percent(high)}`}>
-      <line x1=${x(low)} x2=${x(high)} y1="7" y2="7" /><circle cx=${x(totals.take_rate)} cy="7" r="3.5" /></svg></td></tr>`;
+    <td>${percent(rate)}</td><td><svg class="interval" viewBox="0 0 200 14" role="img" aria-label=${`between ${percent(low)} and ${percent(high)}`}>
+      <line x1=${x(low)} x2=${x(high)} y1="7" y2="7" /><circle cx=${x(rate)} cy="7" r="3.5" /></svg></td></tr>`;
 }
 
+/** @param {{epochs: import("../types").Document<"EpochDocument">[]}} of */
 function Curve({ epochs }) {
   const plays = epochs.map((one) => one.plays);
   if (plays.length < 2) return html`<p class="note">Counted in one half hour only: nothing to draw yet.</p>`;
   const most = Math.max(1, ...plays);
   const points = plays.map((count, i) => `${((600 * i) / (plays.length - 1)).toFixed(1)},${(78 - (74 * count) / most).toFixed(1)}`).join(" ");
   return html`<svg class="curve" viewBox="0 0 600 80" preserveAspectRatio="none" role="img" aria-label=${`Plays by half hour of event time, ${plays.length} of them, ${most} at most`}>
-    <polyline class="line" points=${points} /></svg><p class="note">plays by half hour, ${epochs[0].start.slice(0, 16)} to ${epochs.at(-1).start.slice(0, 16)} UTC, at most ${most}</p>`;
+    <polyline class="line" points=${points} /></svg><p class="note">plays by half hour, ${epochs[0].start.slice(0, 16)} to ${epochs[epochs.length - 1].start.slice(0, 16)} UTC, at most ${most}</p>`;
 }
 
 function Title() {

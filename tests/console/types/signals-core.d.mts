@@ -1,5 +1,3 @@
-// As far as the console uses it. What begins as nothing says itself what it will be.
-export function signal(value: null): { value: any };
-export function signal(value: never[]): { value: any[] };
+// As far as the console uses it. What is nothing at first is said to be more where it is made: `any` hides mistakes.
 export function signal<T>(value: T): { value: T };
 export function effect(run: () => void): () => void;
