@@ -7,6 +7,10 @@
 mod otlp;
 
 use nearline_config::Config;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
+#[cfg(feature = "otlp")]
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why traces cannot be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +36,47 @@ pub fn install(config: &Config) -> Result<(), TracesError> {
         return Ok(());
     }
     #[cfg(feature = "otlp")]
-    return otlp::install(config);
+    {
+        let lots = Lots::default();
+        lots.set(config.telemetry.sampling);
+        install_with(config, Arc::new(lots))
+    }
     #[cfg(not(feature = "otlp"))]
     Err(TracesError::NotBuilt(endpoint.clone()))
+}
+
+/// The same, with lots that are drawn as whoever holds them says.
+#[cfg(feature = "otlp")]
+pub(crate) fn install_with(config: &Config, lots: Arc<Lots>) -> Result<(), TracesError> {
+    nearline_ports::trace::install(Box::new(otlp::open(config, lots)?));
+    Ok(())
+}
+
+/// Which of what no caller asked for is recorded.
+#[cfg(feature = "otlp")]
+#[derive(Debug, Default)]
+pub(crate) struct Lots {
+    /// Bits of the share.
+    share: AtomicU64,
+    #[cfg(feature = "bench")]
+    drawn: AtomicU64,
+}
+
+#[cfg(feature = "otlp")]
+impl Lots {
+    pub(crate) fn set(&self, share: f64) {
+        self.share.store(share.to_bits(), Relaxed);
+    }
+
+    fn draw(&self) -> bool {
+        #[cfg(feature = "bench")]
+        self.drawn.fetch_add(1, Relaxed);
+        rand::random::<f64>() < f64::from_bits(self.share.load(Relaxed))
+    }
+
+    /// How often it was asked.
+    #[cfg(feature = "bench")]
+    pub(crate) fn drawn(&self) -> u64 {
+        self.drawn.load(Relaxed)
+    }
 }

@@ -13,6 +13,8 @@ mod restart;
 mod scale;
 mod state;
 mod takerate;
+#[cfg(feature = "otlp")]
+mod traces;
 mod workload;
 
 use anyhow::Context;
@@ -66,6 +68,9 @@ enum Bench {
     State(state::StateArgs),
     /// Take rates of a stream of impressions and plays, end to end and durable.
     Takerate(takerate::TakerateArgs),
+    /// What recording one request in a hundred costs, and looking whether anything records.
+    #[cfg(feature = "otlp")]
+    Traces(traces::TracesArgs),
 }
 
 /// Which backend to measure.
@@ -173,5 +178,7 @@ async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Bench::Scale(args) => scale::run(args).await,
         Bench::State(args) => state::run(args).await,
         Bench::Takerate(args) => takerate::run(args).await,
+        #[cfg(feature = "otlp")]
+        Bench::Traces(args) => traces::run(args).await,
     }
 }

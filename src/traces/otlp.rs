@@ -1,10 +1,10 @@
 //! Spans to a collector: OTLP over HTTP, by the client that calls other nodes of Nearline, too.
 
-use super::TracesError;
+use super::{Lots, TracesError};
 use async_trait::async_trait;
 use nearline_api::caller;
 use nearline_config::Config;
-use nearline_ports::trace::{self, Finished, Kind, TraceContext, Tracer, Value};
+use nearline_ports::trace::{Finished, Kind, TraceContext, Tracer, Value};
 use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -13,6 +13,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time that one request to the collector may take.
@@ -24,7 +25,7 @@ const DELAY: Duration = Duration::from_secs(1);
 /// Path of the collector that takes traces.
 const PATH: &str = "/v1/traces";
 
-pub(super) fn install(config: &Config) -> Result<(), TracesError> {
+pub(super) fn open(config: &Config, lots: Arc<Lots>) -> Result<Otlp, TracesError> {
     let endpoint = &config.telemetry.endpoint;
     let wrong = |error: &dyn std::fmt::Display| TracesError::Endpoint(endpoint.clone(), error.to_string());
     let base = endpoint.trim_end_matches('/');
@@ -43,8 +44,7 @@ pub(super) fn install(config: &Config) -> Result<(), TracesError> {
     let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
     processor.set_resource(&resource(config));
     let scope = InstrumentationScope::builder("nearline").with_version(env!("CARGO_PKG_VERSION")).build();
-    trace::install(Box::new(Otlp { processor, scope, sampling: config.telemetry.sampling }));
-    Ok(())
+    Ok(Otlp { processor, scope, lots })
 }
 
 /// Which node of which service tells.
@@ -55,15 +55,15 @@ fn resource(config: &Config) -> Resource {
     named.with_attributes([version, KeyValue::new("service.instance.id", node)]).build()
 }
 
-struct Otlp {
+pub(super) struct Otlp {
     processor: BatchSpanProcessor,
     scope: InstrumentationScope,
-    sampling: f64,
+    lots: Arc<Lots>,
 }
 
 impl Tracer for Otlp {
     fn samples(&self) -> bool {
-        rand::random::<f64>() < self.sampling
+        self.lots.draw()
     }
 
     fn draw(&self) -> u128 {
