@@ -5,6 +5,7 @@ use nearline_backends::embedded::{EmbeddedSettings, Gone, Repaired, open, repair
 use nearline_model::Position;
 use nearline_ports::{Appended, NewEvent, PortError, Ports};
 use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 const PARTITIONS: u16 = 4;
@@ -47,6 +48,29 @@ fn positions(ports: &Ports) -> Vec<Position> {
     found
 }
 
+/// A file's contents, without the zeros at its end: a journal is made with 64 MiB of them, as a hole.
+#[derive(Clone, PartialEq)]
+struct Contents {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+impl Contents {
+    fn of(path: &Path) -> Self {
+        let mut file = std::fs::File::open(path).expect("opened");
+        let length = file.metadata().expect("known").len();
+        let mut bytes = Vec::new();
+        while let Ok(data) = rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(bytes.len() as u64)) {
+            bytes.resize(usize::try_from(data).expect("it fits"), 0);
+            let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(data)).expect("an end");
+            file.seek(SeekFrom::Start(data)).expect("there");
+            (&file).take(hole - data).read_to_end(&mut bytes).expect("read");
+        }
+        bytes.truncate(used(&bytes));
+        Self { bytes, length }
+    }
+}
+
 struct Bed {
     directory: tempfile::TempDir,
     /// Positions that were acknowledged, in order.
@@ -81,12 +105,12 @@ impl Bed {
     }
 
     /// Contents of every file but the lock.
-    fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        fn collect(directory: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    fn contents(&self) -> BTreeMap<PathBuf, Contents> {
+        fn collect(directory: &Path, into: &mut BTreeMap<PathBuf, Contents>) {
             for entry in std::fs::read_dir(directory).expect("read").map(|entry| entry.expect("one").path()) {
                 match entry.is_dir() {
                     true => collect(&entry, into),
-                    false => drop(into.insert(entry.clone(), std::fs::read(&entry).expect("read"))),
+                    false => drop(into.insert(entry.clone(), Contents::of(&entry))),
                 }
             }
         }
@@ -96,21 +120,34 @@ impl Bed {
         found
     }
 
+    /// Changes a file, the hole at the end of which stays one.
     fn edit(&self, path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = std::fs::read(path).expect("read");
+        let Contents { mut bytes, length } = Contents::of(path);
+        if bytes.is_empty() {
+            bytes.resize(usize::from(length > 0), 0);
+        }
+        let written = bytes.len();
         edit(&mut bytes);
-        std::fs::write(path, bytes).expect("written");
+        std::fs::write(path, &bytes).expect("written");
+        // What was cut off or added to on purpose ends there.
+        if bytes.len() == written {
+            std::fs::File::options()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(length))
+                .expect("extended");
+        }
     }
 
     /// Everything as it was, whatever opening has made of it.
-    fn restore(&self, contents: &BTreeMap<PathBuf, Vec<u8>>) {
+    fn restore(&self, contents: &BTreeMap<PathBuf, Contents>) {
         std::fs::remove_dir_all(self.data()).expect("removed");
-        for (path, bytes) in contents {
+        for (path, Contents { bytes, length }) in contents {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             // With the zeros at their end as a hole.
-            std::fs::write(path, &bytes[..used(bytes)]).expect("restored");
+            std::fs::write(path, bytes).expect("restored");
             let file = std::fs::File::options().write(true).open(path).expect("opened");
-            file.set_len(bytes.len() as u64).expect("extended");
+            file.set_len(*length).expect("extended");
         }
     }
 
@@ -235,9 +272,9 @@ fn a_flipped_byte_of_any_file_is_refused_or_does_no_harm() {
     let bed = Bed::new();
     let contents = bed.contents();
     for (path, whole) in &contents {
-        let used = used(whole).max(1).min(whole.len());
-        for at in [0, used / 2, used.saturating_sub(1)] {
-            if at >= whole.len() {
+        let used = whole.bytes.len().max(1);
+        for at in [0, used / 2, used - 1] {
+            if at as u64 >= whole.length {
                 continue;
             }
             bed.edit(path, |bytes| bytes[at] ^= 0x08);
@@ -311,15 +348,17 @@ fn a_table_that_a_disk_changed_is_found_though_nobody_reads_it() {
         assert!(appended.iter().all(Result::is_ok));
     }
     drop(ports);
-    let tables = |contents: BTreeMap<PathBuf, Vec<u8>>| {
-        let large = contents.into_iter().filter(|(path, bytes)| {
-            path.starts_with(bed.data().join("log")) && bytes.len() > 1 << 20 && path.extension().is_none()
+    let tables = |contents: BTreeMap<PathBuf, Contents>| {
+        let large = contents.into_iter().filter(|(path, contents)| {
+            path.starts_with(bed.data().join("log"))
+                && contents.bytes.len() > 1 << 20
+                && path.extension().is_none()
         });
         large.collect::<Vec<_>>()
     };
     let found = tables(bed.contents());
     assert!(!found.is_empty(), "some of it is in tables");
-    let (path, whole) = &found[0];
+    let (path, Contents { bytes: whole, .. }) = &found[0];
     for at in [whole.len() / 4, whole.len() / 2] {
         bed.edit(path, |bytes| bytes[at] ^= 0x10);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

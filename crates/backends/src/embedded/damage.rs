@@ -4,7 +4,7 @@
 
 use super::SyncPolicy;
 use super::failure::{ADVICE, damaged, unavailable};
-use super::journal::{Batch, Scanned, journals, scan};
+use super::journal::{Batch, Scanned, journals, read_written, scan};
 use super::log_block::StoredRecords;
 use super::log_end::KnownEnd;
 use bytes::Bytes;
@@ -78,7 +78,7 @@ fn check_journals(database: &Path, what: &str) -> Result<Journals, PortError> {
     let (mut torn, mut problems, mut newest) = (None, String::new(), None::<u64>);
     let mut lasts = Lasts::new();
     for (at, (_, path)) in found.iter().enumerate() {
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = read_written(path).map_err(failed)?;
         let take = |batch: Batch<'_>| {
             for (partition, position) in batch.items.iter().filter_map(|item| last_of(item.key, item.value?))
             {

@@ -8,6 +8,8 @@
 //!
 //! What is deliberately absent: writing.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 const START: u8 = 1;
@@ -60,6 +62,39 @@ pub(super) fn journals(database: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> 
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// A journal up to the last byte that was written: the zeros behind, mostly all of its 64 MiB, are a hole that need not be read.
+pub(super) fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let end = end_of_data(&file)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(end).unwrap_or_default());
+    file.take(end).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where the hole at the end of a file begins; its length where there is none, or where holes are not told.
+#[cfg(target_os = "linux")]
+fn end_of_data(file: &File) -> std::io::Result<u64> {
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+    let length = file.metadata()?.len();
+    let mut end = 0;
+    while end < length {
+        end = match seek(file, SeekFrom::Data(end)) {
+            Ok(data) => seek(file, SeekFrom::Hole(data))?,
+            // No data from there on.
+            Err(Errno::NXIO) => return Ok(end),
+            Err(_) => return Ok(length),
+        };
+    }
+    Ok(length)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_of_data(file: &File) -> std::io::Result<u64> {
+    Ok(file.metadata()?.len())
 }
 
 /// Goes through the bytes of a journal; every batch that is whole goes to `take`, those behind damage, too.

@@ -8,7 +8,7 @@ use super::SyncPolicy;
 use super::damage::{copy_database, guarded, last_of, remove};
 use super::directory::{Directory, partitions_of};
 use super::failure::{damaged, unavailable};
-use super::journal::{journals, scan};
+use super::journal::{journals, read_written, scan};
 use super::log::first_behind;
 use super::log_end::LogEnd;
 use super::log_files::LogFiles;
@@ -117,7 +117,7 @@ fn save_log(from: &Path, to: &Path, repaired: &mut Repaired) -> Result<(), PortE
         }
         remove(&copy).map_err(io)?;
         for (_, journal) in journals(&old).map_err(io)? {
-            let bytes = std::fs::read(&journal).map_err(io)?;
+            let bytes = read_written(&journal).map_err(io)?;
             let mut outcome = Ok(());
             let scanned = scan(&bytes, |batch| {
                 for item in batch.items {
