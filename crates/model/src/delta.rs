@@ -22,6 +22,7 @@ pub(crate) use probes::is_probe;
 pub use returns::{RETURN_BANDS, ReturnBand, ReturnCell, ReturnCounts};
 pub use variants::{MAX_VARIANT_BYTES, VariantCell, is_variant_name, variant_of, variant_suffix};
 
+use crate::aggregates::transitions::BEGINNING;
 use crate::identifier::{PartitionId, Position};
 use crate::symbols::{NONE, Symbol, Symbols};
 use arms::ArmBuilder;
@@ -151,7 +152,8 @@ pub struct Delta {
     /// Counts, each cell once, in ascending order.
     pub cells: Vec<Cell>,
     /// Transitions, one run each: the title played, the number of sources, the sources (titles
-    /// watched before, most recent first).
+    /// watched before, most recent first; last the beginning, where it is not too far back). Of probes more may stand
+    /// behind a beginning: what the member knew beside, which is in no pair; of a play of what was played before, all.
     pub transitions: Vec<u32>,
     /// Counts by row and position, each cell once, in ascending order.
     pub places: Vec<PlaceCell>,
@@ -261,11 +263,21 @@ impl DeltaBuilder {
         self.arms.count(shown, impressions, takes);
     }
 
-    /// A play of `to` after `sources`, most recent first; false if there are none.
-    pub fn transition(&mut self, to: Symbol, sources: impl Iterator<Item = Symbol>) -> bool {
+    /// A play of `to` after `sources`, most recent first; `known` is what the member knew beside, which is in no pair.
+    /// False if there is neither.
+    pub fn transition(
+        &mut self,
+        to: Symbol,
+        sources: impl Iterator<Item = Symbol>,
+        known: &[Symbol],
+    ) -> bool {
         let start = self.transitions.len();
         self.transitions.extend([to.0, 0]);
         self.transitions.extend(sources.map(|source| source.0));
+        if !known.is_empty() {
+            self.transitions.push(BEGINNING.0);
+            self.transitions.extend(known.iter().map(|known| known.0));
+        }
         match (self.transitions.len() - start - 2) as u32 {
             0 => self.transitions.truncate(start),
             sources => {

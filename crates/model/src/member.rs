@@ -15,6 +15,7 @@ pub use listed::Listed;
 pub use opinions::Opinion;
 pub use snapshot::MemberSnapshot;
 
+use crate::aggregates::probes::MOST_SOURCES;
 use crate::aggregates::transitions::BEGINNING;
 use crate::delta::{Candidate, DeltaBuilder, PositionBand, Showing, Stage, epoch_of, is_probe, variant_of};
 use crate::event::{Event, EventKind};
@@ -314,7 +315,8 @@ impl Member {
 
     /// Records the transition to `title` at `at_ms` from the titles of the history that were watched before
     /// it, the latest first, and the member's dislikes left out; before the first of them stands the beginning
-    /// ([`BEGINNING`]), as if it were a title.
+    /// ([`BEGINNING`]), as if it were a title. What a member comes back to is no transition: it says nothing of what
+    /// is chosen anew, and is recorded as a probe alone.
     fn transition_to(
         &self,
         event: &Event<'_>,
@@ -327,14 +329,23 @@ impl Member {
         if self.seen.is_empty() && before().next().is_none() {
             delta.open(title, record.at_ms);
         }
-        let sources = self.sources_of(title, record);
-        let beginning = self.seen.is_empty().then_some(BEGINNING);
-        let sources = sources.chain(beginning).take(settings.transition_window);
+        let known = self.history.iter().find(|watched| watched.title == title);
+        let is_repeat = known.is_some_and(|known| known.plays > 0) || self.seen.contains(&title);
         // Who goes on with a title chooses none.
-        let goes_on = || self.history.iter().any(|watched| watched.title == title && watched.is_begun());
-        if delta.transition(title, sources) && is_probe(record.position) && !goes_on() {
+        let is_probe = is_probe(record.position) && !known.is_some_and(Watched::is_begun);
+        if is_repeat && !is_probe {
+            return;
+        }
+        let beginning = self.seen.is_empty().then_some(BEGINNING);
+        let sources = || self.sources_of(title, record).chain(beginning);
+        let window = if is_repeat { 0 } else { settings.transition_window };
+        let left = self.seen.iter().rev().copied().filter(|seen| *seen != title);
+        let most = if is_probe { MOST_SOURCES.saturating_sub(window + 1) } else { 0 };
+        let known: Vec<Symbol> = sources().skip(window).chain(left).take(most).collect();
+        if delta.transition(title, sources().take(window), &known) && is_probe {
             let done = before().filter(|watched| !watched.is_begun());
             let again = delta.return_to(title, done.map(|w| (w.title, w.plays)), &self.seen);
+            let again = is_repeat.then(|| again.unwrap_or(u32::MAX));
             delta.probe(&event.member, record.position, epoch_of(record.at_ms), again);
         }
     }

@@ -4,7 +4,7 @@
 //! stand together: they are summed up first, and each table is looked into once for all of them.
 
 use super::contests::KeptContest;
-use super::probes::{KeptProbe, MOST_SOURCES};
+use super::probes::{KeptProbe, MOST_SOURCES, paired};
 use super::transitions::BEGINNING;
 use super::{ALL, Aggregates, OPENING};
 use crate::delta::{Candidate, Counts, Delta, Opening, PlaceCell, Probe, TakeCounts};
@@ -41,8 +41,9 @@ impl Aggregates {
                 if let Some(probe) = probe {
                     self.probes.push(delta.partition, kept(probe, to, &sources));
                 }
-                self.beginnings += u64::from(sources.first() == Some(&Some(BEGINNING)));
-                self.transitions.add(to, sources.into_iter());
+                let paired = paired(&sources, Some(BEGINNING));
+                self.beginnings += u64::from(paired.first() == Some(&Some(BEGINNING)));
+                self.transitions.add(to, paired.iter().copied());
             }
         }
         self.transitions.bound(&self.titles);

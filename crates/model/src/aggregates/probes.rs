@@ -15,8 +15,16 @@ use std::collections::VecDeque;
 const KEPT: usize = 4_096;
 /// Probes kept of one partition at least.
 const KEPT_OF_ONE: usize = 32;
-/// Titles before a play that are kept at most.
-pub const MOST_SOURCES: usize = 32;
+/// Titles before a play that are kept at most: who looks which place a title had must leave out what was known.
+pub const MOST_SOURCES: usize = 256;
+
+/// Those of `sources` that pairs are counted of: all up to the first beginning, and that, where nothing stands behind it.
+pub(super) fn paired<T: PartialEq>(sources: &[T], beginning: T) -> &[T] {
+    match sources.iter().position(|source| *source == beginning) {
+        Some(at) if at + 1 < sources.len() => &sources[..at],
+        _ => sources,
+    }
+}
 
 /// A play, and what its member had played before.
 #[derive(Debug, Clone, PartialEq, Eq, GetSize)]
@@ -24,7 +32,7 @@ pub struct KeptProbe {
     /// The title played.
     pub title: Symbol,
     /// Titles before it, most recent first; last the beginning
-    /// ([`BEGINNING`]), where it is not too far back.
+    /// ([`BEGINNING`]), where it is not too far back. Titles behind it were known, and are in no pair with this play.
     pub sources: Box<[Symbol]>,
     /// How many steps back the member had played the title before; beyond the history, or where it is not known:
     /// [`u32::MAX`]. It is none of its own sources.
@@ -38,9 +46,19 @@ pub struct KeptProbe {
 }
 
 impl KeptProbe {
-    /// Titles among the sources.
-    pub fn played(&self) -> usize {
-        self.sources.len() - usize::from(self.sources.last() == Some(&BEGINNING))
+    /// Titles among the sources, most recent first.
+    pub fn known(&self) -> impl Iterator<Item = Symbol> {
+        self.sources.iter().copied().filter(|source| *source != BEGINNING)
+    }
+
+    /// How many of them pairs were counted of, the most recent.
+    pub fn paired(&self) -> usize {
+        paired(&self.sources, BEGINNING).iter().filter(|source| **source != BEGINNING).count()
+    }
+
+    /// Whether the member's first title is among them, as far as it was played before.
+    pub fn has_begun(&self) -> bool {
+        self.sources.last() == Some(&BEGINNING)
     }
 }
 
@@ -72,7 +90,8 @@ impl Probes {
         for probes in &mut self.partitions {
             probes.retain_mut(|probe| {
                 if let Some(end) = probe.sources.iter().position(|source| gone.has(*source)) {
-                    probe.sources = probe.sources[..end].into();
+                    let rest = &probe.sources[..end];
+                    probe.sources = rest.strip_suffix(&[BEGINNING]).unwrap_or(rest).into();
                 }
                 !gone.has(probe.title) && !probe.sources.is_empty()
             });
@@ -100,5 +119,26 @@ impl Probes {
     /// All, partition by partition, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &KeptProbe> {
         self.partitions.iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(sources: &[u32]) -> KeptProbe {
+        let sources = sources.iter().map(|source| Symbol(*source)).collect();
+        KeptProbe { title: Symbol(9), sources, again: None, epoch: 0, position: Position(1), member: 1 }
+    }
+
+    #[test]
+    fn what_stands_behind_a_beginning_is_known_and_in_no_pair() {
+        let told = [&[3, 2, 0][..], &[3, 2, 0, 1], &[0, 3, 0], &[0, 3], &[0], &[3, 2]].map(|sources| {
+            let probe = probe(sources);
+            (probe.known().count(), probe.paired(), probe.has_begun())
+        });
+        let expected =
+            [(2, 2, true), (3, 2, false), (1, 0, true), (1, 0, false), (0, 0, true), (2, 2, false)];
+        assert_eq!(told, expected);
     }
 }

@@ -6,7 +6,8 @@ use crate::harness::{
 };
 use nearline_model::Position;
 use nearline_model::identifier::partition_of;
-use nearline_model::{FoldSettings, LogRecord, Member, MemberSnapshot, RejectReason};
+use nearline_model::settings::AggregateSettings;
+use nearline_model::{Aggregates, FoldSettings, LogRecord, Member, MemberSnapshot, RejectReason};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -193,6 +194,35 @@ fn a_low_rating_is_no_sign_of_interest() {
         .collect();
     assert_eq!(runs, [("a", vec![""]), ("b", vec!["a", ""])], "neither followed nor following");
     assert_eq!(titles(&harness.snapshot("m")), ["a", "bad", "poor", "b"], "known all the same");
+}
+
+#[test]
+fn what_a_member_comes_back_to_follows_nothing() {
+    let titles = ["a", "b", "c"].iter().cycle().take(60);
+    let plays: Vec<_> = titles.map(|title| ("play", *title, json!({}))).collect();
+    let harness = fold_events(FoldSettings::default(), &plays);
+    let delta = &harness.deltas[0];
+    let name = |at: u32| &*delta.strings[at as usize];
+    let runs: Vec<(&str, Vec<&str>)> = delta
+        .transition_runs()
+        .map(|(to, from)| (name(to), from.iter().map(|from| name(*from)).collect()))
+        .collect();
+    assert_eq!(runs[..3], [("a", vec![""]), ("b", vec!["a", ""]), ("c", vec!["b", "a", ""])]);
+    assert!(runs.len() > 3 && runs.len() < 30, "probes alone are recorded, one of eight: {}", runs.len());
+    let again: Vec<u32> = delta.probes.iter().filter(|p| p.again.is_some()).map(|p| p.run).collect();
+    assert_eq!(again, (3..runs.len() as u32).collect::<Vec<_>>());
+    for (to, known) in &runs[3..] {
+        assert_eq!((known[0], known.contains(to)), ("", false), "all behind the beginning, in no pair");
+    }
+    let mut sums = Aggregates::new(1, AggregateSettings::default());
+    sums.add(delta);
+    let next = |from, to| {
+        let [from, to] = [from, to].map(|title| sums.title(title).expect("played"));
+        sums.transitions().after(from).map_or(0.0, |after| after.get(to).next())
+    };
+    assert_eq!((next("a", "b"), next("b", "c")), (1.0, 1.0));
+    assert_eq!((next("c", "a"), next("b", "a")), (0.0, 0.0), "nobody chose it anew");
+    assert_eq!(sums.plays(sums.title("a").expect("played")), 20);
 }
 
 #[test]

@@ -104,6 +104,9 @@ impl Evidence<'_> {
         // What is not in the sums has the number that the beginning has there.
         let back = Some(title).filter(|title| *title != NONE);
         let back = back.and_then(|title| self.aggregates.transitions().after(title));
+        // Who comes back to a title is in no pair with it.
+        let is_repeat = sources.iter().any(|source| source.symbol == title);
+        let own = if is_repeat { 0.0 } else { own };
         let (mut lifts, mut spoken) = (0.0, 0.0);
         for source in sources.iter().filter(|source| source.symbol != title) {
             let pair = source.followers.map(|followers| followers.get(title)).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{GROUPS, group_of, plays_of};
 use crate::associations::{PairSums, Problem};
 use crate::taste::{Genres, Leans};
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use nearline_model::Aggregates;
 use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::probes::{KeptProbe, MOST_SOURCES};
@@ -16,8 +16,6 @@ use nearline_model::symbols::Symbol;
 const MOST_TITLES: usize = 2_048;
 /// Probes tried at most, the newest.
 const MOST_EXAMPLES: usize = 1_536;
-/// Probes of one member tried at most, so that no taste speaks for all.
-const MOST_OF_MEMBER: usize = 8;
 
 /// A play to be found again.
 #[derive(Debug)]
@@ -144,7 +142,9 @@ impl Examination {
         if aggregates.returns().are_any() {
             self.chances = (0..=MOST_SOURCES).map(|back| aggregates.returns().chance_back(back)).collect();
         }
-        let mut of_member: HashMap<(u64, bool), usize> = HashMap::new();
+        // The newest of a member, and what the member began with, which no history speaks for: what came after a probe
+        // is in the sums, and there it speaks against what was played. So no taste speaks for all, either.
+        let mut tried: HashSet<(u64, bool, bool)> = HashSet::new();
         for probe in probes {
             let is_repeat = probe.again.is_some();
             let taken = if is_repeat { &self.repeats } else { &self.examples };
@@ -154,18 +154,18 @@ impl Examination {
             if taken.len() >= MOST_EXAMPLES {
                 continue;
             }
-            let target = places.get(probe.title.index()).copied().flatten();
-            if let (None, false) = (target, is_repeat) {
-                self.unranked[group_of(probe.played())] += 1;
-            }
-            let Some(target) = target else { continue };
-            let taken = of_member.entry((probe.member, is_repeat)).or_default();
-            *taken += 1;
-            if *taken > MOST_OF_MEMBER {
+            let group = group_of(probe.known().count());
+            if !tried.insert((probe.member, group == 0, is_repeat)) {
                 continue;
             }
+            let Some(target) = places.get(probe.title.index()).copied().flatten() else {
+                self.unranked[group] += usize::from(!is_repeat);
+                continue;
+            };
             let mut example = self.example(probe, target, &places, (aggregates, genres));
-            self.hold_out(&example);
+            if !is_repeat {
+                self.hold_out(&example, probe.paired());
+            }
             match probe.again {
                 None => self.examples.push(example),
                 Some(back) if (back as usize) < MOST_SOURCES => {
@@ -184,11 +184,11 @@ impl Examination {
         places: &[Option<usize>],
         (aggregates, genres): (&Aggregates, &Genres),
     ) -> Example {
-        let begun = probe.sources.last() == Some(&BEGINNING);
-        let played = probe.played();
-        let steps = probe.sources[..played].iter().zip(0..);
+        let begun = probe.has_begun();
+        let played = probe.known().count();
+        let steps = probe.known().zip(0..);
         let place =
-            |(source, step): (&Symbol, i32)| Some((places.get(source.index()).copied().flatten()?, step));
+            |(source, step): (Symbol, i32)| Some((places.get(source.index()).copied().flatten()?, step));
         let (popularity, own_popularity) = self.popularity(probe, aggregates);
         Example {
             target,
@@ -198,7 +198,7 @@ impl Examination {
             popularity,
             own_popularity,
             trend: self.trend(probe, aggregates),
-            leans: genres.leans(probe.sources[..played].iter().copied()),
+            leans: genres.leans(probe.known()),
         }
     }
 
@@ -213,7 +213,7 @@ impl Examination {
         });
         let weight = decays.popularity_weight(probe.epoch);
         let [own, opening] = self.popularities[place].tops.map(|top| (weight / top) as f32);
-        let is_opening = probe.sources.first() == Some(&BEGINNING);
+        let is_opening = *probe.sources == [BEGINNING];
         (place, [own, if is_opening { opening } else { 0.0 }])
     }
 
@@ -231,10 +231,12 @@ impl Examination {
         }))
     }
 
-    /// Takes an example out of the sums: what is tried must not know the answer.
-    fn hold_out(&mut self, example: &Example) {
+    /// Takes an example out of the sums: what is tried must not know the answer. Pairs were counted of the `paired`
+    /// titles before it.
+    fn hold_out(&mut self, example: &Example, paired: usize) {
         let beginning = self.beginning.zip(example.beginning);
-        for (place, step) in example.sources.iter().copied().chain(beginning) {
+        let counted = example.sources.iter().copied().filter(|(_, step)| (*step as usize) < paired);
+        for (place, step) in counted.chain(beginning) {
             let at = (place, example.target);
             self.sums.next[at] = (self.sums.next[at] - NEXT_STEP.powi(step) as f32).max(0.0);
             self.sums.near[at] = (self.sums.near[at] - NEAR_STEP.powi(step) as f32).max(0.0);

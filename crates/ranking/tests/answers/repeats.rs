@@ -59,7 +59,7 @@ impl Service {
 
 /// Two of three plays are of one of three favourites; the others are of anything.
 fn with_favourites() -> Service {
-    service(400, 12, |member, step| match step % 3 {
+    service(1_200, 12, |member, step| match step % 3 {
         2 => member * 31 + step * 7,
         _ => member * 17 + (step / 3 + step) % 3 * 11,
     })

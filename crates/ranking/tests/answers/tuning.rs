@@ -40,7 +40,7 @@ fn tuning(events: &[(String, &str, String)]) -> Tuning {
 
 #[test]
 fn weights_are_chosen_that_find_what_is_played_and_equal_sums_choose_alike() {
-    let events = ring(600);
+    let events = ring(1_500);
     let chosen = tuning(&events);
     assert_eq!(chosen, tuning(&events));
     assert_eq!(chosen.groups.len(), 5);
