@@ -1,10 +1,13 @@
 //! `nearline bench`: the budgets, measured, each beside a limit taken in the same run.
 
 mod bandit;
+mod compare;
 mod fold;
 mod freshness;
 mod ingest;
 mod overload;
+mod paired;
+mod peers;
 mod process;
 mod query;
 mod query_load;
@@ -47,10 +50,14 @@ pub struct BenchArgs {
 enum Bench {
     /// Parse and fold events in memory, on one core.
     Fold(fold::FoldArgs),
+    /// One of these benchmarks by two programs in turn; fails where the second is worse.
+    Compare(compare::CompareArgs),
     /// Artworks chosen for a simulated audience: regret, and whether propensities are calibrated.
     Bandit(bandit::BanditArgs),
     /// Events from the log to committed state, end to end and durable.
     Ingest(ingest::IngestArgs),
+    /// The take-rate job by this program, DuckDB, Spark and Flink, one after the other.
+    Peers(peers::PeersArgs),
     /// Recommendations over HTTP beside a stream of events.
     Query(query::QueryArgs),
     /// More queries over HTTP than can be answered: what is answered, what is refused, and how soon
@@ -147,8 +154,10 @@ impl Bed {
 /// # Errors
 /// What the benchmark ran into.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
-    if let Bench::QueryLoad(args) = &args.bench {
-        return query_load::run(args).await;
+    match &args.bench {
+        Bench::QueryLoad(args) => return query_load::run(args).await,
+        Bench::Compare(compare) => return compare::run(compare, args.json),
+        _ => {}
     }
     let mut runs = Vec::new();
     for _ in 0..args.repeat {
@@ -170,9 +179,10 @@ async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Bench::Fold(args) => fold::run(args),
         Bench::Bandit(args) => bandit::run(args),
         Bench::Ingest(args) => ingest::run(args).await,
+        Bench::Peers(args) => peers::run(args),
         Bench::Query(args) => query::run(args).await,
         Bench::Overload(args) => overload::run(args).await,
-        Bench::QueryLoad(_) => anyhow::bail!("it measures nothing by itself"),
+        Bench::QueryLoad(_) | Bench::Compare(_) => anyhow::bail!("it measures nothing by itself"),
         Bench::Freshness(args) => freshness::run(args).await,
         Bench::Restart(args) => restart::run(args).await,
         Bench::Scale(args) => scale::run(args).await,

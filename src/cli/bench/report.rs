@@ -100,7 +100,8 @@ pub fn print(reports: &[Report], json: bool) {
     println!("{table}");
 }
 
-fn readable(value: f64) -> String {
+/// Digits in groups of three where there are many.
+pub fn readable(value: f64) -> String {
     if value.abs() >= 1_000.0 {
         let digits = format!("{value:.0}");
         let mut grouped = String::new();

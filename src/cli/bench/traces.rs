@@ -5,6 +5,7 @@
 //! each turn, with an interval; the difference between the two slices with none says what the measure itself is worth. Time is that of
 //! threads, as the scheduler counts it: those that ask, that collect, and the solver, which works beside, are left out.
 
+use super::paired::{interval, median};
 use super::report::Report;
 use super::{Backend, Bed, workload};
 use crate::http;
@@ -15,9 +16,9 @@ use nearline_actors::{Engine, EngineSettings};
 use nearline_config::Config;
 use nearline_ports::NewEvent;
 use nearline_ports::trace::{self, Kind, Span};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,8 +29,6 @@ use std::time::{Duration, Instant};
 const SHARE: f64 = 0.01;
 /// Events of a request.
 const AT_ONCE: usize = 100;
-/// Times that the difference is drawn again.
-const DRAWN: usize = 2_000;
 /// Times that something short is done to be timed.
 const OFTEN: u32 = 5_000_000;
 
@@ -245,22 +244,4 @@ fn collect() -> anyhow::Result<(SocketAddr, HashSet<u32>)> {
         }
     });
     Ok((address, HashSet::from([said.recv()?])))
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[(values.len() - 1) / 2].midpoint(values[values.len() / 2])
-}
-
-/// The interval of a median that holds 95 %, drawn from the values themselves.
-fn interval(values: &[f64], dice: &mut impl Rng) -> (f64, f64) {
-    let mut medians: Vec<f64> = (0..DRAWN)
-        .map(|_| {
-            let mut drawn: Vec<f64> =
-                values.iter().map(|_| values[dice.random_range(0..values.len())]).collect();
-            median(&mut drawn)
-        })
-        .collect();
-    medians.sort_unstable_by(f64::total_cmp);
-    (medians[DRAWN / 40], medians[DRAWN - 1 - DRAWN / 40])
 }
