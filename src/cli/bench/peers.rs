@@ -9,14 +9,12 @@ mod job;
 mod watched;
 
 use super::report::Report;
+use super::takerate::source;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use job::Place;
 use nearline_audience::take_rates;
 use std::path::{Path, PathBuf};
-
-/// Events in a file that is made.
-const FILE_EVENTS: usize = 50_000;
 
 /// What else does the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,7 +68,11 @@ pub fn run(args: &PeersArgs) -> anyhow::Result<Report> {
     let work = tempfile::tempdir().context("a directory for the jobs")?;
     let events = match &args.events_dir {
         Some(directory) => std::path::absolute(directory)?,
-        None => generated(work.path(), args.events, args.seed)?,
+        None => {
+            let directory = work.path().join("events");
+            source::write_files(&directory, &take_rates::lines(args.events, args.seed))?;
+            directory
+        }
     };
     let place = |name: &str| -> anyhow::Result<Place> {
         let work = work.path().join(name);
@@ -113,21 +115,6 @@ fn figures(report: Report, who: &str, used: &watched::Used, events: usize) -> Re
         .figure(format!("{who}_cpu_s"), cpu_s)
         .figure(format!("{who}_peak_rss_mib"), used.peak_mib)
         .figure(format!("{who}_events_per_cpu_s"), events as f64 / cpu_s)
-}
-
-/// Files of generated events below `work`.
-fn generated(work: &Path, events: usize, seed: u64) -> anyhow::Result<PathBuf> {
-    let directory = work.join("events");
-    std::fs::create_dir_all(&directory)?;
-    let lines = take_rates::lines(events, seed);
-    let mut rest: &[u8] = &lines;
-    for number in 0.. {
-        let Some(last) = memchr::memchr_iter(b'\n', rest).take(FILE_EVENTS).last() else { break };
-        let (file, after) = rest.split_at(last + 1);
-        std::fs::write(directory.join(format!("part-{number:05}.json")), file)?;
-        rest = after;
-    }
-    Ok(directory)
 }
 
 fn lines_in(events: &Path) -> anyhow::Result<usize> {

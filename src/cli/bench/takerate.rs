@@ -6,7 +6,7 @@
 //! from the aggregates. The clock runs from the first byte read to the last cell at hand.
 
 mod cells;
-mod source;
+pub mod source;
 
 use super::process::{self, cpu_time_of, peak_rss_mib};
 use super::report::Report;
@@ -39,6 +39,9 @@ pub struct TakerateArgs {
     /// Where to write the cells: a file that ends in .csv or .ndjson.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write the events generated into this directory, and measure nothing: generating them takes more memory than the job.
+    #[arg(long, conflicts_with_all = ["events_dir", "out"])]
+    write: Option<PathBuf>,
     /// Events generated, where no directory is given.
     #[arg(long, default_value_t = 2_000_000)]
     events: usize,
@@ -57,6 +60,10 @@ pub struct TakerateArgs {
 }
 
 pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
+    if let Some(directory) = &args.write {
+        source::write_files(directory, &take_rates::lines(args.events, args.seed))?;
+        return Ok(Report::new("takerate", "files", "").figure("events_written", args.events as f64));
+    }
     let format = args.out.as_deref().map(cells::Format::of).transpose()?;
     let mut source = match &args.events_dir {
         Some(directory) => Source::files(directory)?,

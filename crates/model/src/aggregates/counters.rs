@@ -68,6 +68,15 @@ impl Decays {
     }
 }
 
+/// What is added to the counters of one title.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addition {
+    pub(crate) title: Symbol,
+    /// Epoch of event time.
+    pub(crate) epoch: u32,
+    pub(crate) counts: Counts,
+}
+
 /// Counters of one title in one dimension.
 #[derive(Debug, Clone, Default, PartialEq, GetSize)]
 pub struct TitleCounters {
@@ -85,6 +94,17 @@ impl TitleCounters {
             |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
         self.popularity.expire(oldest(&decays.popularity));
         self.trend.expire(oldest(&decays.trend));
+    }
+
+    fn count(&mut self, epoch: u32, counts: Counts) {
+        let at = match self.epochs.last() {
+            Some((last, _)) if *last == epoch => self.epochs.len() - 1,
+            _ => self.epochs.partition_point(|(known, _)| *known < epoch),
+        };
+        match self.epochs.get_mut(at) {
+            Some((known, sum)) if *known == epoch => *sum += counts,
+            _ => self.epochs.insert(at, (epoch, counts)),
+        }
     }
 
     /// Adds plays to popularity and trend, and gives what both are worth.
@@ -166,22 +186,24 @@ impl FadedPlays {
 }
 
 impl CounterTable {
-    pub(crate) fn add(&mut self, title: Symbol, epoch: u32, counts: Counts, decays: &Decays) {
-        let counters = self.titles.entry(title).or_default();
-        if epoch >= decays.oldest_epoch() {
-            self.events += counts.events();
-            let at = match counters.epochs.last() {
-                Some((last, _)) if *last == epoch => counters.epochs.len() - 1,
-                _ => counters.epochs.partition_point(|(e, _)| *e < epoch),
-            };
-            if counters.epochs.get(at).is_none_or(|(e, _)| *e != epoch) {
-                counters.epochs.insert(at, (epoch, Counts::default()));
+    /// Adds counts, those of one title one after the other.
+    pub(crate) fn add(&mut self, additions: &[Addition], decays: &Decays) {
+        for of_title in additions.chunk_by(|a, b| a.title == b.title) {
+            let Some(&Addition { title, .. }) = of_title.first() else { continue };
+            let counters = self.titles.entry(title).or_default();
+            let mut scores = None;
+            for Addition { epoch, counts, .. } in of_title {
+                if *epoch >= decays.oldest_epoch() {
+                    self.events += counts.events();
+                    counters.count(*epoch, *counts);
+                }
+                if counts.plays > 0 {
+                    scores = Some(counters.fade(*epoch, u64::from(counts.plays), decays));
+                }
             }
-            counters.epochs[at].1 += counts;
-        }
-        if counts.plays > 0 {
-            let scores = counters.fade(epoch, u64::from(counts.plays), decays);
-            self.put(title, scores);
+            if let Some(scores) = scores {
+                self.put(title, scores);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! stand together: they are summed up first, and each table is looked into once for all of them.
 
 use super::contests::KeptContest;
+use super::counters::Addition;
 use super::probes::{KeptProbe, MOST_SOURCES, paired};
 use super::transitions::BEGINNING;
 use super::{ALL, Aggregates, OPENING};
@@ -28,7 +29,8 @@ impl Aggregates {
             titles.numbers[local as usize] = Known::NoRoom;
         }
         let mut dimensions = Dimensions { delta, numbers: self.make_room_for_dimensions(delta) };
-        self.add_cells(delta, &mut titles, &mut dimensions);
+        let mut additions = Additions::default();
+        self.add_cells(delta, &mut titles, &mut dimensions, &mut additions);
         self.probes.erase(delta);
         let mut probes = delta.probes.iter().peekable();
         for (run, (to, sources)) in (0_u32..).zip(delta.transition_runs()) {
@@ -47,7 +49,10 @@ impl Aggregates {
             }
         }
         self.transitions.bound(&self.titles);
-        self.add_places(delta, &mut titles, &mut dimensions);
+        self.add_places(delta, &mut titles, &mut dimensions, &mut additions);
+        for (table, additions) in self.counters.iter_mut().zip(&additions.by_dimension) {
+            table.add(additions, &self.decays);
+        }
         self.add_openings(delta, &mut titles);
         delta.returns.iter().for_each(|cell| self.returns.add(cell));
         self.add_contests(delta, &mut titles);
@@ -63,7 +68,13 @@ impl Aggregates {
         }
     }
 
-    fn add_cells(&mut self, delta: &Delta, titles: &mut Titles<'_>, dimensions: &mut Dimensions<'_>) {
+    fn add_cells(
+        &mut self,
+        delta: &Delta,
+        titles: &mut Titles<'_>,
+        dimensions: &mut Dimensions<'_>,
+        additions: &mut Additions,
+    ) {
         let [all, ..] = self.dimensions_of(&[ALL]);
         let mut devices = Sums::default();
         for of_epoch in delta.cells.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
@@ -80,11 +91,11 @@ impl Aggregates {
                 together += in_country;
                 let country = of_country.first().map_or(0, |cell| cell.country);
                 let country = dimensions.number(self, Kind::Country, country);
-                self.count(country, title, first.epoch, in_country);
+                additions.note(country, title, first.epoch, in_country);
             }
-            self.count(all, title, first.epoch, together);
+            additions.note(all, title, first.epoch, together);
             for (device, counts) in devices.drain() {
-                self.count(Some(device), title, first.epoch, counts);
+                additions.note(Some(device), title, first.epoch, counts);
             }
             if self.plays.len() <= title.index() {
                 self.plays.resize(title.index() + 1, 0);
@@ -137,7 +148,13 @@ impl Aggregates {
         }
     }
 
-    fn add_places(&mut self, delta: &Delta, titles: &mut Titles<'_>, dimensions: &mut Dimensions<'_>) {
+    fn add_places(
+        &mut self,
+        delta: &Delta,
+        titles: &mut Titles<'_>,
+        dimensions: &mut Dimensions<'_>,
+        additions: &mut Additions,
+    ) {
         let mut rows: HashMap<u32, Option<Symbol>> = HashMap::new();
         let mut bands = Sums::default();
         for of_epoch in delta.places.chunk_by(|a, b| (a.title, a.epoch) == (b.title, b.epoch)) {
@@ -163,18 +180,12 @@ impl Aggregates {
                 }
                 if row.is_some() {
                     let dimension = dimensions.number(self, Kind::Row, local);
-                    self.count(dimension, title, first.epoch, in_row);
+                    additions.note(dimension, title, first.epoch, in_row);
                 }
             }
             for (band, counts) in bands.drain() {
-                self.count(Some(band), title, first.epoch, counts);
+                additions.note(Some(band), title, first.epoch, counts);
             }
-        }
-    }
-
-    fn count(&mut self, dimension: Option<Symbol>, title: Symbol, epoch: u32, counts: Counts) {
-        if let Some(table) = dimension.and_then(|dimension| self.counters.get_mut(dimension.index())) {
-            table.add(title, epoch, counts, &self.decays);
         }
     }
 }
@@ -277,6 +288,23 @@ impl Dimensions<'_> {
         let [dimension] = aggregates.dimensions_of(&[&name]);
         self.numbers.insert((kind, local), dimension);
         dimension
+    }
+}
+
+/// What a delta adds to the counters, dimension by dimension: one dimension's table fits into the processor's cache, all of
+/// them do not.
+#[derive(Default)]
+struct Additions {
+    by_dimension: Vec<Vec<Addition>>,
+}
+
+impl Additions {
+    fn note(&mut self, dimension: Option<Symbol>, title: Symbol, epoch: u32, counts: Counts) {
+        let Some(dimension) = dimension else { return };
+        if self.by_dimension.len() <= dimension.index() {
+            self.by_dimension.resize_with(dimension.index() + 1, Vec::new);
+        }
+        self.by_dimension[dimension.index()].push(Addition { title, epoch, counts });
     }
 }
 

@@ -13,6 +13,23 @@ const CHUNK_BYTES: usize = 128 << 10;
 /// Longest line; a longer one is no event.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
+/// Events in a file that is written.
+const FILE_EVENTS: usize = 50_000;
+
+/// Writes `lines` into files of a new directory, in the order of their names.
+pub fn write_files(directory: &Path, lines: &[u8]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    let mut rest = lines;
+    for number in 0.. {
+        let Some(last) = memchr::memchr_iter(b'\n', rest).take(FILE_EVENTS).last() else { break };
+        let (lines, after) = rest.split_at(last + 1);
+        let file = directory.join(format!("part-{number:05}.json"));
+        std::fs::write(&file, lines).with_context(|| format!("writing {}", file.display()))?;
+        rest = after;
+    }
+    Ok(())
+}
+
 /// Events in the order of arrival.
 pub struct Source {
     files: std::vec::IntoIter<PathBuf>,
