@@ -1,7 +1,8 @@
 //! What of the manifests must agree with the program, and with itself.
 
 use super::rendered::{
-    OVERLAYS, Rendered, engine, made_secrets, name_of, overlay, repository, text_of, validated,
+    OVERLAYS, Rendered, engine, made_secrets, made_secrets_text, name_of, overlay, repository, text_of,
+    validated, validated_overlay,
 };
 use nearline_config::Config;
 use serde_json::{Value, json};
@@ -17,6 +18,16 @@ fn what_the_schema_does_not_know_is_refused() {
     let unknown = "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { port: 80 }\n";
     let why = validated(unknown.as_bytes()).expect_err("refused");
     assert!(why.contains("Service/a") && why.contains("port"), "{why}");
+}
+
+#[test]
+fn every_overlay_and_its_secrets_are_valid_for_the_oldest_and_the_newest_kubernetes() {
+    for name in OVERLAYS {
+        let overlay = validated_overlay(name).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(!overlay.all().is_empty(), "{name}");
+    }
+    let secrets = validated(&made_secrets_text()).unwrap_or_else(|why| panic!("make-secrets: {why}"));
+    assert!(!secrets.all().is_empty());
 }
 
 #[test]

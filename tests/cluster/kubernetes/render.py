@@ -1,6 +1,9 @@
-"""Prints what `kubectl kustomize FOLDER` makes as a JSON array, each object valid by Kubernetes' own schema.
+"""Prints what `kubectl kustomize FOLDER` makes as a JSON array. `-` in place of a folder reads YAML from standard input.
 
-Strict: what the schema does not know is refused. `-` in place of a folder reads YAML from standard input.
+usage: render.py FOLDER [--validate]
+
+With --validate each object must be valid by Kubernetes' own schema, strictly: what it does not know is refused. It takes four
+times as long.
 """
 
 import json
@@ -9,7 +12,6 @@ import shutil
 import subprocess
 import sys
 
-import kubernetes_validate
 import yaml
 
 # The oldest version that has everything the manifests use, and the newest that is known.
@@ -31,8 +33,10 @@ def rendered(folder):
     return done.stdout
 
 
-def main():
-    objects = [document for document in yaml.safe_load_all(rendered(sys.argv[1])) if document]
+def validate(objects):
+    """Ends with what is wrong with the first object that is not valid."""
+    import kubernetes_validate
+
     for document in objects:
         for version in VERSIONS:
             try:
@@ -41,6 +45,13 @@ def main():
                 name = f"{document.get('kind')}/{document.get('metadata', {}).get('name')}"
                 at = ".".join(str(step) for step in error.path)
                 sys.exit(f"{name}, by the schema of {version}: {at}: {error.message}")
+
+
+def main():
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    objects = [document for document in yaml.load_all(rendered(sys.argv[1]), loader) if document]
+    if sys.argv[2:] == ["--validate"]:
+        validate(objects)
     json.dump(objects, sys.stdout)
 
 

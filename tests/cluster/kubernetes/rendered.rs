@@ -20,12 +20,20 @@ pub fn text_of(path: &str) -> String {
 #[derive(Debug)]
 pub struct Rendered(Vec<Value>);
 
-/// Renders and validates; the text on standard input where `folder` is `-`.
-fn render(folder: &str, input: &[u8]) -> Result<Rendered, String> {
+/// Whether objects are held against Kubernetes' schemas as well: once for each overlay is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schemas {
+    Held,
+    LeftOut,
+}
+
+/// Renders; the text on standard input where `folder` is `-`.
+fn render(folder: &str, input: &[u8], schemas: Schemas) -> Result<Rendered, String> {
     let python = std::env::var("NEARLINE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut child = Command::new(&python)
         .arg(repository("tests/cluster/kubernetes/render.py"))
         .arg(folder)
+        .args((schemas == Schemas::Held).then_some("--validate"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -45,24 +53,38 @@ fn render(folder: &str, input: &[u8]) -> Result<Rendered, String> {
     Ok(Rendered(serde_json::from_slice(&output.stdout).expect("JSON")))
 }
 
-pub fn overlay(name: &str) -> Rendered {
+fn rendered(name: &str, schemas: Schemas) -> Result<Rendered, String> {
     let folder = repository(&format!("k8s/overlays/{name}"));
-    render(&folder.display().to_string(), &[]).unwrap_or_else(|error| panic!("{error}"))
+    render(&folder.display().to_string(), &[], schemas)
+}
+
+pub fn overlay(name: &str) -> Rendered {
+    rendered(name, Schemas::LeftOut).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The overlay, or why it is not valid by the schemas of the oldest or the newest Kubernetes.
+pub fn validated_overlay(name: &str) -> Result<Rendered, String> {
+    rendered(name, Schemas::Held)
 }
 
 /// The objects of a text in YAML, or why it is refused.
 pub fn validated(text: &[u8]) -> Result<Rendered, String> {
-    render("-", text)
+    render("-", text, Schemas::Held)
 }
 
-/// What the production overlay's Secrets are made with.
-pub fn made_secrets() -> Rendered {
+/// The text of the production overlay's Secrets.
+pub fn made_secrets_text() -> Vec<u8> {
     let output = Command::new(repository("k8s/overlays/production/make-secrets"))
         .arg("nearline")
         .output()
         .expect("make-secrets runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    validated(&output.stdout).expect("valid")
+    output.stdout
+}
+
+/// What the production overlay's Secrets are made with.
+pub fn made_secrets() -> Rendered {
+    render("-", &made_secrets_text(), Schemas::LeftOut).expect("YAML")
 }
 
 impl Rendered {
