@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """What an event costs by members, titles, events and nodes, measured with `nearline bench` and drawn.
 
-usage: scaling.py NEARLINE OUT.svg [--repeat 3] [--quick]     (PyPI: matplotlib)
+usage: scaling.py NEARLINE OUT.svg [--repeat 3] [--quick] [--from MEASURED]     (PyPI: matplotlib)
 
 NEARLINE is a program built with the feature `bench`. Each point is the median of its repeats, the least and greatest
-drawn beside it; the measurements are printed as JSON, one a line. Nodes are processes on this machine: their
-processor time is compared, not their speed.
+drawn beside it; the measurements are printed as JSON, one a line, and what stands in the file MEASURED is not measured again.
+Nodes are processes on this machine: their processor time is compared, not their speed.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import matplotlib
 
@@ -25,16 +24,31 @@ arguments.add_argument("nearline")
 arguments.add_argument("out")
 arguments.add_argument("--repeat", type=int, default=3)
 arguments.add_argument("--quick", action="store_true", help="a tenth of the events, to try this script")
+arguments.add_argument("--from", dest="measured")
 arguments = arguments.parse_args()
+known = {}
+if arguments.measured:
+    known = {line["measured"]: line for line in map(json.loads, open(arguments.measured))}
 part = 10 if arguments.quick else 1
 
 
-def bench(*words):
+def bench(*words, files=None):
+    """Figures of one benchmark; `files` events in files are its input."""
+    measured = " ".join(map(str, words)) + (f" of {files} events in files" if files else "")
+    if measured not in known:
+        with tempfile.TemporaryDirectory() as folder:
+            if files:
+                run("takerate", "--write", f"{folder}/events", "--events", files)
+                words += (f"{folder}/events",)
+            known[measured] = {"measured": measured} | run(*words)
+    print(json.dumps(known[measured]), flush=True)
+    return known[measured]
+
+
+def run(*words):
     command = [arguments.nearline, "bench", *map(str, words), "--json"]
     print(" ".join(command), file=sys.stderr)
-    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    print(json.dumps({"command": " ".join(map(str, words))} | figures), flush=True)
-    return figures
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def point(figures, name):
@@ -75,11 +89,7 @@ panel(titles, "ingest, by titles", counts,
       [bench("ingest", *size, *repeat, "--titles", count) for count in counts], "rss_mib")
 
 counts = [count // part for count in (250_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)]
-measured = []
-for count in counts:
-    with tempfile.TemporaryDirectory() as folder:
-        bench("takerate", "--write", Path(folder) / "events", "--events", count)
-        measured.append(bench("takerate", Path(folder) / "events", *repeat))
+measured = [bench("takerate", *repeat, files=count) for count in counts]
 panel(events, "take-rate job, by events", counts, measured, "peak_rss_mib")
 
 counts = [1, 2, 4, 8]

@@ -30,6 +30,14 @@ impl Report {
         self
     }
 
+    /// The same benchmark's report of a run that printed `json`.
+    pub fn of_json(&self, json: &Value) -> Self {
+        let figures = self.figures.iter().filter_map(|Figure { name, .. }| {
+            Some(Figure { name: name.clone(), value: json.get(&**name)?.as_f64()?, spread: None })
+        });
+        Self { figures: figures.collect(), ..*self }
+    }
+
     /// Reports of several runs of one benchmark as one.
     pub fn together(mut runs: Vec<Self>) -> Option<Self> {
         let mut together = runs.pop()?;
@@ -127,6 +135,7 @@ mod tests {
         let together = Report::together(vec![run(3.0), run(9.0), run(1.0)]).expect("there are runs");
         assert_eq!(together.json()["events_per_s"], 3.0);
         assert_eq!(together.json()["spread"]["events_per_s"], json!([1.0, 9.0]));
+        assert_eq!(run(3.0).of_json(&run(7.0).json()).json(), run(7.0).json());
         let even = Report::together(vec![run(1.0), run(2.0)]).expect("there are runs");
         assert_eq!(even.json()["events_per_s"], 1.5);
         assert_eq!(run(1.0).json().get("spread"), None);
