@@ -170,6 +170,8 @@ async fn drive(world: Rc<World>, number: usize, mut tasks: LocalSet, state: Rc<N
 }
 
 async fn live(world: Rc<World>, number: usize, life: u64, state: Rc<NodeState>, dice: Dice) {
+    let replacements = || world.servers.borrow().log.replacements();
+    let before = replacements();
     let ports = world.ports(Caller::Node(number));
     if ports.log.identity() != IDENTITY {
         world.follow_another.borrow_mut().insert(number);
@@ -179,8 +181,11 @@ async fn live(world: Rc<World>, number: usize, life: u64, state: Rc<NodeState>, 
         match Engine::start(ports.clone(), settings.clone()).await {
             Ok(engine) => break engine,
             Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
-            // The process ends, and is started anew.
-            Err(_) if world.servers.borrow().log.identity() != ports.log.identity() => {
+            // The process ends, and is started anew. An answer may be of a log that has gone again meanwhile.
+            Err(_)
+                if world.servers.borrow().log.identity() != ports.log.identity()
+                    || replacements() != before =>
+            {
                 world.note(format_args!("node {number} does not start on another log"));
                 return state.set_run(Run::Exited);
             }

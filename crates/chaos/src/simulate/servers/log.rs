@@ -34,6 +34,8 @@ pub struct LogServer {
     damaged: Vec<Option<RangeInclusive<Position>>>,
     /// Records of the other log, while that one is there.
     foreign: Option<Vec<Vec<LogRecord>>>,
+    /// How often another log came or went.
+    replacements: u32,
 }
 
 /// Why records cannot be read.
@@ -59,6 +61,7 @@ impl LogServer {
             trimmed: vec![Position::START; count],
             damaged: vec![None; count],
             foreign: None,
+            replacements: 0,
         }
     }
 
@@ -75,6 +78,11 @@ impl LogServer {
     /// Which log is there now.
     pub fn identity(&self) -> &'static str {
         if self.foreign.is_some() { FOREIGN } else { IDENTITY }
+    }
+
+    /// How often another log came into this one's place, or went.
+    pub fn replacements(&self) -> u32 {
+        self.replacements
     }
 
     /// First and last record of what is there now; what was let go counts for the end, not for the beginning.
@@ -196,6 +204,7 @@ impl LogServer {
 
     /// Another log is there instead, with `records`.
     pub fn replace(&mut self, records: Vec<Vec<LogRecord>>) {
+        self.replacements += 1;
         self.foreign = Some(records);
         self.appended.iter().for_each(|appended| appended.notify_waiters());
     }
@@ -203,6 +212,7 @@ impl LogServer {
     /// The right log is back; whether another one was there.
     pub fn put_back(&mut self) -> bool {
         let was_replaced = self.foreign.take().is_some();
+        self.replacements += u32::from(was_replaced);
         self.appended.iter().for_each(|appended| appended.notify_waiters());
         was_replaced
     }
