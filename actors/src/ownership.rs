@@ -44,7 +44,7 @@ const EVENTS: usize = 1_024;
 /// Leases that a proof of being able to work has time for, and twice that lie between two.
 const PROOFS_PER_LEASE: u64 = 2;
 /// A member's name that no member has: asking the store for it proves an epoch.
-const NOBODY: &str = "";
+pub(crate) const NOBODY: &str = "";
 
 /// How this node stands, as the engine sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

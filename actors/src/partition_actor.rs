@@ -134,6 +134,8 @@ pub struct PartitionActor {
     traced: Vec<TraceContext>,
     commit_running: bool,
     loads_running: usize,
+    /// Whether members that are loaded tell that this owner still is the one, or the store was asked for it.
+    is_proven: bool,
     stopping: bool,
     /// Set once folding has panicked or the actor was replaced: the state is not to be touched again.
     broken: bool,
@@ -159,6 +161,7 @@ impl PartitionActor {
             None => parts.partition,
         };
         partition.unpack_at_most(cached_members / UNPACKED_SHARE);
+        let is_proven = !partition.folded().is_start();
         Self {
             partition,
             facts,
@@ -182,6 +185,7 @@ impl PartitionActor {
             traced: Vec::new(),
             commit_running: false,
             loads_running: 0,
+            is_proven,
             stopping: false,
             broken: false,
             waiting: Vec::new(),

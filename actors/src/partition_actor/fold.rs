@@ -42,6 +42,7 @@ impl PartitionActor {
             self.pending.push_back(PendingBatch { admitted, log_ms, traced, alone, _permit });
             self.load(missing, context);
         }
+        self.prove_ownership(context);
         self.progress.write(self.incarnation, |progress| {
             progress.read.raise(last);
         });
@@ -52,7 +53,7 @@ impl PartitionActor {
     pub(super) fn fold_ready(&mut self, context: &mut Context<Self>) {
         while !self.broken && !self.stopping {
             let Some(front) = self.pending.front() else { break };
-            if !self.partition.is_ready(&front.admitted) || self.must_commit_first() {
+            if !self.is_proven || !self.partition.is_ready(&front.admitted) || self.must_commit_first() {
                 break;
             }
             if (front.alone || self.after_alone) && !self.is_all_committed() {

@@ -1,6 +1,7 @@
 //! Loading members from the store, many at a time.
 
 use super::{Ended, PartitionActor};
+use crate::ownership::NOBODY;
 use crate::progress::Hold;
 use crate::retry::until_done;
 use actix::prelude::*;
@@ -18,9 +19,21 @@ impl PartitionActor {
         }
     }
 
+    /// Asks whether this owner still is the one, once, where nothing is stored yet: no member is loaded there, which asks
+    /// otherwise. A log begins with what it has kept, so whoever was superseded and reads it only now would make
+    /// facts of half a history, and those are published before the commit that is fenced.
+    pub(super) fn prove_ownership(&mut self, context: &mut Context<Self>) {
+        if !self.is_proven && self.loads_running == 0 {
+            self.load_chunk(Vec::new(), context);
+        }
+    }
+
     fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
-        let members: Vec<Box<str>> =
+        let mut members: Vec<Box<str>> =
             slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
+        if members.is_empty() {
+            members.push(NOBODY.into());
+        }
         let (store, progress, partition) =
             (self.ports.store.clone(), self.progress.clone(), self.partition.id());
         self.loads_running += 1;
@@ -63,7 +76,10 @@ impl PartitionActor {
                 Ok(())
             });
             match filled {
-                Ok(()) => actor.fold_ready(context),
+                Ok(()) => {
+                    actor.is_proven = true;
+                    actor.fold_ready(context);
+                }
                 Err(error) => actor.end(Ended::Failed(error), context),
             }
         }));
