@@ -25,11 +25,11 @@ fn a_kept_trace_tells_what_happened_and_changes_nothing() {
     assert!(kept.trace.iter().any(|line| line.contains("commit p00")), "{:#?}", kept.trace);
 }
 
-/// Found an owner that was superseded before it had read anything (11934, 16728), and starts on a log that another had taken the
-/// place of (6574, 7135).
+/// Found an owner that was superseded before it had read anything (11934, 16728), and what the judge took for
+/// faults: starts on a log that another had taken the place of (6574, 7135), and titles learned of after the last solve (35116).
 #[test]
 fn worlds_in_which_an_invariant_was_broken_once_hold_it() {
-    for seed in [6_574, 7_135, 11_934, 16_728] {
+    for seed in [6_574, 7_135, 11_934, 16_728, 35_116] {
         assert_eq!(simulate(seed, None, false).violations, [], "seed {seed}");
     }
 }

@@ -43,25 +43,44 @@ impl Learned {
         Self::after(&Self::default(), aggregates, catalogue, most)
     }
 
-    /// Nothing but weights of the ranking, as they were chosen: to learn on top of.
-    pub fn tuned(tuning: Tuning) -> Self {
-        Self { tuning, ..Self::default() }
+    /// The same with weights of the ranking that were chosen before: none is chosen anew, however much there is to choose by.
+    pub fn tuned(tuning: Tuning, aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
+        Self::made_of(Problem::of(aggregates, most), aggregates, catalogue, (tuning, &Appeal::default()))
     }
 
     /// The same, on top of what was learned `before`: weights of the ranking that were chosen, contests.
     pub fn after(before: &Self, aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
-        let mut lifts = Lifts::default();
-        while lifts.look(aggregates) {}
         let problem = Problem::of(aggregates, most);
         let tuning = match before.tuning.is_due(aggregates) {
             true => before.tuning.chosen_by(&Examination::of(&problem, aggregates, catalogue)),
             false => before.tuning.clone(),
         };
+        Self::made_of(problem, aggregates, catalogue, (tuning, &before.appeal))
+    }
+
+    fn made_of(
+        problem: Problem,
+        aggregates: &Aggregates,
+        catalogue: &Catalogue,
+        (tuning, appeal): (Tuning, &Appeal),
+    ) -> Self {
+        let mut lifts = Lifts::default();
+        while lifts.look(aggregates) {}
         let associations = problem.solve(tuning.weighing);
         let genres = Genres::of(aggregates, catalogue);
         let little = LittlePlayed::of(aggregates, catalogue);
-        let appeal = Appeal::after(&before.appeal, aggregates, &associations, &genres);
+        let appeal = Appeal::after(appeal, aggregates, &associations, &genres);
         Self::solved(aggregates, &little, associations, (&lifts, genres), (tuning, appeal))
+    }
+
+    /// Whether newcomers and titles to explore are those of the sums and the catalogue as they are.
+    pub fn is_of_titles(&self, aggregates: &Aggregates, catalogue: &Catalogue) -> bool {
+        let little = LittlePlayed::of(aggregates, catalogue);
+        let ids = |explorable: &Explorable| -> Vec<Arc<str>> {
+            explorable.titles.iter().map(|title| title.id.clone()).collect()
+        };
+        self.newcomers == Newcomers::among(&little)
+            && ids(&self.explorable) == ids(&Explorable::among(&little, |_| 1.0))
     }
 
     /// Learns from the contests that are new, and leaves all else.

@@ -72,11 +72,6 @@ pub struct Newcomers {
 }
 
 impl Newcomers {
-    /// Those of `catalogue`.
-    pub fn of(aggregates: &Aggregates, catalogue: &Catalogue) -> Self {
-        Self::among(&LittlePlayed::of(aggregates, catalogue))
-    }
-
     /// Those of the titles that are played little.
     pub fn among(little: &LittlePlayed) -> Self {
         let newest_year = little.newest_year;

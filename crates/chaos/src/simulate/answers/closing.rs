@@ -13,7 +13,6 @@ use nearline_model::identifier::partition_of;
 use nearline_model::symbols::Symbol;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ranking::Learned;
-use nearline_ranking::newcomers::Newcomers;
 use std::collections::BTreeSet;
 
 /// Members that are asked about on each node.
@@ -28,7 +27,7 @@ pub fn not_learned(engine: &Engine, servers: &Servers) -> Option<String> {
     let (aggregates, learned) = (engine.aggregates().read(), engine.learned());
     let is_solved = learned.associations.are_of(&aggregates)
         && learned.associations.positions() == aggregates.positions()
-        && learned.newcomers == Newcomers::of(&aggregates, &catalogue(servers));
+        && learned.is_of_titles(&aggregates, &catalogue(servers));
     (!is_solved).then(|| "has not solved what it learned".to_owned())
 }
 
@@ -44,8 +43,8 @@ pub async fn judge(world: &World, sums: &Aggregates) {
     let engines: Vec<Engine> = world.engines.borrow().iter().flatten().cloned().collect();
     for (number, engine) in engines.iter().enumerate() {
         // What a node chose depends on what it chose before: weights are made of the sums as it chose.
-        let before = Learned::tuned(engine.learned().tuning.clone());
-        let learned = Learned::after(&before, sums, &catalogue, world.scenario.solved_titles);
+        let chosen = engine.learned().tuning.clone();
+        let learned = Learned::tuned(chosen, sums, &catalogue, world.scenario.solved_titles);
         let basis = Basis {
             aggregates: sums,
             catalogue: &catalogue,
