@@ -3,12 +3,13 @@
 usage: take_rates_spark.py EVENTS_DIR CELLS.csv WORK_DIR
 
 Files are read four at a time in the order of their names, redeliveries are dropped within ten minutes, plays meet their
-impression in an interval join, and windows of half an hour are written once the watermark has passed them. A last
-file with two events of the next day closes the windows that are open at the end; the windows of that day are left out.
+impression in an interval join, and windows of half an hour are written once the watermark has passed them. Two
+last files with events of the year 2100 close the windows that are open at the end; theirs are left out.
 """
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ inputs = work / "inputs"
 inputs.mkdir(parents=True)
 # Spark takes the oldest files first: their times tell the order of their names.
 for number, file in enumerate(sorted(events.glob("*.json"))):
-    os.link(file, inputs / file.name) if file.stat().st_dev == inputs.stat().st_dev else (inputs / file.name).write_bytes(file.read_bytes())
+    shutil.copyfile(file, inputs / file.name)
     os.utime(inputs / file.name, (1_000_000 + number, 1_000_000 + number))
 closing = [
     {"id": f"closing-{day}-{kind}", "type": kind, "member": "closing", "title": "closing", "request": "closing",

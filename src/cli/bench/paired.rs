@@ -5,7 +5,7 @@ use rand::Rng;
 /// Draws that an interval is taken from.
 const DRAWN: usize = 2_000;
 
-/// The median of `values`, of which there is one at least.
+/// The median of `values`, of which there is one at least; they are in order afterwards.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[(values.len() - 1) / 2].midpoint(values[values.len() / 2])

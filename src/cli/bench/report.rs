@@ -1,5 +1,6 @@
 //! What a benchmark found: figures with their units in their names, beside the budget.
 
+use super::paired::median;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -48,9 +49,7 @@ impl Report {
             let same = runs.iter().flat_map(|run| &run.figures).filter(|other| other.name == figure.name);
             let mut values: Vec<f64> = same.map(|other| other.value).collect();
             values.push(figure.value);
-            values.sort_unstable_by(f64::total_cmp);
-            let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-            figure.value = low.midpoint(high);
+            figure.value = median(&mut values);
             figure.spread = Some((values[0], values[values.len() - 1]));
         }
         Some(together)

@@ -21,17 +21,6 @@ pub struct Place {
     pub work: PathBuf,
 }
 
-/// Files with events, in the order of their names.
-pub fn files(events: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries =
-        std::fs::read_dir(events).with_context(|| format!("reading the directory {}", events.display()))?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
-    anyhow::ensure!(!files.is_empty(), "{} holds no files that end in .json", events.display());
-    files.sort_unstable();
-    Ok(files)
-}
-
 /// The package of a peer, as PyPI has it, and the module in it.
 fn package(peer: Peer) -> (&'static str, &'static str) {
     match peer {

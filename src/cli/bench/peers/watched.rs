@@ -1,5 +1,6 @@
 //! A process and all that it starts, watched until its end.
 
+use crate::cli::bench::process::{Stat, rss_mib_of};
 use anyhow::Context;
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,14 +30,14 @@ pub fn run(mut command: Command, work: &Path) -> anyhow::Result<Used> {
     let (started, waited_before) = (Instant::now(), waited_for());
     let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
     let group = child.id();
-    let (mut cpu, mut peak) = (HashMap::new(), 0_u64);
+    let (mut cpu, mut peak_mib) = (HashMap::new(), 0.0_f64);
     let status = loop {
-        let mut resident = 0;
-        for (process, used, kib) in processes_of(group) {
+        let mut resident_mib = 0.0;
+        for (process, used) in processes_of(group) {
             cpu.insert(process, used);
-            resident += kib;
+            resident_mib += rss_mib_of(process);
         }
-        peak = peak.max(resident);
+        peak_mib = resident_mib.max(peak_mib);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -51,43 +52,23 @@ pub fn run(mut command: Command, work: &Path) -> anyhow::Result<Used> {
     }
     // The kernel's sum is exact, but knows only those that were waited for.
     let cpu = (waited_for() - waited_before).max(cpu.into_values().sum());
-    Ok(Used { wall, cpu, peak_mib: peak as f64 / 1_024.0 })
+    Ok(Used { wall, cpu, peak_mib })
 }
 
 /// CPU time of all children of this process that have ended, and of theirs.
 fn waited_for() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    ticks(&fields(&stat), [13, 14])
+    Stat::of(std::process::id()).map_or(Duration::ZERO, |stat| stat.cpu_time_of_children())
 }
 
-/// Processes of a group: CPU time and resident KiB of each.
-fn processes_of(group: u32) -> Vec<(u32, Duration, u64)> {
+/// Processes of a group, and what each has used.
+fn processes_of(group: u32) -> Vec<(u32, Duration)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let used = processes.filter_map(|process| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        let fields = fields(&stat);
-        (fields.get(2)?.parse() == Ok(group))
-            .then(|| (process, ticks(&fields, [11, 12]), resident_kib(process)))
+        let stat = Stat::of(process)?;
+        (stat.group() == Some(group)).then(|| (process, stat.cpu_time()))
     });
     used.collect()
-}
-
-fn resident_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-}
-
-/// Fields of a `stat`, from the state on: the program's name before it may hold spaces.
-fn fields(stat: &str) -> Vec<&str> {
-    stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect()
-}
-
-fn ticks(fields: &[&str], places: [usize; 2]) -> Duration {
-    let ticks: u64 = places.iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-    // USER_HZ is 100 on every Linux this runs on.
-    Duration::from_millis(ticks * 10)
 }
 
 #[cfg(test)]

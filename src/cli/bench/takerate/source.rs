@@ -13,6 +13,19 @@ const CHUNK_BYTES: usize = 128 << 10;
 /// Longest line; a longer one is no event.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
+/// Files with events in `directory`, in the order of their names.
+pub fn files_of(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let reading = || format!("reading the directory {}", directory.display());
+    let entries = std::fs::read_dir(directory).with_context(reading)?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    files.retain(|file| {
+        file.is_file() && file.extension().is_some_and(|ending| ending == "json" || ending == "ndjson")
+    });
+    anyhow::ensure!(!files.is_empty(), "{} holds no files that end in .json or .ndjson", directory.display());
+    files.sort_unstable();
+    Ok(files)
+}
+
 /// Events in a file that is written.
 const FILE_EVENTS: usize = 50_000;
 
@@ -44,19 +57,8 @@ pub struct Source {
 impl Source {
     /// The files of `directory`, in the order of their names.
     pub fn files(directory: &Path) -> anyhow::Result<Self> {
-        let reading = || format!("reading the directory {}", directory.display());
-        let entries = std::fs::read_dir(directory).with_context(reading)?;
-        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-        files.retain(|file| {
-            file.is_file() && file.extension().is_some_and(|ending| ending == "json" || ending == "ndjson")
-        });
-        anyhow::ensure!(
-            !files.is_empty(),
-            "{} holds no files that end in .json or .ndjson",
-            directory.display()
-        );
-        files.sort_unstable();
-        Ok(Self { files: files.into_iter(), ..Self::generated(Bytes::new()) })
+        let files = files_of(directory)?.into_iter();
+        Ok(Self { files, ..Self::generated(Bytes::new()) })
     }
 
     /// Lines that are at hand.
