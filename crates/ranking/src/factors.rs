@@ -5,7 +5,7 @@
 //! damping is raised by number of plays, which makes it that of the plays of the moment, to 14 bits.
 
 use crate::settings::RankingSettings;
-use nearline_model::aggregates::block_maxima::BlockMaxima;
+use nearline_model::aggregates::block_maxima::{BLOCK, BlockMaxima};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Bits of a number of plays that damping tells apart: it is exact up to 16,384 plays, and within 1 part in 8,192 beyond, so
@@ -65,6 +65,12 @@ impl Factors {
     /// How much more a title is taken where it is offered than others are, to the power of the settings.
     pub fn lift(&self, title: usize) -> f64 {
         self.lifts.get(title).copied().unwrap_or(1.0)
+    }
+
+    /// [`Self::lift`] of the titles of a block, in their order; those that are missing have 1.
+    pub fn lifts_of_block(&self, block: usize) -> &[f64] {
+        let (first, last) = (block * BLOCK, self.lifts.len().min((block + 1) * BLOCK));
+        self.lifts.get(first..last).unwrap_or_default()
     }
 
     /// What [`Self::damping`] is at most for the titles of a block that are searched: plays only grow.

@@ -33,6 +33,12 @@ impl Beginnings {
         self.pairs.get(title.index()).copied().unwrap_or_default()
     }
 
+    /// The sums of the titles of a block, in their order; those that are missing are 0.
+    pub fn of_block(&self, block: usize) -> &[Pair] {
+        let (first, last) = (block * BLOCK, self.pairs.len().min((block + 1) * BLOCK));
+        self.pairs.get(first..last).unwrap_or_default()
+    }
+
     /// The greatest sums of a block of titles, each by itself.
     pub fn most_of_block(&self, block: usize) -> Pair {
         self.maxima.get(block).copied().unwrap_or_default()

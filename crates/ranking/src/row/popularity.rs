@@ -2,9 +2,10 @@
 
 use crate::query::Query;
 use crate::settings::RankingSettings;
-use nearline_model::aggregates::block_maxima::BlockMaxima;
+use nearline_model::aggregates::block_maxima::{BLOCK, BlockMaxima};
 use nearline_model::aggregates::counters::{CounterTable, FadedPlays};
 use nearline_model::aggregates::{ALL, Aggregates, OPENING};
+use nearline_model::symbols::Symbol;
 use smallvec::SmallVec;
 
 /// Share that popularity everywhere has beside that of the dimensions asked for: fills up what is
@@ -68,6 +69,27 @@ impl<'a> Popularity<'a> {
     /// What a title scores by its popularity.
     pub fn score(&self, title: usize) -> f64 {
         self.weighed(|table| table.scores.get(title).copied())
+    }
+
+    /// What `titles`, of which there may be 64 at most, score by their popularity.
+    pub fn of_titles(&self, titles: &[Symbol]) -> [f64; BLOCK] {
+        let mut sums = [0.0; BLOCK];
+        for table in &self.tables {
+            for (sum, title) in sums.iter_mut().zip(titles) {
+                *sum += table.factor * table.scores.get(title.index()).copied().unwrap_or_default();
+            }
+        }
+        sums
+    }
+
+    /// What the titles of a block score by their popularity.
+    pub fn of_block(&self, block: usize) -> [f64; BLOCK] {
+        let mut sums = [0.0; BLOCK];
+        for table in &self.tables {
+            let scores = table.scores.get(block * BLOCK..).unwrap_or_default();
+            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += table.factor * score);
+        }
+        sums
     }
 
     /// What the titles of a block score at most by their popularity.

@@ -1,5 +1,7 @@
 //! The scorer: what each title scores for one query.
 
+mod blocks;
+
 use super::popularity::Popularity;
 use super::sums::BlockSums;
 use crate::affinity::LOW_RATING;
@@ -230,25 +232,20 @@ impl<'a> Scorer<'a> {
 
     /// The score of a title.
     pub fn score(&self, title: Symbol) -> f64 {
-        match self.associations.and_then(|associations| associations.place(title)) {
-            Some(place) => self.solved_score(place, title),
-            None => self.unsolved_score(title),
-        }
+        let direct = self.direct.get(title.index());
+        let associated = match self.associations.and_then(|associations| associations.place(title)) {
+            Some(place) => direct + self.unsolved_beginning(title) + f64::from(self.solved[place]),
+            None => direct + self.beginning.map_or(0.0, |at| self.after_beginning(at, title)),
+        };
+        self.together(title, associated, self.popularity.score(title.index()))
     }
 
-    /// The score of the title that is solved at `place`.
-    pub fn solved_score(&self, place: usize, title: Symbol) -> f64 {
-        let beginning = match self.beginning {
+    /// What the beginning speaks for a title that is solved, if it was not solved itself.
+    fn unsolved_beginning(&self, title: Symbol) -> f64 {
+        match self.beginning {
             Some(at) if self.sources[at].solved.is_none() => self.after_beginning(at, title),
             _ => 0.0,
-        };
-        self.together(title, self.direct.get(title.index()) + beginning + f64::from(self.solved[place]))
-    }
-
-    /// The score of a title that is not solved.
-    pub fn unsolved_score(&self, title: Symbol) -> f64 {
-        let beginning = self.beginning.map_or(0.0, |at| self.after_beginning(at, title));
-        self.together(title, self.direct.get(title.index()) + beginning)
+        }
     }
 
     /// What the titles of a block score at most that are not solved. It is made of the most that each of
@@ -269,12 +266,12 @@ impl<'a> Scorer<'a> {
         self.sources[at].weight * self.sources[at].direct(pair)
     }
 
-    fn together(&self, title: Symbol, associated: f64) -> f64 {
+    fn together(&self, title: Symbol, associated: f64, popularity: f64) -> f64 {
         if title == BEGINNING {
             return 0.0;
         }
         let damped = if associated > 0.0 { associated * self.damping(title) } else { 0.0 };
-        (damped + self.popularity.score(title.index())) * self.multiplier(title)
+        (damped + popularity) * self.multiplier(title)
     }
 
     /// What a title's score is multiplied by: its lift, and the member's taste.

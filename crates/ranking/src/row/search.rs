@@ -10,7 +10,6 @@ use super::scorer::Scorer;
 use hashbrown::HashSet;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::block_maxima::BLOCK;
-use nearline_model::aggregates::transitions::BEGINNING;
 use nearline_model::symbols::Symbol;
 use std::cmp::Ordering;
 
@@ -33,8 +32,8 @@ pub(super) fn search(
     left_out: &HashSet<Symbol>,
 ) -> Found {
     let mut best = Best::new(aggregates, most, left_out);
-    for (place, title) in scorer.solved_titles().iter().enumerate() {
-        best.offer(scorer.solved_score(place, *title), *title);
+    for (titles, scores) in scorer.solved_scores() {
+        titles.iter().zip(scores).for_each(|(title, score)| best.offer(score, *title));
     }
     let titles = aggregates.title_count() + 1;
     for block in 0..titles.div_ceil(BLOCK) {
@@ -42,10 +41,11 @@ pub(super) fn search(
         if bound < best.threshold || bound <= 0.0 {
             continue;
         }
-        for title in block * BLOCK..titles.min((block + 1) * BLOCK) {
-            let title = Symbol::at(title);
-            if title != BEGINNING && !scorer.is_solved(title) {
-                best.offer(scorer.unsolved_score(title), title);
+        let numbers = block * BLOCK..titles.min((block + 1) * BLOCK);
+        for (title, score) in numbers.map(Symbol::at).zip(scorer.unsolved_scores(block)) {
+            // Only then it matters whether the title was solved, and its score is another.
+            if best.is_touched_by(score) && !scorer.is_solved(title) {
+                best.offer(score, title);
             }
         }
     }
@@ -66,6 +66,11 @@ struct Best<'a> {
 impl<'a> Best<'a> {
     fn new(aggregates: &'a Aggregates, most: usize, left_out: &'a HashSet<Symbol>) -> Self {
         Self { aggregates, left_out, most, held: Vec::new(), threshold: 0.0, top: 0.0 }
+    }
+
+    /// Whether a title with that score would be held, or be the first.
+    fn is_touched_by(&self, score: f64) -> bool {
+        score > 0.0 && (score >= self.threshold || score > self.top)
     }
 
     fn offer(&mut self, score: f64, title: Symbol) {

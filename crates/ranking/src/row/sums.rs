@@ -34,10 +34,20 @@ impl BlockSums {
 
     /// The greatest sum of a block, at least 0.
     pub fn most_of_block(&self, block: usize) -> f64 {
-        self.of_block(block).map_or(0.0, |sums| sums.iter().copied().fold(0.0, f64::max))
+        self.of_block(block).map_or(0.0, greatest)
     }
 
-    fn of_block(&self, block: usize) -> Option<&[f64; BLOCK]> {
+    /// The sums of a block; `None`: all are 0.
+    pub fn of_block(&self, block: usize) -> Option<&[f64; BLOCK]> {
         self.held.get(*self.places.get(block)? as usize)
     }
+}
+
+/// The greatest of `sums`, at least 0: several at a time, which do not wait for each other.
+fn greatest(sums: &[f64; BLOCK]) -> f64 {
+    let mut most = [0.0; 8];
+    for sums in sums.chunks_exact(most.len()) {
+        most.iter_mut().zip(sums).for_each(|(most, sum)| *most = if *sum > *most { *sum } else { *most });
+    }
+    most.into_iter().fold(0.0, f64::max)
 }

@@ -1,0 +1,70 @@
+//! The scores of many titles at once: term by term for 64 titles, instead of title by title for all terms. Each score is,
+//! to the last digit, what [`Scorer::score`] gives; what many titles have of one term lies side by side in memory.
+
+use super::Scorer;
+use nearline_model::aggregates::block_maxima::BLOCK;
+use nearline_model::aggregates::transitions::BEGINNING;
+use nearline_model::symbols::Symbol;
+
+impl<'a> Scorer<'a> {
+    /// The titles solved, 64 at most at a time, with their scores.
+    pub fn solved_scores(&self) -> impl Iterator<Item = (&'a [Symbol], [f64; BLOCK])> {
+        let titles = self.solved_titles();
+        titles.chunks(BLOCK).zip(self.solved.chunks(BLOCK)).map(|(titles, solved)| {
+            let popularity = self.popularity.of_titles(titles);
+            let mut scores = [0.0; BLOCK];
+            for (at, (title, solved)) in titles.iter().zip(solved).enumerate() {
+                let beginning = self.unsolved_beginning(*title);
+                let associated = self.direct.get(title.index()) + beginning + f64::from(*solved);
+                scores[at] = self.together(*title, associated, popularity[at]);
+            }
+            (titles, scores)
+        })
+    }
+
+    /// The scores of a block of titles, if none of them were solved.
+    pub fn unsolved_scores(&self, block: usize) -> [f64; BLOCK] {
+        let titles = block * BLOCK..(block + 1) * BLOCK;
+        let popularity = self.popularity.of_block(block);
+        let multipliers = self.multipliers(block);
+        let associated = self.associated(block);
+        let plays = self.aggregates.all_plays().get(titles.start..).unwrap_or_default();
+        let mut scores = [0.0; BLOCK];
+        for (at, score) in scores.iter_mut().enumerate() {
+            let damped = match associated[at] > 0.0 {
+                true => associated[at] * self.factors.damping(plays.get(at).copied().unwrap_or_default()),
+                false => 0.0,
+            };
+            *score = (damped + popularity[at]) * multipliers[at];
+        }
+        if titles.contains(&BEGINNING.index()) {
+            scores[BEGINNING.index() - titles.start] = 0.0;
+        }
+        scores
+    }
+
+    /// What the sources speak for the titles of a block that are not solved.
+    fn associated(&self, block: usize) -> [f64; BLOCK] {
+        let mut associated = self.direct.of_block(block).copied().unwrap_or([0.0; BLOCK]);
+        if let Some(at) = self.beginning {
+            let pairs = self.aggregates.transitions().beginnings().of_block(block);
+            let source = &self.sources[at];
+            let spoken = pairs.iter().map(|pair| source.weight * source.direct(*pair));
+            associated.iter_mut().zip(spoken).for_each(|(sum, spoken)| *sum += spoken);
+        }
+        associated
+    }
+
+    /// What the scores of a block's titles are multiplied by.
+    fn multipliers(&self, block: usize) -> [f64; BLOCK] {
+        let mut multipliers = [1.0; BLOCK];
+        let lifts = self.factors.lifts_of_block(block);
+        multipliers.iter_mut().zip(lifts).for_each(|(multiplier, lift)| *multiplier = *lift);
+        if let Some(taste) = &self.taste {
+            for (at, multiplier) in multipliers.iter_mut().enumerate() {
+                *multiplier *= taste.of_title(Symbol::at(block * BLOCK + at));
+            }
+        }
+        multipliers
+    }
+}
