@@ -5,6 +5,8 @@ use super::{Outcomes, PATIENCE, QueryLoadArgs, Times};
 use anyhow::{Context, ensure};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 /// Asks everything, and waits for the answers.
@@ -43,6 +45,7 @@ impl Connection {
         members: &[String],
         started: Instant,
     ) -> anyhow::Result<Times> {
+        sleep_exactly();
         let mut times = Times::new()?;
         for query in args.queries_of(number, members) {
             let (after, member) = query?;
@@ -69,6 +72,14 @@ impl Connection {
             }
             return Ok(answer.status);
         }
+    }
+}
+
+/// Sleeps of this thread end when they are due: Linux lets one wait for 50 microseconds for others to wake with.
+fn sleep_exactly() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
+        tracing::debug!(%error, "sleeps end up to 50 microseconds late");
     }
 }
 
