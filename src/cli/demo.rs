@@ -5,13 +5,14 @@ mod experiment;
 mod figures;
 mod watcher;
 
-use super::serve::{Service, stop_requested};
+use super::serve::{Service, stop_requested, until_closed};
 use anyhow::Context;
 use clap::Args;
 use display::Display;
 use figures::Figures;
 use nearline_actors::Engine;
 use nearline_audience::{Audience, AudienceSettings, GeneratedEvent};
+use nearline_backends::embedded::DirectoryWatch;
 use nearline_config::{BackendKind, Config};
 use nearline_model::{EventKind, PartitionId};
 use nearline_ports::NewEvent;
@@ -76,10 +77,13 @@ pub(super) async fn run(args: DemoArgs, mut config: Config) -> anyhow::Result<()
     let directory =
         temporary.as_ref().map(|made| made.path().to_owned()).or(args.data.clone()).unwrap_or_default();
     configure(&mut config, &args, &directory.to_string_lossy());
-    let service = Service::start(&config).await?;
+    let watch = DirectoryWatch::default();
+    let service = Service::start(&config, watch.clone()).await?;
     // An error must not keep the engine from committing.
     let shown = show(&args, &service, stop).await;
-    service.stop("the demo's end").await;
+    if service.stop("the demo's end").await {
+        until_closed(&watch).await;
+    }
     drop(temporary);
     let summary = shown?;
     println!("{summary}");

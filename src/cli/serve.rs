@@ -44,13 +44,8 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Opens the backend, starts the engine, listens.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        Self::start_watched(config, DirectoryWatch::default()).await
-    }
-
-    /// The same; `watch` tells what becomes of the embedded directory.
-    async fn start_watched(config: &Config, watch: DirectoryWatch) -> anyhow::Result<Self> {
+    /// Opens the backend, starts the engine, listens; `watch` tells what becomes of the embedded directory.
+    pub async fn start(config: &Config, watch: DirectoryWatch) -> anyhow::Result<Self> {
         install_logs(&config.log)?;
         let prometheus = install_metrics()?;
         traces::install(config)?;
@@ -172,7 +167,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             cause.context("waiting for a signal")??;
             return Ok(());
         }
-        service = Service::start_watched(&config, watch.clone()) => service?,
+        service = Service::start(&config, watch.clone()) => service?,
     };
     let (http, admin) = (service.servers.http, service.servers.admin);
     let scheme = scheme_of(config.http.certificate());
@@ -189,8 +184,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             let is_committed = service.stop(cause).await;
             drop(engine);
             if is_committed {
-                // Without it, the next start replays what is in no file yet.
-                let _as_far_as_it_goes = tokio::time::timeout(CLOSE_TIME, watch.closed()).await;
+                until_closed(&watch).await;
             }
             Ok(())
         }
@@ -229,6 +223,12 @@ fn begin_anew(http: SocketAddr, admin: Option<SocketAddr>) -> anyhow::Error {
     #[cfg(not(unix))]
     let error = std::io::Error::other("start the program again");
     anyhow::Error::new(error).context("beginning anew, since the directory takes writes again")
+}
+
+/// Waits until the embedded directory is closed, as long as that may take: without it, the next start replays what is in no
+/// file yet. Nobody may hold the engine any more.
+pub async fn until_closed(watch: &DirectoryWatch) {
+    let _as_far_as_it_goes = tokio::time::timeout(CLOSE_TIME, watch.closed()).await;
 }
 
 /// Waits until a write to `directory` has failed and writes succeed again. Meanwhile answers go on from memory.
