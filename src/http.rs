@@ -21,6 +21,7 @@ mod cors;
 mod cursor;
 #[cfg(feature = "openapi")]
 pub mod description;
+mod event_stream;
 mod events;
 mod experiments;
 mod filter;

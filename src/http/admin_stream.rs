@@ -12,10 +12,9 @@ use super::overview::{self, Rates};
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, ApiState, State};
-use super::{admin_dead_letters, admin_nodes};
+use super::{admin_dead_letters, admin_nodes, event_stream};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use history::{History, Sent, event};
 use nearline_api::operators::NodesDocument;
@@ -102,11 +101,7 @@ pub(super) async fn open(
     streams: web::Data<Streams>,
 ) -> Answer {
     let parameters = Parameters::read(&request, &["after"])?;
-    let mut response = HttpResponse::Ok();
-    response
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"));
+    let mut response = event_stream::head();
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }

@@ -11,15 +11,15 @@
 
 use super::asked::{Asked, SHARED};
 use super::cursor::Route;
+use super::event_stream;
 use super::filter::too_costly;
 use super::live_hub::Seat;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Parameters, path_id};
 use super::recommendations::{document, not_reached};
 use super::state::{Answer, State};
+use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName};
-use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use nearline_actors::{MemberAnswer, MemberWatch, NotReached, Source};
 use nearline_config::LiveSection;
@@ -60,12 +60,7 @@ pub(super) async fn follow(request: HttpRequest, state: State) -> Answer {
     let member = path_id(&request)?;
     let parameters = Parameters::read(&request, &SHARED)?;
     let asked = Asked::read(&parameters, &state, &member, Route::Recommendations)?;
-    let mut response = HttpResponse::Ok();
-    response
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        // Proxies that buffer answers would hold the events back.
-        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"));
+    let mut response = event_stream::head();
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
