@@ -2,7 +2,6 @@
 
 use crate::bed::{DEADLINE, PARTITIONS};
 use nearline_ports::NewEvent;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ pub struct Program {
 impl Program {
     /// Starts it on free ports, and waits until it listens.
     pub fn start(directory: &Path, backend: &str) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
         let (http, admin) = (free(), free());
         let config = directory.join("nearline.toml");
         let text = format!(

@@ -237,8 +237,8 @@ fn publishing_shows_the_key_of_the_environment_and_no_key_is_in_a_log() {
     let at = |name: &str| directory.path().join(name);
     let publish = key(&at("keys.toml"), "publisher", &["--scope", "publish,query"]);
     std::fs::write(at("events.ndjson"), format!("{EVENT}\n")).expect("written");
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let (http, admin) = (free().expect("a port").to_string(), free().expect("a port").to_string());
+    let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+    let (http, admin) = (free(), free());
     let log = std::fs::File::create(at("log")).expect("a file");
     let mut serving = Command::new(env!("CARGO_BIN_EXE_nearline"))
         .current_dir(directory.path())

@@ -6,7 +6,6 @@ use nearline_backends::embedded::{self, EmbeddedSettings};
 use nearline_config::Config;
 use nearline_model::Position;
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -148,7 +147,7 @@ fn an_event_without_a_member_cannot_be_redriven_and_says_why() {
 #[test]
 fn a_node_that_cannot_help_itself_exits_with_a_failure_and_says_why() {
     let directory = tempfile::tempdir().expect("a directory");
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
     let (http, admin) = (free(), free());
     let config = directory.path().join("nearline.toml");
     let text = format!(

@@ -6,6 +6,7 @@
 //! All calls block (for less than a second, mostly) and are meant for setting things up.
 
 mod nats_cluster;
+mod ports;
 mod process;
 mod redis_cluster;
 mod spawner;
@@ -18,12 +19,13 @@ pub use spawner::{command, spawn};
 use process::{ServerProcess, Setup};
 use std::path::Path;
 
-/// A port on loopback that nobody listens on: for what a configuration file names besides a server's own.
+/// A port on loopback that nobody listens on, and that nobody gets who asks here while this process lives: for programs that
+/// must be told theirs beforehand.
 ///
 /// # Errors
-/// If the system gives none.
+/// If none is free.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(process::free_ports(1)?[0])
+    Ok(ports::free_ports(1)?[0])
 }
 
 /// A private NATS server with JetStream on. It is killed when dropped.

@@ -21,7 +21,7 @@ impl NatsCluster {
     /// [`ServerError`] if there is no `nats-server`, or if the servers do not come up together.
     pub fn start(size: usize) -> Result<Self, ServerError> {
         let directory = |source| ServerError::Directory { program: "nats-server", source };
-        let ports = process::free_ports(size).map_err(directory)?;
+        let ports = super::ports::free_ports(size).map_err(directory)?;
         let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
         let start = |(number, route): (usize, &String)| {
             let more = ["-n", &Self::name(number), "--cluster_name", "nearline", "--cluster", route];

@@ -1,9 +1,10 @@
 //! One server process: found, started, waited for, killed.
 
+use super::ports::free_ports;
 use super::spawner;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -135,7 +136,7 @@ impl ServerProcess {
         after.extend(more);
         let around = (before, after);
         let mut server = Self { program, binary, dir, port: 0, around, child: None, _temporary: temporary };
-        // Between finding a free port and listening on it another process may take it: try another.
+        // Whoever does not look for ports as this does may have taken it meanwhile: try another.
         let mut last = None;
         for _ in 0..PORT_ATTEMPTS {
             server.port = free_ports(1).map_err(directory)?[0];
@@ -246,13 +247,6 @@ fn find(program: &Program) -> Result<PathBuf, ServerError> {
         install: program.install,
         variable: program.variable,
     })
-}
-
-/// Different ports that nobody listens on.
-pub(super) fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let bound: std::io::Result<Vec<_>> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    bound?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 fn answers(port: u16, (question, expected): Greeting) -> bool {

@@ -75,7 +75,7 @@ fn start_master() -> Result<(u16, ServerProcess), ServerError> {
     let directory = |source| ServerError::Directory { program: "redis-server", source };
     let mut last = None;
     for _ in 0..PORT_ATTEMPTS {
-        let bus = process::free_ports(1).map_err(directory)?[0];
+        let bus = super::ports::free_ports(1).map_err(directory)?[0];
         let more = ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()];
         let mut more = more.map(String::from).to_vec();
         more.extend(["--cluster-node-timeout", NODE_TIMEOUT_MS].map(String::from));

@@ -3,7 +3,6 @@
 use super::rendered::{Rendered, engine, made_secrets, overlay, repository};
 use nearline_servers::{NatsServer, RedisServer};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,8 +17,8 @@ impl Pod {
     pub fn start(rendered: &Rendered, mut environment: BTreeMap<String, String>, file: &Path) -> Self {
         // What a machine has only once is another one here; all else is as the pod would have it.
         for key in ["NEARLINE__HTTP__ADDRESS", "NEARLINE__ADMIN__ADDRESS"] {
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            environment.insert(key.to_owned(), free.expect("a free port").to_string());
+            let port = nearline_servers::free_port().expect("a port");
+            environment.insert(key.to_owned(), format!("127.0.0.1:{port}"));
         }
         environment.insert("NEARLINE_CONFIG".to_owned(), file.display().to_string());
         let child = Command::new(env!("CARGO_BIN_EXE_nearline"))

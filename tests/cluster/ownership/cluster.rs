@@ -11,7 +11,6 @@ use nearline_ports::Ports;
 use nearline_servers::{NatsServer, RedisServer};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -52,7 +51,7 @@ impl Cluster {
 
     /// Starts a node and waits until it listens.
     pub fn join(&mut self, name: &str) {
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
         let (http, admin) = (free(), free());
         let config = self.directory.path().join(format!("{name}.toml"));
         let text = format!(
