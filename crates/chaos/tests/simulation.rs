@@ -1,6 +1,6 @@
 //! The simulation holds every invariant, is the same for the same seed, and finds planted bugs.
 
-use nearline_chaos::simulate::{Mutation, simulate, simulate_seeds};
+use nearline_chaos::simulate::{Mutation, SeedOutcome, simulate, simulate_seeds};
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -47,12 +47,17 @@ fn invariants_hold_in_every_seed() {
     );
 }
 
-/// Seeds within which every planted bug must be found.
+/// Seeds within which every planted bug must be found. What few worlds show is looked for from shortly before the first that
+/// did: nine tenths of the time went to worlds before it.
 const SEEDS: u64 = 1_000;
 
-fn found(mutation: Mutation) -> (u64, &'static str) {
-    let report = simulate_seeds(0, SEEDS, threads(), Some(mutation), |outcome| outcome.violations.is_empty());
-    let first = report.failed.first().unwrap_or_else(|| panic!("{mutation:?} is not found in {SEEDS} seeds"));
+fn found(mutation: Mutation, from: u64) -> (u64, &'static str) {
+    let holds = |outcome: &SeedOutcome| outcome.violations.is_empty();
+    let report = simulate_seeds(from, SEEDS, threads(), Some(mutation), holds);
+    let first = report
+        .failed
+        .first()
+        .unwrap_or_else(|| panic!("{mutation:?} is not found in {SEEDS} seeds from {from} on"));
     let without = simulate(first.seed, None, false).violations;
     assert_eq!(without, [], "what is found in seed {} is the planted bug", first.seed);
     println!("{mutation:?}: seed {}: {:?}", first.seed, first.violations[0]);
@@ -60,11 +65,11 @@ fn found(mutation: Mutation) -> (u64, &'static str) {
 }
 
 macro_rules! planted_bugs {
-    ($($test:ident: $mutation:ident,)+) => {
+    ($($test:ident: $mutation:ident $(from $first:literal)?,)+) => {
         $(
             #[test]
             fn $test() {
-                found(Mutation::$mutation);
+                found(Mutation::$mutation, 0 $(+ $first)?);
             }
         )+
 
@@ -83,7 +88,7 @@ planted_bugs! {
     a_dropped_ring_of_recent_ids_is_found: ForgetRecentIds,
     a_delta_counted_twice_is_found: RepeatDelta,
     a_lost_outbox_is_found: LoseOutbox,
-    a_lesser_snapshot_that_wins_is_found: AcceptLesserSnapshot,
+    a_lesser_snapshot_that_wins_is_found: AcceptLesserSnapshot from 140,
     a_reader_that_resumes_from_the_ack_floor_is_found: ResumeFromAckFloor,
     a_gap_in_a_reader_is_found: LeaveGap,
     dropped_dead_letters_are_found: DropDeadLetters,
@@ -95,8 +100,8 @@ planted_bugs! {
     a_full_disk_that_acknowledges_and_keeps_nothing_is_found: AcknowledgeWhenFull,
     a_proof_of_a_node_that_may_not_write_is_found: ProveWithoutWriting,
     a_log_that_lets_go_of_what_is_not_committed_is_found: TrimUncommitted,
-    an_emptied_partition_that_says_it_never_had_anything_is_found: ForgetEmptiedEnd,
-    watchers_of_a_lost_registry_that_are_not_told_are_found: ForgetWatchers,
+    an_emptied_partition_that_says_it_never_had_anything_is_found: ForgetEmptiedEnd from 170,
+    watchers_of_a_lost_registry_that_are_not_told_are_found: ForgetWatchers from 150,
     a_lost_registry_that_keeps_no_announcement_is_found: ForgetAnnouncements,
     damaged_records_left_out_are_found: LeaveDamagedOut,
     a_foreign_log_that_does_not_say_so_is_found: HideForeignLog,
