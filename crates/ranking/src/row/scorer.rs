@@ -237,7 +237,7 @@ impl<'a> Scorer<'a> {
             Some(place) => direct + self.unsolved_beginning(title) + f64::from(self.solved[place]),
             None => direct + self.beginning.map_or(0.0, |at| self.after_beginning(at, title)),
         };
-        self.together(title, associated, self.popularity.score(title.index()))
+        self.score_of(title, associated, self.popularity.score(title.index()))
     }
 
     /// What the beginning speaks for a title that is solved, if it was not solved itself.
@@ -256,9 +256,10 @@ impl<'a> Scorer<'a> {
             self.sources[at].weight * self.sources[at].direct(pair)
         });
         let associated = self.direct.most_of_block(block) + beginning;
-        let damped = if associated > 0.0 { associated * self.factors.most_damping(block) } else { 0.0 };
         let most_taste = self.taste.as_ref().map_or(1.0, |taste| taste.most);
-        (damped + self.popularity.most_of_block(block)) * (self.factors.most_lift(block) * most_taste)
+        let multiplier = self.factors.most_lift(block) * most_taste;
+        let popularity = self.popularity.most_of_block(block);
+        together(associated, || self.factors.most_damping(block), popularity, multiplier)
     }
 
     fn after_beginning(&self, at: usize, title: Symbol) -> f64 {
@@ -266,12 +267,11 @@ impl<'a> Scorer<'a> {
         self.sources[at].weight * self.sources[at].direct(pair)
     }
 
-    fn together(&self, title: Symbol, associated: f64, popularity: f64) -> f64 {
+    fn score_of(&self, title: Symbol, associated: f64, popularity: f64) -> f64 {
         if title == BEGINNING {
             return 0.0;
         }
-        let damped = if associated > 0.0 { associated * self.damping(title) } else { 0.0 };
-        (damped + popularity) * self.multiplier(title)
+        together(associated, || self.damping(title), popularity, self.multiplier(title))
     }
 
     /// What a title's score is multiplied by: its lift, and the member's taste.
@@ -310,6 +310,12 @@ impl<'a> Scorer<'a> {
         reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
         reasons.into_iter().take(MAX_REASONS).map(|(_, reason)| reason).collect()
     }
+}
+
+/// A score, of its terms. In one place, so that the bound of a block is made in the same order as the scores in it.
+fn together(associated: f64, damping: impl FnOnce() -> f64, popularity: f64, multiplier: f64) -> f64 {
+    let damped = if associated > 0.0 { associated * damping() } else { 0.0 };
+    (damped + popularity) * multiplier
 }
 
 /// What a title of the history counts for by what the member thought of it; 1 where nothing is known.

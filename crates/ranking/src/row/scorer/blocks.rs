@@ -1,7 +1,7 @@
 //! The scores of many titles at once: term by term for 64 titles, instead of title by title for all terms. Each score is,
 //! to the last digit, what [`Scorer::score`] gives; what many titles have of one term lies side by side in memory.
 
-use super::Scorer;
+use super::{Scorer, together};
 use nearline_model::aggregates::block_maxima::BLOCK;
 use nearline_model::aggregates::transitions::BEGINNING;
 use nearline_model::symbols::Symbol;
@@ -16,7 +16,7 @@ impl<'a> Scorer<'a> {
             for (at, (title, solved)) in titles.iter().zip(solved).enumerate() {
                 let beginning = self.unsolved_beginning(*title);
                 let associated = self.direct.get(title.index()) + beginning + f64::from(*solved);
-                scores[at] = self.together(*title, associated, popularity[at]);
+                scores[at] = self.score_of(*title, associated, popularity[at]);
             }
             (titles, scores)
         })
@@ -31,11 +31,8 @@ impl<'a> Scorer<'a> {
         let plays = self.aggregates.all_plays().get(titles.start..).unwrap_or_default();
         let mut scores = [0.0; BLOCK];
         for (at, score) in scores.iter_mut().enumerate() {
-            let damped = match associated[at] > 0.0 {
-                true => associated[at] * self.factors.damping(plays.get(at).copied().unwrap_or_default()),
-                false => 0.0,
-            };
-            *score = (damped + popularity[at]) * multipliers[at];
+            let damping = || self.factors.damping(plays.get(at).copied().unwrap_or_default());
+            *score = together(associated[at], damping, popularity[at], multipliers[at]);
         }
         if titles.contains(&BEGINNING.index()) {
             scores[BEGINNING.index() - titles.start] = 0.0;
