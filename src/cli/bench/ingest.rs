@@ -17,8 +17,9 @@ use nearline_ports::NewEvent;
 use nearline_ports::trace::{TraceContext, carrying};
 use std::time::{Duration, Instant};
 
-/// Events that the bare consumer asks for at once: more made it no faster.
-const BARE_BATCH: usize = 20_000;
+/// Events that all bare consumers together ask for at once. A server holds 64 MiB for a connection and closes it beyond, with
+/// what is under way to consumers that acknowledge nothing: half of that, of events of 256 bytes.
+const BARE_UNDER_WAY: usize = (32 << 20) / 256;
 
 /// Size of the benchmark.
 #[derive(Debug, Args)]
@@ -142,7 +143,8 @@ async fn bare_drain(url: &str, partitions: u16, events: usize) -> anyhow::Result
                 ..pull::Config::default()
             })
             .await?;
-        drains.push(consumer.stream().max_messages_per_batch(BARE_BATCH).messages().await?);
+        let batch = (BARE_UNDER_WAY / usize::from(partitions)).max(1);
+        drains.push(consumer.stream().max_messages_per_batch(batch).messages().await?);
     }
     let mut messages = futures_util::stream::select_all(drains);
     for drained in 0..events {
