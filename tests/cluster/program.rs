@@ -16,7 +16,7 @@ pub struct Program {
 impl Program {
     /// Starts it on free ports, and waits until it listens.
     pub fn start(directory: &Path, backend: &str) -> Self {
-        let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+        let free = || nearline_servers::free_address().expect("a free port");
         let (http, admin) = (free(), free());
         let config = directory.join("nearline.toml");
         let text = format!(

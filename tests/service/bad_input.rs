@@ -421,7 +421,7 @@ fn publishing_to_a_server_that_is_away_says_what_is_waited_for() {
     let event = format!(r#"{{"id":"e1","type":"play","member":"m1","title":"t1",{AT}}}"#);
     std::fs::write(directory.path().join("events.ndjson"), event + "\n").expect("written");
     std::fs::write(directory.path().join("titles.ndjson"), "{\"id\":\"t1\"}\n").expect("written");
-    let server = format!("http://127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+    let server = format!("http://{}", nearline_servers::free_address().expect("a free port"));
     for titles in [&[][..], &["--titles", "titles.ndjson"]] {
         let mut publishing = nearline(directory.path())
             .args(["publish", "events.ndjson", "--to", &server])

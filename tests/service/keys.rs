@@ -237,7 +237,7 @@ fn publishing_shows_the_key_of_the_environment_and_no_key_is_in_a_log() {
     let at = |name: &str| directory.path().join(name);
     let publish = key(&at("keys.toml"), "publisher", &["--scope", "publish,query"]);
     std::fs::write(at("events.ndjson"), format!("{EVENT}\n")).expect("written");
-    let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+    let free = || nearline_servers::free_address().expect("a free port").to_string();
     let (http, admin) = (free(), free());
     let log = std::fs::File::create(at("log")).expect("a file");
     let mut serving = Command::new(env!("CARGO_BIN_EXE_nearline"))

@@ -147,7 +147,7 @@ fn an_event_without_a_member_cannot_be_redriven_and_says_why() {
 #[test]
 fn a_node_that_cannot_help_itself_exits_with_a_failure_and_says_why() {
     let directory = tempfile::tempdir().expect("a directory");
-    let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+    let free = || nearline_servers::free_address().expect("a free port");
     let (http, admin) = (free(), free());
     let config = directory.path().join("nearline.toml");
     let text = format!(

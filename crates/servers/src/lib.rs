@@ -17,6 +17,7 @@ pub use redis_cluster::RedisCluster;
 pub use spawner::{command, spawn};
 
 use process::{ServerProcess, Setup};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// A port on loopback that nobody listens on, and that nobody gets who asks here while this process lives: for programs that
@@ -26,6 +27,14 @@ use std::path::Path;
 /// If none is free.
 pub fn free_port() -> std::io::Result<u16> {
     Ok(ports::free_ports(1)?[0])
+}
+
+/// Such a port, with loopback's address before it.
+///
+/// # Errors
+/// If none is free.
+pub fn free_address() -> std::io::Result<SocketAddr> {
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)))
 }
 
 /// A private NATS server with JetStream on. It is killed when dropped.

@@ -13,9 +13,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::Ports;
-use nearline_servers::{command, free_port, spawn};
+use nearline_servers::{command, free_address, spawn};
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -150,8 +150,7 @@ impl Node {
         [nats, redis]: &[String; 2],
         args: &ScaleArgs,
     ) -> anyhow::Result<Self> {
-        let free = || free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let (http, admin) = (free()?, free()?);
+        let (http, admin) = (free_address()?, free_address()?);
         let partitions = args.partitions;
         let text = format!(
             "[engine]\npartitions = {partitions}\n[backend]\nkind = \"cluster\"\n[nats]\nurl = \"{nats}\"\n\

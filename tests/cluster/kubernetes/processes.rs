@@ -17,8 +17,8 @@ impl Pod {
     pub fn start(rendered: &Rendered, mut environment: BTreeMap<String, String>, file: &Path) -> Self {
         // What a machine has only once is another one here; all else is as the pod would have it.
         for key in ["NEARLINE__HTTP__ADDRESS", "NEARLINE__ADMIN__ADDRESS"] {
-            let port = nearline_servers::free_port().expect("a port");
-            environment.insert(key.to_owned(), format!("127.0.0.1:{port}"));
+            let free = nearline_servers::free_address().expect("a free port");
+            environment.insert(key.to_owned(), free.to_string());
         }
         environment.insert("NEARLINE_CONFIG".to_owned(), file.display().to_string());
         let child = Command::new(env!("CARGO_BIN_EXE_nearline"))

@@ -51,7 +51,7 @@ impl Cluster {
 
     /// Starts a node and waits until it listens.
     pub fn join(&mut self, name: &str) {
-        let free = || format!("127.0.0.1:{}", nearline_servers::free_port().expect("a port"));
+        let free = || nearline_servers::free_address().expect("a free port");
         let (http, admin) = (free(), free());
         let config = self.directory.path().join(format!("{name}.toml"));
         let text = format!(
