@@ -408,7 +408,7 @@ impl Engine {
                     || self.inner.aggregates.read().position(handle.partition) < last
                 {
                     if handle.folded.load() >= last
-                        && let Some(address) = handle.address.get()
+                        && let Some(address) = handle.address()
                     {
                         address.do_send(CommitNow);
                     }

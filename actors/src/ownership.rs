@@ -324,7 +324,7 @@ impl Running {
             for handle in handles {
                 let mut backoff = Backoff::new(20, 500);
                 loop {
-                    let (epoch, address) = (handle.epoch.load(), handle.address.get());
+                    let (epoch, address) = (handle.epoch.load(), handle.address());
                     let Some(address) = address.filter(|_| epoch.is_given()) else { break };
                     match store.load_owned(handle.partition, epoch, &[NOBODY.into()]).await {
                         Ok(_) => break,

@@ -8,7 +8,10 @@ mod commit;
 mod fold;
 mod load;
 mod messages;
+mod shared;
 mod traced;
+
+pub(crate) use shared::Members;
 
 pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retire, Stop};
 
@@ -24,9 +27,10 @@ use actix::prelude::*;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::{Admitted, Lookup, RejectedRecord};
 use nearline_model::quarantine::{Quarantine, Suspects};
-use nearline_model::{MemberSnapshot, Partition, Position};
+use nearline_model::{MemberSnapshot, Partition, PartitionId, Position};
 use nearline_ports::trace::TraceContext;
 use nearline_ports::{PortError, Ports};
+use shared::SharedPartition;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -111,7 +115,8 @@ pub struct Parts {
 
 /// The actor.
 pub struct PartitionActor {
-    partition: Partition,
+    id: PartitionId,
+    partition: SharedPartition,
     epoch: OwnerEpoch,
     ports: Ports,
     settings: Arc<EngineSettings>,
@@ -163,7 +168,8 @@ impl PartitionActor {
         partition.unpack_at_most(cached_members / UNPACKED_SHARE);
         let is_proven = !partition.folded().is_start();
         Self {
-            partition,
+            id: partition.id(),
+            partition: SharedPartition::new(partition),
             facts,
             epoch: parts.epoch,
             ports: parts.ports,
@@ -195,13 +201,20 @@ impl PartitionActor {
         }
     }
 
+    /// What it folds, for queries to read beside it.
+    pub(crate) fn members(&self) -> Members {
+        self.partition.members()
+    }
+
     /// Lets others see how far it is. An actor that was replaced meanwhile ends here: another one
     /// answers, folds and commits under a higher epoch.
     fn report(&mut self, context: &mut Context<Self>) -> bool {
         let requests = self.loads_running as u64 + u64::from(self.commit_running);
+        let (folded, cached_members) =
+            self.partition.with(|partition| (partition.folded(), partition.cached_members()));
         let is_current = self.progress.write(self.incarnation, |progress| {
-            progress.folded.store(self.partition.folded());
-            progress.cached_members.store(self.partition.cached_members() as u64, Relaxed);
+            progress.folded.store(folded);
+            progress.cached_members.store(cached_members as u64, Relaxed);
             progress.pending_batches.store(self.pending.len() as u64, Relaxed);
             progress.store_requests.store(requests, Relaxed);
             progress.turns.fetch_add(1, Relaxed);
@@ -209,7 +222,7 @@ impl PartitionActor {
         if !is_current && !self.broken {
             metrics::counter!("nearline_zombies_retired_total").increment(1);
             tracing::warn!(
-                partition = %self.partition.id(), epoch = self.epoch.0,
+                partition = %self.id, epoch = self.epoch.0,
                 "an actor that was replaced woke up; it ends without a trace"
             );
             self.end(Ended::Stopped, context);
@@ -218,12 +231,13 @@ impl PartitionActor {
     }
 
     fn measure(&self) {
-        let memory = self.partition.memory();
+        let memory = self.partition.with(|partition| partition.memory());
         self.progress.write(self.incarnation, |progress| progress.memory.set(memory));
     }
 
     fn end(&mut self, why: Ended, context: &mut Context<Self>) {
         self.broken = true;
+        self.partition.close();
         *self.ended.lock() = Some(why);
         context.terminate();
     }
@@ -250,8 +264,8 @@ impl PartitionActor {
                 self.waiting.swap_remove(at);
                 continue;
             }
-            if waiting.after <= self.partition.folded() {
-                match self.partition.lookup(&waiting.member, waiting.complete) {
+            if waiting.after <= self.folded() {
+                match self.lookup(&waiting.member, waiting.complete) {
                     Lookup::Ready(snapshot) => {
                         let _gone = self.waiting.swap_remove(at).reply.send(*snapshot);
                         continue;
@@ -265,6 +279,14 @@ impl PartitionActor {
             at += 1;
         }
         self.load(missing, context);
+    }
+
+    fn folded(&self) -> Position {
+        self.partition.with(|partition| partition.folded())
+    }
+
+    fn lookup(&self, member: &str, complete: bool) -> Lookup {
+        self.partition.with(|partition| partition.lookup(member, complete))
     }
 }
 
@@ -287,7 +309,7 @@ impl Actor for PartitionActor {
         let interval = Duration::from_millis(self.settings.commit_interval_ms.max(1));
         // Partitions commit one after another, not all at once: bursts would be felt by queries.
         let partitions = u32::from(self.ports.log.partitions().max(1));
-        let phase = interval * u32::from(self.partition.id().0) / partitions;
+        let phase = interval * u32::from(self.id.0) / partitions;
         context.run_later(phase, move |_, context| {
             context.run_interval(interval, |actor, context| {
                 if !actor.broken {
@@ -319,13 +341,13 @@ impl Handler<GetMember> for PartitionActor {
         if self.broken || !self.progress.is_current(self.incarnation) {
             return Box::pin(std::future::ready(None));
         }
-        if message.after <= self.partition.folded() {
-            match self.partition.lookup(&message.member, message.complete) {
+        if message.after <= self.folded() {
+            match self.lookup(&message.member, message.complete) {
                 Lookup::Ready(snapshot) => return Box::pin(std::future::ready(Some(*snapshot))),
                 Lookup::Missing(slot) => self.load(vec![slot], context),
                 Lookup::Loading => {}
             }
-        } else if let Lookup::Missing(slot) = self.partition.lookup(&message.member, message.complete) {
+        } else if let Lookup::Missing(slot) = self.lookup(&message.member, message.complete) {
             self.load(vec![slot], context);
         }
         let (reply, answer) = oneshot::channel();

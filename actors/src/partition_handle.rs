@@ -2,7 +2,7 @@
 //! progress.
 
 use crate::member_watch::MemberWatches;
-use crate::partition_actor::PartitionActor;
+use crate::partition_actor::{Members, PartitionActor};
 use crate::progress::{Incarnation, PartitionStatus, Progress};
 use crate::remediations::Remediations;
 use crate::watched::Watched;
@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 pub struct PartitionHandle {
     pub(crate) progress: Arc<Progress>,
     /// The current actor, once it is there.
-    pub(crate) address: Watched<Option<Addr<PartitionActor>>>,
+    pub(crate) actor: Watched<Option<RunningActor>>,
     /// Node that holds it, or else is to.
     pub(crate) owner: Watched<Option<NodeId>>,
     pub(crate) watches: Arc<MemberWatches>,
@@ -26,12 +26,21 @@ pub struct PartitionHandle {
     pub(crate) can_give_away: AtomicBool,
 }
 
+/// How an actor is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct RunningActor {
+    pub address: Addr<PartitionActor>,
+    pub incarnation: Incarnation,
+    /// What it has folded, to be read at once.
+    pub members: Members,
+}
+
 impl PartitionHandle {
     /// A partition that has not started.
     pub fn new(partition: PartitionId, remediations: Arc<Remediations>) -> Self {
         Self {
             progress: Arc::new(Progress::new(partition, remediations)),
-            address: Watched::new(None),
+            actor: Watched::new(None),
             owner: Watched::new(None),
             watches: Arc::default(),
             can_give_away: AtomicBool::new(false),
@@ -40,7 +49,12 @@ impl PartitionHandle {
 
     /// From now on no earlier actor writes progress or is asked anything; the number of the next one.
     pub(crate) fn take_over(&self) -> Incarnation {
-        self.progress.take_over(|| self.address.set(None))
+        self.progress.take_over(|| self.actor.set(None))
+    }
+
+    /// Where the current actor is told something.
+    pub(crate) fn address(&self) -> Option<Addr<PartitionActor>> {
+        self.actor.get().map(|actor| actor.address)
     }
 
     /// As operators see it at `now_ms`.

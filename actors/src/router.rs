@@ -3,7 +3,7 @@
 
 use crate::member_answer::{MemberAnswer, NotReached, Source};
 use crate::partition_actor::GetMember;
-use crate::partition_handle::PartitionHandle;
+use crate::partition_handle::{PartitionHandle, RunningActor};
 use crate::peers::question::{self, MemberQuestion, MemberReply};
 use crate::presence::Presence;
 use crate::settings::EngineSettings;
@@ -199,8 +199,8 @@ impl Router {
         self.ask_actor(handle, member, complete, after).await
     }
 
-    /// Asks the actor; while there is none (it is being rebuilt), waits for the next one. `None`: the
-    /// partition now belongs to another node.
+    /// Reads what the actor has folded, or asks it; while there is none (it is being rebuilt), waits for the next one.
+    /// `None`: the partition now belongs to another node.
     async fn ask_actor(
         &self,
         handle: &PartitionHandle,
@@ -208,17 +208,23 @@ impl Router {
         complete: bool,
         after: Position,
     ) -> Option<MemberSnapshot> {
-        let mut addresses = handle.address.watch();
+        let mut actors = handle.actor.watch();
         let mut owners = handle.owner.watch();
         loop {
-            let address = addresses.look();
+            let actor = actors.look();
             owners.look();
             if !self.presence.is_there() {
                 // Somebody else may own the partition since.
                 tokio::time::sleep(ASK_AGAIN).await;
                 continue;
             }
-            if let Some(address) = address {
+            if let Some(RunningActor { address, incarnation, members }) = actor {
+                if let Some(snapshot) = members.read(member, complete, after)
+                    && handle.is_current(incarnation)
+                    && self.presence.is_there()
+                {
+                    return Some(snapshot);
+                }
                 let question = GetMember { member: member.to_owned(), complete, after };
                 tokio::select! {
                     biased;
@@ -228,7 +234,7 @@ impl Router {
                         return Some(snapshot);
                     },
                     // It was replaced before it answered: whoever is there now is asked.
-                    _replaced = addresses.changed() => continue,
+                    _replaced = actors.changed() => continue,
                 }
             }
             if !self.is_here(handle) {
@@ -236,7 +242,7 @@ impl Router {
             }
             tokio::select! {
                 biased;
-                _built = addresses.changed() => {}
+                _built = actors.changed() => {}
                 _moved = owners.changed() => {}
             }
         }

@@ -25,7 +25,7 @@ impl Engine {
     /// [`NotGivenAway`]; nothing was changed.
     pub fn give_away(&self, partition: PartitionId) -> Result<(), NotGivenAway> {
         let handle = self.inner.partitions.get(usize::from(partition.0));
-        let handle = handle.filter(|handle| handle.epoch.load().is_given() && handle.address.get().is_some());
+        let handle = handle.filter(|handle| handle.epoch.load().is_given() && handle.address().is_some());
         let handle = handle.ok_or(NotGivenAway::NotHeld(partition))?;
         if !handle.can_give_away.load(Relaxed) {
             return Err(NotGivenAway::NobodyTakesIt(partition));

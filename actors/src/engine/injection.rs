@@ -39,7 +39,7 @@ impl Engine {
     /// [`NotInjected`].
     pub fn inject_reader_stall(&self, partition: PartitionId) -> Result<(), NotInjected> {
         let faults = self.faults()?;
-        self.handle(partition)?.address.get().ok_or(NotInjected::NoActor(partition))?;
+        self.handle(partition)?.address().ok_or(NotInjected::NoActor(partition))?;
         faults.stall_reader(partition);
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Engine {
     fn inject(&self, partition: PartitionId, fault: InjectedFault) -> Result<(), NotInjected> {
         self.faults()?;
         let handle = self.handle(partition)?;
-        let address = handle.address.get();
+        let address = handle.address();
         address.ok_or(NotInjected::NoActor(partition))?.do_send(Inject(fault));
         Ok(())
     }

@@ -53,16 +53,16 @@ impl Run {
     /// Asks the actor to commit and end; one that is still being built is asked when it is there.
     pub(super) fn stop(&self) {
         self.stopping.send_replace(true);
-        let mut addresses = self.handle.address.watch();
+        let mut actors = self.handle.actor.watch();
         let mut over = self.over.subscribe();
         actix_rt::spawn(async move {
             loop {
-                if let Some(address) = addresses.look() {
-                    address.do_send(Stop);
+                if let Some(actor) = actors.look() {
+                    actor.address.do_send(Stop);
                 }
                 tokio::select! {
                     biased;
-                    _built = addresses.changed() => {}
+                    _built = actors.changed() => {}
                     _ended = over.changed() => return,
                 }
             }

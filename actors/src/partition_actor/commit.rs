@@ -27,8 +27,10 @@ impl PartitionActor {
         if self.commit_running {
             return;
         }
-        let events = self.partition.uncommitted_events();
-        let Some(mut commit) = self.partition.take_commit(self.epoch) else { return };
+        let epoch = self.epoch;
+        let (events, commit) =
+            self.partition.with(|partition| (partition.uncommitted_events(), partition.take_commit(epoch)));
+        let Some(mut commit) = commit else { return };
         let known = self.facts.clone().map(|path| (path, member_facts(&mut commit)));
         self.commit_running = true;
         let started = Instant::now();
@@ -75,7 +77,7 @@ impl PartitionActor {
                         commit.position
                     );
                     actor.suspects.acquit(commit.position);
-                    actor.partition.committed(&commit);
+                    actor.partition.with(|partition| partition.committed(&commit));
                     actor.commit_if_due(context);
                     actor.fold_ready(context);
                     if actor.broken {

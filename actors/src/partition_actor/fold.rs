@@ -2,10 +2,10 @@
 
 use super::{Ended, FoldBatch, PartitionActor, PendingBatch, panic_message, traced};
 use actix::prelude::*;
-use nearline_model::LogRecord;
 use nearline_model::partition::{Batch, Folded};
 use nearline_model::quarantine::Suspects;
 use nearline_model::timestamp::format_rfc3339;
+use nearline_model::{Event, LogRecord};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl PartitionActor {
                     return false;
                 }
             };
-            let (admitted, missing) = self.partition.admit(batch);
+            let (admitted, missing) = self.partition.with(|partition| partition.admit(batch));
             let _permit = if pieces.peek().is_none() { permit.take() } else { None };
             self.pending.push_back(PendingBatch { admitted, log_ms, traced, alone, _permit });
             self.load(missing, context);
@@ -53,7 +53,8 @@ impl PartitionActor {
     pub(super) fn fold_ready(&mut self, context: &mut Context<Self>) {
         while !self.broken && !self.stopping {
             let Some(front) = self.pending.front() else { break };
-            if !self.is_proven || !self.partition.is_ready(&front.admitted) || self.must_commit_first() {
+            let is_ready = self.partition.with(|partition| partition.is_ready(&front.admitted));
+            if !self.is_proven || !is_ready || self.must_commit_first() {
                 break;
             }
             if (front.alone || self.after_alone) && !self.is_all_committed() {
@@ -68,7 +69,7 @@ impl PartitionActor {
         }
         if !self.broken && self.report(context) {
             self.answer_waiting(context);
-            let evicted = self.partition.evict(self.cached_members);
+            let evicted = self.partition.with(|partition| partition.evict(self.cached_members));
             if evicted > 0 {
                 metrics::counter!("nearline_cache_evictions_total").increment(evicted as u64);
             }
@@ -76,7 +77,7 @@ impl PartitionActor {
     }
 
     fn is_all_committed(&self) -> bool {
-        !self.commit_running && self.partition.uncommitted_events() == 0
+        !self.commit_running && self.partition.with(|partition| partition.uncommitted_events() == 0)
     }
 
     /// Back-pressure: with one commit on its way and the next one full, folding waits.
@@ -85,8 +86,10 @@ impl PartitionActor {
     }
 
     pub(super) fn is_commit_full(&self) -> bool {
-        self.partition.uncommitted_events() >= self.settings.commit_events
-            || self.partition.changed_members() >= self.settings.commit_members
+        self.partition.with(|partition| {
+            partition.uncommitted_events() >= self.settings.commit_events
+                || partition.changed_members() >= self.settings.commit_members
+        })
     }
 
     /// Counts records whose time stamp was not believed, and says so now and then.
@@ -99,10 +102,11 @@ impl PartitionActor {
         }
         if folded.ahead > 0 && self.clock_warned.is_none_or(|warned| warned.elapsed() >= WARN_AGAIN) {
             self.clock_warned = Some(Instant::now());
+            let believed_ms = self.partition.with(|partition| partition.log_time_ms());
             tracing::warn!(
-                partition = %self.partition.id(),
+                partition = %self.id,
                 records = folded.ahead,
-                believed = %format_rfc3339(self.partition.log_time_ms()),
+                believed = %format_rfc3339(believed_ms),
                 "the log's time stamps jumped ahead; events count at the time believed until the stamps have \
                  gone on for fold.clock_settle_seconds: check the clocks of the log's hosts"
             );
@@ -111,15 +115,15 @@ impl PartitionActor {
 
     fn fold(&mut self, batch: PendingBatch, context: &mut Context<Self>) {
         let started = Instant::now();
-        let (partition_id, log_ms) = (self.partition.id(), batch.log_ms);
+        let (partition_id, log_ms) = (self.id, batch.log_ms);
         let mut span = self.fold_span(&batch.traced);
         let (probe, faults) = (self.settings.fault_probe.clone(), self.faults.clone());
         let mut watched = self.watches.watched();
         let mut folding = None;
-        let partition = &mut self.partition;
+        let shared = &self.partition;
         // What a panic leaves half-changed is never used again: the actor ends, its state is reloaded.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            partition.fold(batch.admitted, |position, event| {
+            let observe = |position, event: Option<&Event<'_>>| {
                 folding = Some(position);
                 if let Some(faults) = &faults {
                     faults.meet(event);
@@ -130,7 +134,8 @@ impl PartitionActor {
                 if let (Some(watched), Some(event)) = (&mut watched, event) {
                     watched.note(&event.member);
                 }
-            })
+            };
+            shared.with(|partition| partition.fold(batch.admitted, observe))
         }));
         self.worker.moved();
         match outcome {
@@ -140,7 +145,7 @@ impl PartitionActor {
                     return;
                 }
                 if let Some(watched) = watched {
-                    self.watches.tell(watched, self.partition.folded());
+                    self.watches.tell(watched, self.folded());
                 }
                 self.progress.write(self.incarnation, |progress| {
                     progress.events.fetch_add(folded.records(), Relaxed);

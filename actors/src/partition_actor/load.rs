@@ -29,13 +29,13 @@ impl PartitionActor {
     }
 
     fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
-        let mut members: Vec<Box<str>> =
-            slots.iter().map(|slot| Box::from(self.partition.member_in(*slot))).collect();
+        let mut members: Vec<Box<str>> = self
+            .partition
+            .with(|partition| slots.iter().map(|slot| Box::from(partition.member_in(*slot))).collect());
         if members.is_empty() {
             members.push(NOBODY.into());
         }
-        let (store, progress, partition) =
-            (self.ports.store.clone(), self.progress.clone(), self.partition.id());
+        let (store, progress, partition) = (self.ports.store.clone(), self.progress.clone(), self.id);
         self.loads_running += 1;
         let (incarnation, epoch) = (self.incarnation, self.epoch);
         let committed = self.progress.committed.load();
@@ -54,7 +54,8 @@ impl PartitionActor {
             }
             actor.loads_running -= 1;
             let filled = loaded.and_then(|(position, stored)| {
-                if !(committed..=actor.partition.taken()).contains(&position) {
+                let taken = actor.partition.with(|partition| partition.taken());
+                if !(committed..=taken).contains(&position) {
                     // It was set back: what was just read lacks what is folded here.
                     return Err(PortError::UnexpectedPosition {
                         partition,
@@ -63,17 +64,15 @@ impl PartitionActor {
                     });
                 }
                 metrics::counter!("nearline_member_loads_total").increment(stored.len() as u64);
-                for (slot, stored) in slots.iter().zip(stored) {
-                    actor.partition.loaded(*slot, stored.as_deref()).map_err(|error| PortError::Damaged {
-                        what: format!(
-                            "member {} of {}",
-                            actor.partition.member_in(*slot),
-                            actor.partition.id()
-                        ),
-                        detail: error.to_string(),
-                    })?;
-                }
-                Ok(())
+                actor.partition.with(|partition| {
+                    for (slot, stored) in slots.iter().zip(stored) {
+                        partition.loaded(*slot, stored.as_deref()).map_err(|error| PortError::Damaged {
+                            what: format!("member {} of {}", partition.member_in(*slot), partition.id()),
+                            detail: error.to_string(),
+                        })?;
+                    }
+                    Ok(())
+                })
             });
             match filled {
                 Ok(()) => {

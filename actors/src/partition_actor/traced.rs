@@ -31,18 +31,18 @@ impl PartitionActor {
             return Span::default();
         }
         let mut span = Span::about(traced.iter().map(|event| event.context).collect(), "fold batch");
-        span.set("nearline.partition", u64::from(self.partition.id().0));
+        span.set("nearline.partition", u64::from(self.id.0));
         span
     }
 
     /// Ends the span of a batch, and tells of its events: from the log's time stamp until queries see them.
     pub(super) fn tell_of(&mut self, mut span: Span, folded: &Folded, traced: &[TracedEvent]) {
-        span.set("nearline.position", self.partition.folded().0);
+        span.set("nearline.position", self.folded().0);
         span.set("nearline.events", folded.records());
         for event in traced {
             let mut told = Span::part_of(Some(event.context), "fold event", Kind::Consumer);
             told.since_ms(event.log_ms);
-            told.set("nearline.partition", u64::from(self.partition.id().0));
+            told.set("nearline.partition", u64::from(self.id.0));
             told.set("nearline.position", event.position.0);
             if let Some(batch) = span.context() {
                 told.link(batch);

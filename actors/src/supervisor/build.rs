@@ -3,6 +3,7 @@
 use super::{Life, Memory, Supervisor};
 use crate::aggregates_actor::CatchUp;
 use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
+use crate::partition_handle::RunningActor;
 use crate::reader::Reader;
 use actix::prelude::*;
 use nearline_model::check_invariant;
@@ -24,7 +25,7 @@ impl Supervisor {
         self.catch_up(position);
         let partition = self.restore(acquired).await?;
         let incarnation = self.handle.take_over();
-        check_invariant!(I5, self.handle.address.get().is_none(), "an earlier actor of {id} is still asked");
+        check_invariant!(I5, self.handle.address().is_none(), "an earlier actor of {id} is still asked");
         self.handle.epoch.store(epoch);
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position);
@@ -54,12 +55,16 @@ impl Supervisor {
         worker.spawn_fn(move || {
             let (progress, settings) = (parts.progress.clone(), parts.settings.clone());
             let context = Context::new();
-            let actor = context.address();
-            let running = actix_rt::spawn(context.into_future(PartitionActor::new(parts)));
+            let address = context.address();
+            let actor = PartitionActor::new(parts);
+            let members = actor.members();
+            let running = actix_rt::spawn(context.into_future(actor));
             let (log, faults) = reader_parts;
-            let reader = Reader { log, progress, incarnation, actor: actor.clone(), settings, faults };
+            let reader = Reader { log, progress, incarnation, actor: address.clone(), settings, faults };
             actix_rt::spawn(reader.run(control));
-            handle.write(incarnation, |_| handle.address.set(Some(actor)));
+            handle.write(incarnation, |_| {
+                handle.actor.set(Some(RunningActor { address, incarnation, members }))
+            });
             actix_rt::spawn(async move {
                 let joined = running.await;
                 let told = why.lock().take();

@@ -82,7 +82,7 @@ impl Supervisor {
         hang: Duration,
     ) -> Option<Death> {
         let for_ms = hang.as_millis();
-        let zombie = self.handle.address.get();
+        let zombie = self.handle.address();
         let death = match symptom {
             Symptom::ThreadBlocked => {
                 let leaked_threads = self.node.workers.leave_behind(&life.worker);

@@ -140,6 +140,13 @@ impl Cache {
         (slot, Held::New)
     }
 
+    /// Finds `member`, if its state is there.
+    pub fn touch_ready(&mut self, member: &str) -> Option<Slot> {
+        let slot = self.find(self.hasher.hash_one(member), member).filter(|slot| self.is_ready(*slot))?;
+        self.entry_mut(slot).referenced = true;
+        Some(slot)
+    }
+
     fn find(&self, hash: u64, member: &str) -> Option<Slot> {
         self.by_name.find(hash, |slot| name_in(&self.slots, *slot) == member).copied()
     }

@@ -26,21 +26,26 @@ impl Partition {
                 if held == Held::New {
                     self.cache.fill_new(slot);
                 }
-                if let Some(capture) = &mut self.capture {
-                    capture.seen(slot);
-                }
-                let state = self.cache.state(slot);
-                let snapshot = MemberSnapshot::new(
-                    member,
-                    self.folded,
-                    &state,
-                    |symbol| self.names.text(symbol).clone(),
-                    complete,
-                );
-                drop(state);
-                self.cache.pack_idle(slot);
-                Lookup::Ready(Box::new(snapshot))
+                Lookup::Ready(Box::new(self.snapshot(slot, member, complete)))
             }
         }
+    }
+
+    /// The member's state, if it is in the cache; nothing is asked for where it is not.
+    pub fn ready(&mut self, member: &str, complete: bool) -> Option<MemberSnapshot> {
+        let slot = self.cache.touch_ready(member)?;
+        Some(self.snapshot(slot, member, complete))
+    }
+
+    fn snapshot(&mut self, slot: Slot, member: &str, complete: bool) -> MemberSnapshot {
+        if let Some(capture) = &mut self.capture {
+            capture.seen(slot);
+        }
+        let state = self.cache.state(slot);
+        let text = |symbol| self.names.text(symbol).clone();
+        let snapshot = MemberSnapshot::new(member, self.folded, &state, text, complete);
+        drop(state);
+        self.cache.pack_idle(slot);
+        snapshot
     }
 }
