@@ -2,16 +2,19 @@
 
 use divan::{Bencher, Divan, black_box};
 use nearline_benches::World;
+use nearline_model::aggregates::ALL;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, MemberSnapshot};
-use nearline_ranking::page::{MAX_ROWS, PageSources, assemble};
-use nearline_ranking::trending::{TrendQuery, trending};
+use nearline_ranking::page::{MAX_ROWS, NewTitles, PageSources, assemble};
+use nearline_ranking::trending::{Board, TrendQuery, trending};
 use nearline_ranking::{Learned, Query, next, rank, score_titles, similar};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const TITLES: [usize; 2] = [1_000, 10_000];
+/// A page is assembled of so many titles, too.
+const MOST_TITLES: usize = 200_000;
 const MEMBERS: usize = 20_000;
 const EVENTS: usize = 400_000;
 /// Members who ask in turn.
@@ -20,6 +23,8 @@ const ASKING: usize = 256;
 const SOLVED: usize = 512;
 /// Titles of a row.
 const LIMIT: usize = 20;
+/// Titles that the engine keeps of what trends.
+const BOARD_TITLES: usize = 1_000;
 
 fn main() {
     // Each of the asking members several times, or two seconds.
@@ -40,8 +45,8 @@ struct Sources {
 impl Sources {
     /// Those of an audience that chooses from so many titles; made once.
     fn of(titles: usize) -> &'static Self {
-        static MADE: [OnceLock<Sources>; TITLES.len()] = [const { OnceLock::new() }; TITLES.len()];
-        let at = TITLES.iter().position(|size| *size == titles).expect("a size of the list");
+        static MADE: [OnceLock<Sources>; TITLES.len() + 1] = [const { OnceLock::new() }; TITLES.len() + 1];
+        let at = TITLES.iter().position(|size| *size == titles).unwrap_or(TITLES.len());
         MADE[at].get_or_init(|| {
             let mut world = World::new(MEMBERS, titles, EVENTS);
             let (catalogue, members) = (world.catalogue(), world.snapshots(ASKING));
@@ -124,18 +129,28 @@ fn next_titles(bencher: Bencher<'_, '_>, titles: usize) {
     });
 }
 
-#[divan::bench(args = TITLES)]
+/// As the engine does it: what is the same for everybody who asks is made beforehand.
+#[divan::bench(args = TITLES.into_iter().chain([MOST_TITLES]))]
 fn assemble_a_page(bencher: Bencher<'_, '_>, titles: usize) {
     let sources = Sources::of(titles);
-    let query = sources.query();
+    let query = Query { device: Some("tv"), ..sources.query() };
+    let bias = &sources.learned.position_bias;
+    let asked: [&[&str]; 4] = [&[ALL], &["country:BR"], &["device:tv"], &["country:BR", "device:tv"]];
+    let board = |names: &[&str]| Arc::new(Board::of(&sources.aggregates, bias, names).cut(BOARD_TITLES));
+    let boards = asked.map(|names| (names, board(names)));
+    let boards = |names: &[&str]| {
+        let (_, board) = boards.iter().find(|(known, _)| *known == names).expect("all that is asked for");
+        board.clone()
+    };
+    let new_titles = NewTitles::of(&sources.aggregates, &sources.catalogue);
     in_turn(bencher, sources, |member| {
         let page = PageSources {
             aggregates: &sources.aggregates,
             catalogue: &sources.catalogue,
             member: Some(&sources.members[member]),
             expected_take: &|_| None,
-            boards: None,
-            new_titles: None,
+            boards: Some(&boards),
+            new_titles: Some(&new_titles),
         };
         assemble(&page, &query, MAX_ROWS)
     });

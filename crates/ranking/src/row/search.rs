@@ -7,6 +7,7 @@
 //! 2001): what is found is exactly what scoring all titles would find.
 
 use super::scorer::Scorer;
+use super::sums::greatest;
 use hashbrown::HashSet;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::block_maxima::BLOCK;
@@ -33,6 +34,9 @@ pub(super) fn search(
 ) -> Found {
     let mut best = Best::new(aggregates, most, left_out);
     for (titles, scores) in scorer.solved_scores() {
+        if !best.is_touched_by(greatest(&scores)) {
+            continue;
+        }
         titles.iter().zip(scores).for_each(|(title, score)| best.offer(score, *title));
     }
     let titles = aggregates.title_count() + 1;
@@ -41,8 +45,12 @@ pub(super) fn search(
         if bound < best.threshold || bound <= 0.0 {
             continue;
         }
+        let scores = scorer.unsolved_scores(block);
+        if !best.is_touched_by(greatest(&scores)) {
+            continue;
+        }
         let numbers = block * BLOCK..titles.min((block + 1) * BLOCK);
-        for (title, score) in numbers.map(Symbol::at).zip(scorer.unsolved_scores(block)) {
+        for (title, score) in numbers.map(Symbol::at).zip(scores) {
             // Only then it matters whether the title was solved, and its score is another.
             if best.is_touched_by(score) && !scorer.is_solved(title) {
                 best.offer(score, title);

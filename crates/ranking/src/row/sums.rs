@@ -44,7 +44,7 @@ impl BlockSums {
 }
 
 /// The greatest of `sums`, at least 0: several at a time, which do not wait for each other.
-fn greatest(sums: &[f64; BLOCK]) -> f64 {
+pub(super) fn greatest(sums: &[f64; BLOCK]) -> f64 {
     let mut most = [0.0; 8];
     for sums in sums.chunks_exact(most.len()) {
         most.iter_mut().zip(sums).for_each(|(most, sum)| *most = if *sum > *most { *sum } else { *most });
