@@ -6,6 +6,7 @@ use nearline_model::aggregates::ALL;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::symbols::NONE;
 use nearline_model::{Aggregates, MemberSnapshot};
+use nearline_ranking::artwork::probabilities;
 use nearline_ranking::page::{MAX_ROWS, NewTitles, PageSources, assemble};
 use nearline_ranking::trending::{Board, TrendQuery, trending};
 use nearline_ranking::{Learned, Query, next, rank, score_titles, similar};
@@ -153,6 +154,16 @@ fn assemble_a_page(bencher: Bencher<'_, '_>, titles: usize) {
             new_titles: Some(&new_titles),
         };
         assemble(&page, &query, MAX_ROWS)
+    });
+}
+
+/// The chances of a title's artworks for one segment, nothing remembered.
+#[divan::bench]
+fn artwork_probabilities(bencher: Bencher<'_, '_>) {
+    let sources = Sources::of(TITLES[0]);
+    let titles: Vec<_> = sources.catalogue.iter().filter(|title| title.artworks.len() > 1).collect();
+    in_turn(bencher, sources, |member| {
+        probabilities(&sources.aggregates, titles[member % titles.len()], "drama", 0.01)
     });
 }
 

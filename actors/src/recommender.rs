@@ -6,7 +6,8 @@
 //!
 //! What is deliberately absent: HTTP, and the ranking itself (`nearline-ranking`).
 
-mod boards;
+mod artworks;
+mod common;
 mod costly;
 mod exposure;
 mod given;
@@ -21,7 +22,8 @@ use crate::event_loop::Threads;
 use crate::facts::{DecisionQueue, Made, Offer};
 use crate::member_answer::{MemberAnswer, Source};
 use crate::router::Router;
-use boards::Shared;
+use artworks::Artworks;
+use common::{Common, Shared};
 use costly::Costly;
 use exposure::Exposure;
 use nearline_model::aggregates::ALL;
@@ -29,7 +31,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::check_invariant;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
-use nearline_ranking::artwork::{Chooser, affinity_segment};
+use nearline_ranking::artwork::affinity_segment;
 use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
 use nearline_ranking::exploration::Seed;
 use nearline_ranking::expression::{Context, Stop};
@@ -37,9 +39,9 @@ use nearline_ranking::gate::{BudgetSpent, Gate, sifted};
 use nearline_ranking::insights::Insights;
 use nearline_ranking::offer::{OfferedArtwork, OfferedRow, OfferedTitle, OfferedTrend, OfferedTrends};
 use nearline_ranking::page::{PageSources, Row, RowTitle, assemble};
-use nearline_ranking::trending::{Board, TrendQuery, trending};
+use nearline_ranking::trending::{TrendQuery, trending};
 use nearline_ranking::{Learned, Query, Ranked, next, rank, similar};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use row_takes::RowTakes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +59,7 @@ pub(crate) struct Sources {
 pub(crate) struct Recommender {
     sources: Sources,
     settings: AnswerSettings,
-    artworks: Mutex<Chooser>,
+    artworks: Artworks,
     row_takes: RowTakes,
     shared: Shared,
     costly: Costly,
@@ -74,7 +76,7 @@ impl Recommender {
         threads: Threads,
         deadline: Duration,
     ) -> Self {
-        let artworks = Mutex::new(Chooser::new(settings.artwork.clone()));
+        let artworks = Artworks::new(&settings.artwork);
         let variants = settings.experiments.all().iter().map(|experiment| experiment.variants.len());
         let exposures = variants.map(Exposure::new).collect();
         let shared = Shared::new(sources.clone(), threads);
@@ -110,8 +112,9 @@ impl Recommender {
         most_rows: usize,
     ) -> Result<Answer<Vec<OfferedRow>>, NotAnswered> {
         let found = router.member(&question.member, false, question.after).await?;
+        let common = self.shared.common(question.country.as_deref(), question.device.as_deref(), true).await;
         let make = move |me: &Self, question: &Question, found: &MemberAnswer, stop: &Stop| {
-            me.rows(question, found, most_rows, stop)
+            me.rows(question, found, &common, most_rows, stop)
         };
         let rows = self.made(question, &found, make).await?;
         Ok(self.sign(question, &found, rows))
@@ -207,17 +210,13 @@ impl Recommender {
         &self,
         question: &Question,
         found: &MemberAnswer,
+        common: &Common,
         most_rows: usize,
         stop: &Stop,
     ) -> Result<Vec<OfferedRow>, BudgetSpent> {
         if !self.can_tell(question.country.as_deref()) {
             return Ok(Vec::new());
         }
-        // Before the sums are held: boards may have to be made first.
-        let asked = dimensions_of(question.country.as_deref(), question.device.as_deref());
-        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-        let boards = self.boards(&asked);
-        let new_titles = self.shared.new_titles();
         let aggregates = self.sources.aggregates.read();
         let catalogue = self.sources.catalogue.titles.read();
         let takes = self.row_takes.current(&aggregates);
@@ -226,8 +225,8 @@ impl Recommender {
             catalogue: &catalogue,
             member: found.snapshot.as_ref(),
             expected_take: &|row| takes.get(row).copied(),
-            boards: Some(&|dimensions| boards.of(dimensions)),
-            new_titles: Some(&new_titles),
+            boards: Some(&|dimensions| common.board(dimensions)),
+            new_titles: common.new_titles.as_deref(),
         };
         self.with_query(question, &catalogue, sources.member, stop, |query| {
             let page = assemble(&sources, query, most_rows);
@@ -282,22 +281,24 @@ impl Recommender {
 
     /// What is taken and played most right now.
     pub async fn trending(self: &Arc<Self>, question: &TrendQuestion) -> Result<OfferedTrends, NotAnswered> {
+        let common = self.shared.common(question.country.as_deref(), question.device.as_deref(), false).await;
         let (me, asked) = (self.clone(), question.clone());
         let is_costly = !question.expressions.is_empty();
-        Ok(self.costly.make(is_costly, move |stop| me.trending_until(&asked, stop)).await??)
+        Ok(self.costly.make(is_costly, move |stop| me.trending_until(&asked, &common, stop)).await??)
     }
 
-    fn trending_until(&self, question: &TrendQuestion, stop: &Stop) -> Result<OfferedTrends, BudgetSpent> {
+    fn trending_until(
+        &self,
+        question: &TrendQuestion,
+        common: &Common,
+        stop: &Stop,
+    ) -> Result<OfferedTrends, BudgetSpent> {
         let (country, device) = (question.country.as_deref(), question.device.as_deref());
         if !self.can_tell(country) {
             let dimension = ALL.to_owned();
             return Ok(OfferedTrends { dimension, trends: Vec::new() });
         }
-        let asked = dimensions_of(country, device);
-        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-        let boards = self.boards(&asked);
-        let known: Vec<&str> =
-            asked.iter().copied().filter(|dimension| !boards.of(&[*dimension]).is_empty()).collect();
+        let known = common.known_dimensions();
         let dimension = match known.is_empty() {
             true => ALL.to_owned(),
             false => known.join(" and "),
@@ -316,7 +317,7 @@ impl Recommender {
             limit: if expressions.has_boost() { usize::MAX } else { question.limit },
             learned: Some(&learned),
             admit: expressions.has_filter().then_some(&admit as &dyn Fn(&str) -> bool),
-            boards: Some(&|dimensions| boards.of(dimensions)),
+            boards: Some(&|dimensions| common.board(dimensions)),
         };
         let mut trends = trending(&aggregates, &catalogue, &query);
         if expressions.has_boost() {
@@ -332,22 +333,6 @@ impl Recommender {
             trend,
         };
         Ok(OfferedTrends { dimension, trends: trends.into_iter().map(offered).collect() })
-    }
-
-    /// The boards that a question about `asked` may need, ready before the sums are held.
-    fn boards(&self, asked: &[&str]) -> Prepared {
-        let mut boards = vec![(ALL.to_owned(), self.shared.board(&[]))];
-        boards.extend(asked.iter().map(|name| ((*name).to_owned(), self.shared.board(&[*name]))));
-        let known: Vec<&str> = boards[1..]
-            .iter()
-            .filter(|(_, board)| !board.is_empty())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if known.len() > 1 {
-            let together = (known.join(" "), self.shared.board(&known));
-            boards.push(together);
-        }
-        Prepared(boards)
     }
 
     /// How a title does; `None`: nothing is known of it.
@@ -439,8 +424,8 @@ impl Recommender {
                 continue;
             };
             let segment = segment.get_or_insert_with(|| affinity_segment(catalogue, snapshot));
-            // Locked for each title anew: a page that needs many probabilities holds up no other for long.
-            let choice = self.artworks.lock().choose(aggregates, known, member, segment.as_ref(), now_ms);
+            let chooser = self.artworks.of(&known.id);
+            let choice = chooser.lock().choose(aggregates, known, member, segment.as_ref(), now_ms);
             title.artwork = choice.and_then(|choice| {
                 let id = known.artworks.get(choice.artwork)?.to_owned();
                 Some(OfferedArtwork { id, propensity: choice.propensity, segment: choice.segment })
@@ -452,24 +437,6 @@ impl Recommender {
     pub fn hour(&self) -> u8 {
         (self.sources.clock.now_ms().div_euclid(3_600_000).rem_euclid(24)) as u8
     }
-}
-
-/// Boards by their dimensions.
-struct Prepared(Vec<(String, Arc<Board>)>);
-
-impl Prepared {
-    fn of(&self, dimensions: &[&str]) -> Arc<Board> {
-        let key = dimensions.join(" ");
-        let found = self.0.iter().find(|(name, _)| *name == key);
-        found.map(|(_, board)| board.clone()).unwrap_or_default()
-    }
-}
-
-/// The dimensions that a question asks about.
-fn dimensions_of(country: Option<&str>, device: Option<&str>) -> Vec<String> {
-    let country = country.map(|country| format!("country:{country}"));
-    let device = device.map(|device| format!("device:{device}"));
-    country.into_iter().chain(device).collect()
 }
 
 fn offered_title(ranked: Ranked, catalogue: &Catalogue) -> OfferedTitle {

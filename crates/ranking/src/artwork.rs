@@ -19,6 +19,7 @@ mod quadrature;
 mod remembered;
 pub mod segment;
 
+use best_arm::Beta;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::arms::ArtworkTally;
 use nearline_model::catalogue::Title;
@@ -42,7 +43,8 @@ pub struct ArtworkSettings {
     pub exploration_floor: f64,
     /// Seconds for which a member is shown the same artwork of a title.
     pub hold_seconds: u32,
-    /// Seconds after which what was learned meanwhile counts in new choices.
+    /// Seconds after which what was learned meanwhile counts in new choices; less than three hundredths of what is not known
+    /// does not.
     pub refresh_seconds: u32,
     /// Choices remembered, and the same number of probabilities by title and segment.
     pub remembered: usize,
@@ -71,15 +73,36 @@ pub struct Choice {
     pub segment: Option<Arc<str>>,
 }
 
-/// Probabilities of a title's artworks for a segment, in millionths.
-type Probabilities = Arc<[u32]>;
+/// What a title's artworks are chosen with for a segment.
+#[derive(Debug, Clone)]
+struct Chances {
+    /// Probabilities, in millionths.
+    probabilities: Arc<[u32]>,
+    /// What they were worked out of.
+    beliefs: Arc<[Beta]>,
+    /// When what was learned meanwhile counts.
+    until_ms: i64,
+}
+
+impl Chances {
+    fn of(beliefs: Vec<Beta>, floor: f64, until_ms: i64) -> Self {
+        let probabilities = policy::with_floor(&best_arm::probability_best(&beliefs), floor);
+        Self { probabilities: probabilities.into(), beliefs: beliefs.into(), until_ms }
+    }
+
+    /// Whether what is believed now is hardly anything else.
+    fn are_still_of(&self, beliefs: &[Beta]) -> bool {
+        let mut pairs = self.beliefs.iter().zip(beliefs);
+        self.beliefs.len() == beliefs.len() && pairs.all(|(then, now)| then.is_close_to(*now))
+    }
+}
 
 /// Chooses artworks and remembers what it chose.
 #[derive(Debug)]
 pub struct Chooser {
     settings: ArtworkSettings,
     choices: Remembered<Choice>,
-    probabilities: Remembered<Probabilities>,
+    chances: Remembered<Chances>,
 }
 
 impl Chooser {
@@ -89,7 +112,7 @@ impl Chooser {
         Self {
             settings,
             choices: Remembered::new("choices", remembered),
-            probabilities: Remembered::new("probabilities", remembered),
+            chances: Remembered::new("probabilities", remembered),
         }
     }
 
@@ -123,7 +146,8 @@ impl Chooser {
         Some(choice)
     }
 
-    /// The probabilities, in millionths, that artworks of `title` are chosen with for `segment` now.
+    /// The probabilities, in millionths, that artworks of `title` are chosen with for `segment` now. Working them out costs
+    /// most of a choice, so they stay where what is [believed](belief) has hardly moved.
     pub fn probabilities(
         &mut self,
         aggregates: &Aggregates,
@@ -134,14 +158,23 @@ impl Chooser {
         let list = fingerprint_of(offered(title));
         let name = segment.map_or("", |segment| segment);
         let key = hash(&[title.id.as_bytes(), name.as_bytes(), &list.to_le_bytes()]);
-        if let Some(known) = self.probabilities.get(key, now_ms) {
-            return known;
+        // They are never too old to be looked at: what decides is what is believed.
+        let known = self.chances.get(key, i64::MIN);
+        if let Some(known) = known.as_ref().filter(|known| now_ms < known.until_ms) {
+            return known.probabilities.clone();
         }
-        let fresh: Probabilities =
-            probabilities(aggregates, title, name, self.settings.exploration_floor).into();
-        let until_ms = now_ms + i64::from(self.settings.refresh_seconds) * 1_000;
-        self.probabilities.put(key, until_ms, fresh.clone());
-        fresh
+        let ArtworkSettings { refresh_seconds, exploration_floor, .. } = self.settings;
+        let until_ms = now_ms + i64::from(refresh_seconds) * 1_000;
+        let beliefs = beliefs(aggregates, title, name);
+        let chances = match known {
+            Some(known) if refresh_seconds > 0 && known.are_still_of(&beliefs) => {
+                Chances { until_ms, ..known }
+            }
+            _ => Chances::of(beliefs, exploration_floor, until_ms),
+        };
+        let probabilities = chances.probabilities.clone();
+        self.chances.put(key, i64::MAX, chances);
+        probabilities
     }
 }
 
@@ -163,10 +196,10 @@ pub fn probabilities(aggregates: &Aggregates, title: &Title, segment: &str, floo
 /// The rate at which members of `segment` (empty: of none) are expected to take each artwork that
 /// `title` [offers](offered).
 pub fn expected_rates(aggregates: &Aggregates, title: &Title, segment: &str) -> Vec<f64> {
-    beliefs(aggregates, title, segment).into_iter().map(best_arm::Beta::mean).collect()
+    beliefs(aggregates, title, segment).into_iter().map(Beta::mean).collect()
 }
 
-fn beliefs(aggregates: &Aggregates, title: &Title, segment: &str) -> Vec<best_arm::Beta> {
+fn beliefs(aggregates: &Aggregates, title: &Title, segment: &str) -> Vec<Beta> {
     let artworks = offered(title);
     let arms = aggregates.arms();
     let tallies = match aggregates.title(&title.id) {

@@ -14,6 +14,7 @@
 //! it was drawn. What exploration costs is bounded: no more than that share of what the places from the fourth on are worth, and
 //! no more than [`MOST_IMPRESSIONS`] impressions of a title that nobody wants.
 
+use crate::genre_sets::GenreSets;
 use crate::newcomers::{Counted, LittlePlayed};
 use hashbrown::HashMap;
 use nearline_model::catalogue::Title;
@@ -50,8 +51,7 @@ pub struct Placement {
 /// times, as of the last solve.
 #[derive(Debug, Default)]
 pub struct Explorable {
-    /// Genres that titles have together.
-    pub(crate) groups: Vec<Vec<String>>,
+    pub(crate) genres: GenreSets,
     pub(crate) titles: Vec<Entry>,
     pub(crate) by_id: HashMap<Arc<str>, usize>,
 }
@@ -60,7 +60,8 @@ pub struct Explorable {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub id: Arc<str>,
-    pub group: usize,
+    /// Number of its genres.
+    pub genres: usize,
     /// How much more it was taken where it was offered than others were.
     pub lift: f64,
 }
@@ -80,17 +81,13 @@ impl Explorable {
             new.truncate(MOST_TITLES);
         }
         new.sort_unstable_by(newest_first);
-        let mut numbers: HashMap<&[String], usize> = HashMap::new();
-        let mut explorable = Self::default();
-        for (at, (title, counts)) in new.into_iter().enumerate() {
-            let group = *numbers.entry(&title.genres).or_insert_with(|| {
-                explorable.groups.push(title.genres.clone());
-                explorable.groups.len() - 1
-            });
+        let (genres, numbers) = GenreSets::of(new.iter().map(|(title, _)| title.genres.as_slice()));
+        let mut explorable = Self { genres, ..Self::default() };
+        for (at, ((title, counts), genres)) in new.into_iter().zip(numbers).enumerate() {
             let id: Arc<str> = Arc::from(title.id.as_str());
             let lift = counts.map_or(1.0, |counts| lift(counts.number));
             explorable.by_id.insert(id.clone(), at);
-            explorable.titles.push(Entry { id, group, lift });
+            explorable.titles.push(Entry { id, genres, lift });
         }
         explorable
     }

@@ -17,6 +17,7 @@ pub mod exploration;
 pub mod expression;
 mod factors;
 pub mod gate;
+mod genre_sets;
 pub mod insights;
 pub mod learned;
 pub mod lift;

@@ -1,5 +1,6 @@
 //! Newcomers: titles of the catalogue that hardly anybody has played yet, so that they are found at all.
 
+use crate::genre_sets::GenreSets;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::symbols::Symbol;
@@ -68,7 +69,20 @@ impl LittlePlayed {
 /// new with each year before).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Newcomers {
-    titles: Vec<(Arc<str>, f64)>,
+    /// The newest first.
+    pub(crate) titles: Vec<Newcomer>,
+    /// Their genres.
+    pub(crate) genres: GenreSets,
+}
+
+/// A title hardly played yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Newcomer {
+    pub id: Arc<str>,
+    /// Above 0 to 1.
+    pub newness: f64,
+    /// Number of its genres.
+    pub genres: usize,
 }
 
 impl Newcomers {
@@ -77,17 +91,23 @@ impl Newcomers {
         let newest_year = little.newest_year;
         let few =
             little.titles.iter().filter(|(_, counts)| counts.is_none_or(|counts| counts.plays < FEW_PLAYS));
-        let mut new: Vec<(u16, &str)> =
-            few.map(|(title, _)| (title.year.unwrap_or_default(), title.id.as_str())).collect();
-        new.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let year = |title: &Title| title.year.unwrap_or_default();
+        let mut new: Vec<&Title> = few.map(|(title, _)| &**title).collect();
+        new.sort_unstable_by(|a, b| year(b).cmp(&year(a)).then_with(|| a.id.cmp(&b.id)));
         new.truncate(MOST);
         let newness = |year: u16| (-f64::from(newest_year.saturating_sub(year))).exp2();
-        Self { titles: new.into_iter().map(|(year, id)| (Arc::from(id), newness(year))).collect() }
+        let (genres, numbers) = GenreSets::of(new.iter().map(|title| title.genres.as_slice()));
+        let newcomer = |(title, genres): (&&Title, usize)| Newcomer {
+            id: Arc::from(title.id.as_str()),
+            newness: newness(year(title)),
+            genres,
+        };
+        Self { titles: new.iter().zip(numbers).map(newcomer).collect(), genres }
     }
 
     /// Each with how new it is, above 0 to 1, the newest first.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, f64)> {
-        self.titles.iter().map(|(id, newness)| (id, *newness))
+        self.titles.iter().map(|title| (&title.id, title.newness))
     }
 
     /// Whether there are none.

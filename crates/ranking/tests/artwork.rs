@@ -174,3 +174,37 @@ fn members_titles_and_windows_are_drawn_for_independently() {
         "{same_title} {same_window}"
     );
 }
+
+#[test]
+fn probabilities_stay_until_what_is_believed_has_moved_and_small_moves_add_up() {
+    let mut aggregates = aggregates(&[("a0", "drama", 400, 40), ("a1", "drama", 400, 36)]);
+    let settings = ArtworkSettings { refresh_seconds: 1, ..settings() };
+    let mut chooser = Chooser::new(settings.clone());
+    let (title, segment) = (title(2), Some(Arc::from("drama")));
+    let exactly =
+        |aggregates: &Aggregates| probabilities(aggregates, &title, "drama", settings.exploration_floor);
+    let first = chooser.probabilities(&aggregates, &title, segment.as_ref(), NOW_MS);
+    assert_eq!(*first, *exactly(&aggregates));
+    let (mut stayed, mut moved, mut before) = (0, 0, first.clone());
+    for step in 1..=200 {
+        teach(&mut aggregates, step, &[("a0", "drama", 1, 0), ("a1", "drama", 1, u32::from(step % 5 == 0))]);
+        let now = chooser.probabilities(&aggregates, &title, segment.as_ref(), NOW_MS + 1_000 * step as i64);
+        let exact = exactly(&aggregates);
+        assert!(now[0].abs_diff(exact[0]) < 20_000, "{now:?} instead of {exact:?} after {step} impressions");
+        if now == before {
+            stayed += 1
+        } else {
+            moved += 1
+        }
+        before = now;
+    }
+    assert!(stayed > 20 && moved > 20, "they stayed {stayed} times, and moved {moved} times");
+    assert!(before[0] + 300_000 < first[0], "{before:?} after {first:?}");
+    // At once means at once.
+    let mut exact = Chooser::new(ArtworkSettings { refresh_seconds: 0, ..settings.clone() });
+    for step in 201..=220 {
+        teach(&mut aggregates, step, &[("a0", "drama", 1, 0)]);
+        let now = exact.probabilities(&aggregates, &title, segment.as_ref(), NOW_MS);
+        assert_eq!(*now, *exactly(&aggregates));
+    }
+}

@@ -5,7 +5,7 @@
 //! is asked late, so latency counts from when a query was asked. The load is one thread, which has the same cores as the engine and takes its share of them.
 
 use super::query::{Load, Served, ServedArgs};
-use super::query_load::Measured;
+use super::query_load::{Asked, Measured};
 use super::report::Report;
 use anyhow::ensure;
 use clap::Args;
@@ -27,11 +27,12 @@ pub struct OverloadArgs {
 pub async fn run(args: &OverloadArgs) -> anyhow::Result<Report> {
     let served = &args.served;
     ensure!(served.seconds > 0, "the measure takes at least a second");
-    let mut service = Served::start(served, 1 + MULTIPLES.len() as u64).await?;
+    let mut service = Served::start(served, (1 + MULTIPLES.len() as u64) * served.seconds).await?;
     // All are due at once, so that nobody waits for a time.
     let queries = 1_000 * served.seconds;
-    let closed = Load { rate: 1_000_000_000, queries, connections: CLOSED, refusable: true };
-    let (Measured { answered, elapsed_s, .. }, _) = service.under(closed).await?;
+    let closed =
+        Load { asked: Asked::Row, rate: 1_000_000_000, queries, connections: CLOSED, refusable: true };
+    let (Measured { answered, elapsed_s, .. }, _) = service.under(closed, served.seconds).await?;
     let capacity = (answered as f64 / elapsed_s) as u64;
     ensure!(capacity > 0, "nothing was answered");
     let budget = "at 4 × capacity what is answered is answered within the deadline (500 ms)";
@@ -41,8 +42,14 @@ pub async fn run(args: &OverloadArgs) -> anyhow::Result<Report> {
         .figure("titles", served.titles as f64);
     for multiple in MULTIPLES {
         let rate = capacity * multiple;
-        let load = Load { rate, queries: rate * served.seconds, connections: OPEN, refusable: true };
-        let (measured, _) = service.under(load).await?;
+        let load = Load {
+            asked: Asked::Row,
+            rate,
+            queries: rate * served.seconds,
+            connections: OPEN,
+            refusable: true,
+        };
+        let (measured, _) = service.under(load, served.seconds).await?;
         let per_s = |count: u64| count as f64 / measured.elapsed_s;
         for (what, value) in [
             ("asked_per_s", per_s(measured.answered + measured.refused)),

@@ -13,7 +13,7 @@ mod threads;
 use super::process;
 use answer::Status;
 use anyhow::{Context, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
@@ -25,12 +25,37 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Connections with a thread each at most; of more, all share one.
 const MOST_THREADS: u64 = 64;
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Asked {
+    /// A member's recommendations, 20 titles.
+    Row,
+    /// A member's home page, rows of 20 titles.
+    Home,
+    /// What trends, 20 titles.
+    Trending,
+}
+
+impl Asked {
+    /// Its name as an argument.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Home => "home",
+            Self::Trending => "trending",
+        }
+    }
+}
+
 /// What to ask, and how often. Members are read from standard input, one a line.
 #[derive(Debug, Clone, Args)]
 pub struct QueryLoadArgs {
     /// Whom to ask.
     #[arg(long)]
     address: SocketAddr,
+    /// What for.
+    #[arg(long, value_enum, default_value_t = Asked::Row)]
+    asked: Asked,
     /// Queries a second.
     #[arg(long)]
     rate: u64,

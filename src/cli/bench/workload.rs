@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use nearline_audience::{Audience, AudienceSettings};
+use nearline_model::catalogue::Title;
 use nearline_ports::{Clock, EventLog, NewEvent, SystemClock};
 
 /// Events appended in one call while a log is filled.
@@ -18,6 +19,11 @@ pub fn events(events: usize, members: usize, titles: usize, seed: u64) -> Vec<Ne
             NewEvent { member: event.member, id: event.id, payload: Bytes::from(event.json) }
         })
         .collect()
+}
+
+/// What that audience chooses from.
+pub fn titles(titles: usize, seed: u64) -> Vec<Title> {
+    Audience::new(AudienceSettings { seed, titles, ..AudienceSettings::default() }).titles()
 }
 
 /// Milliseconds since 1970.

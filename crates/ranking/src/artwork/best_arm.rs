@@ -38,11 +38,21 @@ impl Beta {
         (1.0 / self.a + 1.0 / self.b).sqrt()
     }
 
+    /// Whether another belief has its mode and its width where this one has, within three hundredths of this one's width.
+    pub(super) fn is_close_to(self, other: Self) -> bool {
+        let width = self.width();
+        let moved = (other.mode() - self.mode()).abs() + (other.width() - width).abs();
+        moved <= CLOSE * width
+    }
+
     /// Logarithm of the density of the log-odds, but for its constant; `softplus` of −y and of y.
     fn log_density(self, below: f64, above: f64) -> f64 {
         -self.a * below - self.b * above
     }
 }
+
+/// Share of its width within which a belief is close to another one.
+const CLOSE: f64 = 0.03;
 
 /// `ln(1 + eʸ)` of −y and of y.
 fn softplus(y: f64) -> (f64, f64) {
@@ -60,7 +70,7 @@ struct Group {
 }
 
 /// Logarithm of density below which nothing is left to integrate.
-const NEGLIGIBLE: f64 = -42.0;
+const NEGLIGIBLE: f64 = -30.0;
 /// Distances of panel bounds from the mode, in widths; further ones grow by half each.
 const STEPS: [f64; 6] = [0.75, 1.5, 2.5, 3.5, 5.0, 7.0];
 

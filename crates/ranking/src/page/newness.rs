@@ -41,9 +41,8 @@ struct Group {
 
 #[derive(Debug)]
 struct Entry {
-    title: Arc<str>,
+    title: Arc<Title>,
     newness: f64,
-    year: Option<u16>,
     plays: u64,
 }
 
@@ -71,13 +70,14 @@ impl NewTitles {
         for (title, &plays) in titles.iter().zip(plays) {
             let newness = newness(title.year, newest_year, plays);
             if newness >= LEAST_NEWNESS {
-                let entry = Entry { title: Arc::from(title.id.as_str()), newness, year: title.year, plays };
+                let entry = Entry { title: title.clone(), newness, plays };
                 groups.entry(&title.genres).or_default().push(entry);
             }
         }
         let groups = groups.into_iter().map(|(genres, mut titles)| {
-            titles
-                .sort_unstable_by(|a, b| b.newness.total_cmp(&a.newness).then_with(|| a.title.cmp(&b.title)));
+            titles.sort_unstable_by(|a, b| {
+                b.newness.total_cmp(&a.newness).then_with(|| a.title.id.cmp(&b.title.id))
+            });
             Group { genres: genres.to_vec(), titles }
         });
         Self(groups.collect())
@@ -102,7 +102,7 @@ impl NewTitles {
             && let Some(Next { score, entry, group, at }) = heap.pop()
         {
             heap.extend(next(group, at + 1));
-            if allowed(&entry.title) {
+            if allowed(&entry.title.id) {
                 best.push(entry.of(score, liked[group]));
             }
         }
@@ -120,8 +120,8 @@ impl NewTitles {
         let mut new: Vec<New> = Vec::new();
         for group in &self.0 {
             let liked = affinity.to(&group.genres);
-            let allowed = group.titles.iter().filter(|entry| allowed(&entry.title));
-            let scored = allowed.map(|entry| entry.of(liked * entry.newness * boost(&entry.title), liked));
+            let allowed = group.titles.iter().filter(|entry| allowed(&entry.title.id));
+            let scored = allowed.map(|entry| entry.of(liked * entry.newness * boost(&entry.title.id), liked));
             new.extend(scored.filter(|new| new.score > 0.0));
         }
         let order = |a: &New, b: &New| b.score.total_cmp(&a.score).then_with(|| a.title.cmp(&b.title));
@@ -136,13 +136,14 @@ impl NewTitles {
 
 impl Entry {
     fn of(&self, score: f64, affinity: f64) -> New {
-        New { title: self.title.clone(), score, year: self.year, plays: self.plays, affinity }
+        let Title { id, year, .. } = &*self.title;
+        New { title: Arc::from(id.as_str()), score, year: *year, plays: self.plays, affinity }
     }
 }
 
 impl Ord for Next<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then_with(|| other.entry.title.cmp(&self.entry.title))
+        self.score.total_cmp(&other.score).then_with(|| other.entry.title.id.cmp(&self.entry.title.id))
     }
 }
 

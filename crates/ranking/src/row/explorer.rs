@@ -40,7 +40,8 @@ pub(crate) struct Explorer<'a> {
     share: f64,
     member: &'a str,
     window: i64,
-    affinity: GenreAffinity<'a>,
+    /// To the genres of new titles, by number.
+    affinities: Vec<f64>,
     known: HashSet<&'a str>,
     catalogue: &'a Catalogue,
     query: &'a Query<'a>,
@@ -75,7 +76,7 @@ impl<'a> Explorer<'a> {
             share,
             member: id,
             window: Window::of(id, now_ms, HOLD_SECONDS).number,
-            affinity: GenreAffinity::of(member, catalogue),
+            affinities: explorable.genres.affinities(&GenreAffinity::of(member, catalogue)),
             known: known.map(|title| &**title).chain(query.exclude.iter().copied()).collect(),
             catalogue,
             query,
@@ -164,7 +165,7 @@ impl<'a> Explorer<'a> {
         if !may {
             return (0.0, 0.0);
         }
-        let affinity = self.affinity.to(&self.explorable.groups[title.group]);
+        let affinity = self.affinities[title.genres];
         let liked = LEAST_WEIGHT + (1.0 - LEAST_WEIGHT) * affinity * affinity;
         let boost = self.query.boost.map_or(1.0, |boost| boost(id).max(0.0));
         let weight = liked * title.lift * boost;

@@ -22,7 +22,8 @@ pub(super) struct NewcomerScorer<'a> {
     aggregates: &'a Aggregates,
     catalogue: &'a Catalogue,
     newcomers: &'a Newcomers,
-    affinity: GenreAffinity<'a>,
+    /// To the genres of newcomers, by number.
+    affinities: Vec<f64>,
     freshness: f64,
     top: f64,
     known: HashSet<&'a str>,
@@ -48,25 +49,26 @@ impl<'a> NewcomerScorer<'a> {
         }
         // With nothing played yet, newcomers are all there is.
         let top = if top > 0.0 { top } else { 1.0 };
-        let affinity = GenreAffinity::of(member, catalogue);
-        Some(Self { aggregates, catalogue, newcomers, affinity, freshness, top, known })
+        let affinities = newcomers.genres.affinities(&GenreAffinity::of(member, catalogue));
+        Some(Self { aggregates, catalogue, newcomers, affinities, freshness, top, known })
     }
 
     /// Those that score `least` or more, and above 0.
     pub fn scoring(&self, least: f64) -> Vec<Liked> {
         // No affinity is above 1, and the newest come first: none of the rest reaches what these do not.
         let may_reach = |newness: f64| self.freshness * newness * self.top >= least;
-        let titles = self.newcomers.iter().take_while(|(_, newness)| may_reach(*newness));
-        titles
-            .filter_map(|(id, newness)| self.score(id, newness).filter(|liked| liked.score >= least))
-            .collect()
+        let titles = self.newcomers.titles.iter().take_while(|title| may_reach(title.newness));
+        let scored = titles.map(|title| {
+            let affinity = self.affinities[title.genres];
+            (&title.id, affinity, self.freshness * title.newness * affinity * self.top)
+        });
+        let reach = scored.filter(|(id, _, score)| *score > 0.0 && *score >= least && self.is_new(id));
+        reach.map(|(id, affinity, score)| Liked { id: id.clone(), score, affinity }).collect()
     }
 
-    fn score(&self, id: &Arc<str>, newness: f64) -> Option<Liked> {
-        let affinity = self.affinity.to(&self.catalogue.get(id)?.genres);
-        let score = self.freshness * newness * affinity * self.top;
+    /// Whether it is still in the catalogue, hardly played, and new to the member.
+    fn is_new(&self, id: &str) -> bool {
         let plays = || self.aggregates.title(id).map_or(0, |title| self.aggregates.plays(title));
-        let is_new = score > 0.0 && !self.known.contains(&**id) && plays() < FEW_PLAYS;
-        is_new.then(|| Liked { id: id.clone(), score, affinity })
+        !self.known.contains(id) && self.catalogue.get(id).is_some() && plays() < FEW_PLAYS
     }
 }

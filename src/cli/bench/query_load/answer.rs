@@ -1,9 +1,10 @@
 //! What is asked and answered over a kept-alive HTTP/1.1 connection, at as little cost to the measuring side as possible.
 
+use super::Asked;
 use anyhow::{Context, bail, ensure};
 
 /// Longest answer.
-pub(super) const MOST_BYTES: usize = 65_536;
+pub(super) const MOST_BYTES: usize = 262_144;
 
 /// What became of a query.
 pub(super) enum Status {
@@ -19,9 +20,16 @@ pub(super) struct Answer {
     pub is_last: bool,
 }
 
-/// The request for a member's recommendations.
-pub(super) fn request(member: &str) -> String {
-    format!("GET /v1/members/{member}/recommendations?limit=20 HTTP/1.1\r\nhost: bench\r\n\r\n")
+impl Asked {
+    /// The request for a member's.
+    pub(super) fn request(self, member: &str) -> String {
+        let path = match self {
+            Self::Row => format!("/v1/members/{member}/recommendations?limit=20"),
+            Self::Home => format!("/v1/members/{member}/home?limit=20"),
+            Self::Trending => "/v1/trending?limit=20".to_owned(),
+        };
+        format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")
+    }
 }
 
 impl Answer {

@@ -1,6 +1,6 @@
 //! All connections on one thread.
 
-use super::answer::{Answer, MOST_BYTES, Status, request};
+use super::answer::{Answer, MOST_BYTES, Status};
 use super::{Outcomes, PATIENCE, QueryLoadArgs, Times};
 use anyhow::{Context, ensure};
 use std::cell::RefCell;
@@ -49,7 +49,8 @@ impl All {
             let due = started + after;
             tokio::time::sleep_until(due.into()).await;
             let asked = Instant::now();
-            let answered = self.recommendations(&mut stream, &mut buffer, member);
+            let request = self.args.asked.request(member);
+            let answered = self.answer_to(&request, &mut stream, &mut buffer);
             let status =
                 tokio::time::timeout(PATIENCE, answered).await.context("waiting for an answer")??;
             self.times.borrow_mut().record(due, asked, status, &self.args)?;
@@ -57,16 +58,16 @@ impl All {
         Ok(())
     }
 
-    /// Asks for a member's recommendations and reads the whole answer.
-    async fn recommendations(
+    /// Sends a request and reads the whole answer.
+    async fn answer_to(
         &self,
+        request: &str,
         stream: &mut TcpStream,
         buffer: &mut Vec<u8>,
-        member: &str,
     ) -> anyhow::Result<Status> {
-        stream.write_all(request(member).as_bytes()).await?;
+        stream.write_all(request.as_bytes()).await?;
         buffer.clear();
-        buffer.reserve(MOST_BYTES / 8);
+        buffer.reserve(MOST_BYTES / 32);
         loop {
             ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
             let Some(answer) = Answer::read(buffer)? else { continue };

@@ -1,6 +1,6 @@
 //! A thread for each connection.
 
-use super::answer::{Answer, MOST_BYTES, Status, request};
+use super::answer::{Answer, MOST_BYTES, Status};
 use super::{Outcomes, PATIENCE, QueryLoadArgs, Times};
 use anyhow::{Context, ensure};
 use std::io::{Read, Write};
@@ -52,15 +52,15 @@ impl Connection {
             let due = started + after;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let asked = Instant::now();
-            let status = self.recommendations(member)?;
+            let status = self.answer_to(&args.asked.request(member))?;
             times.record(due, asked, status, args)?;
         }
         Ok(times)
     }
 
-    /// Asks for a member's recommendations and reads the whole answer.
-    fn recommendations(&mut self, member: &str) -> anyhow::Result<Status> {
-        self.stream.write_all(request(member).as_bytes())?;
+    /// Sends a request and reads the whole answer.
+    fn answer_to(&mut self, request: &str) -> anyhow::Result<Status> {
+        self.stream.write_all(request.as_bytes())?;
         let mut filled = 0;
         loop {
             let read = self.stream.read(&mut self.buffer[filled..]).context("waiting for an answer")?;
