@@ -15,6 +15,7 @@ use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::appeal::Study;
 use nearline_ranking::associations::{Associations, Problem};
+use nearline_ranking::learned::CountedTitles;
 use nearline_ranking::lift::Lifts;
 use nearline_ranking::newcomers::LittlePlayed;
 use nearline_ranking::taste::{GenreSums, Genres};
@@ -138,13 +139,14 @@ impl Solver {
             study.take_in();
         }
         let appeal = study.learned();
-        let learned = {
+        let counted = {
             let aggregates = self.aggregates.read();
             if !associations.are_of(&aggregates) {
                 return None;
             }
-            Learned::solved(&aggregates, &little, associations, (&lifts, genres), (tuning, appeal))
+            CountedTitles::of(&aggregates)
         };
+        let learned = Learned::solved(counted, &little, associations, (&lifts, genres), (tuning, appeal));
         learned.prepare_as(&before);
         tell(&learned);
         metrics::gauge!("nearline_ranking_solved_titles").set(learned.associations.titles().len() as f64);

@@ -224,7 +224,7 @@ fn let_go<T>(replaced: Arc<T>) {
 }
 
 /// Titles whose plays are looked up in one go.
-const TITLES_AT_ONCE: usize = 1_024;
+const TITLES_AT_ONCE: usize = 128;
 
 /// What is new, by sums that are looked at in pieces.
 fn new_titles(sources: &Sources) -> NewTitles {

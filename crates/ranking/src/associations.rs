@@ -48,7 +48,7 @@ const DOUBTED_PLAYS: f64 = 5.0;
 const SERIES: f64 = 1.0 / (1.0 - NEXT_STEP * NEXT_STEP);
 
 /// Pairs looked at in one go, about: a fraction of a millisecond.
-const PAIRS_AT_ONCE: usize = 16_384;
+const PAIRS_AT_ONCE: usize = 2_048;
 
 /// In the place of a title's place: it is not solved, or by itself.
 const UNSOLVED: u32 = u32::MAX;

@@ -37,6 +37,20 @@ pub struct Learned {
     factors: FactorTable,
 }
 
+/// How often titles were played, as taken from the sums: nobody who adds to them is kept waiting for what follows from it.
+pub struct CountedTitles {
+    titles: usize,
+    /// By title number.
+    plays: Vec<u64>,
+}
+
+impl CountedTitles {
+    /// As they are now.
+    pub fn of(aggregates: &Aggregates) -> Self {
+        Self { titles: aggregates.title_count(), plays: aggregates.all_plays().to_vec() }
+    }
+}
+
 impl Learned {
     /// Of the sums and the catalogue as they are, with weights between the `most` titles played most.
     pub fn of(aggregates: &Aggregates, catalogue: &Catalogue, most: usize) -> Self {
@@ -70,7 +84,7 @@ impl Learned {
         let genres = Genres::of(aggregates, catalogue);
         let little = LittlePlayed::of(aggregates, catalogue);
         let appeal = Appeal::after(appeal, aggregates, &associations, &genres);
-        Self::solved(aggregates, &little, associations, (&lifts, genres), (tuning, appeal))
+        Self::solved(CountedTitles::of(aggregates), &little, associations, (&lifts, genres), (tuning, appeal))
     }
 
     /// Whether newcomers and titles to explore are those of the sums and the catalogue as they are.
@@ -88,21 +102,21 @@ impl Learned {
         self.appeal = Appeal::after(&self.appeal, aggregates, &self.associations, &self.genres);
     }
 
-    /// The same with weights that were solved and chosen already, titles played little, lifts and genres.
+    /// The same with weights that were solved and chosen already, titles played little, lifts and genres, all of the same sums.
     pub fn solved(
-        aggregates: &Aggregates,
+        counted: CountedTitles,
         little: &LittlePlayed,
         associations: Associations,
         (lifts, genres): (&Lifts, Genres),
         (tuning, appeal): (Tuning, Appeal),
     ) -> Self {
-        let mut by_title = vec![1.0; aggregates.title_count() + 1];
+        let mut by_title = vec![1.0; counted.titles + 1];
         for (title, lift) in lifts.of_titles() {
             by_title[title.index()] = lift as f32;
         }
         let lift = |title: Symbol| by_title.get(title.index()).map_or(1.0, |lift| f64::from(*lift));
         let explorable = Explorable::among(little, lift);
-        let factors = FactorTable::new(by_title, aggregates.all_plays().to_vec());
+        let factors = FactorTable::new(by_title, counted.plays);
         let position_bias = lifts.position_bias();
         let newcomers = Newcomers::among(little);
         Self { associations, newcomers, explorable, genres, position_bias, tuning, appeal, factors }

@@ -39,7 +39,7 @@ impl Faded {
 const LIFT_HALF_LIFE: f64 = 48.0;
 
 /// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 1_024;
+const TITLES_AT_ONCE: usize = 128;
 
 /// The take-rate lifts of titles, from sums that are looked at piece by piece: whoever adds to them is not
 /// kept waiting for all.

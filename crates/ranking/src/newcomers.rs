@@ -24,7 +24,7 @@ pub struct LittlePlayed {
 }
 
 /// Titles looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 1_024;
+const TITLES_AT_ONCE: usize = 128;
 
 /// What is counted of a title.
 #[derive(Clone, Copy)]

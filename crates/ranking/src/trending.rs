@@ -129,7 +129,7 @@ impl Board {
 }
 
 /// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 1_024;
+const TITLES_AT_ONCE: usize = 128;
 
 /// The figures of one dimension, looked at piece by piece: whoever adds to the sums is not kept waiting for all.
 pub struct BoardSums {
