@@ -7,12 +7,12 @@
 //! What is deliberately absent: HTTP, and the ranking itself (`nearline-ranking`).
 
 mod artworks;
-mod common;
 mod costly;
 mod exposure;
 mod given;
 mod question;
 mod row_takes;
+mod shared;
 
 pub use given::OfferedOrder;
 pub use question::{Answer, AnswerSettings, Given, NotAnswered, Question, TitleQuestion, TrendQuestion};
@@ -23,7 +23,6 @@ use crate::facts::{DecisionQueue, Made, Offer};
 use crate::member_answer::{MemberAnswer, Source};
 use crate::router::Router;
 use artworks::Artworks;
-use common::{Common, Shared};
 use costly::Costly;
 use exposure::Exposure;
 use nearline_model::aggregates::ALL;
@@ -43,6 +42,7 @@ use nearline_ranking::trending::{TrendQuery, trending};
 use nearline_ranking::{Learned, Query, Ranked, next, rank, similar};
 use parking_lot::RwLock;
 use row_takes::RowTakes;
+use shared::{Common, Shared};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -55,16 +55,14 @@ impl Supervisor {
         worker.spawn_fn(move || {
             let (progress, settings) = (parts.progress.clone(), parts.settings.clone());
             let context = Context::new();
-            let address = context.address();
             let actor = PartitionActor::new(parts);
-            let members = actor.members();
+            let reached = RunningActor { address: context.address(), incarnation, members: actor.members() };
             let running = actix_rt::spawn(context.into_future(actor));
             let (log, faults) = reader_parts;
-            let reader = Reader { log, progress, incarnation, actor: address.clone(), settings, faults };
+            let reader =
+                Reader { log, progress, incarnation, actor: reached.address.clone(), settings, faults };
             actix_rt::spawn(reader.run(control));
-            handle.write(incarnation, |_| {
-                handle.actor.set(Some(RunningActor { address, incarnation, members }))
-            });
+            handle.write(incarnation, |_| handle.actor.set(Some(reached)));
             actix_rt::spawn(async move {
                 let joined = running.await;
                 let told = why.lock().take();
