@@ -8,7 +8,6 @@ use hashbrown::HashSet;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
-use std::cell::OnceCell;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -88,8 +87,8 @@ impl<'a> Explorer<'a> {
     pub fn places(&self, ranked: &[&str], taken: impl Fn(&str) -> bool) -> Vec<Place> {
         let may_stand = |title: &Entry| !taken(&title.id) && self.weight(title).0 > 0.0;
         let is_any = self.explorable.titles.iter().any(may_stand);
-        // Not all need to be weighed where none of them stands.
-        let drawn = OnceCell::new();
+        // Not all need to be weighed where none of them stands. Those that may stand still, once they are.
+        let mut others: Option<Vec<Drawn<'_>>> = None;
         let mut placed: HashSet<&str> = HashSet::new();
         let mut is_one_placed = false;
         let mut left = 0;
@@ -102,9 +101,12 @@ impl<'a> Explorer<'a> {
             let place = if at < SURE_PLACES || !is_any {
                 Place { put: Put::Ranked(left), placement: None }
             } else if self.explores(at) || is_new || is_one_placed {
-                let all = drawn.get_or_init(|| self.drawn(&taken));
-                let others: Vec<&Drawn<'_>> = all.iter().filter(|new| !placed.contains(&**new.id)).collect();
-                self.place(at, next, left, &others)
+                let others = others.get_or_insert_with(|| {
+                    let mut all = self.drawn(&taken);
+                    all.retain(|new| !placed.contains(&**new.id));
+                    all
+                });
+                self.place(at, next, left, others)
             } else {
                 let placement = Placement { explored: false, propensity: 1.0 - self.share };
                 Place { put: Put::Ranked(left), placement: Some(placement) }
@@ -114,18 +116,21 @@ impl<'a> Explorer<'a> {
                 Put::Ranked(_) => None,
             };
             is_one_placed |= is_new || stands.is_some();
-            placed.insert(stands.unwrap_or(next));
+            let stands = stands.unwrap_or(next);
+            placed.insert(stands);
+            if let Some(others) = others.as_mut().filter(|_| self.explorable.by_id.contains_key(stands)) {
+                others.retain(|new| **new.id != *stands);
+            }
             place
         };
         (0..ranked.len()).map(place).collect()
     }
 
     /// What stands at a place: one of the `others`, which are new, or what is `next` of those ranked.
-    fn place(&self, at: usize, next: &str, left: usize, others: &[&Drawn<'_>]) -> Place {
+    fn place(&self, at: usize, next: &str, left: usize, others: &[Drawn<'_>]) -> Place {
         let together: f64 = others.iter().map(|new| new.weight).sum();
         let chance = |new: &Drawn<'_>| self.share * new.weight / together;
-        let order =
-            |a: &&&Drawn<'_>, b: &&&Drawn<'_>| a.rings.total_cmp(&b.rings).then_with(|| a.id.cmp(b.id));
+        let order = |a: &&Drawn<'_>, b: &&Drawn<'_>| a.rings.total_cmp(&b.rings).then_with(|| a.id.cmp(b.id));
         let Some(first) = others.iter().min_by(order) else {
             // All that are new stand already.
             return Place { put: Put::Ranked(left), placement: None };
@@ -135,7 +140,7 @@ impl<'a> Explorer<'a> {
             let placement = Placement { explored: true, propensity: chance(first) };
             return Place { put, placement: Some(placement) };
         }
-        let drawn = others.iter().find(|new| **new.id == *next).map_or(0.0, |new| chance(new));
+        let drawn = others.iter().find(|new| **new.id == *next).map_or(0.0, chance);
         let placement = Placement { explored: false, propensity: 1.0 - self.share + drawn };
         Place { put: Put::Ranked(left), placement: Some(placement) }
     }

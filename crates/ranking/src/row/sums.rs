@@ -3,6 +3,8 @@
 use nearline_model::aggregates::block_maxima::BLOCK;
 
 const NOT_HELD: u32 = u32::MAX;
+/// Blocks that there is room for at first: most are held in the end, and making room again and again moves them all.
+const MOST_AT_FIRST: usize = 512;
 
 /// A sum for each title number.
 pub(super) struct BlockSums {
@@ -14,7 +16,8 @@ pub(super) struct BlockSums {
 impl BlockSums {
     /// Sums of `titles` titles, all 0.
     pub fn new(titles: usize) -> Self {
-        Self { places: vec![NOT_HELD; titles.div_ceil(BLOCK)], held: Vec::new() }
+        let blocks = titles.div_ceil(BLOCK);
+        Self { places: vec![NOT_HELD; blocks], held: Vec::with_capacity(blocks.min(MOST_AT_FIRST)) }
     }
 
     /// Adds to a title's sum.
