@@ -6,7 +6,7 @@
 
 use nearline_model::{MemberSnapshot, Partition, Position};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// The actor's end: it alone changes the partition, and the partition goes with it.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ impl SharedPartition {
 
     /// Does something with it, and nobody reads meanwhile. If that panics, nobody ever reads it again.
     pub fn with<T>(&self, act: impl FnOnce(&mut Partition) -> T) -> T {
-        // A broken actor asks for its number still, and changes nothing.
-        act(&mut self.0.partition.lock().unwrap_or_else(PoisonError::into_inner))
+        // Where a reader panicked, the actor ends here and is built anew, as if it had been asked.
+        act(&mut self.0.partition.lock().expect("nobody has panicked over it since the actor was built"))
     }
 
     /// Nobody is to read it any more.
@@ -92,5 +92,8 @@ mod tests {
         assert!(panicked.is_err());
         drop(gone);
         assert!(!members.iter().any(is_read));
+        // Nor does the actor go on with it, whoever it was that panicked.
+        let goes_on = catch_unwind(AssertUnwindSafe(|| broken.with(|partition| partition.folded())));
+        assert!(goes_on.is_err());
     }
 }
