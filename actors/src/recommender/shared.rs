@@ -5,7 +5,7 @@
 use super::Sources;
 use crate::background::BackgroundThread;
 use crate::event_loop::Threads;
-use nearline_model::aggregates::ALL;
+use nearline_model::aggregates::{ALL, TITLES_AT_ONCE};
 use nearline_model::symbols::NONE;
 use nearline_ranking::page::NewTitles;
 use nearline_ranking::position_bias::PositionBias;
@@ -81,9 +81,6 @@ struct First(Arc<tokio::sync::Mutex<()>>);
 impl First {
     /// Waits until it `is_there`, which `make` sees to on another thread. If that panics, it is not there.
     async fn once(&self, is_there: impl Fn() -> bool, make: impl FnOnce() + Send + 'static) {
-        if is_there() {
-            return;
-        }
         let _turn = self.0.lock().await;
         if !is_there() {
             let _made = Threads::Own.compute(make).await;
@@ -109,7 +106,7 @@ impl Shared {
         let country = country.map(|country| format!("country:{country}"));
         let device = device.map(|device| format!("device:{device}"));
         let asked: Vec<String> = country.into_iter().chain(device).collect();
-        if self.threads == Threads::Own {
+        if self.threads == Threads::Own && !self.has(&asked, new) {
             let (me, theirs) = (self.clone(), asked.clone());
             self.first.once(|| self.has(&asked, new), move || drop(me.look_up(&theirs, new))).await;
         }
@@ -222,9 +219,6 @@ fn let_go<T>(replaced: Arc<T>) {
         std::thread::sleep(LET_GO_LOOK);
     }
 }
-
-/// Titles whose plays are looked up in one go.
-const TITLES_AT_ONCE: usize = 128;
 
 /// What is new, by sums that are looked at in pieces.
 fn new_titles(sources: &Sources) -> NewTitles {

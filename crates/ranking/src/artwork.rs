@@ -86,8 +86,7 @@ struct Chances {
 
 impl Chances {
     fn of(beliefs: Vec<Beta>, floor: f64, until_ms: i64) -> Self {
-        let probabilities = policy::with_floor(&best_arm::probability_best(&beliefs), floor);
-        Self { probabilities: probabilities.into(), beliefs: beliefs.into(), until_ms }
+        Self { probabilities: chosen_with(&beliefs, floor).into(), beliefs: beliefs.into(), until_ms }
     }
 
     /// Whether what is believed now is hardly anything else.
@@ -189,8 +188,11 @@ pub fn offered(title: &Title) -> impl Iterator<Item = &str> + Clone {
 /// Probabilities, in millionths, with which each artwork that `title` [offers](offered) is chosen for
 /// members of `segment` (empty: of none), by what the aggregates know now.
 pub fn probabilities(aggregates: &Aggregates, title: &Title, segment: &str, floor: f64) -> Vec<u32> {
-    let best = best_arm::probability_best(&beliefs(aggregates, title, segment));
-    policy::with_floor(&best, floor)
+    chosen_with(&beliefs(aggregates, title, segment), floor)
+}
+
+fn chosen_with(beliefs: &[Beta], floor: f64) -> Vec<u32> {
+    policy::with_floor(&best_arm::probability_best(beliefs), floor)
 }
 
 /// The rate at which members of `segment` (empty: of none) are expected to take each artwork that

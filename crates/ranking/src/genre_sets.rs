@@ -22,6 +22,11 @@ impl GenreSets {
         (Self(sets), numbered)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The affinity to each of them, by number.
     pub fn affinities(&self, affinity: &GenreAffinity<'_>) -> Vec<f64> {
         self.0.iter().map(|genres| affinity.to(genres)).collect()

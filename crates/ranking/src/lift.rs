@@ -7,7 +7,7 @@
 
 use crate::position_bias::PositionBias;
 use nearline_model::aggregates::counters::TitleCounters;
-use nearline_model::aggregates::{ALL, Aggregates};
+use nearline_model::aggregates::{ALL, Aggregates, TITLES_AT_ONCE};
 use nearline_model::symbols::Symbol;
 
 /// Least and most impressions that the prior counts for.
@@ -37,9 +37,6 @@ impl Faded {
 
 /// Half-life of the lifts that the ranking uses, in 30-minute epochs: a day.
 const LIFT_HALF_LIFE: f64 = 48.0;
-
-/// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 128;
 
 /// The take-rate lifts of titles, from sums that are looked at piece by piece: whoever adds to them is not
 /// kept waiting for all.

@@ -1,7 +1,7 @@
 //! Newcomers: titles of the catalogue that hardly anybody has played yet, so that they are found at all.
 
 use crate::genre_sets::GenreSets;
-use nearline_model::aggregates::Aggregates;
+use nearline_model::aggregates::{Aggregates, TITLES_AT_ONCE};
 use nearline_model::catalogue::{Catalogue, Title};
 use nearline_model::symbols::Symbol;
 use std::sync::Arc;
@@ -22,9 +22,6 @@ pub struct LittlePlayed {
     /// Those not looked at yet.
     waiting: Vec<Arc<Title>>,
 }
-
-/// Titles looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 128;
 
 /// What is counted of a title.
 #[derive(Clone, Copy)]

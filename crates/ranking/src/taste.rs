@@ -7,7 +7,7 @@
 
 use crate::affinity::is_disliked;
 use hashbrown::HashMap;
-use nearline_model::aggregates::{ALL, Aggregates};
+use nearline_model::aggregates::{ALL, Aggregates, TITLES_AT_ONCE};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
 use nearline_model::symbols::{NONE, Symbol};
@@ -62,9 +62,6 @@ pub struct GenreSums {
     plays: f64,
     looked: Symbol,
 }
-
-/// Titles looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 128;
 
 impl Default for GenreSums {
     fn default() -> Self {

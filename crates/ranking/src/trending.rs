@@ -17,7 +17,7 @@
 use crate::learned::Learned;
 use crate::lift::{Faded, Prior, faded};
 use crate::position_bias::PositionBias;
-use nearline_model::aggregates::{ALL, Aggregates};
+use nearline_model::aggregates::{ALL, Aggregates, TITLES_AT_ONCE};
 use nearline_model::catalogue::Catalogue;
 use nearline_model::symbols::{NONE, Symbol};
 use serde::Serialize;
@@ -127,9 +127,6 @@ impl Board {
         (found.len() >= limit || !self.is_cut).then_some(found)
     }
 }
-
-/// Titles whose figures are looked at in one go: well below a millisecond.
-const TITLES_AT_ONCE: usize = 128;
 
 /// The figures of one dimension, looked at piece by piece: whoever adds to the sums is not kept waiting for all.
 pub struct BoardSums {

@@ -5,7 +5,7 @@
 //! yet stand beside what is new. The catalogue keeps no time at which a title came in.
 
 use crate::affinity::GenreAffinity;
-use hashbrown::HashMap;
+use crate::genre_sets::GenreSets;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::{Catalogue, Title};
 use std::cmp::Ordering;
@@ -31,12 +31,10 @@ pub(super) struct New {
 /// What is new in the catalogue, the same for everybody: titles of the same genres together, the newest first. A
 /// member's affinity is one for all of them, so that the best are found without looking at all.
 #[derive(Debug, Default)]
-pub struct NewTitles(Vec<Group>);
-
-#[derive(Debug)]
-struct Group {
-    genres: Vec<String>,
-    titles: Vec<Entry>,
+pub struct NewTitles {
+    genres: GenreSets,
+    /// By number of their genres.
+    groups: Vec<Vec<Entry>>,
 }
 
 #[derive(Debug)]
@@ -66,21 +64,20 @@ impl NewTitles {
     /// What is new of `titles`, which were played `plays` times each.
     pub fn by_plays(titles: &[Arc<Title>], plays: &[u64]) -> Self {
         let newest_year = titles.iter().filter_map(|title| title.year).max().unwrap_or_default();
-        let mut groups: HashMap<&[String], Vec<Entry>> = HashMap::new();
-        for (title, &plays) in titles.iter().zip(plays) {
-            let newness = newness(title.year, newest_year, plays);
-            if newness >= LEAST_NEWNESS {
-                let entry = Entry { title: title.clone(), newness, plays };
-                groups.entry(&title.genres).or_default().push(entry);
-            }
-        }
-        let groups = groups.into_iter().map(|(genres, mut titles)| {
-            titles.sort_unstable_by(|a, b| {
+        let entry = |(title, plays): (&Arc<Title>, &u64)| {
+            let newness = newness(title.year, newest_year, *plays);
+            (newness >= LEAST_NEWNESS).then(|| Entry { title: title.clone(), newness, plays: *plays })
+        };
+        let new: Vec<Entry> = titles.iter().zip(plays).filter_map(entry).collect();
+        let (genres, numbers) = GenreSets::of(new.iter().map(|entry| entry.title.genres.as_slice()));
+        let mut groups: Vec<Vec<Entry>> = std::iter::repeat_with(Vec::new).take(genres.len()).collect();
+        new.into_iter().zip(numbers).for_each(|(entry, number)| groups[number].push(entry));
+        for group in &mut groups {
+            group.sort_unstable_by(|a, b| {
                 b.newness.total_cmp(&a.newness).then_with(|| a.title.id.cmp(&b.title.id))
             });
-            Group { genres: genres.to_vec(), titles }
-        });
-        Self(groups.collect())
+        }
+        Self { genres, groups }
     }
 
     /// The `limit` allowed titles with the highest scores, equal ones by id.
@@ -90,13 +87,14 @@ impl NewTitles {
         allowed: impl Fn(&str) -> bool,
         limit: usize,
     ) -> Vec<New> {
-        let liked: Vec<f64> = self.0.iter().map(|group| affinity.to(&group.genres)).collect();
+        let liked = self.genres.affinities(affinity);
         let next = |group: usize, at: usize| {
-            let entry = self.0[group].titles.get(at)?;
+            let entry = self.groups[group].get(at)?;
             let score = liked[group] * entry.newness;
             (score > 0.0).then_some(Next { score, entry, group, at })
         };
-        let mut heap: BinaryHeap<Next<'_>> = (0..self.0.len()).filter_map(|group| next(group, 0)).collect();
+        let mut heap: BinaryHeap<Next<'_>> =
+            (0..self.groups.len()).filter_map(|group| next(group, 0)).collect();
         let mut best = Vec::with_capacity(limit.min(256));
         while best.len() < limit
             && let Some(Next { score, entry, group, at }) = heap.pop()
@@ -118,9 +116,8 @@ impl NewTitles {
         limit: usize,
     ) -> Vec<New> {
         let mut new: Vec<New> = Vec::new();
-        for group in &self.0 {
-            let liked = affinity.to(&group.genres);
-            let allowed = group.titles.iter().filter(|entry| allowed(&entry.title.id));
+        for (group, liked) in self.groups.iter().zip(self.genres.affinities(affinity)) {
+            let allowed = group.iter().filter(|entry| allowed(&entry.title.id));
             let scored = allowed.map(|entry| entry.of(liked * entry.newness * boost(&entry.title.id), liked));
             new.extend(scored.filter(|new| new.score > 0.0));
         }
