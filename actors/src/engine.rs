@@ -330,8 +330,10 @@ impl Engine {
 
     /// Every partition's status.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
-        // Positions of a partition lie as far apart as there are partitions.
-        let step = self.inner.partitions.len().max(1) as u64;
+        // Positions of a partition lie as far apart as there are partitions, and those where messages end as many times as far
+        // as a block holds records.
+        let blocks = self.inner.ports.log.blocks();
+        let step = self.inner.partitions.len().max(1) as u64 * u64::from(blocks.records());
         let now_ms = self.inner.ports.clock.now_ms();
         let status = |handle: &Arc<PartitionHandle>| {
             let status = handle.status(now_ms);

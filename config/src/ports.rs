@@ -174,6 +174,7 @@ fn nats_settings(config: &Config) -> NatsSettings {
         fact_stream: section.fact_stream.clone(),
         fact_stream_bytes: config.facts.stream_bytes,
         partitions: config.engine.partitions,
+        block_events: section.block_events,
         event_bytes: config.fold.event_bytes,
         replicas: section.replicas,
         duplicate_window_seconds: section.duplicate_window_seconds,

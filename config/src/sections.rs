@@ -195,6 +195,8 @@ pub struct NatsSection {
     pub max_age_seconds: u64,
     /// Bytes of the stream at most; 0: no limit.
     pub max_bytes: u64,
+    /// Events that one message of the log may hold.
+    pub block_events: u16,
     /// Records on their way to each reader at most.
     pub reader_records: usize,
     /// Milliseconds that one request or acknowledgement may take.
@@ -230,6 +232,7 @@ impl Default for NatsSection {
             duplicate_window_seconds: settings.duplicate_window_seconds,
             max_age_seconds: settings.max_age_seconds,
             max_bytes: settings.max_bytes,
+            block_events: settings.block_events,
             reader_records: settings.reader_records,
             timeout_ms: settings.timeout_ms,
             credentials_file: settings.credentials_file,

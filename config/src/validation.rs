@@ -2,7 +2,7 @@
 
 use super::layers::Origins;
 use super::{BackendKind, Config, ConfigError, HttpSection, Listener, SecretUrl};
-use nearline_model::identifier::{MAX_PARTITIONS, id_problem};
+use nearline_model::identifier::{MAX_BLOCK, MAX_PARTITIONS, id_problem};
 use std::net::SocketAddr;
 
 /// Checks every value; the first impossible one is the error.
@@ -223,6 +223,7 @@ impl Check<'_> {
                 ("duplicate_window_seconds", nats.duplicate_window_seconds, 1, 86_400),
                 ("max_age_seconds", nats.max_age_seconds, 0, 3_153_600_000),
                 ("max_bytes", nats.max_bytes, 0, i64::MAX as u64),
+                ("block_events", nats.block_events.into(), 1, MAX_BLOCK.into()),
                 ("reader_records", nats.reader_records as u64, 1, 1_000_000),
                 ("timeout_ms", nats.timeout_ms, 1, 60_000),
             ],

@@ -126,6 +126,11 @@ impl Bed {
     }
 
     async fn make(backend: Backend, partitions: u16) -> anyhow::Result<Self> {
+        Self::with_blocks(backend, partitions, 1).await
+    }
+
+    /// With a log in NATS whose messages hold up to so many events.
+    async fn with_blocks(backend: Backend, partitions: u16, block_events: u16) -> anyhow::Result<Self> {
         match backend {
             Backend::Embedded => {
                 let directory = tempfile::tempdir().context("a directory for the benchmark")?;
@@ -139,7 +144,8 @@ impl Bed {
             }
             Backend::Cluster => {
                 let (nats, redis) = (NatsServer::start(None)?, RedisServer::start()?);
-                let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
+                let nats_settings =
+                    NatsSettings { url: nats.url(), partitions, block_events, ..NatsSettings::default() };
                 let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
                 let ports = connect_cluster(nats_settings, redis_settings).await?;
                 let urls = Some([nats.url(), redis.url()]);

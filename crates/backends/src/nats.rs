@@ -5,6 +5,7 @@
 //! connection is parsed by one task.
 
 mod access;
+mod blocks;
 mod catalogue;
 mod cloud_event;
 mod consumer;
@@ -63,6 +64,8 @@ pub struct NatsSettings {
     pub fact_stream_bytes: u64,
     /// Partitions of the events; an existing stream must have as many.
     pub partitions: u16,
+    /// Events that one message of the log may hold. An existing log keeps what it was made with.
+    pub block_events: u16,
     /// Bytes of an event at most; a header is left out that would make it longer.
     pub event_bytes: usize,
     /// Replicas of each stream, at least.
@@ -115,6 +118,7 @@ impl Default for NatsSettings {
             fact_stream: "FACTS".into(),
             fact_stream_bytes: 1 << 30,
             partitions: 16,
+            block_events: 1,
             event_bytes: 65_536,
             replicas: 1,
             duplicate_window_seconds: 120,

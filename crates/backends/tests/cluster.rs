@@ -4,6 +4,8 @@
 mod access;
 #[path = "cluster/authority.rs"]
 mod authority;
+#[path = "cluster/blocks.rs"]
+mod blocks;
 #[path = "cluster/cloud_events.rs"]
 mod cloud_events;
 #[path = "cluster/configured_servers.rs"]

@@ -1,5 +1,7 @@
 //! The contract of the ports on real servers and in a directory.
 
+#[path = "contract/blocks.rs"]
+mod blocks;
 #[path = "contract/cluster.rs"]
 mod cluster;
 #[path = "contract/embedded.rs"]

@@ -9,7 +9,7 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use nearline_model::identifier::sequence_of;
+use nearline_model::identifier::{Blocks, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -28,12 +28,26 @@ pub use rows::Events;
 pub(crate) const PARTITIONS: &str = "nearline.partitions";
 /// The setting that holds the identity of the log: positions mean nothing in another one.
 pub(crate) const LOG: &str = "nearline.log";
+/// The setting that holds how many records a message of the log may hold; without it, one.
+const BLOCK: &str = "nearline.block";
 
 /// The archive of a log's events.
 #[derive(Debug)]
 pub struct EventArchive {
     table: DeltaTable,
     partitions: u16,
+    blocks: Blocks,
+}
+
+/// The log that an archive is of.
+#[derive(Debug, Clone, Copy)]
+pub struct ArchivedLog<'a> {
+    /// Its identity.
+    pub identity: &'a str,
+    /// Its partitions.
+    pub partitions: u16,
+    /// What its messages may hold.
+    pub blocks: Blocks,
 }
 
 /// What became of a batch of events.
@@ -52,29 +66,26 @@ pub enum Archived {
 }
 
 impl EventArchive {
-    /// Opens the archive of a log, by its identity, or makes it, under an id of its own.
+    /// Opens the archive of a log, or makes it, under an id of its own.
     ///
     /// # Errors
     /// A folder that cannot be read or written, or holds something else; an archive of another log.
-    pub fn open(
-        location: impl Into<Location>,
-        log: &str,
-        partitions: u16,
-        id: &str,
-        now_ms: i64,
-    ) -> Result<Self> {
+    pub fn open(location: impl Into<Location>, log: ArchivedLog<'_>, id: &str, now_ms: i64) -> Result<Self> {
         let location = location.into();
         let root = location.folder().to_owned();
-        let made = || metadata(log, partitions, id, now_ms);
+        let made = || metadata(log, id, now_ms);
         let table = DeltaTable::open_or_create(location, made, now_ms)?;
         let archive = Self::of(table)?;
         let archived = archive.table.setting(LOG).unwrap_or_default();
-        if archived != log || archive.partitions != partitions {
+        let ArchivedLog { identity, partitions, blocks } = log;
+        if archived != identity || archive.partitions != partitions || archive.blocks != blocks {
             return Err(FactsError::Refused(format!(
-                "{} is the archive of the log {archived} of {} partitions, and this is the log {log} of {partitions}; name \
-                 another folder",
+                "{} is the archive of the log {archived} of {} partitions, with up to {} events in a message, and this is the log \
+                 {identity} of {partitions}, with up to {}; name another folder",
                 root.display(),
-                archive.partitions
+                archive.partitions,
+                archive.blocks.records(),
+                blocks.records()
             )));
         }
         Ok(archive)
@@ -99,8 +110,10 @@ impl EventArchive {
     fn of(table: DeltaTable) -> Result<Self> {
         let partitions =
             table.setting(PARTITIONS).and_then(|text| text.parse().ok()).filter(|count| *count > 0);
+        let block = table.setting(BLOCK).and_then(|text| text.parse().ok());
+        let blocks = block.map_or_else(Blocks::default, Blocks::of);
         match partitions {
-            Some(partitions) => Ok(Self { table, partitions }),
+            Some(partitions) => Ok(Self { table, partitions, blocks }),
             None => Err(FactsError::Refused(format!(
                 "{} is a Delta table, but no archive of events: the setting {PARTITIONS} is not there",
                 table.root().display()
@@ -111,6 +124,11 @@ impl EventArchive {
     /// Partitions of the log.
     pub fn partitions(&self) -> u16 {
         self.partitions
+    }
+
+    /// What messages of the log may hold.
+    pub fn blocks(&self) -> Blocks {
+        self.blocks
     }
 
     /// The identity of the log.
@@ -201,13 +219,14 @@ impl EventArchive {
     }
 
     /// Refuses events that do not follow the last one: each is so many positions behind the one before as there are
-    /// partitions.
+    /// partitions; in a log with blocks, one may be the first of the next block.
     fn check_order(&self, partition: PartitionId, records: &[LogRecord]) -> Result<()> {
         let mut before = sequence_of(self.last(partition), partition, self.partitions);
         for record in records {
             let sequence = sequence_of(record.position, partition, self.partitions);
             // The first of all may be any: what a log held before that may be gone.
-            if sequence.is_none() || before.is_some_and(|before| sequence != Some(before + 1)) {
+            let follows = |next| before.is_none_or(|before| self.blocks.follows(before, next));
+            if !sequence.is_some_and(follows) {
                 return Err(FactsError::Refused(format!(
                     "the event at position {} of partition {partition} does not follow the one before it (the archive ends at \
                      {}): events are missing, or come twice",
@@ -258,14 +277,18 @@ fn application(partition: PartitionId) -> String {
     format!("nearline-archive-p{:05}", partition.0)
 }
 
-fn metadata(log: &str, partitions: u16, id: &str, now_ms: i64) -> Metadata {
+fn metadata(log: ArchivedLog<'_>, id: &str, now_ms: i64) -> Metadata {
+    let mut configuration = BTreeMap::from([
+        (PARTITIONS.to_owned(), log.partitions.to_string()),
+        (LOG.to_owned(), log.identity.to_owned()),
+    ]);
+    if log.blocks != Blocks::default() {
+        configuration.insert(BLOCK.to_owned(), log.blocks.records().to_string());
+    }
     Metadata {
         id: id.to_owned(),
         schema_string: rows::delta_schema(),
-        configuration: BTreeMap::from([
-            (PARTITIONS.to_owned(), partitions.to_string()),
-            (LOG.to_owned(), log.to_owned()),
-        ]),
+        configuration,
         created_time: Some(now_ms),
         ..Metadata::default()
     }

@@ -31,7 +31,7 @@ pub mod usage;
 
 pub use compact::{Compacted, Compaction, PAGE_ROWS};
 pub use error::{FactsError, Result};
-pub use event_archive::{Archived, Erased, EventArchive, Events, Limits};
+pub use event_archive::{Archived, ArchivedLog, Erased, EventArchive, Events, Limits};
 pub use extract::{Counts, Explanation, Extraction, Lineage, MEMORY, Report};
 pub use fact_archive::{FactArchive, FactTable, Standing};
 pub use index::{Indexed, build_index};

@@ -6,14 +6,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nearline_facts::delta::DeltaTable;
-use nearline_facts::{Archived, EventArchive, Source};
-use nearline_model::identifier::position_of;
+use nearline_facts::{Archived, ArchivedLog, EventArchive, Source};
+use nearline_model::identifier::{Blocks, position_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 
 const PARTITIONS: u16 = 4;
 
 fn open(folder: &Path) -> EventArchive {
-    EventArchive::open(folder, "a-log", PARTITIONS, "an-id", 1_000).unwrap()
+    EventArchive::open(folder, a_log("a-log", PARTITIONS), "an-id", 1_000).unwrap()
+}
+
+fn a_log(identity: &str, partitions: u16) -> ArchivedLog<'_> {
+    ArchivedLog { identity, partitions, blocks: Blocks::default() }
 }
 
 /// Records of a partition, by their numbers in it.
@@ -61,8 +65,9 @@ fn events_come_back_as_they_were_and_the_archive_knows_how_far_it_is() {
     assert_eq!(events(&again, 1), [first, second].concat());
     assert_eq!(events(&again, 0), []);
     for (log, partitions) in [("a-log", 8), ("another-log", 4)] {
-        let error =
-            EventArchive::open(folder.path(), log, partitions, "an-id", 3_000).unwrap_err().to_string();
+        let error = EventArchive::open(folder.path(), a_log(log, partitions), "an-id", 3_000)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the log a-log of 4 partitions") && error.contains(log), "{error}");
     }
 }
@@ -80,6 +85,25 @@ fn events_that_do_not_follow_the_last_ones_are_refused() {
         assert!(error.contains("does not follow") && error.contains("missing, or come twice"), "{error}");
     }
     assert_eq!(events(&archive, 0).len(), 9);
+}
+
+#[test]
+fn an_archive_of_a_log_with_blocks_takes_what_follows_message_by_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = ArchivedLog { blocks: Blocks::of(8), ..a_log("a-log", PARTITIONS) };
+    let mut archive = EventArchive::open(folder.path(), log, "an-id", 1_000).unwrap();
+    // Messages of three, one and eight events; and a fourth, in parts.
+    let numbers = [6, 7, 8, 16, 17, 18, 19, 20, 21, 22, 23, 24, 31];
+    archive.add(PartitionId(0), &records(0, numbers.into_iter()), "a", 2_000).unwrap();
+    for wrong in [vec![33], vec![31], vec![40], vec![32, 41]] {
+        let added = archive.add(PartitionId(0), &records(0, wrong.into_iter()), "b", 2_000);
+        assert!(added.unwrap_err().to_string().contains("does not follow"));
+    }
+    archive.add(PartitionId(0), &records(0, [32, 40].into_iter()), "c", 2_000).unwrap();
+    let read = events(&EventArchive::open(folder.path(), log, "an-id", 1_000).unwrap(), 0);
+    assert_eq!(read, records(0, numbers.into_iter().chain([32, 40])));
+    let without = EventArchive::open(folder.path(), a_log("a-log", PARTITIONS), "an-id", 3_000);
+    assert!(without.is_err(), "positions mean something else there");
 }
 
 #[test]

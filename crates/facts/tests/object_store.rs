@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use nearline_facts::location::Object;
-use nearline_facts::{Archived, EventArchive, Location, Remote, Source};
-use nearline_model::identifier::position_of;
+use nearline_facts::{Archived, ArchivedLog, EventArchive, Location, Remote, Source};
+use nearline_model::identifier::{Blocks, position_of};
 use nearline_model::{LogRecord, PartitionId};
 
 type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -73,7 +73,13 @@ impl Remote for Memory {
 
 fn open(store: &Memory, mirror: &Path, id: &str) -> EventArchive {
     let location = Location::mirrored(mirror, Arc::new(store.clone()));
-    EventArchive::open(location, "a-log", 2, id, 1_000).unwrap()
+    EventArchive::open(
+        location,
+        ArchivedLog { identity: "a-log", partitions: 2, blocks: Blocks::default() },
+        id,
+        1_000,
+    )
+    .unwrap()
 }
 
 fn records(numbers: std::ops::Range<u64>) -> Vec<LogRecord> {

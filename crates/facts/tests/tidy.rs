@@ -6,9 +6,11 @@ use nearline_model::Position;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nearline_facts::{EventArchive, FactArchive, FactTable, FactsError, Source, Standing, Tidied, Tidying};
+use nearline_facts::{
+    ArchivedLog, EventArchive, FactArchive, FactTable, FactsError, Source, Standing, Tidied, Tidying,
+};
 use nearline_model::facts::{Decision, FactKind, Known, Whereabouts};
-use nearline_model::identifier::{position_of, sequence_of};
+use nearline_model::identifier::{Blocks, position_of, sequence_of};
 use nearline_model::{Fact, LogRecord, PartitionId};
 
 const DAY_MS: i64 = 86_400_000;
@@ -167,7 +169,13 @@ fn log_of(archive: &EventArchive, partition: u16) -> Vec<LogRecord> {
 #[test]
 fn small_files_of_events_become_one_for_each_partition_and_day_that_is_over_and_the_log_is_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let mut archive = EventArchive::open(folder.path(), "a-log", 2, "an-id", MONDAY_MS).unwrap();
+    let mut archive = EventArchive::open(
+        folder.path(),
+        ArchivedLog { identity: "a-log", partitions: 2, blocks: Blocks::default() },
+        "an-id",
+        MONDAY_MS,
+    )
+    .unwrap();
     for hour in 0..72 {
         add_events(&mut archive, hour % 2, MONDAY_MS + i64::from(hour) * 3_600_000, &format!("h{hour}"));
     }

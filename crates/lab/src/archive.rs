@@ -7,7 +7,7 @@ mod source;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use nearline_facts::{Archived, EventArchive, Location};
+use nearline_facts::{Archived, ArchivedLog, EventArchive, Location};
 use nearline_model::identifier::position_of;
 use nearline_model::{LogRecord, PartitionId, Position};
 use rand::Rng;
@@ -72,8 +72,8 @@ impl ArchiveReport {
 pub async fn archive(source: &Source, job: &ArchiveJob) -> anyhow::Result<ArchiveReport> {
     let started = Instant::now();
     let count = source.log.partitions();
-    let mut archive =
-        EventArchive::open(job.to.clone(), source.log.identity(), count, &unique_name(), now_ms(source))?;
+    let log = ArchivedLog { identity: source.log.identity(), partitions: count, blocks: source.log.blocks() };
+    let mut archive = EventArchive::open(job.to.clone(), log, &unique_name(), now_ms(source))?;
     let partitions = chosen(&job.partitions, "the log", count)?;
     let mut report = ArchiveReport::default();
     for partition in partitions.into_iter().map(PartitionId) {

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use nearline_config::Config;
-use nearline_facts::EventArchive;
+use nearline_facts::{ArchivedLog, EventArchive};
 use nearline_lab::evaluate::prequential::{Options, run as prequential};
 use nearline_lab::evaluate::replay::ReplaySettings;
 use nearline_lab::evaluate::timed_event::TimedEvent;
 use nearline_lab::what_if::{Answer, Question, Settings, run};
-use nearline_model::identifier::{partition_of, position_of};
+use nearline_model::identifier::{Blocks, partition_of, position_of};
 use nearline_model::{LogRecord, PartitionId};
 
 const PARTITIONS: u16 = 2;
@@ -46,7 +46,13 @@ fn events() -> Vec<TimedEvent> {
 
 /// An archive of the events, with one record that is none.
 fn archive(folder: &Path, events: &[TimedEvent]) {
-    let mut archive = EventArchive::open(folder, "log", PARTITIONS, "test", 0).unwrap();
+    let mut archive = EventArchive::open(
+        folder,
+        ArchivedLog { identity: "log", partitions: PARTITIONS, blocks: Blocks::default() },
+        "test",
+        0,
+    )
+    .unwrap();
     let mut records: [Vec<LogRecord>; PARTITIONS as usize] = [Vec::new(), Vec::new()];
     for event in events {
         let fields: serde_json::Value = serde_json::from_slice(&event.payload).unwrap();

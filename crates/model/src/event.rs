@@ -315,7 +315,13 @@ pub fn no_object(json: &[u8]) -> Option<&'static str> {
 fn json_reject(error: serde_json::Error) -> Reject {
     match error.classify() {
         serde_json::error::Category::Data => Reject::new(RejectReason::InvalidField, error.to_string()),
-        _ => Reject::new(RejectReason::MalformedJson, format!("payload is no JSON object: {error}")),
+        _ => {
+            let told = error.to_string();
+            let hint =
+                if told.starts_with("trailing characters") { "; expected nothing behind it" } else { "" };
+            let detail = format!("payload is no JSON object: {told}{hint}");
+            Reject::new(RejectReason::MalformedJson, detail)
+        }
     }
 }
 

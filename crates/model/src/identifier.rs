@@ -1,8 +1,10 @@
 //! Identifiers: what an id may look like, and which partition a member belongs to.
 
+mod blocks;
 mod epoch;
 mod position;
 
+pub use blocks::{Blocks, MAX_BLOCK};
 pub use epoch::OwnerEpoch;
 pub use position::Position;
 

@@ -3,6 +3,7 @@
 use crate::PortError;
 use async_trait::async_trait;
 use bytes::Bytes;
+use nearline_model::identifier::Blocks;
 use nearline_model::{LogRecord, PartitionId, Position};
 
 /// An event to append. Whoever appends has validated `member` and `id` (`[A-Za-z0-9_-]{1,64}`).
@@ -11,7 +12,8 @@ pub struct NewEvent {
     /// The member: decides the partition.
     pub member: String,
     /// The event's id, unique among the member's: an append of the member with an id seen within the log's duplicate
-    /// window is not stored again.
+    /// window is not stored again. A log with [`EventLog::blocks`] tells that of blocks and of what is in one append: it may store
+    /// an event again that comes in another block, which the fold drops by the id.
     pub id: String,
     /// The event as JSON.
     pub payload: Bytes,
@@ -31,7 +33,8 @@ pub struct Appended {
 /// What the log holds of a partition, and where it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogBounds {
-    /// Position of the first record that is kept, behind `last` where none is; 0 if there never was one.
+    /// Position of the first record that is kept, behind `last` where none is; 0 if there never was one. In a log with
+    /// [`EventLog::blocks`], where its message begins.
     pub first: Position,
     /// Position of the last record, kept or not; 0 if there never was one.
     pub last: Position,
@@ -46,7 +49,8 @@ impl LogBounds {
 
 /// An ordered, durable log in partitions. Positions grow within each partition, and no two
 /// records have the same: a partition's first record is at its number plus 1, each further one as many on as there are
-/// partitions ([`position_of`](nearline_model::identifier::position_of)).
+/// partitions ([`position_of`](nearline_model::identifier::position_of)). Where messages hold several records, some numbers are
+/// without one ([`Blocks`]).
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Number of partitions.
@@ -54,6 +58,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Which log it is: given at random when it was made, and its own for good. Positions mean nothing in another log.
     fn identity(&self) -> &str;
+
+    /// What one message of the log may hold.
+    fn blocks(&self) -> Blocks {
+        Blocks::default()
+    }
 
     /// Proves that appends would be taken, without one. Where that needs no proof, there is none.
     async fn prove(&self) -> Result<(), PortError> {

@@ -19,12 +19,20 @@ const AT_ONCE: usize = 512;
 pub struct Holdings {
     /// The log, by its identity.
     pub log: String,
+    /// Records of a message at most ([`EventLog::blocks`]).
+    #[serde(default = "one")]
+    pub block: u16,
     /// Position of the first record that is kept and of the last one of each partition ([`LogBounds`]).
     pub partitions: Vec<(Position, Position)>,
     /// The stream of facts, by its identity; empty: nothing was ever put.
     pub facts: String,
     /// Number of its last entry; 0: there is none.
     pub last_fact: u64,
+}
+
+/// What is held by a program that tells of no blocks.
+fn one() -> u16 {
+    1
 }
 
 /// Looks at what there is to read.
@@ -37,8 +45,8 @@ pub async fn holdings(log: &dyn EventLog, facts: &dyn FactStream) -> Result<Hold
         let LogBounds { first, last } = log.bounds(PartitionId(partition)).await?;
         partitions.push((first, last));
     }
-    let (log, last_fact) = (log.identity().to_owned(), facts.last().await?);
-    Ok(Holdings { log, partitions, facts: facts.identity().await?, last_fact })
+    let (log, block, last_fact) = (log.identity().to_owned(), log.blocks().records(), facts.last().await?);
+    Ok(Holdings { log, block, partitions, facts: facts.identity().await?, last_fact })
 }
 
 /// Reads up to `most` records of a partition that follow a position; none if there are no more now.

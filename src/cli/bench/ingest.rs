@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use nearline_actors::Engine;
 use nearline_config::{Config, TelemetrySection};
 use nearline_model::PartitionId;
-use nearline_model::identifier::sequence_of;
+use nearline_model::identifier::{MAX_BLOCK, sequence_of};
 use nearline_ports::NewEvent;
 use nearline_ports::trace::{TraceContext, carrying};
 use std::time::{Duration, Instant};
@@ -39,6 +39,9 @@ pub struct IngestArgs {
     /// Partitions.
     #[arg(long, default_value_t = 16)]
     partitions: u16,
+    /// Events that one message of the log in NATS may hold.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_BLOCK)))]
+    block_events: u16,
     /// Captures facts.
     #[arg(long)]
     facts: bool,
@@ -51,7 +54,7 @@ pub struct IngestArgs {
 }
 
 pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
-    let bed = Bed::make(args.backend, args.partitions).await?;
+    let bed = Bed::with_blocks(args.backend, args.partitions, args.block_events).await?;
     let mut events = workload::events(args.events, args.members, args.titles, 1);
     if let Some(endpoint) = &args.traces {
         record(endpoint, args.traced, &mut events)?;
@@ -80,7 +83,7 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             workload::fill(&*bed.ports.log, &events, 1).await?;
             let published = published.elapsed();
             let [nats, _] = bed.urls.as_ref().context("the cluster bed has servers")?;
-            let bare = bare_drain(nats, args.partitions, args.events).await?;
+            let bare = bare_drain(nats, args.partitions).await?;
             let (started, cpu) = (Instant::now(), cpu_time());
             let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
             engine.caught_up().await?;
@@ -129,13 +132,14 @@ fn folded(engine: &Engine, partitions: u16) -> anyhow::Result<(u64, u64)> {
 
 /// Time that bare consumers without acknowledgements, one for each of the log's streams, take to drain all of them over
 /// one connection, doing nothing.
-async fn bare_drain(url: &str, partitions: u16, events: usize) -> anyhow::Result<Duration> {
+async fn bare_drain(url: &str, partitions: u16) -> anyhow::Result<Duration> {
     use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await?);
     let started = Instant::now();
-    let mut drains = Vec::new();
+    let (mut drains, mut all) = (Vec::new(), 0);
     for partition in (0..partitions).map(PartitionId) {
         let stream = jetstream.get_stream(format!("EVENTS_{partition}")).await?;
+        all += stream.cached_info().state.messages;
         let consumer = stream
             .create_consumer(pull::Config {
                 ack_policy: AckPolicy::None,
@@ -147,12 +151,12 @@ async fn bare_drain(url: &str, partitions: u16, events: usize) -> anyhow::Result
         drains.push(consumer.stream().max_messages_per_batch(batch).messages().await?);
     }
     let mut messages = futures_util::stream::select_all(drains);
-    for drained in 0..events {
+    for drained in 0..all {
         let message = tokio::time::timeout(Duration::from_secs(20), messages.next()).await;
         message
             .ok()
             .flatten()
-            .with_context(|| format!("the bare consumers stopped after {drained} events"))??;
+            .with_context(|| format!("the bare consumers stopped after {drained} messages"))??;
     }
     Ok(started.elapsed())
 }

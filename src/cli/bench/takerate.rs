@@ -17,6 +17,7 @@ use futures_util::StreamExt;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_audience::take_rates;
 use nearline_model::Position;
+use nearline_model::identifier::MAX_BLOCK;
 use source::Source;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,6 +37,9 @@ pub struct TakerateArgs {
     /// Partitions.
     #[arg(long, default_value_t = 16)]
     partitions: u16,
+    /// Events that one message of the log in NATS may hold.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_BLOCK)))]
+    block_events: u16,
     /// Where to write the cells: a file that ends in .csv or .ndjson.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -69,7 +73,7 @@ pub async fn run(args: &TakerateArgs) -> anyhow::Result<Report> {
         Some(directory) => Source::files(directory)?,
         None => Source::generated(take_rates::lines(args.events, args.seed)),
     };
-    let bed = Bed::make(args.backend, args.partitions).await?;
+    let bed = Bed::with_blocks(args.backend, args.partitions, args.block_events).await?;
     let settings = EngineSettings {
         workers: args.workers.max(1),
         commit_events: args.commit_events.max(1),

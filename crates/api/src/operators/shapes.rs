@@ -147,6 +147,8 @@ pub struct TableDocument {
 pub struct HoldingsDocument {
     /// The log, by its identity.
     pub log: String,
+    /// Records that one message of the log may hold.
+    pub block: u16,
     /// By partition: position of the first record that is kept, and of the last one.
     pub partitions: Vec<Vec<u64>>,
     /// The stream of facts, by its identity; empty: nothing was ever put.

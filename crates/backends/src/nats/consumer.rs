@@ -120,7 +120,7 @@ impl StreamConsumer {
             client: link.client.clone(),
             subscriber,
             inbox,
-            window: links.settings.reader_records.max(2),
+            window: (links.settings.reader_records / usize::from(links.settings.block_events.max(1))).max(2),
             links: links.clone(),
             asked: 0,
             sequence: 0,

@@ -1,18 +1,21 @@
-//! The log of events: a JetStream stream for each partition. The number of a message is the number of the record, from
-//! which its position follows.
+//! The log of events: a JetStream stream for each partition. From the number of a message follow those of its records, and from
+//! these their positions.
 
-use super::cloud_event::event_of;
+use super::blocks::{self, Block, Went};
 use super::consumer::{Delivered, StreamConsumer};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{self, Info, RawMessageErrorKind};
 use async_trait::async_trait;
-use nearline_model::identifier::{partition_of, position_of, sequence_of};
+use bytes::Bytes;
+use nearline_model::identifier::{Blocks, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +53,32 @@ impl NatsLog {
         Ok(())
     }
 
+    /// Where an event of a block is.
+    fn appended(&self, block: &Block, place: usize, ack: &PublishAck) -> Appended {
+        let records = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        let number = self.blocks().numbers(ack.sequence, records).start() + place as u64;
+        let position = position_of(number, block.partition, self.partitions());
+        Appended { partition: block.partition, position, duplicate: ack.duplicate }
+    }
+
+    /// The records of a message.
+    fn records(
+        &self,
+        partition: PartitionId,
+        message: u64,
+        log_ms: i64,
+        (headers, payload): (Option<&HeaderMap>, Bytes),
+    ) -> impl Iterator<Item = LogRecord> + use<> {
+        let (blocks, partitions) = (self.blocks(), self.partitions());
+        let events = blocks::events_of(headers, payload, blocks, self.links.settings.event_bytes);
+        let numbers = blocks.numbers(message, u16::try_from(events.len()).unwrap_or(u16::MAX));
+        numbers.zip(events).map(move |(number, payload)| LogRecord {
+            position: position_of(number, partition, partitions),
+            log_ms,
+            payload,
+        })
+    }
+
     async fn info(&self, partition: PartitionId) -> Result<Info, PortError> {
         // Asked of the stream's leader: a follower's answer may be older than an acknowledgement.
         let stream = self.links.main().jetstream.get_stream(stream_of(&self.links.settings, partition)).await;
@@ -57,11 +86,13 @@ impl NatsLog {
         Ok(stream.cached_info().clone())
     }
 
-    /// The sequence number behind `after`. Refuses to read on where the stream is not what it was, where records behind
-    /// `after` are gone, and where the log ends before it.
-    async fn sequence_behind(&self, partition: PartitionId, after: Position) -> Result<u64, PortError> {
+    /// The first message with records behind `after`. Refuses to read on where the stream is not what it was, where records
+    /// behind `after` are gone, and where the log ends before it.
+    async fn message_behind(&self, partition: PartitionId, after: Position) -> Result<u64, PortError> {
         let mut info = self.info(partition).await?;
-        let read = sequence_of(after, partition, self.partitions());
+        let blocks = self.blocks();
+        let number = sequence_of(after, partition, self.partitions());
+        let read = number.map(|number| blocks.message_of(number));
         if read.is_some_and(|read| read > info.state.last_sequence) && info.config.num_replicas > 1 {
             tokio::time::sleep(SECOND_LOOK).await;
             info = self.info(partition).await?;
@@ -74,7 +105,9 @@ impl NatsLog {
         let next = match (noted(&info.config, FIRST).filter(|_| follows), read) {
             (Some(next), _) => next,
             (None, _) if after.is_start() => 1,
-            (None, Some(read)) if read <= last => read + 1,
+            (None, Some(read)) if read <= last => {
+                read + u64::from(number.is_none_or(|number| blocks.is_last(number)))
+            }
             _ => {
                 return Err(damaged(
                     name,
@@ -133,6 +166,10 @@ impl EventLog for NatsLog {
         &self.identity
     }
 
+    fn blocks(&self) -> Blocks {
+        Blocks::of(self.links.settings.block_events)
+    }
+
     async fn prove(&self) -> Result<(), PortError> {
         self.check_again().await?;
         let subject = own_subject(&self.links.settings, PartitionId(0), &self.identity);
@@ -150,25 +187,27 @@ impl EventLog for NatsLog {
             return vec![Err(error); events.len()];
         }
         let settings = &self.links.settings;
-        let partitions: Vec<_> =
-            events.iter().map(|event| partition_of(&event.member, settings.partitions)).collect();
-        let outgoing = events.into_iter().zip(&partitions).map(|(event, partition)| {
-            let mut headers = HeaderMap::new();
-            // An id is the member's own. No id holds a slash, so that one publisher's never meets another's.
-            let id = format!("{}/{}", event.member, event.id);
-            headers.insert(async_nats::header::NATS_MESSAGE_ID, id.as_str());
-            Outgoing {
-                subject: own_subject(settings, *partition, &self.identity),
-                headers: Some(headers),
-                payload: event.payload,
-            }
+        let (dealt, went) = blocks::deal(&events, settings.partitions, self.blocks());
+        let outgoing = dealt.iter().map(|block| {
+            let (headers, payload) = block.message(&events);
+            let subject = own_subject(settings, block.partition, &self.identity);
+            Outgoing { subject, headers: Some(headers), payload }
         });
         let acks = self.publisher.publish(outgoing.collect()).await;
-        let appended = acks.into_iter().zip(partitions).map(|(ack, partition)| {
-            let position = |sequence| position_of(sequence, partition, self.partitions());
-            ack.map(|ack| Appended { partition, position: position(ack.sequence), duplicate: ack.duplicate })
-        });
-        appended.collect()
+        let acks: Vec<_> = dealt.iter().zip(acks).collect();
+        let mut outcomes: Vec<Result<Appended, PortError>> = Vec::with_capacity(went.len());
+        for went in went {
+            outcomes.push(match went {
+                Went::Into { block, place } => match &acks[block] {
+                    (block, Ok(ack)) => Ok(self.appended(block, place, ack)),
+                    (_, Err(error)) => Err(error.clone()),
+                },
+                Went::AsRepeated(first) => {
+                    outcomes[first].clone().map(|first| Appended { duplicate: true, ..first })
+                }
+            });
+        }
+        outcomes
     }
 
     async fn open_reader(
@@ -176,18 +215,18 @@ impl EventLog for NatsLog {
         partition: PartitionId,
         after: Position,
     ) -> Result<Box<dyn LogReader>, PortError> {
-        let next = self.sequence_behind(partition, after).await?;
+        let next = self.message_behind(partition, after).await?;
         let deliver = DeliverPolicy::ByStartSequence { start_sequence: next };
         let stream = stream_of(&self.links.settings, partition);
         let consumer = StreamConsumer::open(&self.links, &stream, None, deliver).await?;
-        let (partitions, event_bytes) = (self.partitions(), self.links.settings.event_bytes);
         Ok(Box::new(NatsReader {
+            log: self.clone(),
             consumer,
             taken: Vec::new(),
+            records: VecDeque::new(),
             stream,
             partition,
-            partitions,
-            event_bytes,
+            after,
             next,
         }))
     }
@@ -197,19 +236,24 @@ impl EventLog for NatsLog {
         partition: PartitionId,
         position: Position,
     ) -> Result<Option<LogRecord>, PortError> {
-        let Some(sequence) = sequence_of(position, partition, self.partitions()) else { return Ok(None) };
+        let Some(number) = sequence_of(position, partition, self.partitions()) else { return Ok(None) };
         let failed =
             |error: &dyn std::fmt::Display| self.links.unavailable("reading a record of the log", error);
         let stream =
             self.links.main().jetstream.get_stream_no_info(stream_of(&self.links.settings, partition)).await;
         let stream = stream.map_err(|error| failed(&error))?;
-        match stream.get_raw_message(sequence).await {
-            Ok(message) => Ok(Some(LogRecord {
-                position,
-                log_ms: i64::try_from(message.time.unix_timestamp_nanos().div_euclid(1_000_000))
-                    .unwrap_or(i64::MAX),
-                payload: event_of(Some(&message.headers), message.payload, self.links.settings.event_bytes),
-            })),
+        match stream.get_raw_message(self.blocks().message_of(number)).await {
+            Ok(message) => {
+                let log_nanos = message.time.unix_timestamp_nanos();
+                let log_ms = i64::try_from(log_nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX);
+                let mut records = self.records(
+                    partition,
+                    message.sequence,
+                    log_ms,
+                    (Some(&message.headers), message.payload),
+                );
+                Ok(records.find(|record| record.position == position))
+            }
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(failed(&error)),
         }
@@ -218,60 +262,71 @@ impl EventLog for NatsLog {
     async fn bounds(&self, partition: PartitionId) -> Result<LogBounds, PortError> {
         let Info { config, state, .. } = self.info(partition).await?;
         check_config(&self.links.settings, partition, &self.identity, &config)?;
-        let position = |sequence| position_of(sequence, partition, self.partitions());
+        let blocks = self.blocks();
+        let position = |number| position_of(number, partition, self.partitions());
         let last = match noted(&config, FIRST) {
             // Nothing came since it took over from an earlier layout.
             Some(first) if state.last_sequence < first => {
                 noted(&config, FOLLOWS).map(Position).unwrap_or_default()
             }
             _ if state.last_sequence == 0 => Position::START,
-            _ => position(state.last_sequence),
+            _ => position(*blocks.numbers(state.last_sequence, 1).end()),
         };
         if last.is_start() {
             return Ok(LogBounds::default());
         }
         // An empty stream says that it begins behind its end.
-        Ok(LogBounds { first: position(state.first_sequence), last })
+        Ok(LogBounds { first: position(blocks.first_number(state.first_sequence)), last })
     }
 }
 
 /// A reader of one partition.
 struct NatsReader {
+    log: NatsLog,
     consumer: StreamConsumer,
-    /// Taken from the consumer and not yet given.
+    /// Taken from the consumer and not yet looked into.
     taken: Vec<Delivered>,
+    /// Taken out of messages and not yet given.
+    records: VecDeque<LogRecord>,
     stream: String,
     partition: PartitionId,
-    partitions: u16,
-    event_bytes: usize,
-    /// Number that the next record must have: a consumer goes on behind what was removed meanwhile and says nothing.
+    /// What was read before: maybe a part of the first message.
+    after: Position,
+    /// Number that the next message must have: a consumer goes on behind what was removed meanwhile and says nothing.
     next: u64,
+}
+
+impl NatsReader {
+    /// Looks into the messages that were taken, up to the first that is not the next one.
+    fn look_into_taken(&mut self) -> Result<(), PortError> {
+        let following =
+            (self.next..).zip(&self.taken).take_while(|(next, taken)| taken.place.sequence == *next);
+        let count = following.count();
+        if let (0, Some(found)) = (count, self.taken.first()) {
+            return Err(gap(&self.stream, self.partition, self.next, found.place.sequence));
+        }
+        self.next += count as u64;
+        for Delivered { message, place } in self.taken.drain(..count) {
+            let log_ms = place.log_nanos.div_euclid(1_000_000);
+            let held = (message.headers.as_ref(), message.payload);
+            let records = self.log.records(self.partition, place.sequence, log_ms, held);
+            self.records.extend(records.filter(|record| record.position > self.after));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl LogReader for NatsReader {
     async fn next_batch(&mut self, max_records: usize) -> Result<Vec<LogRecord>, PortError> {
-        if self.taken.is_empty() {
-            self.taken = self.consumer.next_batch(max_records).await?;
+        while self.records.is_empty() {
+            if self.taken.is_empty() {
+                self.taken = self.consumer.next_batch(max_records).await?;
+            }
+            // No await between what is taken and what is given.
+            self.look_into_taken()?;
         }
-        // No await from here on.
-        let following =
-            (self.next..).zip(&self.taken).take_while(|(next, taken)| taken.place.sequence == *next);
-        let count = following.count().min(max_records.max(1));
-        if let (0, Some(found)) = (count, self.taken.first()) {
-            return Err(gap(&self.stream, self.partition, self.next, found.place.sequence));
-        }
-        let batch: Vec<Delivered> = self.taken.drain(..count).collect();
-        self.next += count as u64;
-        let records = batch.into_iter().map(|delivered| LogRecord {
-            position: position_of(delivered.place.sequence, self.partition, self.partitions),
-            log_ms: delivered.place.log_nanos.div_euclid(1_000_000),
-            payload: event_of(
-                delivered.message.headers.as_ref(),
-                delivered.message.payload,
-                self.event_bytes,
-            ),
-        });
-        Ok(records.collect())
+        let given = self.records.len().min(max_records.max(1));
+        Ok(self.records.drain(..given).collect())
     }
 }

@@ -5,6 +5,7 @@ mod request;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use nearline_model::identifier::Blocks;
 use nearline_model::{LogRecord, MemberFacts, PartitionId, Position};
 use nearline_ports::page::{self, Holdings};
 use nearline_ports::{
@@ -25,6 +26,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 pub struct RunningLog {
     requests: Requests,
     log: String,
+    blocks: Blocks,
     partitions: u16,
 }
 
@@ -47,7 +49,8 @@ pub async fn connect(url: &str, key: Option<&str>) -> Result<(RunningLog, Runnin
     let holdings = holdings(&requests).await?;
     let partitions = u16::try_from(holdings.partitions.len())
         .map_err(|_| requests.strange(format!("it tells of {} partitions", holdings.partitions.len())))?;
-    let log = RunningLog { requests: requests.clone(), log: holdings.log, partitions };
+    let blocks = Blocks::of(holdings.block);
+    let log = RunningLog { requests: requests.clone(), log: holdings.log, blocks, partitions };
     Ok((log, RunningFacts { requests, stream: Mutex::default() }))
 }
 
@@ -71,6 +74,10 @@ impl EventLog for RunningLog {
 
     fn identity(&self) -> &str {
         &self.log
+    }
+
+    fn blocks(&self) -> Blocks {
+        self.blocks
     }
 
     async fn append(&self, events: Vec<NewEvent>) -> Vec<Result<Appended, PortError>> {

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use nearline_facts::EventArchive;
 use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_model::identifier::position_of;
+use nearline_model::identifier::{position_of, sequence_of};
 use nearline_model::partition::Batch;
 use nearline_model::{FoldSettings, LogRecord, MemberFacts, Partition, PartitionId, Position};
 
@@ -73,14 +73,16 @@ pub fn refold(
 
 /// State is the fold of all events: without the first ones, facts would be wrong.
 fn is_whole(events: &EventArchive, partition: PartitionId) -> anyhow::Result<()> {
-    let first = position_of(1, partition, events.partitions());
-    match events.first(partition) {
-        Some(found) if found != first => bail!(
-            "the archive's events begin at position {found}, not at {first}: what was before is gone, and with it what facts \
-             would be made of"
-        ),
-        _ => Ok(()),
+    let Some(found) = events.first(partition) else { return Ok(()) };
+    let number = sequence_of(found, partition, events.partitions());
+    if !number.is_some_and(|number| events.blocks().follows(0, number)) {
+        bail!(
+            "the archive's events begin at position {found}, not at {}: what was before is gone, and with it what facts would \
+             be made of",
+            position_of(1, partition, events.partitions())
+        );
     }
+    Ok(())
 }
 
 struct Folding {

@@ -22,6 +22,8 @@ use std::time::Duration;
 pub(in crate::nats) const IDENTITY: &str = "nearline_log";
 /// How many partitions that log has.
 const PARTITIONS: &str = "nearline_partitions";
+/// How many events its messages may hold; without it, one.
+const BLOCK: &str = "nearline_block_events";
 /// Where the stream goes on with what an earlier one held: the number of its first message, and the position in the
 /// earlier one that it follows.
 pub(in crate::nats) const FIRST: &str = "nearline_first";
@@ -31,7 +33,7 @@ pub(in crate::nats) const FOLLOWS: &str = "nearline_follows";
 pub(super) async fn prepare(links: &Links, followed: &Followed) -> Result<String, PortError> {
     let settings = &*links.settings;
     if let Some(first) = existing(links, &stream_of(settings, PartitionId(0))).await? {
-        same_partitions(settings, &first)?;
+        same_layout(settings, &first)?;
     }
     let look = |partition| async move { existing(links, &stream_of(settings, PartitionId(partition))).await };
     let looks: Vec<_> = (0..settings.partitions).map(look).collect();
@@ -46,7 +48,7 @@ pub(super) async fn prepare(links: &Links, followed: &Followed) -> Result<String
         create_missing(links, &missing, followed).await?;
     }
     let first = found(links, &stream_of(settings, PartitionId(0))).await?;
-    same_partitions(settings, &first)?;
+    same_layout(settings, &first)?;
     identity_of(&first).map(str::to_owned).ok_or_else(|| without_identity(&first.name))
 }
 
@@ -126,6 +128,9 @@ fn config(
         (IDENTITY.to_owned(), identity.to_owned()),
         (PARTITIONS.to_owned(), settings.partitions.to_string()),
     ]);
+    if settings.block_events > 1 {
+        metadata.insert(BLOCK.to_owned(), settings.block_events.to_string());
+    }
     let follows = followed.position(partition);
     // Its position is beyond all that were given.
     let first_sequence = earlier.map(|last| last.max(follows).0 / u64::from(settings.partitions) + 2);
@@ -175,7 +180,7 @@ pub(in crate::nats) fn check_config(
         }
         None => return Err(without_identity(&found.name)),
     }
-    same_partitions(settings, found)?;
+    same_layout(settings, found)?;
     let wanted = config(settings, partition, identity, &Followed::default(), None);
     check::log(settings, &wanted, found)
 }
@@ -191,14 +196,26 @@ fn without_identity(name: &str) -> PortError {
     ))
 }
 
-fn same_partitions(settings: &NatsSettings, found: &stream::Config) -> Result<(), PortError> {
-    let partitions = found.metadata.get(PARTITIONS).map_or("1", String::as_str);
-    if !found.metadata.contains_key(IDENTITY) || partitions == settings.partitions.to_string() {
+/// Positions follow from both.
+fn same_layout(settings: &NatsSettings, found: &stream::Config) -> Result<(), PortError> {
+    if !found.metadata.contains_key(IDENTITY) {
         return Ok(());
     }
-    Err(PortError::Misconfigured(format!(
-        "stream {} is part of a log of {partitions} partitions, configured are {}; set the partitions to {partitions} or \
-         name another stream",
-        found.name, settings.partitions
-    )))
+    let noted = |key| found.metadata.get(key).map_or("1", String::as_str);
+    let (partitions, block) = (noted(PARTITIONS), noted(BLOCK));
+    if partitions != settings.partitions.to_string() {
+        return Err(PortError::Misconfigured(format!(
+            "stream {} is part of a log of {partitions} partitions, configured are {}; set the partitions to {partitions} or \
+             name another stream",
+            found.name, settings.partitions
+        )));
+    }
+    if block != settings.block_events.max(1).to_string() {
+        return Err(PortError::Misconfigured(format!(
+            "stream {} is part of a log whose messages hold up to {block} events, configured are {}; set nats.block_events to \
+             {block} or name another stream",
+            found.name, settings.block_events
+        )));
+    }
+    Ok(())
 }
