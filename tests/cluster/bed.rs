@@ -48,8 +48,18 @@ impl Bed {
     }
 
     pub async fn cluster_with(partitions: u16) -> Self {
+        Self::cluster_of(partitions, 1).await
+    }
+
+    /// With a log whose messages hold up to 32 events.
+    pub async fn cluster_with_blocks() -> Self {
+        Self::cluster_of(PARTITIONS, 32).await
+    }
+
+    pub async fn cluster_of(partitions: u16, block_events: u16) -> Self {
         let (nats, redis) = (NatsServer::start(None).expect("nats"), RedisServer::start().expect("redis"));
-        let nats_settings = NatsSettings { url: nats.url(), partitions, ..NatsSettings::default() };
+        let nats_settings =
+            NatsSettings { url: nats.url(), partitions, block_events, ..NatsSettings::default() };
         let redis_settings = RedisSettings { url: redis.url(), ..RedisSettings::default() };
         let ports = connect_cluster(nats_settings, redis_settings).await.expect("NATS and Redis are reached");
         Self { ports, servers: Some((nats, redis)), _directory: None }

@@ -70,6 +70,11 @@ fn a_panic_in_the_fold_is_contained_and_queued_queries_are_answered_nats_and_red
     run(async { a_panic_is_contained(Bed::cluster().await).await });
 }
 
+#[test]
+fn a_panic_in_the_fold_is_contained_and_queued_queries_are_answered_with_blocks() {
+    run(async { a_panic_is_contained(Bed::cluster_with_blocks().await).await });
+}
+
 async fn members_come_back_from_the_store(bed: Bed) {
     let settings = EngineSettings {
         cached_members: 40,
@@ -98,6 +103,11 @@ fn members_that_left_the_cache_come_back_from_the_store_nats_and_redis() {
     run(async { members_come_back_from_the_store(Bed::cluster().await).await });
 }
 
+#[test]
+fn members_that_left_the_cache_come_back_from_the_store_with_blocks() {
+    run(async { members_come_back_from_the_store(Bed::cluster_with_blocks().await).await });
+}
+
 async fn an_engine_goes_on_where_another_stopped(bed: Bed) {
     let settings = EngineSettings::default();
     let first = bed.engine(settings.clone()).await;
@@ -120,6 +130,11 @@ fn an_engine_goes_on_where_another_stopped_embedded() {
 #[test]
 fn an_engine_goes_on_where_another_stopped_nats_and_redis() {
     run(async { an_engine_goes_on_where_another_stopped(Bed::cluster().await).await });
+}
+
+#[test]
+fn an_engine_goes_on_where_another_stopped_with_blocks() {
+    run(async { an_engine_goes_on_where_another_stopped(Bed::cluster_with_blocks().await).await });
 }
 
 #[test]

@@ -106,6 +106,11 @@ fn poison_in_the_middle_of_a_batch_is_stepped_over_and_its_neighbours_are_folded
     run(async { poison_is_found_within_a_batch(Bed::cluster().await).await });
 }
 
+#[test]
+fn poison_in_the_middle_of_a_batch_is_stepped_over_and_its_neighbours_are_folded_with_blocks() {
+    run(async { poison_is_found_within_a_batch(Bed::cluster_with_blocks().await).await });
+}
+
 /// Panics at the event `bait` and counts how often.
 fn counting_bait() -> (FaultProbe, Arc<AtomicU64>) {
     let crashes = Arc::new(AtomicU64::new(0));
@@ -313,6 +318,11 @@ fn a_stalled_reader_is_recreated_and_nothing_is_lost_nats_and_redis() {
 }
 
 #[test]
+fn a_stalled_reader_is_recreated_and_nothing_is_lost_with_blocks() {
+    run(async { a_stalled_reader_is_recreated(Bed::cluster_with_blocks().await).await });
+}
+
+#[test]
 fn while_redis_is_killed_partitions_hold_and_answer_and_they_resume_by_themselves() {
     run(async {
         let mut bed = Bed::cluster().await;
@@ -403,4 +413,9 @@ fn a_poisoned_event_is_redriven_once_wherever_a_redrive_breaks_off_embedded() {
 #[test]
 fn a_poisoned_event_is_redriven_once_wherever_a_redrive_breaks_off_nats_and_redis() {
     run(async { poisoned_event_is_redriven_once(Bed::cluster().await).await });
+}
+
+#[test]
+fn a_poisoned_event_is_redriven_once_wherever_a_redrive_breaks_off_with_blocks() {
+    run(async { poisoned_event_is_redriven_once(Bed::cluster_with_blocks().await).await });
 }

@@ -285,3 +285,12 @@ fn every_cell_equals_the_batch_answer_on_nats_and_redis() {
         }
     });
 }
+
+#[test]
+fn every_cell_equals_the_batch_answer_on_nats_and_redis_with_blocks() {
+    run(async {
+        for block in [2, 64] {
+            every_cell_is_right(&Bed::cluster_of(7, block).await, EngineSettings::default()).await;
+        }
+    });
+}

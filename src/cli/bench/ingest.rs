@@ -83,7 +83,7 @@ pub async fn run(args: &IngestArgs) -> anyhow::Result<Report> {
             workload::fill(&*bed.ports.log, &events, 1).await?;
             let published = published.elapsed();
             let [nats, _] = bed.urls.as_ref().context("the cluster bed has servers")?;
-            let bare = bare_drain(nats, args.partitions).await?;
+            let bare = bare_drain(nats, args.partitions, args.block_events).await?;
             let (started, cpu) = (Instant::now(), cpu_time());
             let engine = Engine::start(bed.ports.clone(), super::settings(args.facts)).await?;
             engine.caught_up().await?;
@@ -132,7 +132,7 @@ fn folded(engine: &Engine, partitions: u16) -> anyhow::Result<(u64, u64)> {
 
 /// Time that bare consumers without acknowledgements, one for each of the log's streams, take to drain all of them over
 /// one connection, doing nothing.
-async fn bare_drain(url: &str, partitions: u16) -> anyhow::Result<Duration> {
+async fn bare_drain(url: &str, partitions: u16, block_events: u16) -> anyhow::Result<Duration> {
     use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await?);
     let started = Instant::now();
@@ -147,7 +147,8 @@ async fn bare_drain(url: &str, partitions: u16) -> anyhow::Result<Duration> {
                 ..pull::Config::default()
             })
             .await?;
-        let batch = (BARE_UNDER_WAY / usize::from(partitions)).max(1);
+        let messages = BARE_UNDER_WAY / usize::from(block_events);
+        let batch = (messages / usize::from(partitions)).max(1);
         drains.push(consumer.stream().max_messages_per_batch(batch).messages().await?);
     }
     let mut messages = futures_util::stream::select_all(drains);

@@ -150,8 +150,10 @@ impl Bed {
     }
 
     /// The log's settings, for the judge and for publishers over NATS.
-    pub fn nats_settings(&self, partitions: u16) -> Option<NatsSettings> {
-        Some(NatsSettings { url: self.nats_url.clone()?, partitions, ..NatsSettings::default() })
+    pub fn nats_settings(&self, plan: &Plan) -> Option<NatsSettings> {
+        let &Plan { partitions, block_events, .. } = plan;
+        let url = self.nats_url.clone()?;
+        Some(NatsSettings { url, partitions, block_events, ..NatsSettings::default() })
     }
 
     /// The store's settings, for the judge.
@@ -179,8 +181,9 @@ impl Bed {
 fn config(plan: &Plan, nats: &str, redis: &str, own: &str) -> String {
     let mut engine = plan.engine.clone();
     engine.insert("partitions".to_owned(), i64::from(plan.partitions).into());
+    let block = plan.block_events;
     format!(
-        "[engine]\n{engine}\n[backend]\nkind = \"cluster\"\n[nats]\nurl = \"{nats}\"\n[redis]\nurl = \"{redis}\"\n\
+        "[engine]\n{engine}\n[backend]\nkind = \"cluster\"\n[nats]\nurl = \"{nats}\"\nblock_events = {block}\n[redis]\nurl = \"{redis}\"\n\
          {own}[log]\nformat = \"json\"\n"
     )
 }

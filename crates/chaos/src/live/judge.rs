@@ -56,7 +56,7 @@ pub fn judge(
     workload: &Workload,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Option<Verdict>, ChaosError> {
-    let (Some(nats), Some(redis)) = (bed.nats_settings(plan.partitions), bed.redis_settings()) else {
+    let (Some(nats), Some(redis)) = (bed.nats_settings(plan), bed.redis_settings()) else {
         return Ok(None);
     };
     let mut verdict = Verdict::default();

@@ -25,6 +25,9 @@ pub struct Plan {
     /// Partitions of the log.
     #[serde(default = "four")]
     pub partitions: u16,
+    /// Events that one message of the log may hold (`nats.block_events`); publishers over NATS fill them.
+    #[serde(default = "one_event")]
+    pub block_events: u16,
     /// Silence after which the other engines take an engine's partitions (`node.lease_ms`).
     #[serde(default = "two_seconds")]
     pub lease_ms: u64,
@@ -45,6 +48,10 @@ pub struct Plan {
 }
 
 fn one() -> usize {
+    1
+}
+
+fn one_event() -> u16 {
     1
 }
 

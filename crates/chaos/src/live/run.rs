@@ -124,7 +124,7 @@ impl Clients {
             let (workload, ending, dice) =
                 (workload.clone(), ending.clone(), dice.fork(100 + publisher as u64));
             let each = Self::events_per_s_each(plan);
-            over_nats.push(runtime.spawn(publish_nats(url, workload, each, load.clone(), dice, ending)));
+            over_nats.push(runtime.spawn(publish_nats(url, workload, each, plan.clone(), dice, ending)));
         }
         for client in 0..load.query_clients {
             let (queries, balancer, workload) = (queries.clone(), balancer.clone(), workload.clone());

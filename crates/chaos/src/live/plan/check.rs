@@ -1,6 +1,7 @@
 //! What a plan must be like before anything is started.
 
 use super::{ChaosError, FaultKind, Load, Plan};
+use nearline_model::identifier::MAX_BLOCK;
 
 /// Engines of one plan.
 const MOST_NODES: usize = 16;
@@ -31,6 +32,9 @@ impl Plan {
         }
         if self.partitions == 0 || self.partitions > 64 {
             return wrong(format!("has partitions = {}; expected 1 to 64", self.partitions));
+        }
+        if self.block_events == 0 || self.block_events > MAX_BLOCK {
+            return wrong(format!("has block_events = {}; expected 1 to {MAX_BLOCK}", self.block_events));
         }
         let Load { http_publishers, nats_publishers, query_clients, events_per_s, queries_per_s, .. } =
             self.load;

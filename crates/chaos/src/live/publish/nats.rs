@@ -4,13 +4,14 @@
 
 use super::{AGAIN, ATTEMPT, CATCH_UP, Ending};
 use crate::live::ChaosError;
-use crate::live::plan::Load;
+use crate::live::plan::Plan;
 use crate::live::workload::{Published, Workload};
 use async_nats::HeaderMap;
 use async_nats::jetstream;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use nearline_audience::dice::Dice;
-use std::collections::VecDeque;
+use nearline_model::identifier::partition_of;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,10 +28,11 @@ pub async fn publish_nats(
     url: String,
     workload: Arc<Workload>,
     events_per_s: f64,
-    load: Load,
+    plan: Plan,
     mut dice: Dice,
     ending: Arc<Ending>,
 ) -> Result<(), ChaosError> {
+    let load = &plan.load;
     let client = async_nats::connect(&url)
         .await
         .map_err(|error| ChaosError::Engine(format!("a publisher does not reach {url}: {error}")))?;
@@ -38,15 +40,17 @@ pub async fn publish_nats(
     let pause = Duration::from_secs_f64(1.0 / events_per_s.max(0.1));
     let (mut due, mut tick) = (Instant::now(), Instant::now());
     let mut outstanding = FuturesUnordered::new();
-    let mut again: VecDeque<(Instant, Published)> = VecDeque::new();
+    let mut under_way = 0;
+    let mut again: VecDeque<(Instant, Message)> = VecDeque::new();
     loop {
         tokio::select! {
-            Some((event, acknowledged)) = outstanding.next(), if !outstanding.is_empty() => {
-                let event: Published = event;
+            Some((message, acknowledged)) = outstanding.next(), if !outstanding.is_empty() => {
+                let message: Message = message;
+                under_way -= message.len();
                 if acknowledged {
-                    workload.acknowledge(&event.id);
+                    message.iter().for_each(|event| workload.acknowledge(&event.id));
                 } else {
-                    again.push_back((Instant::now() + AGAIN, event));
+                    again.push_back((Instant::now() + AGAIN, message));
                 }
             }
             () = sleep_until(tick) => {
@@ -58,25 +62,30 @@ pub async fn publish_nats(
                     return Ok(());
                 }
                 if ending.is_over() {
-                    workload.give_up((outstanding.len() + again.len()) as u64);
+                    let unsettled = again.iter().map(|(_, message)| message.len()).sum::<usize>();
+                    workload.give_up((under_way + unsettled) as u64);
                     return Ok(());
                 }
-                while outstanding.len() < load.nats_outstanding {
-                    let event = if again.front().is_some_and(|(at, _)| *at <= now) {
-                        again.pop_front().map(|(_, event)| event)
-                    } else if !ends && due <= now {
-                        due += pause;
-                        let is_bad = dice.chance(load.bad_per_mille);
-                        Some(if is_bad { workload.bad_event(&mut dice) } else { workload.event(&mut dice) })
-                    } else {
-                        None
-                    };
-                    let Some(event) = event else { break };
+                let mut messages = Vec::new();
+                while outstanding.len() + messages.len() < load.nats_outstanding
+                    && again.front().is_some_and(|(at, _)| *at <= now)
+                {
+                    messages.extend(again.pop_front().map(|(_, message)| message));
+                }
+                let mut events = Vec::new();
+                while !ends && due <= now && outstanding.len() + messages.len() + events.len() < load.nats_outstanding {
+                    due += pause;
+                    let is_bad = dice.chance(load.bad_per_mille);
+                    events.push(if is_bad { workload.bad_event(&mut dice) } else { workload.event(&mut dice) });
+                }
+                messages.extend(messages_of(events, &plan));
+                for message in messages {
                     let until = Instant::now() + ATTEMPT;
-                    let ack = send(&stream, &event, until).await;
+                    let ack = send(&stream, &message, until).await;
+                    under_way += message.len();
                     outstanding.push(async move {
-                        let Some(ack) = ack else { return (event, false) };
-                        (event, matches!(timeout_at(until, ack.into_future()).await, Ok(Ok(_))))
+                        let Some(ack) = ack else { return (message, false) };
+                        (message, matches!(timeout_at(until, ack.into_future()).await, Ok(Ok(_))))
                     });
                 }
             }
@@ -84,17 +93,46 @@ pub async fn publish_nats(
     }
 }
 
-/// Hands an event to the client, which takes a bounded number of them while it is not connected.
+/// The events of one message: of one partition, and if it is sent again, the same.
+type Message = Vec<Published>;
+
+/// Deals events into messages, those of a partition in their order.
+fn messages_of(events: Vec<Published>, plan: &Plan) -> Vec<Message> {
+    let most = usize::from(plan.block_events);
+    let mut messages: Vec<Message> = Vec::new();
+    let mut open: HashMap<u16, usize> = HashMap::new();
+    for event in events {
+        let partition = partition_of(&event.member, plan.partitions).0;
+        let is_line = !event.json.is_empty() && !event.json.contains('\n');
+        match open.get(&partition).filter(|at| is_line && messages[**at].len() < most) {
+            Some(at) => messages[*at].push(event),
+            None => {
+                messages.push(vec![event]);
+                if is_line {
+                    open.insert(partition, messages.len() - 1)
+                } else {
+                    open.remove(&partition)
+                };
+            }
+        }
+    }
+    messages
+}
+
+/// Hands a message to the client, which takes a bounded number of them while it is not connected.
 async fn send(
     stream: &jetstream::Context,
-    event: &Published,
+    message: &Message,
     until: Instant,
 ) -> Option<jetstream::context::PublishAckFuture> {
+    let first = message.first()?;
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", format!("{}/{}", event.member, event.id).as_str());
-    let subject = format!("nearline.events.{}", event.member);
-    timeout_at(until, stream.publish_with_headers(subject, headers, event.json.clone().into()))
-        .await
-        .ok()?
-        .ok()
+    headers.insert("Nats-Msg-Id", format!("{}/{}", first.member, first.id).as_str());
+    if message.len() > 1 {
+        headers.insert("Nearline-Events", message.len().to_string().as_str());
+    }
+    let lines: Vec<&str> = message.iter().map(|event| &*event.json).collect();
+    // Any of its members leads to the partition.
+    let subject = format!("nearline.events.{}", first.member);
+    timeout_at(until, stream.publish_with_headers(subject, headers, lines.join("\n").into())).await.ok()?.ok()
 }
