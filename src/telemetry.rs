@@ -216,7 +216,11 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_partition_epoch", Unit::Count, "Epoch of the partition's owner"),
     ("nearline_partition_folded_position", Unit::Count, "Position of the last record folded"),
     ("nearline_partition_committed_position", Unit::Count, "Position of the last commit"),
-    ("nearline_partition_lag_positions", Unit::Count, "Positions of the log not folded yet; 0: caught up"),
+    (
+        "nearline_partition_lag_positions",
+        Unit::Count,
+        "Records of the log not folded yet (messages, where these hold several); 0: caught up",
+    ),
     (
         "nearline_partition_lag_seconds",
         Unit::Seconds,

@@ -6,6 +6,9 @@
 //! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
 //! while nothing was learned.
 //!
+//! While the node catches up with the log, weights are not chosen: what they are chosen by is about to be overtaken, and the
+//! processor is wanted for getting there. That waits for half a minute at most.
+//!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 
 use crate::background::BackgroundThread;
@@ -35,6 +38,10 @@ const PAUSE_FACTOR: u32 = 50;
 const NICENESS: i32 = 10;
 /// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
+/// Records that are not folded yet from which on a node catches up.
+const CATCHING_UP: u64 = 20_000;
+/// How long a choice of weights that is due waits for a node that catches up.
+const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps [`Learned`] up to date.
 pub(crate) struct Solver {
@@ -46,8 +53,10 @@ pub(crate) struct Solver {
     pub stopping: Arc<AtomicBool>,
     /// Where it is done.
     pub threads: Threads,
-    /// When weights may be chosen again; `None`: now.
-    pub choose_from: Mutex<Option<Instant>>,
+    /// When weights may be chosen again.
+    pub choose_from: Mutex<Instant>,
+    /// Records of the log that are not folded yet, in all partitions here.
+    pub lag: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
     pub background: BackgroundThread,
 }
@@ -114,7 +123,7 @@ impl Solver {
             problem.take_in();
         }
         let before = self.learned.read().clone();
-        let may_choose = self.choose_from.lock().is_none_or(|from| Instant::now() >= from);
+        let may_choose = may_choose(Instant::now(), *self.choose_from.lock(), (self.lag)());
         let is_due = may_choose && before.tuning.is_due(&self.aggregates.read());
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
@@ -127,7 +136,7 @@ impl Solver {
             self.solve(problem, examination, tuning)?;
         if is_due {
             metrics::histogram!("nearline_ranking_choice_duration_seconds").record(choosing);
-            *self.choose_from.lock() = Some(Instant::now() + self.pause_after(choosing));
+            *self.choose_from.lock() = Instant::now() + self.pause_after(choosing);
         }
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
@@ -179,6 +188,11 @@ impl Solver {
             Solved { took: all.saturating_sub(solved.choosing), ..solved }
         })
     }
+}
+
+/// Whether weights may be chosen `now`, `from` some time on, with so many records not folded yet.
+fn may_choose(now: Instant, from: Instant, lag: u64) -> bool {
+    now >= from && (lag <= CATCHING_UP || now >= from + CHOICE_PATIENCE)
 }
 
 /// What a solve came to.
@@ -243,4 +257,28 @@ fn processor_time() -> Option<Duration> {
     }
     #[cfg(not(target_os = "linux"))]
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_waits_for_a_node_that_catches_up_but_not_for_good() {
+        let from = Instant::now();
+        for (after_ms, lag, may) in [
+            (0, 0, true),
+            (0, CATCHING_UP, true),
+            (0, CATCHING_UP + 1, false),
+            (29_999, u64::MAX, false),
+            (30_000, u64::MAX, true),
+        ] {
+            assert_eq!(
+                may_choose(from + Duration::from_millis(after_ms), from, lag),
+                may,
+                "{after_ms} {lag}"
+            );
+        }
+        assert!(!may_choose(from, from + Duration::from_millis(1), 0), "it pauses after the one before");
+    }
 }

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// Rebuilds that a node may always make per partition within the window of its budget.
 const REBUILDS_PER_PARTITION: usize = 4;
@@ -94,7 +95,7 @@ impl Engine {
             learned: learned.clone(),
             clock: ports.clock.clone(),
         };
-        learning.spawn(solver(&settings, &sources, &stopping).run());
+        learning.spawn(solver(&settings, &sources, &stopping, &partitions).run());
         let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
@@ -146,7 +147,15 @@ async fn load(
     }
 }
 
-fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBool>) -> Solver {
+fn solver(
+    settings: &EngineSettings,
+    sources: &Sources,
+    stopping: &Arc<AtomicBool>,
+    partitions: &Arc<[Arc<PartitionHandle>]>,
+) -> Solver {
+    let partitions = partitions.clone();
+    let step = partitions.len().max(1) as u64;
+    let lag = move || partitions.iter().map(|handle| handle.lag()).sum::<u64>() / step;
     Solver {
         aggregates: sources.aggregates.clone(),
         catalogue: sources.catalogue.clone(),
@@ -154,7 +163,8 @@ fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBoo
         solved_titles: settings.solved_titles,
         stopping: stopping.clone(),
         threads: settings.threads,
-        choose_from: Mutex::default(),
+        choose_from: Mutex::new(Instant::now()),
+        lag: Box::new(lag),
         background: BackgroundThread::new("nearline-solver", give_way),
     }
 }
