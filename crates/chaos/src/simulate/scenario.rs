@@ -89,6 +89,8 @@ pub struct Scenario {
     pub counted_titles: usize,
     /// How long the log knows an id.
     pub duplicate_window_ms: i64,
+    /// Records that a message of the log may hold: in a quarter of the seeds, more than one.
+    pub block_records: u16,
     /// The servers' own faults, in a thousand calls.
     pub server_fault_per_mille: u64,
     /// Calls lost, unanswered and repeated, in a thousand each.
@@ -151,6 +153,7 @@ impl Scenario {
         faults.extend(rare);
         faults.sort_by_key(|(at_ms, _)| *at_ms);
         let banned = faults::draw_ban(&mut dice.fork(12), nodes);
+        let mut blocks = dice.fork(15);
         let sometimes =
             |dice: &mut Dice, low, high| if dice.chance(500) { dice.within(low, high) } else { 0 };
         Self {
@@ -163,6 +166,7 @@ impl Scenario {
             damaged: faults::draw_damaged(&mut dice.fork(14), partitions),
             full_tables,
             counted_titles: AggregateSettings::default().titles,
+            block_records: if blocks.chance(250) { blocks.within(2, 6) as u16 } else { 1 },
             duplicate_window_ms: shape.within(5, 2_000) as i64,
             server_fault_per_mille: sometimes(&mut shape, 1, 60),
             trouble_per_mille: sometimes(&mut shape, 1, 60),

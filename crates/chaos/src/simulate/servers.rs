@@ -19,6 +19,7 @@ use facts::FactServer;
 use letters::LetterServer;
 use log::LogServer;
 use nearline_audience::dice::Dice;
+use nearline_model::identifier::Blocks;
 use nearline_ports::Clock;
 use parking_lot::Mutex;
 use registry::RegistryServer;
@@ -67,7 +68,11 @@ impl Servers {
         dice: Dice,
     ) -> Self {
         Self {
-            log: LogServer::new(scenario.partitions, scenario.duplicate_window_ms),
+            log: LogServer::new(
+                scenario.partitions,
+                Blocks::of(scenario.block_records),
+                scenario.duplicate_window_ms,
+            ),
             store: StoreServer::new(scenario.partitions),
             letters: LetterServer::default(),
             facts: FactServer::default(),

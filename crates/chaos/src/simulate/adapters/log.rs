@@ -5,6 +5,7 @@ use crate::simulate::network::{Link, Server};
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::log::{IDENTITY, LogServer, Unreadable};
 use async_trait::async_trait;
+use nearline_model::identifier::Blocks;
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ const BROUGHT_AGAIN: u64 = 5;
 pub struct SimulatedLog {
     link: Link<Servers>,
     appended: Vec<Arc<Notify>>,
+    blocks: Blocks,
     /// Which log was there when it was connected to.
     identity: &'static str,
     proves: bool,
@@ -32,7 +34,13 @@ impl SimulatedLog {
         let server: &LogServer = &servers.log;
         let is_told = servers.mutation != Some(Mutation::HideForeignLog);
         let identity = if is_told { server.identity() } else { IDENTITY };
-        Self { link, appended: server.appended.clone(), identity, proves: servers.takes_proofs }
+        Self {
+            link,
+            appended: server.appended.clone(),
+            blocks: server.blocks(),
+            identity,
+            proves: servers.takes_proofs,
+        }
     }
 }
 
@@ -66,6 +74,10 @@ impl EventLog for SimulatedLog {
 
     fn identity(&self) -> &str {
         self.identity
+    }
+
+    fn blocks(&self) -> Blocks {
+        self.blocks
     }
 
     async fn prove(&self) -> Result<(), PortError> {

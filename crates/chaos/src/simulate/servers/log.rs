@@ -3,7 +3,7 @@
 //! All that was ever appended stays in its books, for those who judge; what it gives away is what it has kept, as far as
 //! it can be read.
 
-use nearline_model::identifier::{partition_of, position_of};
+use nearline_model::identifier::{Blocks, fingerprint, partition_of, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, LogBounds, NewEvent};
 use std::collections::HashMap;
@@ -20,6 +20,7 @@ pub const FOREIGN: &str = "another";
 pub struct LogServer {
     /// All records that were ever appended, by partition.
     pub records: Vec<Vec<LogRecord>>,
+    blocks: Blocks,
     known: HashMap<(String, String), (Appended, i64)>,
     window_ms: i64,
     /// By how many milliseconds its clock is ahead.
@@ -49,10 +50,11 @@ pub enum Unreadable {
 
 impl LogServer {
     /// An empty log.
-    pub fn new(partitions: u16, window_ms: i64) -> Self {
+    pub fn new(partitions: u16, blocks: Blocks, window_ms: i64) -> Self {
         let count = usize::from(partitions);
         Self {
             records: vec![Vec::new(); count],
+            blocks,
             known: HashMap::new(),
             window_ms,
             ahead_ms: 0,
@@ -63,6 +65,11 @@ impl LogServer {
             foreign: None,
             replacements: 0,
         }
+    }
+
+    /// What a message may hold.
+    pub fn blocks(&self) -> Blocks {
+        self.blocks
     }
 
     /// Woken at every append to `partition`.
@@ -118,11 +125,18 @@ impl LogServer {
         appended
     }
 
-    /// Where an event that is not known would be put.
+    /// Where an event that is not known would be put: into the message that is not full yet, or a new one, with room for as many
+    /// as its id says.
     pub fn would_append(&self, event: &NewEvent) -> Appended {
         let partitions = self.records.len() as u16;
         let partition = partition_of(&event.member, partitions);
-        let number = self.records[usize::from(partition.0)].len() as u64 + 1;
+        let last = sequence_of(self.last(partition), partition, partitions).unwrap_or_default();
+        let number = if self.blocks.is_last(last) {
+            let room = 1 + fingerprint(&event.id) % u64::from(self.blocks.records());
+            *self.blocks.numbers(self.blocks.message_of(last) + 1, room as u16).start()
+        } else {
+            last + 1
+        };
         Appended { partition, position: position_of(number, partition, partitions), duplicate: false }
     }
 
@@ -190,7 +204,7 @@ impl LogServer {
 
     /// Records of `partition` behind `after` are damaged: so many after the first `passed`, written or not.
     pub fn damage(&mut self, partition: PartitionId, after: Position, passed: usize, count: usize) {
-        let step = self.records.len() as u64;
+        let step = self.records.len() as u64 * u64::from(self.blocks.records());
         let from = after.next().further(passed as u64 * step);
         self.damaged[usize::from(partition.0)] = Some(from..=from.further(count as u64 * step));
     }
