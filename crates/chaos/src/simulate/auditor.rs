@@ -25,7 +25,8 @@ pub struct Auditor {
     books: Vec<Book>,
     copy: Option<Vec<(OwnerEpoch, Position)>>,
     highest_epoch: OwnerEpoch,
-    event_bytes: usize,
+    partitions: u16,
+    fold: FoldSettings,
     /// What did not hold.
     pub violations: Vec<Violation>,
     /// Commits checked.
@@ -46,7 +47,8 @@ impl Auditor {
             books: (0..partitions).map(book).collect(),
             copy: None,
             highest_epoch: OwnerEpoch::NONE,
-            event_bytes: fold.event_bytes,
+            partitions,
+            fold,
             violations: Vec::new(),
             commits: 0,
         }
@@ -82,6 +84,9 @@ impl Auditor {
     pub fn rolled_back(&mut self) {
         for (book, (epoch, position)) in self.books.iter_mut().zip(self.copy.take().unwrap_or_default()) {
             (book.epoch, book.position, book.rolled_back) = (epoch, position, self.highest_epoch);
+            // What was stepped over may be folded now: who put it there is forgotten with the rest.
+            book.folded = Partition::new(book.folded.id(), self.partitions, self.fold.clone());
+            book.records = 0;
         }
     }
 
@@ -116,11 +121,11 @@ impl Auditor {
     fn compare_members(&mut self, commit: &Commit, log: &[LogRecord], quarantine: &Quarantine) {
         let book = &mut self.books[usize::from(commit.partition.0)];
         if book.folded.folded() >= commit.position {
-            // A replay after a rollback: compared at the end.
+            // Not where commits follow each other, which was told above.
             return;
         }
         let upto = log.partition_point(|record| record.position <= commit.position);
-        fold(&mut book.folded, &log[book.records..upto], self.event_bytes, quarantine);
+        fold(&mut book.folded, &log[book.records..upto], self.fold.event_bytes, quarantine);
         book.records = upto;
         // What the same records change in a fold of their own: the commit has all of it, and nothing else.
         // Without records in the log there is nothing to hold it against.

@@ -14,8 +14,10 @@ pub(super) fn equal_folded(world: &World, logs: &[Vec<LogRecord>]) {
     for (number, log) in (0..).zip(logs) {
         let id = PartitionId(number);
         let clean = every_change(world, id, log);
-        let first_stepped_over = quarantine_of(world, id).iter().map(|entry| entry.position).min();
         let servers = world.servers.borrow();
+        let once = servers.store.stepped_over_once[usize::from(number)];
+        let stepped_over = servers.store.row(id).troubles.quarantine.iter().map(|entry| entry.position);
+        let first_stepped_over = stepped_over.chain(once).min();
         for part in servers.facts.entries.iter().filter_map(|entry| match entry {
             FactEntry::Members(part) if part.partition == id => Some(part),
             FactEntry::Members(_) | FactEntry::Decisions(_) => None,

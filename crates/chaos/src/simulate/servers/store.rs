@@ -47,6 +47,8 @@ pub struct StoreServer {
     copy: Option<Contents>,
     /// How often it was set back to a copy.
     pub rolled_back: u64,
+    /// By partition, the first event that was stepped over until the store was set back; it may have been folded since.
+    pub stepped_over_once: Vec<Option<Position>>,
     /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
     /// clock for that).
     highest_epoch: OwnerEpoch,
@@ -63,6 +65,7 @@ impl StoreServer {
             contents: Contents { rows, snapshot: None },
             copy: None,
             rolled_back: 0,
+            stepped_over_once: vec![None; usize::from(partitions)],
             highest_epoch: OwnerEpoch::NONE,
             refuses_stray_snapshots: true,
         }
@@ -105,6 +108,10 @@ impl StoreServer {
         match self.copy.take() {
             None => false,
             Some(copy) => {
+                for (once, row) in self.stepped_over_once.iter_mut().zip(&self.contents.rows) {
+                    let first = row.troubles.quarantine.iter().map(|entry| entry.position).min();
+                    *once = once.iter().copied().chain(first).min();
+                }
                 self.contents = copy;
                 self.rolled_back += 1;
                 true
