@@ -2,7 +2,7 @@
 
     tables.py order events.csv.gz --to ordered.csv       deals events of one time, one millisecond apart
     tables.py peers ordered.csv --to peers.json          tunes and measures every peer
-    tables.py compare peers.json nearline.json           one table, by titles played before
+    tables.py compare peers.json … nearline.json         one table, by titles played before
 
 `nearline-lab evaluate prequential ordered.csv --json` is asked the same questions: before each play of an item
 that its user had not played, after the first 80 % of events. Then the event is learned, by every peer as well:
@@ -350,9 +350,11 @@ def measure(path, to, only):
             json.dump({"events": total, "peers": results}, file, indent=1)
 
 
-def compare(peers_path, nearline_path):
-    with open(peers_path, encoding="utf-8") as file:
-        results = json.load(file)["peers"]
+def compare(peers_paths, nearline_path):
+    results = []
+    for path in peers_paths:
+        with open(path, encoding="utf-8") as file:
+            results += json.load(file)["peers"]
     with open(nearline_path, encoding="utf-8") as file:
         report = json.load(file)
     names = ["0", "1", "2", "3–5", "6–20", "21 or more"]
@@ -381,7 +383,7 @@ def main():
     command.add_argument("--to", required=True)
     command.add_argument("--only")
     command = commands.add_parser("compare")
-    command.add_argument("peers")
+    command.add_argument("peers", nargs="+")
     command.add_argument("nearline")
     arguments = parser.parse_args()
     if arguments.command == "order":
