@@ -6,6 +6,8 @@
 #   --movielens DIR   the unpacked MovieLens 100K (u.data, u.item, u.genre)
 #   --mind DIR        an unpacked MIND (behaviors.tsv, news.tsv)
 #   --table FILE      a table of user, item and time (CSV, also .gz); may be given again. Its peers are those of tables.py
+#   --neural          GRU4Rec and SASRec on every table as well (neural.py): PyTorch, some gigabytes, and up to an hour a table
+#   --serenade        serenade, of crates.io, on every table as well: a build of a quarter of an hour, which needs libclang
 #   --programs DIR    where `nearline` (imports) and `nearline-lab` (evaluates) are [built in release mode if not given]
 #   --to DIR          where events, reports and charts go [target/evaluation]
 #   --nearline-only   keep the peers' JSON of an earlier run: they do not change when nearline does
@@ -19,12 +21,15 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../../.." && pwd)"
 
 tables_of_plays=() movielens="" mind="" programs="" to="$root/target/evaluation" peers=yes update=no label=""
+neural=no serenade=no
 fail() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 while [ $# -gt 0 ]; do
     case "$1" in
         --nearline-only) peers=no; shift ;;
         --update) update=yes; shift ;;
+        --neural) neural=yes; shift ;;
+        --serenade) serenade=yes; shift ;;
         --help) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
         --table)
             [ $# -ge 2 ] || fail "$1 needs a value"
@@ -53,12 +58,21 @@ fi
 nearline="$programs/nearline" lab="$programs/nearline-lab"
 for program in "$nearline" "$lab"; do [ -x "$program" ] || fail "there is no program $program"; done
 
+# A place for each file of requirements, so that the ordinary peers bring no PyTorch.
+environment() {
+    local to="$root/.tools/$1" from="$here/$2"
+    cmp -s "$from" "$to/.installed" && return
+    say "installing the peers of $2 from PyPI into .tools/$1"
+    python3 -m venv --clear "$to" || fail "python3 -m venv failed; on Debian: apt-get install python3-venv"
+    "$to/bin/python" -m pip install --quiet --disable-pip-version-check -r "$from"
+    cp "$from" "$to/.installed"
+}
+environment evaluation requirements.txt
 python="$root/.tools/evaluation/bin/python"
-if ! cmp -s "$here/requirements.txt" "$root/.tools/evaluation/.installed"; then
-    say "installing the peers from PyPI into .tools/evaluation"
-    python3 -m venv --clear "$root/.tools/evaluation" || fail "python3 -m venv failed; on Debian: apt-get install python3-venv"
-    "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-    cp "$here/requirements.txt" "$root/.tools/evaluation/.installed"
+if [ "$neural" = yes ]; then environment evaluation-neural requirements-neural.txt; fi
+if [ "$serenade" = yes ]; then
+    say "building serenade"
+    (cd "$here/serenade" && CARGO_TARGET_DIR="$root/.tools/serenade" cargo build --release --locked)
 fi
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
@@ -94,8 +108,24 @@ for table in ${tables_of_plays[@]+"${tables_of_plays[@]}"}; do
         say "$name: the peers"
         "$python" "$here/tables.py" peers "$to/$name.csv" --to "$to/peers-$name.json"
     fi
+    compared=("$to/peers-$name.json")
+    if [ "$neural" = yes ]; then
+        if [ "$peers" = yes ] || [ ! -f "$to/neural-$name.json" ]; then
+            say "$name: GRU4Rec and SASRec"
+            "$root/.tools/evaluation-neural/bin/python" "$here/neural.py" "$to/$name.csv" --to "$to/neural-$name.json"
+        fi
+        compared+=("$to/neural-$name.json")
+    fi
+    if [ "$serenade" = yes ]; then
+        if [ "$peers" = yes ] || [ ! -f "$to/serenade-$name.json" ]; then
+            say "$name: serenade"
+            RAYON_NUM_THREADS=1 "$root/.tools/serenade/release/nearline-serenade" "$to/$name.csv" \
+                "$to/serenade-$name.json" >/dev/null
+        fi
+        compared+=("$to/serenade-$name.json")
+    fi
     say "$name"
-    "$python" "$here/tables.py" compare "$to/peers-$name.json" "$to/nearline-$name.json"
+    "$python" "$here/tables.py" compare "${compared[@]}" "$to/nearline-$name.json"
 done
 
 if [ "$update" = yes ]; then tables+=(--into "$root/docs/evaluation.md"); fi
