@@ -6,7 +6,7 @@
 #   --movielens DIR   the unpacked MovieLens 100K (u.data, u.item, u.genre)
 #   --mind DIR        an unpacked MIND (behaviors.tsv, news.tsv)
 #   --table FILE      a table of user, item and time (CSV, also .gz); may be given again. Its peers are those of tables.py
-#   --neural          GRU4Rec and SASRec on every table as well (neural.py): PyTorch, some gigabytes, and up to an hour a table
+#   --neural          GRU4Rec and SASRec on every table as well (neural.py): PyTorch, some gigabytes, and half an hour a table
 #   --serenade        serenade, of crates.io, on every table as well: a build of a quarter of an hour, which needs libclang
 #   --programs DIR    where `nearline` (imports) and `nearline-lab` (evaluates) are [built in release mode if not given]
 #   --to DIR          where events, reports and charts go [target/evaluation]
