@@ -272,18 +272,15 @@ impl Progress {
         }
     }
 
-    /// How far the log is known to go beyond what is folded, in positions.
-    pub(crate) fn lag(&self) -> u64 {
-        // What another node has folded is not known here.
-        match self.state() {
-            PartitionState::Elsewhere => 0,
-            _ => self.log_last.load().since(self.folded.load()),
-        }
-    }
-
     /// As operators see it, run by `owner`.
     pub(crate) fn status(&self, owner: Option<NodeId>, now_ms: i64) -> PartitionStatus {
-        let (folded, log_last, lag) = (self.folded.load(), self.log_last.load(), self.lag());
+        let folded = self.folded.load();
+        let log_last = self.log_last.load();
+        // What another node has folded is not known here.
+        let lag = match self.state() {
+            PartitionState::Elsewhere => 0,
+            _ => log_last.since(folded),
+        };
         PartitionStatus {
             partition: self.partition,
             state: self.state(),

@@ -6,8 +6,8 @@
 //! it needs of the sums in pieces: a writer that waits at their lock holds every query up. Nothing happens
 //! while nothing was learned.
 //!
-//! While the node catches up with the log, weights are not chosen: what they are chosen by is about to be overtaken, and the
-//! processor is wanted for getting there. That waits for half a minute at most.
+//! While plays grow as fast as when a node catches up with its log, weights are not chosen: what they are chosen by is about to be
+//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most.
 //!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 
@@ -22,10 +22,10 @@ use nearline_ranking::learned::CountedTitles;
 use nearline_ranking::lift::Lifts;
 use nearline_ranking::newcomers::LittlePlayed;
 use nearline_ranking::taste::{GenreSums, Genres};
-use nearline_ranking::tuning::{Examination, Tuning};
+use nearline_ranking::tuning::{Examination, Tuning, grew_fast, plays_of};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,9 +38,7 @@ const PAUSE_FACTOR: u32 = 50;
 const NICENESS: i32 = 10;
 /// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
-/// Records that are not folded yet from which on a node catches up.
-const CATCHING_UP: u64 = 20_000;
-/// How long a choice of weights that is due waits for a node that catches up.
+/// How long a choice of weights that is due waits for plays that grow fast.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps [`Learned`] up to date.
@@ -55,8 +53,10 @@ pub(crate) struct Solver {
     pub threads: Threads,
     /// When weights may be chosen again.
     pub choose_from: Mutex<Instant>,
-    /// Records of the log that are not folded yet, in all partitions here.
-    pub lag: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Plays that were learned at the last look.
+    pub plays: AtomicU64,
+    /// Whether weights are to be chosen though nothing more was learned.
+    pub owes_choice: AtomicBool,
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
     pub background: BackgroundThread,
 }
@@ -70,7 +70,7 @@ impl Solver {
         while !solver.stopping.load(Relaxed) {
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
             let changes = Some(solver.catalogue.titles.read().changes());
-            if solver.is_current() && changes == changes_then {
+            if solver.is_current() && changes == changes_then && !solver.owes_choice.load(Relaxed) {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
@@ -123,8 +123,7 @@ impl Solver {
             problem.take_in();
         }
         let before = self.learned.read().clone();
-        let may_choose = may_choose(Instant::now(), *self.choose_from.lock(), (self.lag)());
-        let is_due = may_choose && before.tuning.is_due(&self.aggregates.read());
+        let is_due = self.is_choice_due(&before.tuning);
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
             let genres = self.genres();
@@ -167,6 +166,18 @@ impl Solver {
         })
     }
 
+    /// Whether weights are to be chosen now.
+    fn is_choice_due(&self, tuning: &Tuning) -> bool {
+        let (is_due, plays) = {
+            let aggregates = self.aggregates.read();
+            (tuning.is_due(&aggregates), plays_of(&aggregates))
+        };
+        let grew = grew_fast(self.plays.swap(plays, Relaxed), plays);
+        let may_choose = may_choose(Instant::now(), *self.choose_from.lock(), grew);
+        self.owes_choice.store(is_due && grew && !may_choose, Relaxed);
+        is_due && may_choose
+    }
+
     fn genres(&self) -> Genres {
         let mut sums = GenreSums::default();
         while sums.look(&self.aggregates.read(), &self.catalogue.titles.read()) {}
@@ -190,9 +201,9 @@ impl Solver {
     }
 }
 
-/// Whether weights may be chosen `now`, `from` some time on, with so many records not folded yet.
-fn may_choose(now: Instant, from: Instant, lag: u64) -> bool {
-    now >= from && (lag <= CATCHING_UP || now >= from + CHOICE_PATIENCE)
+/// Whether weights may be chosen `now`, `from` some time on, where plays `grew` fast.
+fn may_choose(now: Instant, from: Instant, grew: bool) -> bool {
+    now >= from && (!grew || now >= from + CHOICE_PATIENCE)
 }
 
 /// What a solve came to.
@@ -264,21 +275,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_waits_for_a_node_that_catches_up_but_not_for_good() {
+    fn a_choice_waits_while_plays_grow_fast_but_not_for_good() {
         let from = Instant::now();
-        for (after_ms, lag, may) in [
-            (0, 0, true),
-            (0, CATCHING_UP, true),
-            (0, CATCHING_UP + 1, false),
-            (29_999, u64::MAX, false),
-            (30_000, u64::MAX, true),
-        ] {
+        for (after_ms, grew, may) in
+            [(0, false, true), (0, true, false), (29_999, true, false), (30_000, true, true)]
+        {
             assert_eq!(
-                may_choose(from + Duration::from_millis(after_ms), from, lag),
+                may_choose(from + Duration::from_millis(after_ms), from, grew),
                 may,
-                "{after_ms} {lag}"
+                "{after_ms} {grew}"
             );
         }
-        assert!(!may_choose(from, from + Duration::from_millis(1), 0), "it pauses after the one before");
+        assert!(!may_choose(from, from + Duration::from_millis(1), false), "it pauses after the one before");
     }
 }

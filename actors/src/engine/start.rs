@@ -26,9 +26,10 @@ use nearline_model::control::assignment::NodeId;
 use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, Ports, stored};
 use nearline_ranking::Learned;
+use nearline_ranking::tuning::plays_of;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -95,7 +96,7 @@ impl Engine {
             learned: learned.clone(),
             clock: ports.clock.clone(),
         };
-        learning.spawn(solver(&settings, &sources, &stopping, &partitions).run());
+        learning.spawn(solver(&settings, &sources, &stopping).run());
         let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
@@ -147,15 +148,9 @@ async fn load(
     }
 }
 
-fn solver(
-    settings: &EngineSettings,
-    sources: &Sources,
-    stopping: &Arc<AtomicBool>,
-    partitions: &Arc<[Arc<PartitionHandle>]>,
-) -> Solver {
-    let partitions = partitions.clone();
-    let step = partitions.len().max(1) as u64;
-    let lag = move || partitions.iter().map(|handle| handle.lag()).sum::<u64>() / step;
+fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBool>) -> Solver {
+    // What was stored is no growth.
+    let plays = plays_of(&sources.aggregates.read());
     Solver {
         aggregates: sources.aggregates.clone(),
         catalogue: sources.catalogue.clone(),
@@ -164,7 +159,8 @@ fn solver(
         stopping: stopping.clone(),
         threads: settings.threads,
         choose_from: Mutex::new(Instant::now()),
-        lag: Box::new(lag),
+        plays: AtomicU64::new(plays),
+        owes_choice: AtomicBool::new(false),
         background: BackgroundThread::new("nearline-solver", give_way),
     }
 }

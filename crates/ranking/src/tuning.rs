@@ -208,8 +208,13 @@ impl Tuning {
     }
 }
 
+/// Whether there are so many more plays than a moment ago that weights chosen now would soon be chosen again.
+pub fn grew_fast(before: u64, now: u64) -> bool {
+    now as f64 > before as f64 * GROWTH
+}
+
 /// Plays of all titles, ever.
-fn plays_of(aggregates: &Aggregates) -> u64 {
+pub fn plays_of(aggregates: &Aggregates) -> u64 {
     aggregates.all_plays().iter().sum()
 }
 
