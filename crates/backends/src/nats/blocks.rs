@@ -15,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 /// How many events a message holds, one a line; without it, one.
 const EVENTS: HeaderName = HeaderName::from_static("Nearline-Events");
-/// Bytes of a block at most; an event that is longer goes alone.
+/// Bytes of a block at most, and of its headers; an event that is longer goes alone.
 const BLOCK_BYTES: usize = 128 << 10;
+const HEADER_BYTES: usize = 1_024;
 
 /// Events that go into one message, by their places in what is appended.
 pub(super) struct Block {
@@ -32,9 +33,15 @@ pub(super) enum Went {
     AsRepeated(usize),
 }
 
-/// Deals events into messages, those of a partition in their order.
-pub(super) fn deal(events: &[NewEvent], partitions: u16, blocks: Blocks) -> (Vec<Block>, Vec<Went>) {
+/// Deals events into messages of at most `max_payload` bytes, those of a partition in their order.
+pub(super) fn deal(
+    events: &[NewEvent],
+    partitions: u16,
+    blocks: Blocks,
+    max_payload: usize,
+) -> (Vec<Block>, Vec<Went>) {
     let most = usize::from(blocks.records());
+    let most_bytes = BLOCK_BYTES.min(max_payload.saturating_sub(HEADER_BYTES));
     let mut dealt: Vec<Block> = Vec::new();
     let mut open: HashMap<PartitionId, usize> = HashMap::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::new();
@@ -51,7 +58,7 @@ pub(super) fn deal(events: &[NewEvent], partitions: u16, blocks: Blocks) -> (Vec
         }
         let partition = partition_of(&event.member, partitions);
         let (bytes, is_line) = (event.payload.len() + 1, is_line(&event.payload));
-        let has_room = |block: &Block| block.places.len() < most && block.bytes + bytes <= BLOCK_BYTES;
+        let has_room = |block: &Block| block.places.len() < most && block.bytes + bytes <= most_bytes;
         let found = open.get(&partition).copied().filter(|block| is_line && has_room(&dealt[*block]));
         let block = found.unwrap_or_else(|| {
             dealt.push(Block { partition, places: Vec::new(), bytes: 0 });
@@ -143,6 +150,7 @@ mod tests {
     use super::*;
 
     const PARTITIONS: u16 = 4;
+    const MAX_PAYLOAD: usize = 1 << 20;
 
     fn event(member: &str, id: &str, payload: &str) -> NewEvent {
         NewEvent { member: member.into(), id: id.into(), payload: Bytes::copy_from_slice(payload.as_bytes()) }
@@ -150,7 +158,7 @@ mod tests {
 
     /// What is read of all messages, and in which each event of the append is found.
     fn told(events: &[NewEvent], blocks: Blocks) -> (Vec<Vec<Bytes>>, Vec<Went>) {
-        let (dealt, went) = deal(events, PARTITIONS, blocks);
+        let (dealt, went) = deal(events, PARTITIONS, blocks, MAX_PAYLOAD);
         let read = |block: &Block| {
             let (headers, payload) = block.message(events);
             events_of(Some(&headers), payload, blocks, 65_536)
@@ -180,14 +188,25 @@ mod tests {
             assert_eq!(read.iter().map(Vec::len).sum::<usize>(), events.len());
             for partition in (0..PARTITIONS).map(PartitionId) {
                 let is_of_it = |event: &&NewEvent| partition_of(&event.member, PARTITIONS) == partition;
-                let (dealt, _) = deal(&events, PARTITIONS, Blocks::of(most));
+                let (dealt, _) = deal(&events, PARTITIONS, Blocks::of(most), MAX_PAYLOAD);
                 let of_it = dealt.iter().zip(&read).filter(|(block, _)| block.partition == partition);
                 let read = of_it.flat_map(|(_, events)| events);
                 assert!(read.eq(events.iter().filter(is_of_it).map(|event| &event.payload)));
             }
         }
-        let (messages, _) = deal(&events, PARTITIONS, Blocks::of(64));
+        let (messages, _) = deal(&events, PARTITIONS, Blocks::of(64), MAX_PAYLOAD);
         assert!(messages.len() < 60, "{} messages", messages.len());
+    }
+
+    #[test]
+    fn no_message_is_larger_than_the_server_takes_unless_one_event_is() {
+        let events: Vec<_> =
+            (0..300).map(|n| event("a", &format!("e{n}"), &"x".repeat(n % 100 * 40))).collect();
+        let (dealt, _) = deal(&events, PARTITIONS, Blocks::of(64), 8_192);
+        let sizes = dealt.iter().map(|block| (block.len(), block.message(&events).1.len()));
+        assert!(sizes.clone().all(|(_, bytes)| bytes <= 8_192 - HEADER_BYTES), "{:?}", sizes.max());
+        let (dealt, _) = deal(&events, PARTITIONS, Blocks::of(64), 2_048);
+        assert!(dealt.iter().all(|block| block.len() == 1 || block.message(&events).1.len() <= 1_024));
     }
 
     #[test]
@@ -202,7 +221,7 @@ mod tests {
     #[test]
     fn the_id_of_a_block_is_that_of_its_events_in_their_order() {
         let id = |events: &[NewEvent]| {
-            let (dealt, _) = deal(events, 1, Blocks::of(8));
+            let (dealt, _) = deal(events, 1, Blocks::of(8), MAX_PAYLOAD);
             let (headers, _) = dealt[0].message(events);
             headers.get("Nats-Msg-Id").expect("an id").as_str().to_owned()
         };

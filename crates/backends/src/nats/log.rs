@@ -187,7 +187,8 @@ impl EventLog for NatsLog {
             return vec![Err(error); events.len()];
         }
         let settings = &self.links.settings;
-        let (dealt, went) = blocks::deal(&events, settings.partitions, self.blocks());
+        let (dealt, went) =
+            blocks::deal(&events, settings.partitions, self.blocks(), self.links.main().client.max_payload());
         let outgoing = dealt.iter().map(|block| {
             let (headers, payload) = block.message(&events);
             let subject = own_subject(settings, block.partition, &self.identity);

@@ -54,7 +54,7 @@ async fn a_client_publishes_several_events_of_a_member_in_one_message() {
     };
     let lines = [event("a1"), event("a2"), event("a3")].join("\n");
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", "ana/a1-a3");
+    headers.insert("Nats-Msg-Id", "ana/a1/a3");
     headers.insert("Nearline-Events", "3");
     for _ in 0..2 {
         let sent = client.publish_with_headers("nearline.events.ana", headers.clone(), lines.clone().into());

@@ -125,12 +125,14 @@ async fn send(
     message: &Message,
     until: Instant,
 ) -> Option<jetstream::context::PublishAckFuture> {
-    let first = message.first()?;
+    let (first, last) = (message.first()?, message.last()?);
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", format!("{}/{}", first.member, first.id).as_str());
+    let mut id = format!("{}/{}", first.member, first.id);
     if message.len() > 1 {
+        id = format!("{id}/{}", last.id);
         headers.insert("Nearline-Events", message.len().to_string().as_str());
     }
+    headers.insert("Nats-Msg-Id", id.as_str());
     let lines: Vec<&str> = message.iter().map(|event| &*event.json).collect();
     // Any of its members leads to the partition.
     let subject = format!("nearline.events.{}", first.member);
