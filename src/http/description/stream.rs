@@ -119,7 +119,8 @@ fn channels() -> Value {
             "parameters": { "member": { "description": "The member: 1 to 64 of A-Z, a-z, 0-9, _ and -; the event's own `member`" } },
             "messages": {
                 "event": { "$ref": "#/components/messages/event" },
-                "cloudEvent": { "$ref": "#/components/messages/cloudEvent" }
+                "cloudEvent": { "$ref": "#/components/messages/cloudEvent" },
+                "block": { "$ref": "#/components/messages/block" }
             }
         },
         "publish": {
@@ -145,7 +146,11 @@ fn operations() -> Value {
             "action": "receive",
             "channel": { "$ref": "#/channels/events" },
             "summary": "Fold what members do, each event once",
-            "messages": [{ "$ref": "#/channels/events/messages/event" }, { "$ref": "#/channels/events/messages/cloudEvent" }]
+            "messages": [
+                { "$ref": "#/channels/events/messages/event" },
+                { "$ref": "#/channels/events/messages/cloudEvent" },
+                { "$ref": "#/channels/events/messages/block" }
+            ]
         },
         "publishEvents": {
             "action": "receive",
@@ -161,7 +166,7 @@ fn operations() -> Value {
     })
 }
 
-/// Both forms that an event comes in.
+/// The forms that events come in.
 fn messages() -> Value {
     let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
     let headers = json!({
@@ -202,7 +207,28 @@ fn messages() -> Value {
         }]
     });
     let [batch, results, problem] = request_messages();
-    json!({ "event": event, "cloudEvent": cloud_event, "batch": batch, "results": results, "problem": problem })
+    json!({
+        "event": event, "cloudEvent": cloud_event, "block": block(),
+        "batch": batch, "results": results, "problem": problem
+    })
+}
+
+/// Several events in one message.
+fn block() -> Value {
+    json!({
+        "name": "block", "title": "Block of events", "contentType": "application/x-ndjson",
+        "summary": "Several events of the member, one a line, where the log takes them (nats.block_events)",
+        "headers": { "type": "object", "required": ["Nearline-Events"], "properties": {
+            "Nearline-Events": { "type": "string", "pattern": "^[0-9]{1,4}$", "description": "How many: 2 to nats.block_events" },
+            "Nats-Msg-Id": { "type": "string", "description": "MEMBER/FIRST ID/LAST ID: what the stream drops the block by if it comes again" }
+        } },
+        "payload": { "type": "string", "description": "Events, one a line" },
+        "examples": [{
+            "name": "plays",
+            "headers": { "Nearline-Events": "2", "Nats-Msg-Id": "m17/e1/e2" },
+            "payload": "{\"id\":\"e1\",\"type\":\"play\",\"member\":\"m17\",\"title\":\"t3\",\"at\":\"2026-03-01T20:15:00Z\"}\n{\"id\":\"e2\",\"type\":\"play\",\"member\":\"m17\",\"title\":\"t4\",\"at\":\"2026-03-01T20:16:00Z\"}"
+        }]
+    })
 }
 
 /// A request to publish, and both kinds of answers.

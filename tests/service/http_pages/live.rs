@@ -226,10 +226,12 @@ fn a_row_that_was_read_from_the_store_is_read_from_the_actor_once_it_answers_aga
     service.until("the play is folded", || {
         (!titles(&service.get(path).json()).contains(&watched)).then_some(())
     });
-    let hang = serde_json::to_vec(&json!({"partition": 0, "seconds": 0.6})).expect("JSON");
+    let hang = serde_json::to_vec(&json!({"partition": 0, "seconds": 1.0})).expect("JSON");
     let kind = "application/json";
     let reply = service.send_to(service.admin, "POST", "/admin/chaos/hang", kind, Some(&hang));
     assert_eq!(reply.status, 202, "{}", reply.text);
+    // Taken is not begun: until then the state is read beside the actor.
+    service.until("the actor hangs", || (service.get(path).json()["source"] == "store").then_some(()));
     let stream = Stream::open(&service, &format!("{path}/live"), None);
     let first = stream.next();
     assert_eq!(first.data["source"], "store");

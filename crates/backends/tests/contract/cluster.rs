@@ -11,12 +11,14 @@ use nearline_servers::{NatsServer, RedisServer};
 struct Cluster {
     nats: NatsServer,
     redis: RedisServer,
+    block_events: u16,
 }
 
 #[async_trait]
 impl Fixture for Cluster {
     async fn ports(&self) -> Ports {
-        let nats = NatsSettings { url: self.nats.url(), partitions: 4, ..NatsSettings::default() };
+        let (url, block_events) = (self.nats.url(), self.block_events);
+        let nats = NatsSettings { url, partitions: 4, block_events, ..NatsSettings::default() };
         let redis = RedisSettings { url: self.redis.url(), ..RedisSettings::default() };
         connect_cluster(nats, redis).await.expect("connected")
     }
@@ -26,11 +28,17 @@ impl Fixture for Cluster {
     }
 }
 
-async fn cluster() -> impl Fixture {
+/// With a log whose messages hold up to so many events.
+pub async fn cluster_of(block_events: u16) -> impl Fixture {
     Cluster {
         nats: NatsServer::start(None).expect("a NATS server"),
         redis: RedisServer::start().expect("a Redis server"),
+        block_events,
     }
+}
+
+async fn cluster() -> impl Fixture {
+    cluster_of(1).await
 }
 
 nearline_ports::contract_suite!(cluster);

@@ -103,16 +103,11 @@ fn messages_of(events: Vec<Published>, plan: &Plan) -> Vec<Message> {
     let mut open: HashMap<u16, usize> = HashMap::new();
     for event in events {
         let partition = partition_of(&event.member, plan.partitions).0;
-        let is_line = !event.json.is_empty() && !event.json.contains('\n');
-        match open.get(&partition).filter(|at| is_line && messages[**at].len() < most) {
+        match open.get(&partition).filter(|at| messages[**at].len() < most) {
             Some(at) => messages[*at].push(event),
             None => {
+                open.insert(partition, messages.len());
                 messages.push(vec![event]);
-                if is_line {
-                    open.insert(partition, messages.len() - 1)
-                } else {
-                    open.remove(&partition)
-                };
             }
         }
     }
