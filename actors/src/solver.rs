@@ -25,7 +25,7 @@ use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning, grew_fast, plays_of};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -51,12 +51,8 @@ pub(crate) struct Solver {
     pub stopping: Arc<AtomicBool>,
     /// Where it is done.
     pub threads: Threads,
-    /// When weights may be chosen again.
-    pub choose_from: Mutex<Instant>,
-    /// Plays that were learned at the last look.
-    pub plays: AtomicU64,
-    /// Whether weights are to be chosen though nothing more was learned.
-    pub owes_choice: AtomicBool,
+    /// When weights are chosen again.
+    pub choice: Mutex<NextChoice>,
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
     pub background: BackgroundThread,
 }
@@ -70,7 +66,7 @@ impl Solver {
         while !solver.stopping.load(Relaxed) {
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
             let changes = Some(solver.catalogue.titles.read().changes());
-            if solver.is_current() && changes == changes_then && !solver.owes_choice.load(Relaxed) {
+            if solver.is_current() && changes == changes_then && !solver.choice.lock().is_owed {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
@@ -135,7 +131,7 @@ impl Solver {
             self.solve(problem, examination, tuning)?;
         if is_due {
             metrics::histogram!("nearline_ranking_choice_duration_seconds").record(choosing);
-            *self.choose_from.lock() = Instant::now() + self.pause_after(choosing);
+            self.choice.lock().from = Instant::now() + self.pause_after(choosing);
         }
         let mut lifts = Lifts::default();
         while lifts.look(&self.aggregates.read()) {}
@@ -172,10 +168,7 @@ impl Solver {
             let aggregates = self.aggregates.read();
             (tuning.is_due(&aggregates), plays_of(&aggregates))
         };
-        let grew = grew_fast(self.plays.swap(plays, Relaxed), plays);
-        let may_choose = may_choose(Instant::now(), *self.choose_from.lock(), grew);
-        self.owes_choice.store(is_due && grew && !may_choose, Relaxed);
-        is_due && may_choose
+        self.choice.lock().is_now(is_due, plays, Instant::now())
     }
 
     fn genres(&self) -> Genres {
@@ -201,9 +194,29 @@ impl Solver {
     }
 }
 
-/// Whether weights may be chosen `now`, `from` some time on, where plays `grew` fast.
-fn may_choose(now: Instant, from: Instant, grew: bool) -> bool {
-    now >= from && (!grew || now >= from + CHOICE_PATIENCE)
+/// When weights are chosen again.
+pub(crate) struct NextChoice {
+    /// Not before.
+    from: Instant,
+    /// Plays that were learned at the last look.
+    plays: u64,
+    /// Whether they are to be chosen though nothing more is learned.
+    is_owed: bool,
+}
+
+impl NextChoice {
+    /// At once, where so many plays were there from the start.
+    pub fn at_once(plays: u64) -> Self {
+        Self { from: Instant::now(), plays, is_owed: false }
+    }
+
+    /// Whether a choice that `is_due`, with so many plays, is made `now`: not while they grow fast, but for so long.
+    fn is_now(&mut self, is_due: bool, plays: u64, now: Instant) -> bool {
+        let grew = grew_fast(std::mem::replace(&mut self.plays, plays), plays);
+        let may = now >= self.from && (!grew || now >= self.from + CHOICE_PATIENCE);
+        self.is_owed = is_due && grew && !may;
+        is_due && may
+    }
 }
 
 /// What a solve came to.
@@ -280,12 +293,14 @@ mod tests {
         for (after_ms, grew, may) in
             [(0, false, true), (0, true, false), (29_999, true, false), (30_000, true, true)]
         {
-            assert_eq!(
-                may_choose(from + Duration::from_millis(after_ms), from, grew),
-                may,
-                "{after_ms} {grew}"
-            );
+            let mut next = NextChoice { from, plays: 1_000, is_owed: false };
+            let (plays, now) = (if grew { 1_100 } else { 1_000 }, from + Duration::from_millis(after_ms));
+            assert_eq!(next.is_now(true, plays, now), may, "{after_ms} {grew}");
+            assert_eq!(next.is_owed, !may, "what waits is made up for without another play");
+            assert!(may || next.is_now(true, plays, now), "it is, once they have stopped");
         }
-        assert!(!may_choose(from, from + Duration::from_millis(1), false), "it pauses after the one before");
+        let mut next = NextChoice { from: from + Duration::from_millis(1), plays: 0, is_owed: false };
+        assert!(!next.is_now(true, 0, from), "it pauses after the one before");
+        assert!(!next.is_now(false, 0, next.from) && !next.is_owed, "what is not due is not owed");
     }
 }

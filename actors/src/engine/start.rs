@@ -18,7 +18,7 @@ use crate::recommender::{Recommender, Sources};
 use crate::remediations::Remediations;
 use crate::router::Router;
 use crate::settings::EngineSettings;
-use crate::solver::{Solver, give_way};
+use crate::solver::{NextChoice, Solver, give_way};
 use crate::workers::Workers;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
@@ -29,10 +29,9 @@ use nearline_ranking::Learned;
 use nearline_ranking::tuning::plays_of;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 /// Rebuilds that a node may always make per partition within the window of its budget.
 const REBUILDS_PER_PARTITION: usize = 4;
@@ -158,9 +157,7 @@ fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBoo
         solved_titles: settings.solved_titles,
         stopping: stopping.clone(),
         threads: settings.threads,
-        choose_from: Mutex::new(Instant::now()),
-        plays: AtomicU64::new(plays),
-        owes_choice: AtomicBool::new(false),
+        choice: Mutex::new(NextChoice::at_once(plays)),
         background: BackgroundThread::new("nearline-solver", give_way),
     }
 }

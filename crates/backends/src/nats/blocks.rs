@@ -12,12 +12,16 @@ use nearline_model::PartitionId;
 use nearline_model::identifier::{Blocks, partition_of};
 use nearline_ports::NewEvent;
 use sha2::{Digest, Sha256};
+use smallvec::{SmallVec, smallvec};
 
 /// How many events a message holds, one a line; without it, one.
 const EVENTS: HeaderName = HeaderName::from_static("Nearline-Events");
 /// Bytes of a block at most, and of its headers; an event that is longer goes alone.
 const BLOCK_BYTES: usize = 128 << 10;
 const HEADER_BYTES: usize = 1_024;
+
+/// The events of a message: one by itself takes no memory of its own.
+pub(super) type Events = SmallVec<[Bytes; 1]>;
 
 /// Events that go into one message, by their places in what is appended.
 pub(super) struct Block {
@@ -68,11 +72,11 @@ pub(super) fn deal(
         dealt[block].places.push(at);
         dealt[block].bytes += bytes;
         // What cannot be told from its neighbours stays alone, before and behind others of its partition.
-        if is_line {
-            open.insert(partition, block)
+        if is_line && most > 1 {
+            open.insert(partition, block);
         } else {
-            open.remove(&partition)
-        };
+            open.remove(&partition);
+        }
     }
     (dealt, went)
 }
@@ -122,20 +126,20 @@ pub(super) fn events_of(
     payload: Bytes,
     blocks: Blocks,
     event_bytes: usize,
-) -> Vec<Bytes> {
+) -> Events {
     match headers.and_then(|headers| lines(headers, &payload, blocks)) {
         Some(lines) => lines,
-        None => vec![event_of(headers, payload, event_bytes)],
+        None => smallvec![event_of(headers, payload, event_bytes)],
     }
 }
 
-fn lines(headers: &HeaderMap, payload: &Bytes, blocks: Blocks) -> Option<Vec<Bytes>> {
+fn lines(headers: &HeaderMap, payload: &Bytes, blocks: Blocks) -> Option<Events> {
     let count: usize = headers.get(EVENTS)?.as_str().trim().parse().ok()?;
     if count < 2 || count > usize::from(blocks.records()) {
         return None;
     }
     let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-    let mut lines = Vec::with_capacity(count);
+    let mut lines = Events::with_capacity(count);
     for line in text.split(|byte| *byte == b'\n') {
         if line.is_empty() || lines.len() == count {
             return None;
@@ -157,7 +161,7 @@ mod tests {
     }
 
     /// What is read of all messages, and in which each event of the append is found.
-    fn told(events: &[NewEvent], blocks: Blocks) -> (Vec<Vec<Bytes>>, Vec<Went>) {
+    fn told(events: &[NewEvent], blocks: Blocks) -> (Vec<Events>, Vec<Went>) {
         let (dealt, went) = deal(events, PARTITIONS, blocks, MAX_PAYLOAD);
         let read = |block: &Block| {
             let (headers, payload) = block.message(events);
@@ -185,7 +189,7 @@ mod tests {
                 assert_eq!(read[block][place], event.payload);
             }
             assert!(read.iter().all(|events| events.len() <= most.into()));
-            assert_eq!(read.iter().map(Vec::len).sum::<usize>(), events.len());
+            assert_eq!(read.iter().map(Events::len).sum::<usize>(), events.len());
             for partition in (0..PARTITIONS).map(PartitionId) {
                 let is_of_it = |event: &&NewEvent| partition_of(&event.member, PARTITIONS) == partition;
                 let (dealt, _) = deal(&events, PARTITIONS, Blocks::of(most), MAX_PAYLOAD);
