@@ -111,21 +111,30 @@ async fn open(log: &NatsLog, partition: PartitionId, after: Position) -> Box<dyn
 
 /// Reads until `last` has come.
 async fn read_to(reader: &mut dyn LogReader, last: Position) -> Vec<LogRecord> {
-    let mut records: Vec<LogRecord> = Vec::new();
-    while records.last().is_none_or(|record| record.position < last) {
-        records.extend(soon("records", reader.next_batch(64)).await.expect("a batch"));
-    }
-    records
+    try_to_read_to(reader, last).await.expect("a batch")
 }
 
-/// All that the log holds, partition by partition.
+async fn try_to_read_to(reader: &mut dyn LogReader, last: Position) -> Result<Vec<LogRecord>, PortError> {
+    let mut records: Vec<LogRecord> = Vec::new();
+    while records.last().is_none_or(|record| record.position < last) {
+        records.extend(soon("records", reader.next_batch(64)).await?);
+    }
+    Ok(records)
+}
+
+/// All that the log holds, partition by partition. While a stream has no leader its server answers that nobody is there, and a
+/// reader ends: an engine opens another one, too.
 async fn everything(log: &NatsLog) -> Vec<LogRecord> {
     let mut records = Vec::new();
     for partition in (0..PARTITIONS).map(PartitionId) {
-        let last = log.bounds(partition).await.expect("bounds").last;
-        if !last.is_start() {
-            records.extend(read_to(open(log, partition, Position::START).await.as_mut(), last).await);
-        }
+        let read = until_available("records", || async {
+            let last = log.bounds(partition).await?.last;
+            if last.is_start() {
+                return Ok(Vec::new());
+            }
+            try_to_read_to(log.open_reader(partition, Position::START).await?.as_mut(), last).await
+        });
+        records.extend(read.await);
     }
     records
 }

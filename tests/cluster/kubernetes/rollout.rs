@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 const IN_TIME: Duration = Duration::from_millis(100);
 /// Longest time that a member may be without any answer.
 const GAP: Duration = Duration::from_secs(2);
+/// Share of the questions that may be turned away for load: a node that others keep from its processors says so, rollout or
+/// not, and is asked again.
+const TURNED_AWAY: f64 = 0.01;
 
 /// Addresses of the nodes that callers are sent to.
 type Endpoints = Arc<Mutex<BTreeMap<String, String>>>;
@@ -29,6 +32,7 @@ struct Seen {
     asked: usize,
     in_time: usize,
     live: usize,
+    turned_away: usize,
     failed: Vec<String>,
     longest_gap: Duration,
 }
@@ -54,6 +58,7 @@ fn call(number: usize, endpoints: &Endpoints, stop: &AtomicBool) -> Seen {
                 seen.longest_gap = seen.longest_gap.max(answered.elapsed());
                 answered = Instant::now();
             }
+            Err(ureq::Error::StatusCode(429)) => seen.turned_away += 1,
             Ok(Err(error)) | Err(error) => seen.failed.push(format!("{url}: {error}")),
         }
         std::thread::sleep(PAUSE);
@@ -148,9 +153,11 @@ fn a_rollout_by_the_manifests_own_numbers_leaves_no_query_without_an_answer() {
     let seen: Vec<Seen> = callers.into_iter().map(|caller| caller.join().expect("it ends")).collect();
     let sum = |count: fn(&Seen) -> usize| seen.iter().map(count).sum::<usize>();
     let (asked, in_time, live) = (sum(|seen| seen.asked), sum(|seen| seen.in_time), sum(|seen| seen.live));
+    let turned_away = sum(|seen| seen.turned_away);
     let gap = seen.iter().map(|seen| seen.longest_gap).max().unwrap_or_default();
     println!(
-        "rollout of two nodes in {:.1} s: {asked} queries, {:.2} % within 100 ms, {:.2} % live, longest gap {} ms",
+        "rollout of two nodes in {:.1} s: {asked} queries, {:.2} % within 100 ms, {:.2} % live, {turned_away} turned away, \
+         longest gap {} ms",
         took.as_secs_f64(),
         100.0 * in_time as f64 / asked as f64,
         100.0 * live as f64 / asked as f64,
@@ -158,5 +165,9 @@ fn a_rollout_by_the_manifests_own_numbers_leaves_no_query_without_an_answer() {
     );
     let failed: Vec<&String> = seen.iter().flat_map(|seen| &seen.failed).collect();
     assert!(failed.is_empty(), "{} of {asked} queries failed: {:?}", failed.len(), failed.first());
+    assert!(
+        turned_away as f64 <= TURNED_AWAY * asked as f64,
+        "{turned_away} of {asked} queries were turned away"
+    );
     assert!(asked > 500 && gap < GAP, "{asked} queries, the longest gap {gap:?}");
 }
