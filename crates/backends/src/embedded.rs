@@ -7,6 +7,7 @@
 //!
 //! What is deliberately absent: other processes. They go through NATS and Redis.
 
+mod aggregates_snapshot;
 mod catalogue;
 mod clean_stop;
 mod damage;

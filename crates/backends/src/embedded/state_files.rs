@@ -61,7 +61,7 @@ pub(super) struct StateFiles {
     pub(super) fold_states: Keyspace,
     /// Partition (2), position (8): encoded delta.
     pub(super) outbox: Keyspace,
-    /// The snapshot of the aggregates, under one key.
+    /// The snapshot of the aggregates (`aggregates_snapshot`).
     pub(super) aggregates: Keyspace,
     /// Position (8): letter.
     pub(super) dead_letters: Keyspace,

@@ -1,5 +1,6 @@
 //! The state store: a commit is one batch of the database, guarded by the partition's row.
 
+use super::aggregates_snapshot::{self, StoredHead};
 use super::failure::{blocking, damaged};
 use super::quarantine::entry_key;
 use super::state_files::StateFiles;
@@ -20,8 +21,6 @@ const INLINE_MEMBERS: usize = 32;
 const FORGOTTEN_AT_ONCE: usize = 10_000;
 /// Members that one call of a scan gives, or a few more.
 const SCAN_MEMBERS: usize = 1_024;
-const SNAPSHOT_KEY: &str = "snapshot";
-const SNAPSHOT_VERSION: u8 = 1;
 
 /// The next cursor, and members with their stored form.
 type Scanned = (u64, Vec<(Box<str>, Bytes)>);
@@ -203,14 +202,14 @@ impl EmbeddedStore {
     fn save_now(&self, snapshot: &AggregatesSnapshot) -> Result<(), PortError> {
         let files = &self.files;
         let _held = self.snapshot.lock();
-        if let Some(stored) = self.load_snapshot_now()? {
-            let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
-            if stored.positions.iter().enumerate().any(|(at, stored)| offered(at) < *stored) {
-                return Ok(());
-            }
+        let before = StoredHead::read(files)?;
+        let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
+        let stored = before.iter().flat_map(|stored| stored.positions.iter().enumerate());
+        if stored.into_iter().any(|(at, stored)| offered(at) < *stored) {
+            return Ok(());
         }
         let mut batch = files.batch(1, PersistMode::Buffer);
-        batch.insert(&files.aggregates, SNAPSHOT_KEY, encode_snapshot(snapshot));
+        aggregates_snapshot::replace(files, &mut batch, snapshot, before.as_ref());
         for (partition, position) in (0..=u16::MAX).map(PartitionId).zip(&snapshot.positions) {
             let covered = outbox_key(partition, Position::START)..outbox_key(partition, *position);
             for guard in files.outbox.range(covered) {
@@ -254,20 +253,17 @@ impl EmbeddedStore {
     fn forget_snapshot_now(&self) -> Result<(), PortError> {
         let files = &self.files;
         let _held = self.snapshot.lock();
+        let before = StoredHead::read(files)?;
         let mut batch = files.batch(1, files.persist);
-        batch.remove(&files.aggregates, SNAPSHOT_KEY);
+        aggregates_snapshot::remove(files, &mut batch, before.as_ref());
         batch.commit().map_err(|error| files.failure(error))
     }
 
     fn load_snapshot_now(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
-        let files = &self.files;
-        let stored = files.aggregates.get(SNAPSHOT_KEY).map_err(|error| files.failure(error))?;
-        let decode = |bytes: Bytes| {
-            decode_snapshot(&bytes).ok_or_else(|| {
-                damaged(&files.what, "the snapshot of the aggregates is cut off or of another version")
-            })
-        };
-        stored.map(|value| decode(value.into())).transpose()
+        // A snapshot that is replaced between two pieces would be of both.
+        let _held = self.snapshot.lock();
+        let head = StoredHead::read(&self.files)?;
+        head.map(|head| head.snapshot(&self.files)).transpose()
     }
 }
 
@@ -293,29 +289,6 @@ fn symbol_key(partition: PartitionId, number: u32) -> [u8; 6] {
 
 fn outbox_key(partition: PartitionId, position: Position) -> [u8; 10] {
     super::log_files::record_key(partition, position)
-}
-
-/// Version (1 byte), number of partitions (2), their positions (8 each), the aggregates.
-fn encode_snapshot(snapshot: &AggregatesSnapshot) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(3 + snapshot.positions.len() * 8 + snapshot.bytes.len());
-    bytes.push(SNAPSHOT_VERSION);
-    bytes.extend_from_slice(&(snapshot.positions.len() as u16).to_be_bytes());
-    for position in &snapshot.positions {
-        bytes.extend_from_slice(&position.0.to_be_bytes());
-    }
-    bytes.extend_from_slice(&snapshot.bytes);
-    bytes
-}
-
-fn decode_snapshot(bytes: &Bytes) -> Option<AggregatesSnapshot> {
-    let (&[version, high, low], rest) = bytes.split_first_chunk::<3>()?;
-    let count = usize::from(u16::from_be_bytes([high, low]));
-    let positions = rest.get(..count * 8).filter(|_| version == SNAPSHOT_VERSION)?;
-    let positions = positions.chunks_exact(8).map(|chunk| chunk.try_into().expect("8 bytes"));
-    Some(AggregatesSnapshot {
-        positions: positions.map(u64::from_be_bytes).map(Position).collect(),
-        bytes: bytes.slice(3 + count * 8..),
-    })
 }
 
 #[async_trait]
@@ -416,6 +389,10 @@ impl StateStore for EmbeddedStore {
 
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
         self.off_thread(move |store| store.save_now(&snapshot)).await
+    }
+
+    async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {
+        self.off_thread(|store| Ok(StoredHead::read(&store.files)?.map(|head| head.positions))).await
     }
 
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {

@@ -62,6 +62,11 @@ impl Decays {
         (self.newest_epoch / half_life).saturating_sub(KEPT_HALF_LIVES / 2) * half_life
     }
 
+    /// The oldest half-life that is kept of sums with these weights.
+    fn oldest_half_life(&self, weights: &DecayWeights) -> u32 {
+        weights.place(self.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES)
+    }
+
     /// The oldest epoch whose counts are kept.
     pub fn oldest_epoch(&self) -> u32 {
         (self.newest_epoch + 1).saturating_sub(self.epochs)
@@ -88,12 +93,30 @@ pub struct TitleCounters {
 
 impl TitleCounters {
     pub(crate) fn expire(&mut self, decays: &Decays) {
-        let expired = self.epochs.partition_point(|(epoch, _)| *epoch < decays.oldest_epoch());
+        let expired = self.epochs.len() - self.kept_epochs(decays).len();
         self.epochs.drain(..expired);
-        let oldest =
-            |weights: &DecayWeights| weights.place(decays.newest_epoch).0.saturating_sub(KEPT_HALF_LIVES);
-        self.popularity.expire(oldest(&decays.popularity));
-        self.trend.expire(oldest(&decays.trend));
+        self.popularity.expire(decays.oldest_half_life(&decays.popularity));
+        self.trend.expire(decays.oldest_half_life(&decays.trend));
+    }
+
+    /// The counts that are not too old.
+    pub(crate) fn kept_epochs(&self, decays: &Decays) -> &[(u32, Counts)] {
+        let expired = self.epochs.partition_point(|(epoch, _)| *epoch < decays.oldest_epoch());
+        &self.epochs[expired..]
+    }
+
+    /// Popularity and trend without what is too old.
+    pub(crate) fn kept_sums(&self, decays: &Decays) -> (DecayedSum, DecayedSum) {
+        let (mut popularity, mut trend) = (self.popularity.clone(), self.trend.clone());
+        popularity.expire(decays.oldest_half_life(&decays.popularity));
+        trend.expire(decays.oldest_half_life(&decays.trend));
+        (popularity, trend)
+    }
+
+    /// Whether all of it is too old.
+    pub(crate) fn is_expired(&self, decays: &Decays) -> bool {
+        let (popularity, trend) = self.kept_sums(decays);
+        self.kept_epochs(decays).is_empty() && popularity.is_empty() && trend.is_empty()
     }
 
     fn count(&mut self, epoch: u32, counts: Counts) {

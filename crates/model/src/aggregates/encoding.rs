@@ -3,6 +3,7 @@
 
 mod contests;
 mod probes;
+mod sums;
 mod version_1;
 
 use super::arms::ArmsForm;
@@ -21,6 +22,7 @@ use contests::ContestsV6;
 use probes::{ProbeV3, ProbeV4, ProbesV4};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use sums::{StoredCounters, StoredFollowers};
 use version_1::{ContentsV1, CountersV1, FollowersV1, SnapshotV1};
 
 /// Newest version of encoded aggregates.
@@ -28,17 +30,17 @@ pub const SNAPSHOT_VERSION: u8 = 6;
 
 const WHAT: &str = "aggregates";
 
-/// The settings that version 1 knew.
+/// What is read has counters and followers of its own; what is written may have them where they are.
 #[derive(Serialize, Deserialize)]
-struct ContentsV2 {
+struct ContentsV2<C = CountersV2, F = FollowersV2> {
     settings: AggregateSettings,
     newest_epoch: u32,
     /// Titles in ascending order; their numbers below are places in this list.
     titles: Vec<(Arc<str>, u64)>,
     /// Dimensions in ascending order of their names.
-    dimensions: Vec<(Arc<str>, Vec<CountersV2>)>,
+    dimensions: Vec<(Arc<str>, Vec<C>)>,
     /// By source: title, followers in ascending order.
-    transitions: Vec<FollowersV2>,
+    transitions: Vec<F>,
     /// Members who began.
     beginnings: u64,
     places: PlacesV2,
@@ -54,7 +56,7 @@ const BEGINNING_PLACE: u32 = u32::MAX;
 /// Source, followers with their sums of what was played next and near.
 type FollowersV2 = (u32, Vec<(u32, u32, u32)>);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct CountersV2 {
     title: u32,
     epochs: Vec<(u32, Counts)>,
@@ -73,14 +75,14 @@ struct PlacesV2 {
 type PlaceV2 = (u32, Option<PositionBand>, u32, u64, u64);
 
 /// Version 2: no probes.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SnapshotV2 {
     positions: Vec<Position>,
     contents: ContentsV2,
 }
 
 /// Version 3: nothing of returns.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SnapshotV3 {
     positions: Vec<Position>,
     contents: ContentsV2,
@@ -88,7 +90,7 @@ struct SnapshotV3 {
 }
 
 /// Version 4: no impressions but those of the epochs kept.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SnapshotV4 {
     positions: Vec<Position>,
     contents: ContentsV2,
@@ -97,7 +99,7 @@ struct SnapshotV4 {
 }
 
 /// Version 5: no contests.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SnapshotV5 {
     positions: Vec<Position>,
     contents: ContentsV2,
@@ -107,7 +109,7 @@ struct SnapshotV5 {
     impressions: Vec<u32>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SnapshotV6 {
     positions: Vec<Position>,
     contents: ContentsV2,
@@ -118,9 +120,10 @@ struct SnapshotV6 {
     contests: ContestsV6,
 }
 
-/// What refers to titles by their places in one list.
-struct Stored {
-    contents: ContentsV2,
+/// What refers to titles by their places in one list. Most of the sums are counters and followers: they are written from where
+/// they are, so that a snapshot takes no second copy of them.
+struct Stored<'a> {
+    contents: ContentsV2<StoredCounters<'a>, StoredFollowers<'a>>,
     probes: ProbesV4,
     /// Impressions ever, in the order of the titles.
     impressions: Vec<u32>,
@@ -221,16 +224,18 @@ fn followers_from_v1((from, _total, followers): FollowersV1) -> FollowersV2 {
 impl Aggregates {
     /// The sums alone, without the positions they reflect: equal for equal event histories.
     pub fn encode_contents(&self) -> Vec<u8> {
-        let Stored { contents, probes, impressions, contests } = self.stored();
+        let (places, order) = self.stored_order();
+        let Stored { contents, probes, impressions, contests } = self.stored(&places, &order);
         let sums = (contents, probes, self.returns.cells(), impressions, contests);
         versioned::encode(SNAPSHOT_VERSION, &sums)
     }
 
     /// The sums with the positions they reflect.
     pub fn encode(&self) -> Vec<u8> {
-        let Stored { contents, probes, impressions, contests } = self.stored();
-        let (positions, returns) = (self.positions().to_vec(), self.returns.cells());
-        let snapshot = SnapshotV6 { positions, contents, probes, returns, impressions, contests };
+        let (places, order) = self.stored_order();
+        let Stored { contents, probes, impressions, contests } = self.stored(&places, &order);
+        // The fields of [`SnapshotV6`].
+        let snapshot = (self.positions(), contents, probes, self.returns.cells(), impressions, contests);
         versioned::encode(SNAPSHOT_VERSION, &snapshot)
     }
 
@@ -353,7 +358,8 @@ impl Aggregates {
         Ok(())
     }
 
-    fn stored(&self) -> Stored {
+    /// The place of each title, by its number, in the list of those that are stored, and the list.
+    fn stored_order(&self) -> (Vec<u32>, Vec<Symbol>) {
         // Without those that made room for others.
         let known = |title: &Symbol| !self.titles.text(*title).is_empty();
         let mut order: Vec<Symbol> = self.titles.after(NONE).filter(known).collect();
@@ -362,29 +368,26 @@ impl Aggregates {
         for (place, title) in order.iter().enumerate() {
             places[title.index()] = place as u32;
         }
-        let mut dimensions: Vec<(Arc<str>, Vec<CountersV2>)> = self
+        (places, order)
+    }
+
+    fn stored<'a>(&'a self, places: &'a [u32], order: &[Symbol]) -> Stored<'a> {
+        let mut dimensions: Vec<(Arc<str>, Vec<StoredCounters<'a>>)> = self
             .counters
             .iter()
             .enumerate()
             .map(|(dimension, table)| {
-                let mut counters: Vec<CountersV2> = table
-                    .titles
-                    .iter()
-                    .filter_map(|(title, counters)| {
-                        let mut counters = counters.clone();
-                        counters.expire(&self.decays);
-                        (!counters.is_empty()).then_some(CountersV2 {
-                            title: places[title.index()],
-                            epochs: counters.epochs,
-                            popularity: counters.popularity,
-                            trend: counters.trend,
-                        })
-                    })
-                    .collect();
-                counters.sort_unstable_by_key(|counters| counters.title);
-                (self.dimensions.text(Symbol::at(dimension)).clone(), counters)
+                let stored = table.titles.iter().map(|(title, counters)| StoredCounters {
+                    title: places[title.index()],
+                    counters,
+                    decays: &self.decays,
+                });
+                let mut stored: Vec<StoredCounters<'a>> =
+                    stored.filter(|stored| !stored.counters.is_expired(stored.decays)).collect();
+                stored.sort_unstable_by_key(|stored| stored.title);
+                (self.dimensions.text(Symbol::at(dimension)).clone(), stored)
             })
-            .filter(|(_, counters)| !counters.is_empty())
+            .filter(|(_, stored)| !stored.is_empty())
             .collect();
         dimensions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let stored_title = |title: &Symbol| (self.titles.text(*title).clone(), self.plays(*title));
@@ -394,9 +397,9 @@ impl Aggregates {
             titles: order.iter().map(stored_title).collect(),
             dimensions,
             beginnings: self.beginnings,
-            transitions: self.stored_transitions(&places),
-            places: self.stored_places(&places),
-            arms: Some(self.arms.form(&places)),
+            transitions: self.stored_transitions(places),
+            places: self.stored_places(places),
+            arms: Some(self.arms.form(places)),
             variants: self
                 .variants
                 .kept(&self.decays)
@@ -405,31 +408,19 @@ impl Aggregates {
         };
         Stored {
             contents,
-            probes: self.stored_probes(&places),
+            probes: self.stored_probes(places),
             impressions: order.iter().map(|title| self.impressions(*title)).collect(),
-            contests: self.stored_contests(&places),
+            contests: self.stored_contests(places),
         }
     }
 
     /// What follows each title; `places` are the titles' places in their list.
-    fn stored_transitions(&self, places: &[u32]) -> Vec<FollowersV2> {
-        let mut transitions: Vec<FollowersV2> = self
-            .transitions
-            .from
-            .iter()
-            .enumerate()
-            .filter(|(_, followers)| !followers.pairs.is_empty())
-            .map(|(from, followers)| {
-                let stored = |(to, pair): (Symbol, Pair)| {
-                    let (next, near) = pair.parts();
-                    (places[to.index()], next, near)
-                };
-                let mut stored: Vec<(u32, u32, u32)> = followers.iter().map(stored).collect();
-                stored.sort_unstable();
-                (places[from], stored)
-            })
-            .collect();
-        transitions.sort_unstable_by_key(|(from, _)| *from);
+    fn stored_transitions<'a>(&'a self, places: &'a [u32]) -> Vec<StoredFollowers<'a>> {
+        let all = self.transitions.from.iter().zip(places);
+        let stored = all.filter(|(followers, _)| !followers.pairs.is_empty());
+        let mut transitions: Vec<StoredFollowers<'a>> =
+            stored.map(|(followers, from)| StoredFollowers { from: *from, followers, places }).collect();
+        transitions.sort_unstable_by_key(|stored| stored.from);
         transitions
     }
 
