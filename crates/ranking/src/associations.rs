@@ -242,9 +242,10 @@ impl Problem {
         let outer = outer::solve(&outer, inner, weighing);
         let raise = solved.raise();
         let mut weights = solved.weights;
-        let direct = sums.direct();
         let share = weighing.direct_share as f32;
-        weights.zip_mut_with(&direct, |solved, direct| *solved += share * (direct - *solved));
+        for ((from, to), solved) in weights.indexed_iter_mut() {
+            *solved += share * (sums.direct_weight(from, to) - *solved);
+        }
         let (weights, _) = weights.into_raw_vec_and_offset();
         Associations { titles, places, weights, outer, raise, weighing, positions, identity }
     }

@@ -90,9 +90,12 @@ impl PairSums {
 
     /// What titles speak for those that were played right before or after them.
     pub fn direct(&self) -> Array2<f32> {
-        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| {
-            let next = f64::from(self.next[(from, to)]) + f64::from(self.next[(to, from)]);
-            if from == to { 0.0 } else { Equations::direct(next, self.occurrences[from]) as f32 }
-        })
+        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| self.direct_weight(from, to))
+    }
+
+    /// The same of the titles at two places.
+    pub fn direct_weight(&self, from: usize, to: usize) -> f32 {
+        let next = f64::from(self.next[(from, to)]) + f64::from(self.next[(to, from)]);
+        if from == to { 0.0 } else { Equations::direct(next, self.occurrences[from]) as f32 }
     }
 }
