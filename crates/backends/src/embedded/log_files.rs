@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 const IDENTITY_KEY: &str = "identity";
 /// Memory for the tails of all partitions.
-const TAILS_BYTES: usize = 32 << 20;
+const TAILS_BYTES: usize = 16 << 20;
 /// Memory for blocks that were read.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Records held in memory until they are moved out of the journal; several times as much may wait for that.
