@@ -78,13 +78,6 @@ impl StoredHead {
         };
         Ok(AggregatesSnapshot { positions: self.positions, bytes })
     }
-
-    fn pieces(&self) -> usize {
-        match self.aggregates {
-            StoredAggregates::Whole(_) => 0,
-            StoredAggregates::Pieces(length) => pieces_of(length),
-        }
-    }
 }
 
 /// Puts `snapshot` in the place of what is stored.
@@ -92,8 +85,7 @@ pub(super) fn replace(
     files: &StateFiles,
     batch: &mut OwnedWriteBatch,
     snapshot: &AggregatesSnapshot,
-    before: Option<&StoredHead>,
-) {
+) -> Result<(), PortError> {
     let mut head = Vec::with_capacity(3 + snapshot.positions.len() * 8 + 8);
     head.push(HEAD_VERSION);
     head.extend_from_slice(&(snapshot.positions.len() as u16).to_be_bytes());
@@ -103,19 +95,21 @@ pub(super) fn replace(
     for (piece, bytes) in snapshot.bytes.chunks(PIECE_BYTES).enumerate() {
         batch.insert(&files.aggregates, piece_key(piece), snapshot.bytes.slice_ref(bytes));
     }
-    remove_pieces(files, batch, pieces_of(snapshot.bytes.len()), before);
+    remove_pieces(files, batch, pieces_of(snapshot.bytes.len()))
 }
 
 /// Removes the snapshot that is stored.
-pub(super) fn remove(files: &StateFiles, batch: &mut OwnedWriteBatch, before: Option<&StoredHead>) {
+pub(super) fn remove(files: &StateFiles, batch: &mut OwnedWriteBatch) -> Result<(), PortError> {
     batch.remove(&files.aggregates, HEAD_KEY);
-    remove_pieces(files, batch, 0, before);
+    remove_pieces(files, batch, 0)
 }
 
-fn remove_pieces(files: &StateFiles, batch: &mut OwnedWriteBatch, from: usize, before: Option<&StoredHead>) {
-    for piece in from..before.map_or(0, StoredHead::pieces) {
-        batch.remove(&files.aggregates, piece_key(piece));
+/// Removes the pieces that are there, whatever the head says, from one on.
+fn remove_pieces(files: &StateFiles, batch: &mut OwnedWriteBatch, from: usize) -> Result<(), PortError> {
+    for guard in files.aggregates.range(piece_key(from)..=piece_key(u32::MAX as usize)) {
+        batch.remove(&files.aggregates, guard.key().map_err(|error| files.failure(error))?);
     }
+    Ok(())
 }
 
 fn pieces_of(length: usize) -> usize {
@@ -150,9 +144,8 @@ mod tests {
     }
 
     fn store(files: &StateFiles, snapshot: &AggregatesSnapshot) {
-        let before = StoredHead::read(files).expect("read");
         let mut batch = files.batch(1, PersistMode::Buffer);
-        replace(files, &mut batch, snapshot, before.as_ref());
+        replace(files, &mut batch, snapshot).expect("read");
         batch.commit().expect("stored");
     }
 
@@ -175,9 +168,8 @@ mod tests {
                 assert_eq!(stored(files).expect("read"), Some(snapshot(position, length)), "{length}");
                 assert_eq!(keys(files), 1 + pieces, "{length}");
             }
-            let before = StoredHead::read(files).expect("read");
             let mut batch = files.batch(1, PersistMode::Buffer);
-            remove(files, &mut batch, before.as_ref());
+            remove(files, &mut batch).expect("read");
             batch.commit().expect("removed");
             assert_eq!((stored(files).expect("read"), keys(files)), (None, 0));
         });
@@ -223,7 +215,6 @@ mod tests {
                 assert!(stored(files).is_ok_and(|stored| stored.as_ref() == Some(&whole)));
                 damage(files);
                 assert!(matches!(stored(files), Err(PortError::Damaged { .. })), "{number}");
-                files.aggregates.remove(HEAD_KEY).expect("removed");
             }
         });
     }

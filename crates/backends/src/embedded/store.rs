@@ -202,14 +202,14 @@ impl EmbeddedStore {
     fn save_now(&self, snapshot: &AggregatesSnapshot) -> Result<(), PortError> {
         let files = &self.files;
         let _held = self.snapshot.lock();
-        let before = StoredHead::read(files)?;
-        let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
-        let stored = before.iter().flat_map(|stored| stored.positions.iter().enumerate());
-        if stored.into_iter().any(|(at, stored)| offered(at) < *stored) {
-            return Ok(());
+        if let Some(stored) = StoredHead::read(files)? {
+            let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
+            if stored.positions.iter().enumerate().any(|(at, stored)| offered(at) < *stored) {
+                return Ok(());
+            }
         }
         let mut batch = files.batch(1, PersistMode::Buffer);
-        aggregates_snapshot::replace(files, &mut batch, snapshot, before.as_ref());
+        aggregates_snapshot::replace(files, &mut batch, snapshot)?;
         for (partition, position) in (0..=u16::MAX).map(PartitionId).zip(&snapshot.positions) {
             let covered = outbox_key(partition, Position::START)..outbox_key(partition, *position);
             for guard in files.outbox.range(covered) {
@@ -253,9 +253,8 @@ impl EmbeddedStore {
     fn forget_snapshot_now(&self) -> Result<(), PortError> {
         let files = &self.files;
         let _held = self.snapshot.lock();
-        let before = StoredHead::read(files)?;
         let mut batch = files.batch(1, files.persist);
-        aggregates_snapshot::remove(files, &mut batch, before.as_ref());
+        aggregates_snapshot::remove(files, &mut batch)?;
         batch.commit().map_err(|error| files.failure(error))
     }
 

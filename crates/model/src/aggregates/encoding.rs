@@ -30,7 +30,7 @@ pub const SNAPSHOT_VERSION: u8 = 6;
 
 const WHAT: &str = "aggregates";
 
-/// What is read has counters and followers of its own; what is written may have them where they are.
+/// Version 2 of the sums. What is read has counters and followers of its own; what is written has them where they are.
 #[derive(Serialize, Deserialize)]
 struct ContentsV2<C = CountersV2, F = FollowersV2> {
     settings: AggregateSettings,
