@@ -55,6 +55,17 @@ pub(crate) struct Sources {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Sources {
+    /// With nothing learned yet.
+    pub fn new(
+        aggregates: Arc<RwLock<Aggregates>>,
+        catalogue: Arc<SharedCatalogue>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { aggregates, catalogue, learned: Arc::default(), clock }
+    }
+}
+
 /// Makes answers.
 pub(crate) struct Recommender {
     sources: Sources,

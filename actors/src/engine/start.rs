@@ -25,7 +25,6 @@ use futures_util::future::LocalBoxFuture;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, Ports, stored};
-use nearline_ranking::Learned;
 use nearline_ranking::tuning::plays_of;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -60,11 +59,8 @@ impl Engine {
 
         let threads = settings.threads;
         let learning = EventLoop::new(threads);
-        let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
         let sums_role = SharedRole::default();
-        let actor =
-            AggregatesActor::new(aggregates.clone(), ports.clone(), threads, interval, sums_role.clone());
-        let aggregates_actor = learning.start(actor);
+        let aggregates_actor = learning.start(sums_actor(&aggregates, &ports, &settings, &sums_role));
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers, ports.threads.clone());
@@ -88,13 +84,8 @@ impl Engine {
         };
         let owning = EventLoop::new(threads);
         let ownership = shell.start(&owning);
-        let learned: Arc<RwLock<Arc<Learned>>> = Arc::default();
-        let sources = Sources {
-            aggregates: aggregates.clone(),
-            catalogue: catalogue.clone(),
-            learned: learned.clone(),
-            clock: ports.clock.clone(),
-        };
+        let sources = Sources::new(aggregates.clone(), catalogue.clone(), ports.clock.clone());
+        let learned = sources.learned.clone();
         learning.spawn(solver(&settings, &sources, &stopping).run());
         let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
@@ -124,6 +115,17 @@ impl Engine {
         actix_rt::spawn(engine.clone().watch_log());
         Ok(engine)
     }
+}
+
+/// The actor of the sums.
+fn sums_actor(
+    aggregates: &Arc<RwLock<Aggregates>>,
+    ports: &Ports,
+    settings: &EngineSettings,
+    role: &SharedRole,
+) -> AggregatesActor {
+    let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
+    AggregatesActor::new(aggregates.clone(), ports.clone(), settings.threads, interval, role.clone())
 }
 
 /// What is known when the engine starts: the stored sums, and the catalogue, which is followed from then on.

@@ -136,13 +136,102 @@ impl MemberV1 {
             .collect();
         history.reverse();
         for &(at, watched_s, duration_s) in &self.progress {
-            let entry = history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
-                what: WHAT,
-                detail: format!("progress of entry {at}, which the history does not have"),
-            })?;
+            let what = || format!("progress of entry {at}, which the history does not have");
+            let entry = entry(&mut history, at, what)?;
             (entry.watched_s, entry.duration_s) = (watched_s, duration_s);
         }
         Ok(history)
+    }
+
+    /// Takes the events that wait for others.
+    fn open_events(
+        &mut self,
+        quality: QualityV2,
+        segments: Vec<(u32, Symbol)>,
+    ) -> Result<OpenEvents, DecodeError> {
+        let newest_ms = self.newest_ms;
+        let impressions = std::mem::take(&mut self.impressions).into_iter().map(|shown| Impression {
+            request: u64::from_le_bytes(shown.request),
+            title: shown.title,
+            at_ms: newest_ms - shown.at_ms,
+            country: shown.country,
+            device: shown.device,
+            row: shown.row,
+            artwork: shown.artwork,
+            segment: NONE,
+            position: shown.position,
+            propensity: shown.propensity,
+            variant: NONE,
+        });
+        let mut impressions: Vec<Impression> = impressions.collect();
+        for (at, variant) in quality.variants {
+            let what = || format!("variant of open impression {at}, which is not there");
+            entry(&mut impressions, at, what)?.variant = variant;
+        }
+        for (at, segment) in segments {
+            let what = || format!("segment of open impression {at}, which is not there");
+            entry(&mut impressions, at, what)?.segment = segment;
+        }
+        let taken = quality.taken.into_iter().map(|play| {
+            let TakenV2 { at_ms, title, epoch, country, device, row, band, variant } = play;
+            let showing = Showing { title, epoch, country, device, row, band, variant };
+            TakenPlay { at_ms: newest_ms - at_ms, showing }
+        });
+        let plays = std::mem::take(&mut self.plays).into_iter().map(|(request, title, at_ms)| OpenPlay {
+            request: request.map_or(0, u64::from_le_bytes),
+            title,
+            at_ms: newest_ms - at_ms,
+        });
+        let watched = quality.watched.into_iter().map(|(title, at_ms)| (title, newest_ms - at_ms));
+        Ok(OpenEvents {
+            impressions,
+            plays: plays.collect(),
+            taken: taken.collect(),
+            watched: watched.collect(),
+        })
+    }
+}
+
+/// The entry at a place that a stored form names.
+fn entry<T>(
+    entries: &mut [T],
+    at: u32,
+    what_is_missing: impl FnOnce() -> String,
+) -> Result<&mut T, DecodeError> {
+    let missing = || DecodeError::Damaged { what: WHAT, detail: what_is_missing() };
+    entries.get_mut(at as usize).ok_or_else(missing)
+}
+
+/// A stored form of any version.
+struct Form {
+    before: MemberV2,
+    /// Times, and names that the member brought; `None`: versions 1 and 2.
+    newer: Option<(TimesV3, u32)>,
+    /// Plays of entries of the history that are not one.
+    plays: Vec<(u32, u16)>,
+}
+
+impl Form {
+    fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
+        let form = |before, newer| Self { before, newer, plays: Vec::new() };
+        Ok(match version {
+            1 => {
+                let (before, quality) = (versioned::decode(WHAT, body)?, QualityV2::default());
+                form(MemberV2 { before, quality, segments: Vec::new() }, None)
+            }
+            2 => form(versioned::decode(WHAT, body)?, None),
+            3 => {
+                let MemberV3 { before, times, introduced } = versioned::decode(WHAT, body)?;
+                form(before, Some((times, introduced)))
+            }
+            _ => {
+                let MemberV4 { before, again, unplayed } = versioned::decode(WHAT, body)?;
+                let plays = unplayed.into_iter().map(|at| (at, 0)).chain(again).collect();
+                let MemberV3 { before, times, introduced } = before;
+                Self { before, newer: Some((times, introduced)), plays }
+            }
+        })
     }
 }
 
@@ -238,65 +327,11 @@ impl Member {
     /// # Errors
     /// [`DecodeError`] for a version from the future or damaged bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (version, body) = versioned::split(WHAT, MEMBER_VERSION, bytes)?;
-        let mut plays = Vec::new();
-        let (MemberV2 { before: wire, quality, segments }, newer) = match version {
-            1 => {
-                let (before, quality) = (versioned::decode(WHAT, body)?, QualityV2::default());
-                (MemberV2 { before, quality, segments: Vec::new() }, None)
-            }
-            2 => (versioned::decode(WHAT, body)?, None),
-            3 => {
-                let MemberV3 { before, times, introduced } = versioned::decode(WHAT, body)?;
-                (before, Some((times, introduced)))
-            }
-            _ => {
-                let MemberV4 { before, again, unplayed } = versioned::decode(WHAT, body)?;
-                plays.extend(unplayed.into_iter().map(|at| (at, 0)).chain(again));
-                (before.before, Some((before.times, before.introduced)))
-            }
-        };
+        let Form { before, newer, plays } = Form::read(bytes)?;
+        let MemberV2 { before: mut wire, quality, segments } = before;
         let newest_s = wire.newest_ms / 1_000;
         let history = wire.history()?;
-        let impressions = wire.impressions.into_iter().map(|shown| Impression {
-            request: u64::from_le_bytes(shown.request),
-            title: shown.title,
-            at_ms: wire.newest_ms - shown.at_ms,
-            country: shown.country,
-            device: shown.device,
-            row: shown.row,
-            artwork: shown.artwork,
-            segment: NONE,
-            position: shown.position,
-            propensity: shown.propensity,
-            variant: NONE,
-        });
-        let mut impressions: Vec<Impression> = impressions.collect();
-        for (at, variant) in quality.variants {
-            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
-                what: WHAT,
-                detail: format!("variant of open impression {at}, which is not there"),
-            })?;
-            shown.variant = variant;
-        }
-        for (at, segment) in segments {
-            let shown = impressions.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
-                what: WHAT,
-                detail: format!("segment of open impression {at}, which is not there"),
-            })?;
-            shown.segment = segment;
-        }
-        let taken = quality.taken.into_iter().map(|play| {
-            let TakenV2 { at_ms, title, epoch, country, device, row, band, variant } = play;
-            let showing = Showing { title, epoch, country, device, row, band, variant };
-            TakenPlay { at_ms: wire.newest_ms - at_ms, showing }
-        });
-        let watched = quality.watched.into_iter().map(|(title, at_ms)| (title, wire.newest_ms - at_ms));
-        let open_plays = wire.plays.into_iter().map(|(request, title, at_ms)| OpenPlay {
-            request: request.map_or(0, u64::from_le_bytes),
-            title,
-            at_ms: wire.newest_ms - at_ms,
-        });
+        let open = wire.open_events(quality, segments)?;
         let recent_log_s = sums(newest_s, wire.recent_log_s.into_iter().map(i64::from));
         let opinion =
             |(title, thumb, rating_tenths)| Opinion { title, thumb, rating_tenths, ..Opinion::default() };
@@ -306,12 +341,7 @@ impl Member {
             list: wire.list.into_iter().map(|title| Listed { title, at_ms: 0 }).collect(),
             unlisted: Vec::new(),
             opinions: wire.opinions.into_iter().map(opinion).collect(),
-            open: OpenEvents {
-                impressions,
-                plays: open_plays.collect(),
-                taken: taken.collect(),
-                watched: watched.collect(),
-            },
+            open,
             recent: RecentIds {
                 ids: wire.recent_ids.into_iter().map(u64::from_le_bytes).collect(),
                 log_s: recent_log_s.map(|second| second as u32).collect(),
@@ -333,11 +363,8 @@ impl Member {
 
     fn give_plays(&mut self, plays: Vec<(u32, u16)>) -> Result<(), DecodeError> {
         for (at, plays) in plays {
-            let watched = self.history.get_mut(at as usize).ok_or_else(|| DecodeError::Damaged {
-                what: WHAT,
-                detail: format!("plays of entry {at}, which the history does not have"),
-            })?;
-            watched.plays = plays;
+            let what = || format!("plays of entry {at}, which the history does not have");
+            entry(&mut self.history, at, what)?.plays = plays;
         }
         Ok(())
     }
