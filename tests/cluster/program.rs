@@ -95,10 +95,20 @@ impl Drop for Program {
     }
 }
 
+/// A node that is behind with its answers says so, and is asked again, as clients do.
 fn ask(url: &str) -> (u16, String) {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    match agent.get(url).call() {
-        Ok(mut answer) => (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default()),
-        Err(error) => (0, error.to_string()),
+    let started = Instant::now();
+    loop {
+        let (status, body) = match agent.get(url).call() {
+            Ok(mut answer) => {
+                (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+            }
+            Err(error) => (0, error.to_string()),
+        };
+        if status != 429 || started.elapsed() > DEADLINE {
+            return (status, body);
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -17,7 +17,7 @@ const CALLERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Within which an answer counts as one in time.
 const IN_TIME: Duration = Duration::from_millis(100);
-/// Longest time that a member may be without any answer.
+/// Longest time that a member may be without any answer, be it that the node is busy.
 const GAP: Duration = Duration::from_secs(2);
 /// Share of the questions that may be turned away for load: a node that others keep from its processors says so, rollout or
 /// not, and is asked again.
@@ -58,7 +58,11 @@ fn call(number: usize, endpoints: &Endpoints, stop: &AtomicBool) -> Seen {
                 seen.longest_gap = seen.longest_gap.max(answered.elapsed());
                 answered = Instant::now();
             }
-            Err(ureq::Error::StatusCode(429)) => seen.turned_away += 1,
+            // It is there, and says that it is busy.
+            Err(ureq::Error::StatusCode(429)) => {
+                seen.turned_away += 1;
+                answered = Instant::now();
+            }
             Ok(Err(error)) | Err(error) => seen.failed.push(format!("{url}: {error}")),
         }
         std::thread::sleep(PAUSE);
