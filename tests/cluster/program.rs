@@ -95,17 +95,16 @@ impl Drop for Program {
     }
 }
 
-/// A node that is behind with its answers says so, and is asked again, as clients do.
-fn ask(url: &str) -> (u16, String) {
+/// Status and body; 0 where there is no answer. A node that is behind with its answers says so, and is asked again, as clients do.
+pub fn ask(url: &str) -> (u16, String) {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let started = Instant::now();
     loop {
-        let (status, body) = match agent.get(url).call() {
-            Ok(mut answer) => {
-                (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
-            }
-            Err(error) => (0, error.to_string()),
-        };
+        let answered = agent.get(url).call().and_then(|mut answer| {
+            let body = answer.body_mut().read_to_string()?;
+            Ok((answer.status().as_u16(), body))
+        });
+        let (status, body) = answered.unwrap_or_else(|error| (0, error.to_string()));
         if status != 429 || started.elapsed() > DEADLINE {
             return (status, body);
         }

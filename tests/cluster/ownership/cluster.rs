@@ -1,6 +1,7 @@
 //! Processes of the program around one NATS and one Redis server, a publisher and a prober.
 
 use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, run};
+use crate::program::ask;
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::nats::NatsSettings;
@@ -190,17 +191,9 @@ impl Cluster {
     }
 }
 
-/// A node that is behind with its answers says so, and is asked again, as clients do.
 fn get(url: &str) -> Option<String> {
-    let started = Instant::now();
-    loop {
-        match ureq::get(url).call() {
-            Err(ureq::Error::StatusCode(429)) if started.elapsed() < DEADLINE => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            answer => return answer.ok()?.body_mut().read_to_string().ok(),
-        }
-    }
+    let (status, body) = ask(url);
+    (200..400).contains(&status).then_some(body)
 }
 
 fn live_on(node: &Node) -> Vec<u64> {
