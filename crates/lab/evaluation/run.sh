@@ -78,7 +78,7 @@ export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NU
 
 say "MovieLens: nearline"
 "$nearline" import movielens "$movielens" --to "$to/movielens.ndjson" >&2
-"$lab" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" \
+"$lab" evaluate prequential "$to/movielens.ndjson" --catalogue "$to/movielens.ndjson.titles" --ratings-as-plays \
     --html "$to/movielens.html" --queries "$to/queries-movielens.ndjson" --json >"$to/nearline-movielens.json"
 if [ "$peers" = yes ] || [ ! -f "$to/peers-movielens.json" ]; then
     say "MovieLens: the peers"

@@ -77,6 +77,10 @@ struct PrequentialArgs {
     /// its own place.
     #[arg(long)]
     explore: bool,
+    /// Take every rating for a play, whatever it says. Otherwise titles that members rate badly are no interest of
+    /// theirs, and ranked below others, though the rating that is asked about may be a bad one, too.
+    #[arg(long)]
+    ratings_as_plays: bool,
     /// Write a report with charts to FILE, too.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -109,7 +113,10 @@ pub(super) async fn run(args: EvaluateArgs, config: &Config) -> anyhow::Result<(
 }
 
 fn run_prequential(args: PrequentialArgs, config: &Config) -> anyhow::Result<()> {
-    let (file, titles) = args.input.read(config)?;
+    let (mut file, titles) = args.input.read(config)?;
+    if args.ratings_as_plays {
+        file.take_ratings_for_plays()?;
+    }
     let mut options = options(config, args.train_fraction, args.k.into());
     options.explore = args.explore;
     let progress = progress_bar(file.events.len());

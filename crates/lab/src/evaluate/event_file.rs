@@ -58,6 +58,23 @@ impl EventFile {
         Ok(all)
     }
 
+    /// Makes a play of every rating, whatever it says: what a model sees that knows of no opinions.
+    ///
+    /// # Errors
+    /// None that can happen with events that were parsed before.
+    pub fn take_ratings_for_plays(&mut self) -> serde_json::Result<()> {
+        for event in &mut self.events {
+            let mut object: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&event.payload)?;
+            if object.get("type").is_some_and(|kind| kind == "rating") {
+                object.insert("type".to_owned(), "play".into());
+                object.remove("value");
+                event.payload = serde_json::to_vec(&object)?.into();
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one more file; empty lines are skipped, bad ones counted.
     ///
     /// # Errors
@@ -88,6 +105,7 @@ impl EventFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nearline_model::EventKind;
 
     fn play(id: &str, at: &str) -> String {
         format!(r#"{{"id":"{id}","type":"play","member":"m1","title":"t1","at":"2026-03-01T{at}Z"}}"#)
@@ -108,6 +126,21 @@ mod tests {
         let described = file.bad.describe().expect("some");
         assert!(described.starts_with("7 lines were left out:"), "{described}");
         assert!(described.ends_with("and 2 more"), "{described}");
+    }
+
+    #[test]
+    fn ratings_taken_for_plays_say_nothing_but_that_they_were_made() {
+        let rating = play("b", "20:15:01").replace(r#""play""#, r#""rating","value":1.5"#);
+        let text = format!("{}\n{rating}\n", play("a", "20:15:00"));
+        let mut file = EventFile::default();
+        let text = TextFile::read_from(std::io::Cursor::new(text), "x.ndjson").expect("text");
+        file.read(text, 65_536).expect("read");
+        file.take_ratings_for_plays().expect("events");
+        let told: Vec<Event<'_>> =
+            file.events.iter().map(|event| Event::parse(&event.payload, 65_536).expect("valid")).collect();
+        assert_eq!(told.iter().map(|event| &*event.id).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(told.iter().all(|event| event.kind == EventKind::Play && event.value.is_none()), "{told:?}");
+        assert_eq!(told[1].at_ms, file.events[1].at_ms);
     }
 
     #[test]
