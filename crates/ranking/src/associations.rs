@@ -236,9 +236,10 @@ impl Problem {
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self, weighing: Weighing) -> Associations {
-        let Self { titles, places, sums, outer, positions, identity, .. } = self;
-        let solved = sums.solved(weighing.regularisation);
-        let inner = Inner { titles: &titles, places: &places, sums: &sums, solved: &solved };
+        let Self { titles, places, mut sums, outer, positions, identity, .. } = self;
+        let solved = sums.solve(weighing.regularisation);
+        let inner =
+            Inner { titles: &titles, places: &places, occurrences: &sums.occurrences, solved: &solved };
         let outer = outer::solve(&outer, inner, weighing);
         let raise = solved.raise();
         let mut weights = solved.weights;

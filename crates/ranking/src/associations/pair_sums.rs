@@ -59,15 +59,18 @@ impl PairSums {
     /// a least-squares problem, smaller ones, and do not depend on an order of titles. Without, they would be
     /// those of a saddle point. The share is the least tried, so that titles whose sums are sound change least;
     /// weights among the others may be of either sign.
-    pub fn solved(&self, regularisation: f64) -> Solved {
+    ///
+    /// The factor takes the memory of what was played near, which is gone.
+    pub fn solve(&mut self, regularisation: f64) -> Solved {
         let size = self.occurrences.len();
-        let (mut overlap, target) = (Array2::<f32>::zeros((size, size)), self.target());
+        let target = self.target();
+        let mut overlap = std::mem::take(&mut self.near);
         for row in 0..size {
-            let (next, near) = (self.next.row(row), self.near.row(row));
-            for column in 0..size {
-                let back = (f64::from(self.next[(column, row)]), f64::from(self.near[(column, row)]));
-                let forth = (f64::from(next[column]), f64::from(near[column]));
-                overlap[(row, column)] = Equations::overlap(forth, back) as f32;
+            for column in 0..row {
+                let (forth, back) = ((row, column), (column, row));
+                let sums = |at| (f64::from(self.next[at]), f64::from(overlap[at]));
+                let both = Equations::overlap(sums(forth), sums(back)) as f32;
+                (overlap[forth], overlap[back]) = (both, both);
             }
             overlap[(row, row)] = Equations::diagonal(self.occurrences[row], regularisation) as f32;
         }
@@ -80,8 +83,13 @@ impl PairSums {
         Solved { weights, factor }
     }
 
+    /// The same, and the sums stay as they are.
+    pub fn solved(&self, regularisation: f64) -> Solved {
+        self.clone().solve(regularisation)
+    }
+
     /// The right-hand side.
-    pub(super) fn target(&self) -> Array2<f32> {
+    fn target(&self) -> Array2<f32> {
         Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| {
             let sums = |at| (f64::from(self.next[at]), f64::from(self.near[at]));
             if from == to { 0.0 } else { Equations::target(sums((from, to)), sums((to, from))) as f32 }

@@ -3,7 +3,7 @@
 use super::leftover::Leftover;
 use super::weights::{Entry, OuterWeights};
 use super::{Around, OuterSums};
-use crate::associations::pair_sums::{PairSums, Solved};
+use crate::associations::pair_sums::Solved;
 use crate::associations::{BEGINNING, Equations, Weighing};
 use ndarray::Array2;
 use nearline_model::symbols::Symbol;
@@ -22,7 +22,8 @@ pub(in crate::associations) struct Inner<'a> {
     pub titles: &'a [Symbol],
     /// By title number: its place, or more than there are.
     pub places: &'a [u32],
-    pub sums: &'a PairSums,
+    /// By place.
+    pub occurrences: &'a [u64],
     pub solved: &'a Solved,
 }
 
@@ -169,7 +170,7 @@ impl Columns<'_> {
             if let Some(inner) = self.inner.place(around.title) {
                 // What was played right after comes from the sums as they are when it is asked for.
                 let [forth, _] = around.sums();
-                let direct = Equations::direct(forth.0, self.inner.sums.occurrences[inner]);
+                let direct = Equations::direct(forth.0, self.inner.occurrences[inner]);
                 blended[inner] = self.blend(of(inner), direct);
             }
         }
