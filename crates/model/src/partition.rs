@@ -54,6 +54,7 @@ use crate::member::{Applied, Member, RecordTime};
 use crate::reject::{Reject, RejectReason};
 use crate::settings::FoldSettings;
 use crate::versioned::DecodeError;
+use bytes::Bytes;
 use cache::{Cache, Held};
 use captured::held;
 use fold_state::FoldState;
@@ -410,13 +411,15 @@ impl Partition {
             return None;
         }
         let facts = self.take_facts();
-        let cache = &mut self.cache;
+        let (cache, mut room) = (&mut self.cache, Vec::new());
         let members = self
             .changed
             .drain(..)
             .map(|slot| {
                 cache.take_changed(slot);
-                (Box::from(cache.name(slot)), cache.unpacked(slot).encode())
+                room.clear();
+                room = cache.unpacked(slot).encode_behind(std::mem::take(&mut room));
+                (Box::from(cache.name(slot)), Bytes::copy_from_slice(&room))
             })
             .collect();
         let delta = self.delta.take(self.id, self.taken, self.folded, self.names.symbols());
@@ -432,7 +435,7 @@ impl Partition {
             fold_state: self.fold_state(),
             stepped_over: Vec::new(),
             facts,
-            delta_bytes: delta.encode(),
+            delta_bytes: delta.encode().into(),
             delta: Arc::new(delta),
         };
         check_invariant!(

@@ -90,14 +90,17 @@ pub fn commit(
         expected: Position(expected),
         position: Position(position),
         mark: RecordMark::new(position),
-        members: members.iter().map(|(name, form)| ((*name).into(), form.as_bytes().to_vec())).collect(),
+        members: members
+            .iter()
+            .map(|(name, form)| ((*name).into(), Bytes::copy_from_slice(form.as_bytes())))
+            .collect(),
         first_symbol: 1,
         symbols: Vec::new(),
         fold_state: format!("fold state at {position}").into_bytes(),
         stepped_over: Vec::new(),
         facts: Vec::new(),
         delta: Arc::new(delta),
-        delta_bytes: format!("delta {expected}..{position}").into_bytes(),
+        delta_bytes: format!("delta {expected}..{position}").into(),
     })
 }
 

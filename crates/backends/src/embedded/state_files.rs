@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Memory for blocks that were read.
 const CACHE_BYTES: u64 = 32 << 20;
 /// Writes held in memory until they are sorted into files, per kind of entry; several may wait for that.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 /// The journal of either database at most, or nearly: what a start reads through.
 pub(super) const JOURNAL_BYTES: u64 = 128 << 20;
 /// Threads that sort into files. With a second one, the first goes round in circles while the second compacts.

@@ -134,7 +134,7 @@ impl EmbeddedStore {
         let items = commit.members.len() + commit.symbols.len() + commit.stepped_over.len() + 3;
         let mut batch = files.batch(items, PersistMode::Buffer);
         for (member, form) in &commit.members {
-            batch.insert(&files.members, member_key(partition, member), form.as_slice());
+            batch.insert(&files.members, member_key(partition, member), form.clone());
         }
         for (number, symbol) in (commit.first_symbol..).zip(&commit.symbols) {
             batch.insert(&files.symbols, symbol_key(partition, number), symbol.as_bytes());
@@ -143,7 +143,7 @@ impl EmbeddedStore {
             batch.insert(&files.quarantine, entry_key(partition, entry.position), entry.encode());
         }
         batch.insert(&files.fold_states, partition.0.to_be_bytes(), commit.fold_state.as_slice());
-        batch.insert(&files.outbox, outbox_key(partition, commit.position), commit.delta_bytes.as_slice());
+        batch.insert(&files.outbox, outbox_key(partition, commit.position), commit.delta_bytes.clone());
         batch.insert(&files.partitions, partition.0.to_be_bytes(), committed.encode());
         batch.commit().map_err(|error| files.failure(error))?;
         files.committed.set(partition, committed.position);
@@ -266,17 +266,15 @@ impl EmbeddedStore {
     }
 }
 
-fn hash_key(partition: PartitionId, hash: u64) -> Vec<u8> {
-    let mut key = Vec::with_capacity(10 + nearline_model::identifier::MAX_ID_BYTES);
-    key.extend_from_slice(&partition.0.to_be_bytes());
-    key.extend_from_slice(&hash.to_be_bytes());
+fn hash_key(partition: PartitionId, hash: u64) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&partition.0.to_be_bytes());
+    key[2..].copy_from_slice(&hash.to_be_bytes());
     key
 }
 
 fn member_key(partition: PartitionId, member: &str) -> Vec<u8> {
-    let mut key = hash_key(partition, nearline_model::identifier::fingerprint(member));
-    key.extend_from_slice(member.as_bytes());
-    key
+    [&hash_key(partition, nearline_model::identifier::fingerprint(member)), member.as_bytes()].concat()
 }
 
 fn symbol_key(partition: PartitionId, number: u32) -> [u8; 6] {

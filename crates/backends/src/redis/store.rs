@@ -208,7 +208,7 @@ impl StateStore for RedisStore {
         let fill = move |command: &mut Cmd| {
             command.arg(keys.len()).arg(&keys[..]);
             command.arg(commit.epoch.0).arg(commit.expected.0).arg(commit.position.0);
-            command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes);
+            command.arg(commit.first_symbol).arg(commit.symbols.len()).arg(&commit.delta_bytes[..]);
             command.arg(commit.stepped_over.len()).arg(commit.mark.map_or(0, RecordMark::get));
             command.arg(&commit.fold_state);
             for symbol in &commit.symbols {

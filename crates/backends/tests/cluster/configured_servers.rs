@@ -53,7 +53,7 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
         expected: Position::START,
         position: Position(7),
         mark: None,
-        members: vec![("ann".into(), b"ann at 7".to_vec())],
+        members: vec![("ann".into(), "ann at 7".into())],
         first_symbol: 1,
         symbols: vec!["first".into()],
         fold_state: Vec::new(),
@@ -65,7 +65,7 @@ async fn redis_with_the_shipped_file_keeps_what_it_committed() {
             position: Position(7),
             ..Delta::default()
         }),
-        delta_bytes: b"delta 7".to_vec(),
+        delta_bytes: "delta 7".into(),
     };
     store.commit(Arc::new(commit)).await.expect("committed");
     let client = redis::Client::open(redis.url()).expect("a URL");

@@ -35,7 +35,7 @@ fn commit(epoch: OwnerEpoch, position: u64) -> Arc<Commit> {
         expected: Position(expected),
         position: Position(position),
         mark: None,
-        members: vec![("all".into(), form.clone()), (own.into(), form)],
+        members: vec![("all".into(), form.clone().into()), (own.into(), form.into())],
         first_symbol: u32::try_from(position).expect("few commits"),
         symbols: vec![format!("symbol-{position}").into()],
         fold_state: Vec::new(),
@@ -47,7 +47,7 @@ fn commit(epoch: OwnerEpoch, position: u64) -> Arc<Commit> {
             position: Position(position),
             ..Delta::default()
         }),
-        delta_bytes: format!("delta {position}").into_bytes(),
+        delta_bytes: format!("delta {position}").into(),
     })
 }
 

@@ -45,14 +45,14 @@ fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: Position, positio
         expected,
         position,
         mark: None,
-        members: vec![("ann".into(), format!("ann at {position}").into_bytes())],
+        members: vec![("ann".into(), format!("ann at {position}").into())],
         first_symbol: if expected.is_start() { 1 } else { 2 },
         symbols: if expected.is_start() { vec!["first".into()] } else { Vec::new() },
         fold_state: Vec::new(),
         stepped_over: Vec::new(),
         facts: Vec::new(),
         delta: Arc::new(delta),
-        delta_bytes: format!("delta {position}").into_bytes(),
+        delta_bytes: format!("delta {position}").into(),
     })
 }
 
@@ -179,7 +179,7 @@ async fn a_commit_that_fills_the_last_memory_is_stored_whole_or_not_at_all() {
         let expected = store.position(P1).await.expect("peeked");
         let mut large = Arc::unwrap_or_clone(commit(P1, epoch, expected, expected.further(10)));
         let form = vec![b'a' + u8::try_from(step).expect("few"); 600];
-        large.members = names.iter().map(|name| (name.clone(), form.clone())).collect();
+        large.members = names.iter().map(|name| (name.clone(), form.clone().into())).collect();
         let outcome = store.commit(Arc::new(large)).await;
         let found = store.load_members(P1, &names).await.expect("loaded");
         let of_this = found.iter().flatten().filter(|stored| stored[..] == form[..]).count();

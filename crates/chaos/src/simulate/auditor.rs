@@ -1,6 +1,7 @@
 //! Checks each step of the store as it happens, with books of its own.
 
 use super::Violation;
+use bytes::Bytes;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_model::partition::Batch;
 use nearline_model::quarantine::Quarantine;
@@ -131,10 +132,10 @@ impl Auditor {
         // Without records in the log there is nothing to hold it against.
         let Some(own) = book.folded.take_commit(OwnerEpoch::NONE) else { return };
         let is_comparable = own.expected == commit.expected;
-        let own: BTreeMap<&str, &Vec<u8>> = own.members.iter().map(|(name, form)| (&**name, form)).collect();
-        let brought: BTreeMap<&str, &Vec<u8>> =
+        let own: BTreeMap<&str, &Bytes> = own.members.iter().map(|(name, form)| (&**name, form)).collect();
+        let brought: BTreeMap<&str, &Bytes> =
             commit.members.iter().map(|(name, form)| (&**name, form)).collect();
-        let differs = |name: &str, form: &Vec<u8>| match own.get(name) {
+        let differs = |name: &str, form: &Bytes| match own.get(name) {
             Some(own) => *own != form,
             // Changed by records before those of this commit, as the books have them: a replay.
             None => is_comparable,

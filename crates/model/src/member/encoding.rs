@@ -1,6 +1,7 @@
 //! Stored form of a member: version byte, then differences in variable-length integers.
 
 mod times;
+mod written;
 
 use super::attribution::{Impression, OpenEvents, OpenPlay, TakenPlay};
 use super::recent_ids::RecentIds;
@@ -11,6 +12,7 @@ use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use serde::{Deserialize, Serialize};
 use times::TimesV3;
+use written::Written;
 
 /// Newest version of a stored member.
 pub const MEMBER_VERSION: u8 = 4;
@@ -20,7 +22,7 @@ const WHAT: &str = "member state";
 /// Version 1. The history runs from newest to oldest, and times and positions are differences to the
 /// entry before (the first time to `newest_ms`), so that they take one to three bytes; fingerprints
 /// are stored as they are, since they do not compress.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MemberV1 {
     newest_ms: i64,
     forgotten_ms: i64,
@@ -49,7 +51,7 @@ struct ImpressionV1 {
 }
 
 /// Version 2: version 1 and, behind it, what it did not know.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MemberV2 {
     before: MemberV1,
     quality: QualityV2,
@@ -58,7 +60,7 @@ struct MemberV2 {
 }
 
 /// Experiment variants and plays on their way to be quality plays.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 struct QualityV2 {
     /// Place among the open impressions, variant: of those that have one.
     variants: Vec<(u32, Symbol)>,
@@ -79,7 +81,7 @@ struct TakenV2 {
 }
 
 /// Version 3: version 2 and, behind it, the times of what it knew without.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MemberV3 {
     before: MemberV2,
     times: TimesV3,
@@ -88,7 +90,7 @@ struct MemberV3 {
 }
 
 /// Version 4: version 3 and, behind it, plays.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MemberV4 {
     before: MemberV3,
     /// Places in the history, from the oldest, of titles played more than once, with how often; a title that is
@@ -98,22 +100,12 @@ struct MemberV4 {
     unplayed: Vec<u32>,
 }
 
-/// Differences between neighbours, the first to `start`.
-fn differences(start: i64, values: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
-    values.scan(start, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value))))
-}
-
-/// Undoes [`differences`].
+/// Undoes [`written::Differences`].
 fn sums(start: i64, differences: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
     differences.scan(start, |sum, difference| {
         *sum = sum.wrapping_add(difference);
         Some(*sum)
     })
-}
-
-/// The fingerprint of a request, if one was named.
-fn named(request: u64) -> Option<[u8; 8]> {
-    (request != 0).then(|| request.to_le_bytes())
 }
 
 impl MemberV1 {
@@ -238,88 +230,12 @@ impl Form {
 impl Member {
     /// The stored form. The same state always gives the same bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let newest_ms = self.newest_ms;
-        let newest_s = newest_ms / 1_000;
-        let at_s =
-            differences(newest_s, self.history.iter().rev().map(|watched| watched.at_ms.div_euclid(1_000)));
-        let positions = differences(0, self.history.iter().rev().map(|watched| watched.position.0 as i64));
-        let wire = MemberV1 {
-            newest_ms,
-            forgotten_ms: self.forgotten_ms,
-            history: self
-                .history
-                .iter()
-                .rev()
-                .zip(at_s.zip(positions))
-                .map(|(watched, (at_s, position))| (watched.title, at_s as i32, position))
-                .collect(),
-            progress: self
-                .history
-                .iter()
-                .enumerate()
-                .filter(|(_, watched)| watched.watched_s > 0 || watched.duration_s > 0)
-                .map(|(at, watched)| (at as u32, watched.watched_s, watched.duration_s))
-                .collect(),
-            seen: self.seen.clone(),
-            list: self.list.iter().map(|listed| listed.title).collect(),
-            opinions: self.opinions.iter().map(|o| (o.title, o.thumb, o.rating_tenths)).collect(),
-            impressions: self
-                .open
-                .impressions
-                .iter()
-                .map(|shown| ImpressionV1 {
-                    request: shown.request.to_le_bytes(),
-                    title: shown.title,
-                    at_ms: newest_ms - shown.at_ms,
-                    country: shown.country,
-                    device: shown.device,
-                    row: shown.row,
-                    artwork: shown.artwork,
-                    position: shown.position,
-                    propensity: shown.propensity,
-                })
-                .collect(),
-            plays: self
-                .open
-                .plays
-                .iter()
-                .map(|play| (named(play.request), play.title, newest_ms - play.at_ms))
-                .collect(),
-            recent_ids: self.recent.ids.iter().map(|id| id.to_le_bytes()).collect(),
-            recent_log_s: differences(newest_s, self.recent.log_s.iter().map(|second| i64::from(*second)))
-                .map(|difference| difference as i32)
-                .collect(),
-        };
-        let before = MemberV2 { before: wire, quality: self.quality(), segments: self.segments() };
-        let (times, introduced) = (TimesV3::of(self), self.introduced);
-        let before = MemberV3 { before, times, introduced };
-        let plays = || (0..).zip(self.history.iter().map(|watched| watched.plays));
-        let again = plays().filter(|(_, plays)| *plays > 1).collect();
-        let unplayed = plays().filter(|(_, plays)| *plays == 0).map(|(at, _)| at).collect();
-        versioned::encode(MEMBER_VERSION, &MemberV4 { before, again, unplayed })
+        versioned::encode(MEMBER_VERSION, &Written(self))
     }
 
-    fn segments(&self) -> Vec<(u32, Symbol)> {
-        let shown = self.open.impressions.iter().enumerate();
-        shown
-            .filter(|(_, shown)| shown.segment != NONE)
-            .map(|(at, shown)| (at as u32, shown.segment))
-            .collect()
-    }
-
-    fn quality(&self) -> QualityV2 {
-        let newest_ms = self.newest_ms;
-        let with_variant =
-            self.open.impressions.iter().enumerate().filter(|(_, shown)| shown.variant != NONE);
-        let taken = |play: &TakenPlay| {
-            let Showing { title, epoch, country, device, row, band, variant } = play.showing;
-            TakenV2 { at_ms: newest_ms - play.at_ms, title, epoch, country, device, row, band, variant }
-        };
-        QualityV2 {
-            variants: with_variant.map(|(at, shown)| (at as u32, shown.variant)).collect(),
-            taken: self.open.taken.iter().map(taken).collect(),
-            watched: self.open.watched.iter().map(|(title, at_ms)| (*title, newest_ms - at_ms)).collect(),
-        }
+    /// The same behind `bytes`.
+    pub(crate) fn encode_behind(&self, bytes: Vec<u8>) -> Vec<u8> {
+        versioned::encode_behind(bytes, MEMBER_VERSION, &Written(self))
     }
 
     /// Reads a stored form of any version.

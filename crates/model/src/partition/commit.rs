@@ -5,6 +5,7 @@ use crate::delta::Delta;
 use crate::facts::Fact;
 use crate::identifier::{OwnerEpoch, PartitionId, Position};
 use crate::quarantine::{Quarantine, Quarantined};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// One atomic step of the store: state as of `position`.
@@ -21,7 +22,7 @@ pub struct Commit {
     /// Fingerprint of the record there: the state belongs to a log that has this record.
     pub mark: Option<RecordMark>,
     /// Changed members and their stored form.
-    pub members: Vec<(Box<str>, Vec<u8>)>,
+    pub members: Vec<(Box<str>, Bytes)>,
     /// Number of the first of `symbols`.
     pub first_symbol: u32,
     /// Symbols given out since the commit before.
@@ -36,7 +37,7 @@ pub struct Commit {
     /// What it adds to the aggregates.
     pub delta: Arc<Delta>,
     /// The delta's encoded form, for the outbox.
-    pub delta_bytes: Vec<u8>,
+    pub delta_bytes: Bytes,
 }
 
 impl Commit {

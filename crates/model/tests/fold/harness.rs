@@ -146,7 +146,7 @@ impl Harness {
         self.store.position = commit.position;
         self.store.symbols.extend(commit.symbols.iter().cloned());
         self.store.fold_state = Some(commit.fold_state.clone());
-        self.store.members.extend(commit.members.iter().cloned());
+        self.store.members.extend(commit.members.iter().map(|(name, form)| (name.clone(), form.to_vec())));
         self.deltas.push(commit.delta.clone());
         self.partition.committed(&commit);
     }

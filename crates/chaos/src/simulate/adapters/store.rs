@@ -227,13 +227,13 @@ fn commit_now(servers: &mut Servers, commit: &Commit) -> Result<(), PortError> {
         Err(PortError::UnexpectedPosition { partition, expected, found: row.position })
     } else {
         if !torn || mutation == Some(Mutation::TearCommit) {
-            row.members.extend(commit.members.iter().map(|(name, form)| (name.clone(), form.clone().into())));
+            row.members.extend(commit.members.iter().map(|(name, form)| (name.clone(), form.clone())));
         }
         if !torn || mutation == Some(Mutation::AcknowledgeBeforeCommit) {
             row.symbols.extend(commit.symbols.iter().cloned());
             row.fold_state = Some(commit.fold_state.clone().into());
             commit.stepped_over.iter().for_each(|entry| row.troubles.quarantine.insert(entry.clone()));
-            row.outbox.insert(position, commit.delta_bytes.clone().into());
+            row.outbox.insert(position, commit.delta_bytes.clone());
             (row.position, row.mark, row.committed_by) = (position, commit.mark, epoch);
         }
         if torn { Err(unavailable("failed half-way")) } else { Ok(true) }
