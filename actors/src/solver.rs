@@ -7,7 +7,8 @@
 //! while nothing was learned.
 //!
 //! While plays grow as fast as when a node catches up with its log, weights are not chosen: what they are chosen by is about to be
-//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most.
+//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. While they come as a
+//! flood, which no service's members make, nothing is solved either, for some seconds at most.
 //!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 
@@ -41,6 +42,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// How long a choice of weights that is due waits for plays that grow fast.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Plays between two looks that are a flood, if they are many beside those before, too.
+const FLOOD_PLAYS: u64 = 10_000;
+/// How long a solve waits for a flood to end.
+const FLOOD_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Keeps [`Learned`] up to date.
 pub(crate) struct Solver {
     pub aggregates: Arc<RwLock<Aggregates>>,
@@ -63,10 +69,16 @@ impl Solver {
         let solver = Arc::new(self);
         let mut changes_then = None;
         let mut pause = LOOK_INTERVAL;
+        let mut flood = Flood::default();
         while !solver.stopping.load(Relaxed) {
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
             let changes = Some(solver.catalogue.titles.read().changes());
             if solver.is_current() && changes == changes_then && !solver.choice.lock().is_owed {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                continue;
+            }
+            let plays = plays_of(&solver.aggregates.read());
+            if flood.is_waited_for(plays, Instant::now()) && solver.is_of_these_sums() {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
@@ -194,6 +206,28 @@ impl Solver {
     }
 }
 
+/// Plays that come as fast as they do where a node catches up.
+#[derive(Default)]
+struct Flood {
+    /// Plays that were learned at the last look.
+    plays: u64,
+    since: Option<Instant>,
+}
+
+impl Flood {
+    /// Whether a solve waits for it to end, with so many plays `now`.
+    fn is_waited_for(&mut self, plays: u64, now: Instant) -> bool {
+        let before = std::mem::replace(&mut self.plays, plays);
+        let is_flood = grew_fast(before, plays) && plays.saturating_sub(before) >= FLOOD_PLAYS;
+        self.since = is_flood.then(|| self.since.unwrap_or(now));
+        let is_waited_for = self.since.is_some_and(|since| now < since + FLOOD_PATIENCE);
+        if !is_waited_for {
+            self.since = None;
+        }
+        is_waited_for
+    }
+}
+
 /// When weights are chosen again.
 pub(crate) struct NextChoice {
     /// Not before.
@@ -286,6 +320,21 @@ fn processor_time() -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_solve_waits_for_a_flood_of_plays_and_not_for_much_or_long() {
+        let (from, mut flood) = (Instant::now(), Flood { plays: 100_000, since: None });
+        let mut waits = |plays, after_ms| flood.is_waited_for(plays, from + Duration::from_millis(after_ms));
+        assert!(!waits(104_999, 0), "as many beside those before are no flood");
+        assert!(waits(120_000, 250) && waits(140_000, 500));
+        assert!(!waits(140_000, 750), "it has ended");
+        assert!(waits(160_000, 1_000) && waits(180_000, 5_999));
+        assert!(!waits(200_000, 6_000), "it has lasted for too long");
+        assert!(waits(220_000, 6_250), "and what comes after is waited for again");
+        let mut flood = Flood::default();
+        let few = (1..20).all(|look| !flood.is_waited_for(look * (FLOOD_PLAYS - 1), from));
+        assert!(few, "a service that has just begun is no flood");
+    }
 
     #[test]
     fn a_choice_waits_while_plays_grow_fast_but_not_for_good() {

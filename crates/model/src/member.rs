@@ -358,12 +358,20 @@ impl Member {
     }
 }
 
+/// Makes room for one more, and half of what there is: there are as many lists as members, most of a few entries.
+fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
+    }
+}
+
 /// Puts `value` behind all that are not newer, as `time` says; beyond `limit` the oldest goes, and is given
 /// back.
 fn insert_by_time<T>(list: &mut Vec<T>, value: T, limit: usize, time: impl Fn(&T) -> i64) -> Option<T> {
     let at_ms = time(&value);
     let place = list.iter().rposition(|known| time(known) <= at_ms).map_or(0, |before| before + 1);
     if list.len() < limit.max(1) {
+        make_room(list);
         list.insert(place, value);
         return None;
     }

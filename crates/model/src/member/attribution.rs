@@ -12,6 +12,7 @@
 //! one event may make several plays of a title quality plays, and each becomes one once. As with
 //! impressions, either may come first, by up to `lateness_seconds`.
 
+use super::make_room;
 use crate::delta::{PositionBand, Showing, ShownArtwork, epoch_of};
 use crate::settings::FoldSettings;
 use crate::symbols::Symbol;
@@ -197,6 +198,7 @@ fn push_open<T>(open: &mut Vec<T>, value: T, limit: usize, name: &'static str) {
         metrics::counter!("nearline_fold_limit_hits_total", "limit" => name).increment(1);
         open.remove(0);
     }
+    make_room(open);
     open.push(value);
 }
 

@@ -1,5 +1,6 @@
 //! The ring of recent event ids, by which redelivered and retried events are dropped.
 
+use super::make_room;
 use crate::check_invariant;
 use crate::settings::FoldSettings;
 use get_size2::GetSize;
@@ -35,7 +36,9 @@ impl RecentIds {
             self.ids.drain(..forget);
             self.log_s.drain(..forget);
         }
+        make_room(&mut self.ids);
         self.ids.push(id);
+        make_room(&mut self.log_s);
         self.log_s.push(now_s);
         check_invariant!(
             I8,
