@@ -19,6 +19,7 @@ mod quadrature;
 mod remembered;
 pub mod segment;
 
+use crate::draw::hash;
 use best_arm::Beta;
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::arms::ArtworkTally;
@@ -26,7 +27,7 @@ use nearline_model::catalogue::Title;
 use remembered::Remembered;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
 pub use segment::affinity_segment;
 
@@ -125,19 +126,18 @@ impl Chooser {
         segment: Option<&Arc<str>>,
         now_ms: i64,
     ) -> Option<Choice> {
-        let artworks = offered(title);
         if title.artworks.is_empty() || !self.settings.enabled {
             return None;
         }
         // The list of artworks is part of the keys: a title whose artworks change is chosen for anew.
-        let list = fingerprint_of(artworks);
+        let list = hash(offered(title).map(str::as_bytes));
         let window = Window::of(member, now_ms, self.settings.hold_seconds);
-        let draw = hash(&[member.as_bytes(), title.id.as_bytes(), &window.number.to_le_bytes()]);
-        let key = hash(&[&draw.to_le_bytes(), &list.to_le_bytes()]);
+        let draw = hash([member.as_bytes(), title.id.as_bytes(), &window.number.to_le_bytes()]);
+        let key = hash([&draw.to_le_bytes()[..], &list.to_le_bytes()]);
         if let Some(choice) = self.choices.get(key, now_ms) {
             return Some(choice);
         }
-        let probabilities = self.probabilities(aggregates, title, segment, now_ms);
+        let probabilities = self.probabilities_among(aggregates, (title, list), segment, now_ms);
         let artwork = policy::pick(&probabilities, draw);
         let propensity = f64::from(probabilities[artwork]) / f64::from(policy::UNIT);
         let choice = Choice { artwork, propensity, segment: segment.cloned() };
@@ -154,9 +154,20 @@ impl Chooser {
         segment: Option<&Arc<str>>,
         now_ms: i64,
     ) -> Arc<[u32]> {
-        let list = fingerprint_of(offered(title));
+        let list = hash(offered(title).map(str::as_bytes));
+        self.probabilities_among(aggregates, (title, list), segment, now_ms)
+    }
+
+    /// The same of a title whose list of artworks has a hash of `list`.
+    fn probabilities_among(
+        &mut self,
+        aggregates: &Aggregates,
+        (title, list): (&Title, u64),
+        segment: Option<&Arc<str>>,
+        now_ms: i64,
+    ) -> Arc<[u32]> {
         let name = segment.map_or("", |segment| segment);
-        let key = hash(&[title.id.as_bytes(), name.as_bytes(), &list.to_le_bytes()]);
+        let key = hash([title.id.as_bytes(), name.as_bytes(), &list.to_le_bytes()]);
         // They are never too old to be looked at: what decides is what is believed.
         let known = self.chances.get(key, i64::MIN);
         if let Some(known) = known.as_ref().filter(|known| now_ms < known.until_ms) {
@@ -229,23 +240,4 @@ impl Window {
         let number = (now_ms + shift_ms).div_euclid(length_ms);
         Self { number, end_ms: (number + 1) * length_ms - shift_ms }
     }
-}
-
-/// Hash of parts, each ended by a byte that no id holds.
-fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hasher = Xxh3::new();
-    for part in parts {
-        hasher.update(part);
-        hasher.update(&[0xff]);
-    }
-    hasher.digest()
-}
-
-fn fingerprint_of<'a>(names: impl Iterator<Item = &'a str>) -> u64 {
-    let mut hasher = Xxh3::new();
-    for name in names {
-        hasher.update(name.as_bytes());
-        hasher.update(&[0xff]);
-    }
-    hasher.digest()
 }

@@ -12,6 +12,7 @@ pub mod appeal;
 pub mod artwork;
 pub mod associations;
 mod cholesky;
+mod draw;
 pub mod experiment;
 pub mod exploration;
 pub mod expression;

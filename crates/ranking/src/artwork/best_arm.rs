@@ -70,9 +70,9 @@ struct Group {
 }
 
 /// Logarithm of density below which nothing is left to integrate.
-const NEGLIGIBLE: f64 = -30.0;
+const NEGLIGIBLE: f64 = -26.0;
 /// Distances of panel bounds from the mode, in widths; further ones grow by half each.
-const STEPS: [f64; 6] = [0.75, 1.5, 2.5, 3.5, 5.0, 7.0];
+const STEPS: [f64; 5] = [1.0, 2.0, 3.5, 5.0, 7.0];
 
 /// The probability of each belief's rate being the highest. They add up to 1; equal beliefs get equal
 /// shares. An empty slice gives an empty vector.
@@ -103,21 +103,23 @@ fn integrate(beliefs: &[Beta]) -> (Vec<f64>, f64) {
         group.fill(&bounds, &nodes);
     }
     let mut best = vec![0.0; groups.len()];
-    // before[i]: product of the distribution functions of the groups before i.
-    let mut before = vec![1.0; groups.len() + 1];
+    // before[i]: product of the distribution functions of the groups before i, at the nodes of a panel.
+    let mut before = vec![[1.0; NODES]; groups.len() + 1];
     for (panel, bound) in bounds.windows(2).enumerate() {
         let half = (bound[1] - bound[0]) / 2.0;
-        for (node, weight) in RULE.weights.iter().enumerate() {
-            let at = panel * NODES + node;
-            for (i, group) in groups.iter().enumerate() {
-                before[i + 1] = before[i] * group.distribution[at].powi(group.members);
-            }
-            let mut after = 1.0;
-            for (i, group) in groups.iter().enumerate().rev() {
-                let rest = before[i] * after * group.distribution[at].powi(group.members - 1);
-                best[i] += half * weight * group.density[at] * rest;
-                after *= group.distribution[at].powi(group.members);
-            }
+        for (i, group) in groups.iter().enumerate() {
+            let all = group.below(panel, group.members);
+            before[i + 1] = std::array::from_fn(|node| before[i][node] * all[node]);
+        }
+        let mut after = [1.0; NODES];
+        for (i, group) in groups.iter().enumerate().rev() {
+            let (others, all) = (group.below(panel, group.members - 1), group.below(panel, group.members));
+            let density = &group.density[panel * NODES..][..NODES];
+            let share: [f64; NODES] = std::array::from_fn(|node| {
+                RULE.weights[node] * density[node] * before[i][node] * after[node] * others[node]
+            });
+            best[i] += half * share.iter().sum::<f64>();
+            after = std::array::from_fn(|node| after[node] * all[node]);
         }
     }
     let best: Vec<f64> = group_of.iter().map(|group| best[*group].max(0.0)).collect();
@@ -126,6 +128,16 @@ fn integrate(beliefs: &[Beta]) -> (Vec<f64>, f64) {
 }
 
 impl Group {
+    /// The probability that so many of its members are below each node of a panel.
+    fn below(&self, panel: usize, members: i32) -> [f64; NODES] {
+        let distribution = &self.distribution[panel * NODES..][..NODES];
+        match members {
+            0 => [1.0; NODES],
+            1 => std::array::from_fn(|node| distribution[node]),
+            _ => std::array::from_fn(|node| distribution[node].powi(members)),
+        }
+    }
+
     fn new(belief: Beta) -> Self {
         let (below, above) = softplus(belief.mode());
         let peak = belief.log_density(below, above);
@@ -157,9 +169,14 @@ impl Group {
         let mut total = 0.0;
         for (panel, bound) in self.density.chunks_exact(NODES).zip(bounds.windows(2)) {
             let half = (bound[1] - bound[0]) / 2.0;
-            let dot = |weights: &[f64; NODES]| -> f64 { weights.iter().zip(panel).map(|(w, f)| w * f).sum() };
-            self.distribution.extend(RULE.running.iter().map(|row| total + half * dot(row)));
-            total += half * dot(&RULE.weights);
+            // All nodes at once, so that the processor adds several sums together.
+            let (mut running, mut whole) = ([0.0; NODES], 0.0);
+            for ((density, shares), weight) in panel.iter().zip(&RULE.shares).zip(&RULE.weights) {
+                running.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share * density);
+                whole += weight * density;
+            }
+            self.distribution.extend(running.map(|sum| total + half * sum));
+            total += half * whole;
         }
         self.density.iter_mut().for_each(|value| *value /= total);
         self.distribution.iter_mut().for_each(|value| *value = (*value / total).clamp(0.0, 1.0));
@@ -178,7 +195,7 @@ fn panel_bounds(groups: &[Group]) -> Vec<f64> {
     }
     bounds.sort_unstable_by(f64::total_cmp);
     let last = bounds[bounds.len() - 1];
-    bounds.dedup_by(|next, kept| *next - *kept < 0.4 * narrowest);
+    bounds.dedup_by(|next, kept| *next - *kept < narrowest);
     if bounds[bounds.len() - 1] < last {
         bounds.push(last);
     }

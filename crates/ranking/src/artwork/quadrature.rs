@@ -15,8 +15,8 @@ pub struct Rule {
     pub nodes: [f64; NODES],
     /// Their weights.
     pub weights: [f64; NODES],
-    /// Row *k*: weights of the integral from −1 to node *k*.
-    pub running: [[f64; NODES]; NODES],
+    /// Of each node's value its weight in the integral from −1 to each node.
+    pub shares: [[f64; NODES]; NODES],
 }
 
 /// The rule.
@@ -35,7 +35,7 @@ fn legendre(x: f64) -> [f64; NODES + 1] {
 impl Rule {
     fn new() -> Self {
         let degree = NODES as f64;
-        let mut rule = Self { nodes: [0.0; NODES], weights: [0.0; NODES], running: [[0.0; NODES]; NODES] };
+        let mut rule = Self { nodes: [0.0; NODES], weights: [0.0; NODES], shares: [[0.0; NODES]; NODES] };
         for k in 0..NODES {
             let mut x = -(std::f64::consts::PI * (k as f64 + 0.75) / (degree + 0.5)).cos();
             let mut slope = 1.0;
@@ -63,8 +63,8 @@ impl Rule {
                 (0..NODES).map(|n| m[n] * (2 * n + 1) as f64 / 2.0 * integral(n)).sum()
             };
             let row: Vec<f64> = at_nodes.iter().map(lagrange).collect();
-            for (place, (integral, weight)) in rule.running[k].iter_mut().zip(row.iter().zip(&rule.weights)) {
-                *place = integral * weight;
+            for (shares, (integral, weight)) in rule.shares.iter_mut().zip(row.iter().zip(&rule.weights)) {
+                shares[k] = integral * weight;
             }
         }
         rule
@@ -82,8 +82,8 @@ mod tests {
             let values = RULE.nodes.map(|x| x.powi(power));
             let whole: f64 = values.iter().zip(&RULE.weights).map(|(v, w)| v * w).sum();
             assert!((whole - (antiderivative(1.0) - antiderivative(-1.0))).abs() < 1e-14, "x^{power}");
-            for (k, row) in RULE.running.iter().enumerate() {
-                let integral: f64 = values.iter().zip(row).map(|(v, w)| v * w).sum();
+            for k in 0..NODES {
+                let integral: f64 = values.iter().zip(&RULE.shares).map(|(v, shares)| v * shares[k]).sum();
                 let exact = antiderivative(RULE.nodes[k]) - antiderivative(-1.0);
                 assert!((integral - exact).abs() < 1e-14, "x^{power} up to node {k}: {integral} {exact}");
             }

@@ -2,6 +2,7 @@
 
 use crate::affinity::GenreAffinity;
 use crate::artwork::Window;
+use crate::draw;
 use crate::exploration::{Entry, Explorable, Placement, SURE_PLACES, Seed};
 use crate::query::Query;
 use hashbrown::HashSet;
@@ -9,7 +10,6 @@ use nearline_model::aggregates::Aggregates;
 use nearline_model::catalogue::Catalogue;
 use nearline_model::member::MemberSnapshot;
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3;
 
 /// Seconds after which places are drawn anew.
 const HOLD_SECONDS: u32 = 6 * 3_600;
@@ -147,7 +147,7 @@ impl<'a> Explorer<'a> {
 
     /// Whether a place is given to a new title.
     fn explores(&self, at: usize) -> bool {
-        self.uniform(&[b"place", &at.to_le_bytes()]) < self.share
+        self.uniform(b"place", &at.to_le_bytes()) < self.share
     }
 
     /// All that may be shown.
@@ -155,7 +155,7 @@ impl<'a> Explorer<'a> {
         let titles = self.explorable.titles.iter().filter(|title| !taken(&title.id));
         let drawn = titles.map(|title| {
             let (weight, affinity) = self.weight(title);
-            let rings = -self.uniform(&[b"title", title.id.as_bytes()]).ln() / weight;
+            let rings = -self.uniform(b"title", title.id.as_bytes()).ln() / weight;
             Drawn { id: &title.id, weight, affinity, rings }
         });
         drawn.filter(|drawn| drawn.weight > 0.0).collect()
@@ -178,14 +178,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// A draw of the window's, above 0, below 1.
-    fn uniform(&self, what: &[&[u8]]) -> f64 {
-        let mut hasher = Xxh3::new();
-        for part in
-            [self.member.as_bytes(), &self.window.to_le_bytes()].into_iter().chain(what.iter().copied())
-        {
-            hasher.update(part);
-            hasher.update(&[0xff]);
-        }
-        ((hasher.digest() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    fn uniform(&self, kind: &[u8], what: &[u8]) -> f64 {
+        draw::uniform([self.member.as_bytes(), &self.window.to_le_bytes()[..], kind, what])
     }
 }
