@@ -155,9 +155,16 @@ pub struct CatalogueEntry {
 pub struct Catalogue {
     titles: HashMap<Arc<str>, Known>,
     changes: u64,
+    /// Another one after each change.
+    #[get_size(ignore)]
+    version: CatalogueVersion,
     /// Whether titles that are not in it may not be shown.
     only_catalogued: bool,
 }
+
+/// What one catalogue was between two changes.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogueVersion(Arc<()>);
 
 #[derive(Debug, GetSize)]
 struct Known {
@@ -196,6 +203,7 @@ impl Catalogue {
             return;
         }
         self.changes += 1;
+        self.version = CatalogueVersion::default();
         self.titles.insert(Arc::from(title.id.as_str()), Known { title: Arc::new(title), revision });
     }
 
@@ -207,6 +215,16 @@ impl Catalogue {
     /// How many changes there were: it grows with each title that is new or not what it was.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What it is until something changes.
+    pub fn version(&self) -> &CatalogueVersion {
+        &self.version
+    }
+
+    /// Whether it is this catalogue, and nothing has changed since it had that version.
+    pub fn is_still(&self, version: &CatalogueVersion) -> bool {
+        Arc::ptr_eq(&self.version.0, &version.0)
     }
 
     /// The title with `id`.

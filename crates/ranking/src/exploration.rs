@@ -17,7 +17,7 @@
 use crate::genre_sets::GenreSets;
 use crate::newcomers::{Counted, LittlePlayed};
 use hashbrown::HashMap;
-use nearline_model::catalogue::Title;
+use nearline_model::catalogue::{CatalogueVersion, Title};
 use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
@@ -54,12 +54,15 @@ pub struct Explorable {
     pub(crate) genres: GenreSets,
     pub(crate) titles: Vec<Entry>,
     pub(crate) by_id: HashMap<Arc<str>, usize>,
+    /// Of the catalogue that they are from.
+    pub(crate) version: CatalogueVersion,
 }
 
 /// A new title.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub id: Arc<str>,
+    pub title: Arc<Title>,
     /// Number of its genres.
     pub genres: usize,
     /// How much more it was taken where it was offered than others were.
@@ -82,12 +85,12 @@ impl Explorable {
         }
         new.sort_unstable_by(newest_first);
         let (genres, numbers) = GenreSets::of(new.iter().map(|(title, _)| title.genres.as_slice()));
-        let mut explorable = Self { genres, ..Self::default() };
+        let mut explorable = Self { genres, version: little.version.clone(), ..Self::default() };
         for (at, ((title, counts), genres)) in new.into_iter().zip(numbers).enumerate() {
             let id: Arc<str> = Arc::from(title.id.as_str());
             let lift = counts.map_or(1.0, |counts| lift(counts.number));
             explorable.by_id.insert(id.clone(), at);
-            explorable.titles.push(Entry { id, genres, lift });
+            explorable.titles.push(Entry { id, title: title.clone(), genres, lift });
         }
         explorable
     }

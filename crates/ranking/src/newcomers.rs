@@ -2,7 +2,7 @@
 
 use crate::genre_sets::GenreSets;
 use nearline_model::aggregates::{Aggregates, TITLES_AT_ONCE};
-use nearline_model::catalogue::{Catalogue, Title};
+use nearline_model::catalogue::{Catalogue, CatalogueVersion, Title};
 use nearline_model::symbols::Symbol;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ const MOST: usize = 1_000;
 pub struct LittlePlayed {
     /// The newest year of all titles.
     newest_year: u16,
+    /// Of the catalogue that they are from.
+    pub(crate) version: CatalogueVersion,
     /// Each with what is counted of it, if anything is.
     pub(crate) titles: Vec<(Arc<Title>, Option<Counted>)>,
     /// Those not looked at yet.
@@ -42,7 +44,8 @@ impl LittlePlayed {
     /// Notes the titles of `catalogue`, to be looked at piece by piece: whoever adds to the sums is not kept waiting for all.
     pub fn begin(catalogue: &Catalogue) -> Self {
         let newest_year = catalogue.iter().filter_map(|title| title.year).max().unwrap_or_default();
-        Self { newest_year, titles: Vec::new(), waiting: catalogue.iter().cloned().collect() }
+        let (version, waiting) = (catalogue.version().clone(), catalogue.iter().cloned().collect());
+        Self { newest_year, version, titles: Vec::new(), waiting }
     }
 
     /// Looks at the next titles; false if there are none.

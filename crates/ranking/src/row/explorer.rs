@@ -41,8 +41,11 @@ pub(crate) struct Explorer<'a> {
     window: i64,
     /// To the genres of new titles, by number.
     affinities: Vec<f64>,
-    known: HashSet<&'a str>,
+    /// Whether the member knows each, or does not want it.
+    known: Vec<bool>,
     catalogue: &'a Catalogue,
+    /// Whether new titles are as the catalogue has them.
+    is_current: bool,
     query: &'a Query<'a>,
 }
 
@@ -70,14 +73,20 @@ impl<'a> Explorer<'a> {
             return None;
         }
         let known = member.into_iter().flat_map(|member| member.known().chain(member.disliked()));
+        let unwanted = known.map(|title| &**title).chain(query.exclude.iter().copied());
+        let mut known = vec![false; explorable.len()];
+        for at in unwanted.filter_map(|title| explorable.by_id.get(title)) {
+            known[*at] = true;
+        }
         Some(Self {
             explorable,
             share,
             member: id,
             window: Window::of(id, now_ms, HOLD_SECONDS).number,
             affinities: explorable.genres.affinities(&GenreAffinity::of(member, catalogue)),
-            known: known.map(|title| &**title).chain(query.exclude.iter().copied()).collect(),
+            known,
             catalogue,
+            is_current: catalogue.is_still(&explorable.version),
             query,
         })
     }
@@ -85,8 +94,7 @@ impl<'a> Explorer<'a> {
     /// What stands at each place of a row of `ranked` (best first; titles behind its end fall out), which may have none of
     /// those `taken` elsewhere.
     pub fn places(&self, ranked: &[&str], taken: impl Fn(&str) -> bool) -> Vec<Place> {
-        let may_stand = |title: &Entry| !taken(&title.id) && self.weight(title).0 > 0.0;
-        let is_any = self.explorable.titles.iter().any(may_stand);
+        let is_any = self.titles(&taken).any(|(at, title)| self.weight(at, title).0 > 0.0);
         // Not all need to be weighed where none of them stands. Those that may stand still, once they are.
         let mut others: Option<Vec<Drawn<'_>>> = None;
         let mut placed: HashSet<&str> = HashSet::new();
@@ -152,21 +160,30 @@ impl<'a> Explorer<'a> {
 
     /// All that may be shown.
     fn drawn(&self, taken: impl Fn(&str) -> bool) -> Vec<Drawn<'a>> {
-        let titles = self.explorable.titles.iter().filter(|title| !taken(&title.id));
-        let drawn = titles.map(|title| {
-            let (weight, affinity) = self.weight(title);
-            let rings = -self.uniform(b"title", title.id.as_bytes()).ln() / weight;
-            Drawn { id: &title.id, weight, affinity, rings }
-        });
-        drawn.filter(|drawn| drawn.weight > 0.0).collect()
+        let weighed = self.titles(taken).map(|(at, title)| (title, self.weight(at, title)));
+        let may_stand = weighed.filter(|(_, (weight, _))| *weight > 0.0);
+        may_stand
+            .map(|(title, (weight, affinity))| {
+                let rings = -self.uniform(b"title", title.id.as_bytes()).ln() / weight;
+                Drawn { id: &title.id, weight, affinity, rings }
+            })
+            .collect()
     }
 
-    /// What a title weighs in the draw, 0 if it may not be shown; and how much the member likes its genres.
-    fn weight(&self, title: &Entry) -> (f64, f64) {
+    /// New titles with their numbers, but those `taken`.
+    fn titles(&self, taken: impl Fn(&str) -> bool) -> impl Iterator<Item = (usize, &'a Entry)> {
+        self.explorable.titles.iter().enumerate().filter(move |(_, title)| !taken(&title.id))
+    }
+
+    /// What the title of that number weighs in the draw, 0 if it may not be shown; and how much the member likes its
+    /// genres.
+    fn weight(&self, at: usize, title: &Entry) -> (f64, f64) {
         let id = &*title.id;
-        let may = !self.known.contains(id)
-            && self.catalogue.is_available(id, self.query.country)
-            && self.query.admit.is_none_or(|admit| admit(id));
+        let is_available = || match self.is_current {
+            true => title.title.is_available_in(self.query.country),
+            false => self.catalogue.is_available(id, self.query.country),
+        };
+        let may = !self.known[at] && is_available() && self.query.admit.is_none_or(|admit| admit(id));
         if !may {
             return (0.0, 0.0);
         }
