@@ -14,9 +14,12 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     xxh3_64(&bytes)
 }
 
-/// A draw above 0 and below 1.
-pub(crate) fn uniform<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> f64 {
-    ((hash(parts) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+/// A draw above 0 and below 1, of what both hashes are of.
+pub(crate) fn uniform(one: u64, other: u64) -> f64 {
+    let mut both = [0; 16];
+    both[..8].copy_from_slice(&one.to_le_bytes());
+    both[8..].copy_from_slice(&other.to_le_bytes());
+    ((xxh3_64(&both) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -37,6 +40,19 @@ mod tests {
             assert_eq!(hash(parts), streamed.digest(), "{length}");
         }
         assert_ne!(hash([&b"ab"[..], b"c"]), hash([&b"a"[..], b"bc"]), "parts are told apart");
-        assert!((0..1_000_u32).map(|n| uniform([&n.to_le_bytes()[..]])).all(|draw| 0.0 < draw && draw < 1.0));
+    }
+
+    #[test]
+    fn draws_are_uniform_whatever_they_are_of() {
+        for (one, step) in [(0, 1), (u64::MAX, 1 << 32), (hash([&b"m"[..]]), 1)] {
+            let draws: Vec<f64> = (0..10_000).map(|n| uniform(one, n * step)).collect();
+            assert!(draws.iter().all(|draw| 0.0 < *draw && *draw < 1.0));
+            for tenth in 0..10 {
+                let within = |draw: &&f64| (**draw * 10.0) as usize == tenth;
+                let count = draws.iter().filter(within).count();
+                // A thousand, give or take five standard deviations.
+                assert!((850..1_150).contains(&count), "{count} of {one} {step} in tenth {tenth}");
+            }
+        }
     }
 }

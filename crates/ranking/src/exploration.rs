@@ -14,6 +14,7 @@
 //! it was drawn. What exploration costs is bounded: no more than that share of what the places from the fourth on are worth, and
 //! no more than [`MOST_IMPRESSIONS`] impressions of a title that nobody wants.
 
+use crate::draw::hash;
 use crate::genre_sets::GenreSets;
 use crate::newcomers::{Counted, LittlePlayed};
 use hashbrown::HashMap;
@@ -62,6 +63,8 @@ pub struct Explorable {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub id: Arc<str>,
+    /// Of its id, for draws.
+    pub hash: u64,
     pub title: Arc<Title>,
     /// Number of its genres.
     pub genres: usize,
@@ -90,7 +93,13 @@ impl Explorable {
             let id: Arc<str> = Arc::from(title.id.as_str());
             let lift = counts.map_or(1.0, |counts| lift(counts.number));
             explorable.by_id.insert(id.clone(), at);
-            explorable.titles.push(Entry { id, title: title.clone(), genres, lift });
+            explorable.titles.push(Entry {
+                hash: hash([id.as_bytes()]),
+                id,
+                title: title.clone(),
+                genres,
+                lift,
+            });
         }
         explorable
     }

@@ -37,8 +37,9 @@ pub(crate) enum Put {
 pub(crate) struct Explorer<'a> {
     explorable: &'a Explorable,
     share: f64,
-    member: &'a str,
-    window: i64,
+    /// What is drawn of the member's window: places, and titles.
+    places: u64,
+    titles: u64,
     /// To the genres of new titles, by number.
     affinities: Vec<f64>,
     /// Whether the member knows each, or does not want it.
@@ -74,6 +75,8 @@ impl<'a> Explorer<'a> {
         }
         let known = member.into_iter().flat_map(|member| member.known().chain(member.disliked()));
         let unwanted = known.map(|title| &**title).chain(query.exclude.iter().copied());
+        let window = Window::of(id, now_ms, HOLD_SECONDS).number.to_le_bytes();
+        let of_window = |what: &[u8]| draw::hash([id.as_bytes(), &window[..], what]);
         let mut known = vec![false; explorable.len()];
         for at in unwanted.filter_map(|title| explorable.by_id.get(title)) {
             known[*at] = true;
@@ -81,8 +84,8 @@ impl<'a> Explorer<'a> {
         Some(Self {
             explorable,
             share,
-            member: id,
-            window: Window::of(id, now_ms, HOLD_SECONDS).number,
+            places: of_window(b"place"),
+            titles: of_window(b"title"),
             affinities: explorable.genres.affinities(&GenreAffinity::of(member, catalogue)),
             known,
             catalogue,
@@ -94,7 +97,7 @@ impl<'a> Explorer<'a> {
     /// What stands at each place of a row of `ranked` (best first; titles behind its end fall out), which may have none of
     /// those `taken` elsewhere.
     pub fn places(&self, ranked: &[&str], taken: impl Fn(&str) -> bool) -> Vec<Place> {
-        let is_any = self.titles(&taken).any(|(at, title)| self.weight(at, title).0 > 0.0);
+        let is_any = self.not_taken(&taken).any(|(at, title)| self.weight(at, title).0 > 0.0);
         // Not all need to be weighed where none of them stands. Those that may stand still, once they are.
         let mut others: Option<Vec<Drawn<'_>>> = None;
         let mut placed: HashSet<&str> = HashSet::new();
@@ -155,23 +158,23 @@ impl<'a> Explorer<'a> {
 
     /// Whether a place is given to a new title.
     fn explores(&self, at: usize) -> bool {
-        self.uniform(b"place", &at.to_le_bytes()) < self.share
+        draw::uniform(self.places, at as u64) < self.share
     }
 
     /// All that may be shown.
     fn drawn(&self, taken: impl Fn(&str) -> bool) -> Vec<Drawn<'a>> {
-        let weighed = self.titles(taken).map(|(at, title)| (title, self.weight(at, title)));
+        let weighed = self.not_taken(taken).map(|(at, title)| (title, self.weight(at, title)));
         let may_stand = weighed.filter(|(_, (weight, _))| *weight > 0.0);
         may_stand
             .map(|(title, (weight, affinity))| {
-                let rings = -self.uniform(b"title", title.id.as_bytes()).ln() / weight;
+                let rings = -draw::uniform(self.titles, title.hash).ln() / weight;
                 Drawn { id: &title.id, weight, affinity, rings }
             })
             .collect()
     }
 
     /// New titles with their numbers, but those `taken`.
-    fn titles(&self, taken: impl Fn(&str) -> bool) -> impl Iterator<Item = (usize, &'a Entry)> {
+    fn not_taken(&self, taken: impl Fn(&str) -> bool) -> impl Iterator<Item = (usize, &'a Entry)> {
         self.explorable.titles.iter().enumerate().filter(move |(_, title)| !taken(&title.id))
     }
 
@@ -192,10 +195,5 @@ impl<'a> Explorer<'a> {
         let boost = self.query.boost.map_or(1.0, |boost| boost(id).max(0.0));
         let weight = liked * title.lift * boost;
         (if weight.is_finite() { weight } else { 0.0 }, affinity)
-    }
-
-    /// A draw of the window's, above 0, below 1.
-    fn uniform(&self, kind: &[u8], what: &[u8]) -> f64 {
-        draw::uniform([self.member.as_bytes(), &self.window.to_le_bytes()[..], kind, what])
     }
 }

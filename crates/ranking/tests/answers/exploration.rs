@@ -98,7 +98,7 @@ fn explored(row: &[Ranked]) -> impl Iterator<Item = (usize, &Ranked, Placement)>
 fn titles_stand_at_a_place_as_often_as_their_propensity_says() {
     let service = service(6, &[]);
     let settings = settings(0.3);
-    let askers = 6_000;
+    let askers = 30_000;
     // By title at the fifth place: how often, and the mean of 1 / propensity, which is 1 for each that can stand there.
     let mut found: BTreeMap<String, f64> = BTreeMap::new();
     let mut share = 0.0;
