@@ -72,7 +72,7 @@ struct Group {
 /// Logarithm of density below which nothing is left to integrate.
 const NEGLIGIBLE: f64 = -26.0;
 /// Distances of panel bounds from the mode, in widths; further ones grow by half each.
-const STEPS: [f64; 5] = [1.0, 2.0, 3.5, 5.0, 7.0];
+const STEPS: [f64; 6] = [0.75, 1.5, 2.5, 3.5, 5.0, 7.0];
 
 /// The probability of each belief's rate being the highest. They add up to 1; equal beliefs get equal
 /// shares. An empty slice gives an empty vector.
@@ -195,7 +195,7 @@ fn panel_bounds(groups: &[Group]) -> Vec<f64> {
     }
     bounds.sort_unstable_by(f64::total_cmp);
     let last = bounds[bounds.len() - 1];
-    bounds.dedup_by(|next, kept| *next - *kept < narrowest);
+    bounds.dedup_by(|next, kept| *next - *kept < 0.6 * narrowest);
     if bounds[bounds.len() - 1] < last {
         bounds.push(last);
     }
