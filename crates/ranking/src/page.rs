@@ -82,10 +82,12 @@ fn in_order(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Row> {
         }
     };
     let mut rows = vec![row(RowKind::ContinueWatching, None), row(RowKind::TopPicks, None)];
-    let watched = candidates::telling_titles(sources, query);
-    for (number, title) in watched.into_iter().enumerate() {
+    // As many as there are if all rows before show some of them.
+    let spare = query.limit.saturating_mul(MAX_ROWS);
+    let watched = candidates::telling_titles(sources, query, spare);
+    for (number, (title, followers)) in watched.into_iter().enumerate() {
         // The latest title is the most telling: its row stands before the other one's.
-        let mut row = row(RowKind::BecauseYouWatched, Some(title));
+        let mut row = Row { titles: followers, ..row(RowKind::BecauseYouWatched, Some(title)) };
         row.expected_take *= 0.9_f64.powi(number as i32);
         rows.push(row);
     }

@@ -36,13 +36,12 @@ pub(super) fn explored_picks(
 }
 
 /// Candidates of a row: at least `spare` of them, if there are as many.
-pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &Row, spare: usize) -> Vec<RowTitle> {
+pub(super) fn of(sources: &PageSources<'_>, query: &Query<'_>, row: &mut Row, spare: usize) -> Vec<RowTitle> {
     match row.kind {
         RowKind::ContinueWatching => begun(sources, query),
         RowKind::TopPicks => ranked(sources, query, spare).into_iter().map(RowTitle::from).collect(),
-        RowKind::BecauseYouWatched => {
-            row.because.as_ref().map(|title| following(sources, query, title, spare)).unwrap_or_default()
-        }
+        // Whether there are enough was looked at before there was a row.
+        RowKind::BecauseYouWatched => std::mem::take(&mut row.titles),
         RowKind::BecauseYouLike => {
             row.genre.as_ref().map(|genre| of_genre(sources, query, genre, spare)).unwrap_or_default()
         }
@@ -66,17 +65,21 @@ pub(super) fn known<'a>(sources: &PageSources<'a>) -> HashSet<&'a str> {
 }
 
 /// The latest titles of the history that enough titles follow to fill a row, and that the member
-/// did not dislike.
-pub(super) fn telling_titles(sources: &PageSources<'_>, query: &Query<'_>) -> Vec<Arc<str>> {
+/// did not dislike; each with what follows it, `spare` titles if there are as many.
+pub(super) fn telling_titles(
+    sources: &PageSources<'_>,
+    query: &Query<'_>,
+    spare: usize,
+) -> Vec<(Arc<str>, Vec<RowTitle>)> {
     let Some(member) = sources.member else { return Vec::new() };
     let disliked = |title: &str| member.disliked().any(|disliked| **disliked == *title);
     let least = RowKind::BecauseYouWatched.least_titles().min(query.limit);
     let latest = member.history.iter().rev().take(TELLING_WINDOW).map(|watched| &watched.title);
     latest
-        .filter(|title| sources.catalogue.is_available(title, query.country))
-        .filter(|title| !disliked(title) && following(sources, query, title, least).len() >= least)
+        .filter(|title| sources.catalogue.is_available(title, query.country) && !disliked(title))
+        .map(|title| (title.clone(), following(sources, query, title, spare)))
+        .filter(|(_, followers)| followers.len() >= least)
         .take(TELLING_TITLES)
-        .cloned()
         .collect()
 }
 
