@@ -435,7 +435,8 @@ impl Partition {
             fold_state: self.fold_state(),
             stepped_over: Vec::new(),
             facts,
-            delta_bytes: delta.encode().into(),
+            // Of no more room than they take: a store may hold them for a while.
+            delta_bytes: delta.encode().into_boxed_slice().into(),
             delta: Arc::new(delta),
         };
         check_invariant!(
