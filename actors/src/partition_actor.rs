@@ -69,7 +69,8 @@ struct PendingBatch {
     log_ms: i64,
     /// Events of it that belong to a trace.
     traced: Vec<TracedEvent>,
-    /// A suspect: what is before it is committed first, and it is committed before what is behind it.
+    /// A suspect, or the end of stored sums: what is before it is committed first, and it is committed before what is
+    /// behind it.
     alone: bool,
     /// Given back with the last piece of what was read together.
     _permit: Option<OwnedSemaphorePermit>,
@@ -105,6 +106,9 @@ pub struct Parts {
     pub quarantine: Quarantine,
     /// Events that crashed earlier actors: each is folded alone.
     pub suspects: Suspects,
+    /// Where the stored sums of this partition end, if that is ahead of its state: a commit ends there, too, or the
+    /// delta across it could never be added to them.
+    pub sums_end: Option<Position>,
     /// Faults to meet, where they are allowed.
     pub faults: Option<Arc<Faults>>,
     /// Told once it is live.
@@ -128,6 +132,7 @@ pub struct PartitionActor {
     worker: Arc<Worker>,
     quarantine: Quarantine,
     suspects: Suspects,
+    sums_end: Option<Position>,
     faults: Option<Arc<Faults>>,
     live: Option<oneshot::Sender<()>>,
     ended: Arc<parking_lot::Mutex<Option<Ended>>>,
@@ -182,6 +187,7 @@ impl PartitionActor {
             worker: parts.worker,
             quarantine: parts.quarantine,
             suspects: parts.suspects,
+            sums_end: parts.sums_end,
             faults: parts.faults,
             live: Some(parts.live),
             ended: parts.ended,

@@ -85,10 +85,10 @@ impl Bed {
 
     /// Checks I2 and I3: stored state and aggregates equal the fold of the log, byte for byte.
     pub async fn assert_state_is_fold_of_log(&self, engine: &Engine, settings: &EngineSettings) {
-        tokio::time::timeout(DEADLINE, engine.caught_up())
-            .await
-            .expect("the engine catches up")
-            .expect("the log answers");
+        match tokio::time::timeout(DEADLINE, engine.caught_up()).await {
+            Ok(caught_up) => caught_up.expect("the log answers"),
+            Err(_) => panic!("the engine does not catch up: {}", self.standing(engine).await),
+        }
         for partition in 0..PARTITIONS {
             // A server that was away just now may still break the connection that nobody used meanwhile.
             let started = Instant::now();
@@ -112,6 +112,25 @@ impl Bed {
             contents == again.expect("folded again").encode_contents(),
             "I2: aggregates differ from the fold"
         );
+    }
+}
+
+impl Bed {
+    /// Where everything stands, for whoever has to explain a test that waited in vain.
+    async fn standing(&self, engine: &Engine) -> String {
+        let (mut last, mut stored) = (Vec::new(), Vec::new());
+        for partition in (0..PARTITIONS).map(PartitionId) {
+            last.push(self.ports.log.bounds(partition).await.map(|bounds| bounds.last));
+            stored.push(self.ports.store.position(partition).await);
+        }
+        let snapshot = self.ports.store.aggregates_positions().await;
+        format!(
+            "the log ends at {last:?}, the store is at {stored:?}, its snapshot at {snapshot:?}, the sums at {:?}; \
+             partitions: {:#?}; remediations: {:#?}",
+            engine.sums_positions(),
+            engine.partitions(),
+            engine.remediations().list(20).await,
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use nearline_model::partition::{Batch, Folded};
 use nearline_model::quarantine::Suspects;
 use nearline_model::timestamp::format_rfc3339;
-use nearline_model::{Event, LogRecord};
+use nearline_model::{Event, LogRecord, Position};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl PartitionActor {
     pub(super) fn take_in(&mut self, message: FoldBatch, context: &mut Context<Self>) -> bool {
         let FoldBatch { records, permit } = message;
         let Some(last) = records.last().map(|record| record.position) else { return true };
-        let mut pieces = pieces(records, &self.suspects).into_iter().peekable();
+        let mut pieces = pieces(records, &self.suspects, self.sums_end).into_iter().peekable();
         let mut permit = Some(permit);
         while let Some((records, alone)) = pieces.next() {
             let mut parsing = None;
@@ -183,14 +183,18 @@ impl PartitionActor {
     }
 }
 
-/// Cuts `records` before and behind each suspect, which stands alone (`true`).
-fn pieces(records: Vec<LogRecord>, suspects: &Suspects) -> Vec<(Vec<LogRecord>, bool)> {
-    if suspects.is_empty() {
+/// Cuts `records` before and behind each suspect and the one at `sums_end`: these stand alone (`true`).
+fn pieces(
+    records: Vec<LogRecord>,
+    suspects: &Suspects,
+    sums_end: Option<Position>,
+) -> Vec<(Vec<LogRecord>, bool)> {
+    if suspects.is_empty() && sums_end.is_none() {
         return vec![(records, false)];
     }
     let mut pieces: Vec<(Vec<LogRecord>, bool)> = Vec::new();
     for record in records {
-        let alone = suspects.contains(record.position);
+        let alone = suspects.contains(record.position) || sums_end == Some(record.position);
         match pieces.last_mut() {
             Some((piece, false)) if !alone => piece.push(record),
             _ => pieces.push((vec![record], alone)),
@@ -202,18 +206,18 @@ fn pieces(records: Vec<LogRecord>, suspects: &Suspects) -> Vec<(Vec<LogRecord>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearline_model::Position;
 
     #[test]
     fn suspects_stand_alone_and_nothing_is_lost_or_moved() {
         let record =
             |position| LogRecord { position: Position(position), log_ms: 0, payload: bytes::Bytes::new() };
         let mut suspects = Suspects::default();
-        let cut = |suspects: &Suspects| -> Vec<(Vec<u64>, bool)> {
-            let pieces = pieces((1..=9).map(record).collect(), suspects);
+        let cut_with = |suspects: &Suspects, sums_end: Option<u64>| -> Vec<(Vec<u64>, bool)> {
+            let pieces = pieces((1..=9).map(record).collect(), suspects, sums_end.map(Position));
             let positions = |piece: Vec<LogRecord>| piece.iter().map(|record| record.position.0).collect();
             pieces.into_iter().map(|(piece, alone)| (positions(piece), alone)).collect()
         };
+        let cut = |suspects: &Suspects| cut_with(suspects, None);
         assert_eq!(cut(&suspects), [((1..=9).collect::<Vec<_>>(), false)]);
         for position in [1, 5, 6, 77] {
             suspects.crashed(Position(position), "crash");
@@ -226,5 +230,8 @@ mod tests {
             (vec![7, 8, 9], false),
         ];
         assert_eq!(cut(&suspects), expected);
+        let cut_at_eight =
+            [expected[..4].to_vec(), vec![(vec![7], false), (vec![8], true), (vec![9], false)]];
+        assert_eq!(cut_with(&suspects, Some(8)), cut_at_eight.concat());
     }
 }

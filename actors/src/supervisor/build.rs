@@ -17,7 +17,7 @@ impl Supervisor {
     /// Takes the partition over and starts an actor and its reader; `None`: the engine is stopping.
     pub(super) async fn build(&self, memory: &mut Memory) -> Result<Option<Life>, PortError> {
         let id = self.handle.partition;
-        let (acquired, quarantine) = self.acquire(memory).await?;
+        let (acquired, quarantine, sums_end) = self.acquire(memory).await?;
         let (epoch, position) = (acquired.epoch, acquired.position);
         if !self.aggregates.connected() {
             return Ok(None);
@@ -47,6 +47,7 @@ impl Supervisor {
             worker: worker.clone(),
             quarantine,
             suspects: memory.history.suspects.clone(),
+            sums_end,
             faults: self.node.faults.clone(),
             live,
             ended: why.clone(),
@@ -97,7 +98,30 @@ impl Supervisor {
         });
     }
 
-    async fn acquire(&self, memory: &mut Memory) -> Result<(Acquired, Quarantine), PortError> {
+    /// Where the stored sums of the partition end, if that is ahead of its `state`: the store has lost what was committed
+    /// up to there, and not the sums (the node of a cluster that held the one, not the other; or the snapshot was on its
+    /// way while the store was set back).
+    async fn sums_end(&self, state: Position) -> Result<Option<Position>, PortError> {
+        let id = self.handle.partition;
+        match self.ports.store.aggregates_positions().await {
+            Ok(positions) => {
+                let end = positions.and_then(|positions| positions.get(usize::from(id.0)).copied());
+                Ok(end.filter(|end| *end > state))
+            }
+            // Sums that cannot be read are no reason not to fold.
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(partition = %id, %error, "where the stored sums end cannot be read");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the partition goes on from, what it steps over, and where its stored sums end if they are ahead.
+    async fn acquire(
+        &self,
+        memory: &mut Memory,
+    ) -> Result<(Acquired, Quarantine, Option<Position>), PortError> {
         let id = self.handle.partition;
         let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
         let acquired = self.ports.store.acquire(id, self.ports.log.identity(), &settings).await?;
@@ -123,7 +147,8 @@ impl Supervisor {
         }
         memory.history.suspects.acquit(acquired.position);
         memory.history.quarantined = troubles.quarantine.len();
-        Ok((acquired, troubles.quarantine))
+        let sums_end = self.sums_end(acquired.position).await?;
+        Ok((acquired, troubles.quarantine, sums_end))
     }
 
     /// Off this thread: all supervisors share it, and there may be very many symbols.

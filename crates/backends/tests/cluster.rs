@@ -24,6 +24,8 @@ mod nats_outage;
 mod processes;
 #[path = "cluster/redis_slots.rs"]
 mod redis_slots;
+#[path = "cluster/redis_snapshots.rs"]
+mod redis_snapshots;
 #[path = "cluster/redis_trouble.rs"]
 mod redis_trouble;
 #[path = "cluster/stream.rs"]

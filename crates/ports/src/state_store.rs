@@ -137,8 +137,9 @@ pub trait StateStore: Send + Sync + 'static {
     async fn forget_aggregates(&self) -> Result<(), PortError>;
 
     /// Stores a snapshot of the aggregates, then drops outbox entries that it covers, all but the last of
-    /// each partition (which tells later that the snapshot ends where a commit does). A snapshot that
-    /// reflects less than the stored one in any partition is ignored.
+    /// each partition (which tells later that the snapshot ends where a commit does). Where the two are not one step,
+    /// only entries that the snapshot before it covered are dropped: whatever the store is set back to has the
+    /// snapshot that they are in. A snapshot that reflects less than the stored one in any partition is ignored.
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError>;
 
     /// The positions that the stored snapshot of the aggregates reflects; `None`: none is stored.

@@ -145,6 +145,71 @@ fn state_is_right_again_after_redis_was_set_back_between_two_engines() {
     run(redis_is_set_back(false));
 }
 
+/// What Redis holds of partitions, without the sums: those may be on another node of a cluster.
+async fn dump_partitions(redis: &RedisServer) -> Vec<(String, Vec<u8>)> {
+    let mut operator = operator(redis).await;
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg("nl:{*").query_async(&mut operator).await.expect("the keys");
+    let mut dumped = Vec::new();
+    for key in keys {
+        let held = redis::cmd("DUMP").arg(&key).query_async(&mut operator).await.expect("dumped");
+        dumped.push((key, held));
+    }
+    dumped
+}
+
+async fn put_back(redis: &RedisServer, dumped: &[(String, Vec<u8>)]) {
+    let mut operator = operator(redis).await;
+    for (key, held) in dumped {
+        let mut restore = redis::cmd("RESTORE");
+        restore.arg(key).arg(0).arg(&held[..]).arg("REPLACE");
+        restore.query_async::<()>(&mut operator).await.expect("put back");
+    }
+}
+
+/// Partitions come back without their last commits, and the sums with them: as nodes of a Redis Cluster do, of which
+/// one died before its replica had all.
+async fn commits_are_lost_without_the_sums(is_running: bool) {
+    let bed = Bed::cluster().await;
+    let mut engine = bed.engine(settings()).await;
+    bed.append(audience_events(2_000, 100, 51)).await;
+    all_is_committed(&engine).await;
+    let redis = &bed.servers.as_ref().expect("servers").1;
+    let dumped = dump_partitions(redis).await;
+    assert!(dumped.len() >= 16, "of each partition at least four keys: {}", dumped.len());
+    bed.append(audience_events(3_000, 150, 52)).await;
+    all_is_committed(&engine).await;
+    let begun = Instant::now();
+    let committed: Vec<Position> = engine.partitions().iter().map(|status| status.committed).collect();
+    while bed.ports.store.aggregates_positions().await.expect("asked").as_ref() != Some(&committed) {
+        assert!(begun.elapsed() < crate::bed::DEADLINE, "the sums are not stored");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    if !is_running {
+        engine.stop().await;
+    }
+    put_back(redis, &dumped).await;
+    // No commit of these ends where one did before.
+    let settings = EngineSettings { commit_events: 97, ..settings() };
+    if !is_running {
+        engine = bed.engine(settings.clone()).await;
+    }
+    bed.append(audience_events(1_000, 100, 53)).await;
+    bed.assert_state_is_fold_of_log(&engine, &settings).await;
+    eventually("all partitions are live", || all_are(&engine, PartitionState::Live)).await;
+    engine.stop().await;
+}
+
+#[test]
+fn sums_are_learned_on_after_a_running_engine_lost_the_commits_that_they_reflect() {
+    run(commits_are_lost_without_the_sums(true));
+}
+
+#[test]
+fn sums_are_learned_on_after_commits_that_they_reflect_were_lost_between_two_engines() {
+    run(commits_are_lost_without_the_sums(false));
+}
+
 /// Removes each partition's records up to the position that `position` names.
 async fn purge_up_to(bed: &Bed, position: impl Fn(usize) -> Position) {
     let url = bed.servers.as_ref().expect("servers").0.url();

@@ -4,6 +4,7 @@ use super::connection::Lane;
 use super::scripts;
 use super::store::RedisStore;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{AggregatesSnapshot, PortError};
 use redis::{Cmd, cmd};
@@ -13,25 +14,49 @@ impl RedisStore {
         format!("{}:aggregates", self.settings.key_prefix)
     }
 
+    /// Stores a snapshot, and drops from the outbox what the one before it covered. Not what it covers itself: the keys of
+    /// partitions are no part of the step in which it is stored, so what drops it may reach a Redis that was set back to
+    /// before that step, or that has lost it with the node of a cluster that held it.
     pub(super) async fn save_snapshot(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
-        let positions = snapshot.positions.clone();
-        let listed: Vec<String> = positions.iter().map(Position::to_string).collect();
+        let listed: Vec<String> = snapshot.positions.iter().map(Position::to_string).collect();
         let (key, listed) = (self.aggregates_key(), listed.join(","));
+        let stored_key = key.clone();
+        let positions = snapshot.positions;
         let fill = move |command: &mut Cmd| {
-            command.arg(1).arg(&key).arg(&listed).arg(&snapshot.bytes[..]);
+            command.arg(1).arg(&stored_key).arg(&listed).arg(&snapshot.bytes[..]);
         };
         let doing = "storing the aggregates";
-        let stored: bool = self.connections.run_script(doing, &scripts::SAVE_AGGREGATES, fill).await?;
-        if !stored {
+        let (is_stored, id, replaced, replaced_id): (bool, String, Option<String>, Option<String>) =
+            self.connections.run_script(doing, &scripts::SAVE_AGGREGATES, fill).await?;
+        if !is_stored {
             return Ok(());
         }
-        let trim = |(partition, position)| {
-            let mut trim = cmd("XTRIM");
-            trim.arg(self.key(PartitionId(partition), "outbox")).arg("MINID").arg(format!("{position}-0"));
-            trim
+        let replaced = replaced.map(|replaced| self.positions_of(&replaced)).transpose()?.unwrap_or_default();
+        let replaced_id = replaced_id.unwrap_or_default();
+        // A partition of which the sums reflect nothing may have no keys yet.
+        let reflected = (0..self.partitions).zip(positions).filter(|(_, position)| !position.is_start());
+        let trims = reflected.map(|(number, _)| {
+            let covered = replaced.get(usize::from(number)).copied().unwrap_or(Position::START);
+            self.trim_outbox(PartitionId(number), replaced_id.clone(), covered, id.clone())
+        });
+        // One that fails keeps no other from it.
+        join_all(trims).await.into_iter().collect()
+    }
+
+    async fn trim_outbox(
+        &self,
+        partition: PartitionId,
+        replaced_id: String,
+        covered: Position,
+        id: String,
+    ) -> Result<(), PortError> {
+        let keys = ["meta", "outbox"].map(|part| self.key(partition, part));
+        let fill = move |command: &mut Cmd| {
+            command.arg(keys.len()).arg(&keys[..]).arg(&replaced_id).arg(covered.0).arg(&id);
         };
-        let trims = (0..self.partitions).zip(positions).map(trim).collect();
-        self.connections.run_each(Lane::Writes, "trimming the outbox", trims).await
+        let _done: i64 =
+            self.connections.run_script("trimming the outbox", &scripts::TRIM_OUTBOX, fill).await?;
+        Ok(())
     }
 
     pub(super) async fn forget_snapshot(&self) -> Result<(), PortError> {

@@ -120,18 +120,40 @@ return epoch
     )
 });
 
-/// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored.
+/// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored, the id that it has
+/// now, and positions and id of the snapshot that was there.
+///
+/// An id is a time, in microseconds: a Redis that was set back gives none out again.
 pub(super) static SAVE_AGGREGATES: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local stored = redis.call('HGET', KEYS[1], 'positions')
-if stored then
+local stored = redis.call('HMGET', KEYS[1], 'positions', 'id')
+if stored[1] then
   local new = string.gmatch(ARGV[1], '%d+')
-  for old in string.gmatch(stored, '%d+') do
-    if tonumber(new() or '0') < tonumber(old) then return 0 end
+  for old in string.gmatch(stored[1], '%d+') do
+    if tonumber(new() or '0') < tonumber(old) then return {0, '', false, false} end
   end
 end
-redis.call('HSET', KEYS[1], 'positions', ARGV[1], 'bytes', ARGV[2])
+local time = redis.call('TIME')
+local id = string.format('%.0f', time[1] * 1000000 + time[2])
+redis.call('HSET', KEYS[1], 'positions', ARGV[1], 'bytes', ARGV[2], 'id', id)
+return {1, id, stored[1], stored[2]}
+",
+    )
+});
+
+/// Keys: meta, outbox. Arguments: id of the snapshot that was replaced, up to where it covers the outbox, id of the one
+/// that is stored now.
+///
+/// Trims where the partition has heard of the replaced snapshot before: whatever this Redis was set back to since then
+/// has that snapshot, or the one after it, and both cover what goes.
+pub(super) static TRIM_OUTBOX: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local known = redis.call('HGET', KEYS[1], 'snapshot')
+redis.call('XLEN', KEYS[2])
+if known and known == ARGV[1] then redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2] .. '-0') end
+redis.call('HSET', KEYS[1], 'snapshot', ARGV[3])
 return 1
 ",
     )

@@ -14,16 +14,16 @@ use nearline_servers::RedisServer;
 use std::sync::Arc;
 use std::time::Instant;
 
-const P1: PartitionId = PartitionId(1);
-const SETTINGS: &str = "{\"s\":1}";
+pub const P1: PartitionId = PartitionId(1);
+pub const SETTINGS: &str = "{\"s\":1}";
 
-async fn store(redis: &RedisServer, timeout_ms: u64) -> RedisStore {
+pub async fn store(redis: &RedisServer, timeout_ms: u64) -> RedisStore {
     let settings = RedisSettings { url: redis.url(), timeout_ms, ..RedisSettings::default() };
     nearline_backends::redis::connect(settings, 4).await.expect("connected")
 }
 
 /// A connection as an operator has it.
-async fn operator(redis: &RedisServer) -> redis::aio::MultiplexedConnection {
+pub async fn operator(redis: &RedisServer) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(redis.url()).expect("a URL");
     client.get_multiplexed_async_connection().await.expect("connected")
 }
@@ -37,7 +37,12 @@ async fn command(connection: &mut redis::aio::MultiplexedConnection, words: &str
     command.query_async(connection).await.expect("Redis does it")
 }
 
-fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: Position, position: Position) -> Arc<Commit> {
+pub fn commit(
+    partition: PartitionId,
+    epoch: OwnerEpoch,
+    expected: Position,
+    position: Position,
+) -> Arc<Commit> {
     let delta = Delta { partition, after: expected, position, ..Delta::default() };
     Arc::new(Commit {
         partition,
@@ -56,7 +61,7 @@ fn commit(partition: PartitionId, epoch: OwnerEpoch, expected: Position, positio
     })
 }
 
-async fn outbox_positions(store: &RedisStore, partition: PartitionId) -> Vec<u64> {
+pub async fn outbox_positions(store: &RedisStore, partition: PartitionId) -> Vec<u64> {
     let entries: Vec<OutboxEntry> = store.outbox(partition, Position::START, 100).await.expect("the outbox");
     entries.iter().map(|entry| entry.position.0).collect()
 }

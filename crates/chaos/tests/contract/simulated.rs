@@ -56,7 +56,6 @@ async fn serve(mut asked: mpsc::UnboundedReceiver<oneshot::Sender<Ports>>) {
     let trace = Arc::new(Mutex::new(Trace::new(false)));
     let mut servers = Servers::new(&fair, None, trace, Dice::new(1));
     servers.start_ms = now_ms();
-    servers.store.refuses_stray_snapshots = false;
     let servers = Rc::new(RefCell::new(servers));
     let (network, calls) = mpsc::unbounded_channel();
     let weather = Rc::new(RefCell::new(Weather::default()));

@@ -337,9 +337,15 @@ pub async fn a_snapshot_trims_the_outbox_entries_it_covers(fixture: &dyn Fixture
     }
     let other = acquire(&ports, P1).await;
     store(&ports, commit(P1, other, 0, 3, &[])).await;
-    ports.store.save_aggregates(snapshot(&[6, 0, 0, 0], "six")).await.expect("saved");
-    let left: Vec<u64> = outbox(&ports, 0, 100).await.into_iter().map(|(at, _)| at).collect();
-    assert_eq!(left, [6, 7, 8, 9, 10], "the last one that it covers stays");
+    // Some stores drop what a snapshot covers once it is not the latest any more.
+    let mut first_left = 1;
+    for (position, bytes) in [(4, "four"), (6, "six"), (6, "six")] {
+        ports.store.save_aggregates(snapshot(&[position, 0, 0, 0], bytes)).await.expect("saved");
+        let left: Vec<u64> = outbox(&ports, 0, 100).await.into_iter().map(|(at, _)| at).collect();
+        assert!((first_left..=position).contains(&left[0]), "the last one that it covers stays: {left:?}");
+        assert_eq!(left, (left[0]..=10).collect::<Vec<_>>());
+        first_left = position;
+    }
     assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries").len(), 1);
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[6, 0, 0, 0], "six")));
@@ -361,6 +367,7 @@ pub async fn a_lesser_snapshot_is_ignored(fixture: &dyn Fixture) {
     ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later")).await.expect("saved");
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[5, 8, 1, 0], "later")));
+    ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later")).await.expect("saved");
     assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries"), vec![]);
 }
 

@@ -194,6 +194,10 @@ impl StateStore for SimulatedStore {
             .await
     }
 
+    async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {
+        self.link.call(|servers| Ok(servers.store.snapshot().map(|snapshot| snapshot.positions))).await
+    }
+
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         self.link.call(|servers| Ok(servers.store.snapshot())).await
     }

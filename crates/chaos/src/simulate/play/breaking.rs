@@ -61,7 +61,7 @@ impl Play {
                 servers.store.back_up();
                 servers.auditor.backed_up();
             }
-            Fault::RollBack => self.roll_back(),
+            Fault::RollBack { keeps_sums } => self.roll_back(keeps_sums),
             Fault::Full { server, for_ms } => {
                 self.for_a_while(for_ms, move |servers, is_over| servers.access.set_full(server, !is_over));
             }
@@ -110,10 +110,10 @@ impl Play {
         });
     }
 
-    fn roll_back(&self) {
+    fn roll_back(&self, keeps_sums: bool) {
         let mut servers = self.world.servers.borrow_mut();
         // Who restores a store has the right log before him: a copy may be from before any log was known.
-        if servers.log.identity() == IDENTITY && servers.store.roll_back() {
+        if servers.log.identity() == IDENTITY && servers.store.roll_back(keeps_sums) {
             self.world.weather.borrow_mut().restart(Server::Store);
             servers.auditor.rolled_back();
         }

@@ -57,7 +57,10 @@ pub enum Fault {
     /// The store is copied.
     BackUp,
     /// The store is as it was at the last copy.
-    RollBack,
+    RollBack {
+        /// Except for the snapshot of the sums, which another server holds.
+        keeps_sums: bool,
+    },
     /// A server's disk is full: it takes no writes, and answers what is read.
     Full {
         /// The server.
@@ -128,7 +131,8 @@ pub(super) fn draw_faults(dice: &mut Dice, partitions: u16, nodes: usize) -> Vec
                 5 => Fault::Usurp { partition: dice.below(usize::from(partitions)) as u16 },
                 _ => {
                     faults.push((at_ms, Fault::BackUp));
-                    faults.push((at_ms + dice.within(10, 300), Fault::RollBack));
+                    let back_ms = at_ms + dice.within(10, 300);
+                    faults.push((back_ms, Fault::RollBack { keeps_sums: back_ms.is_multiple_of(3) }));
                     continue;
                 }
             };

@@ -52,9 +52,6 @@ pub struct StoreServer {
     /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
     /// clock for that).
     highest_epoch: OwnerEpoch,
-    /// Whether a snapshot is refused that ends where no commit does. Nodes look before they store one; a
-    /// rollback between that look and the call is not simulated: see docs/chaos.md.
-    pub refuses_stray_snapshots: bool,
 }
 
 impl StoreServer {
@@ -67,7 +64,6 @@ impl StoreServer {
             rolled_back: 0,
             stepped_over_once: vec![None; usize::from(partitions)],
             highest_epoch: OwnerEpoch::NONE,
-            refuses_stray_snapshots: true,
         }
     }
 
@@ -103,8 +99,9 @@ impl StoreServer {
         self.copy = Some(self.contents.clone());
     }
 
-    /// Everything is as it was at the last copy; false if there is none.
-    pub fn roll_back(&mut self) -> bool {
+    /// Everything is as it was at the last copy, except for the snapshot of the sums with `keeps_sums`, as where another
+    /// server holds that; false if there is no copy.
+    pub fn roll_back(&mut self, keeps_sums: bool) -> bool {
         match self.copy.take() {
             None => false,
             Some(copy) => {
@@ -112,7 +109,9 @@ impl StoreServer {
                     let first = row.troubles.quarantine.iter().map(|entry| entry.position).min();
                     *once = once.iter().copied().chain(first).min();
                 }
+                let sums = self.contents.snapshot.take().filter(|_| keeps_sums);
                 self.contents = copy;
+                self.contents.snapshot = sums.or(self.contents.snapshot.take());
                 self.rolled_back += 1;
                 true
             }
@@ -172,16 +171,6 @@ impl StoreServer {
             stored.positions.iter().zip(&snapshot.positions).any(|(stored, offered)| offered < stored)
         });
         if lesser && mutation != Some(Mutation::AcceptLesserSnapshot) {
-            return false;
-        }
-        let stray = self.refuses_stray_snapshots
-            && self
-                .contents
-                .rows
-                .iter()
-                .zip(&snapshot.positions)
-                .any(|(row, position)| !position.is_start() && !row.outbox.contains_key(position));
-        if stray && mutation != Some(Mutation::AcceptLesserSnapshot) {
             return false;
         }
         for (row, covered) in self.contents.rows.iter_mut().zip(&snapshot.positions) {
