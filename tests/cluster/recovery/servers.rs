@@ -189,12 +189,12 @@ async fn commits_are_lost_without_the_sums(is_running: bool) {
         engine.stop().await;
     }
     put_back(redis, &dumped).await;
-    // No commit of these ends where one did before.
+    // More than was there, so that what is read again does not end where it did.
+    bed.append(audience_events(1_000, 100, 53)).await;
     let settings = EngineSettings { commit_events: 97, ..settings() };
     if !is_running {
         engine = bed.engine(settings.clone()).await;
     }
-    bed.append(audience_events(1_000, 100, 53)).await;
     bed.assert_state_is_fold_of_log(&engine, &settings).await;
     eventually("all partitions are live", || all_are(&engine, PartitionState::Live)).await;
     engine.stop().await;
