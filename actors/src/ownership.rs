@@ -9,7 +9,7 @@ mod run;
 use crate::aggregates_actor::{AggregatesActor, SharedRole};
 use crate::event_loop::EventLoop;
 use crate::node::SupervisedNode;
-use crate::partition_actor::ReadingFailed;
+use crate::partition_actor::PortFailed;
 use crate::partition_handle::PartitionHandle;
 use crate::presence::Presence;
 use crate::progress::PartitionState;
@@ -176,7 +176,7 @@ impl Shell {
                 self.aggregates_actor.clone(),
                 self.aggregates.clone(),
                 self.ports.store.clone(),
-                self.ports.log.partitions(),
+                self.partitions.clone(),
             ),
             happened,
             status,
@@ -332,7 +332,7 @@ impl Running {
                         Err(_) if handle.epoch.load() != epoch => break,
                         Err(error) if error.is_transient() => tokio::time::sleep(backoff.next_wait()).await,
                         Err(error) => {
-                            address.do_send(ReadingFailed(error));
+                            address.do_send(PortFailed(error));
                             handle.take_over();
                             break;
                         }

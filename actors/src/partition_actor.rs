@@ -13,7 +13,7 @@ mod traced;
 
 pub(crate) use shared::Members;
 
-pub use messages::{CommitNow, FoldBatch, GetMember, Inject, ReadingFailed, Retire, Stop};
+pub use messages::{CommitNow, FoldBatch, GetMember, Inject, PortFailed, Retire, Stop};
 
 use crate::aggregates_actor::AggregatesActor;
 use crate::facts::FactPath;
@@ -373,10 +373,10 @@ impl Handler<CommitNow> for PartitionActor {
     }
 }
 
-impl Handler<ReadingFailed> for PartitionActor {
+impl Handler<PortFailed> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, ReadingFailed(error): ReadingFailed, context: &mut Self::Context) {
+    fn handle(&mut self, PortFailed(error): PortFailed, context: &mut Self::Context) {
         if !self.broken && !self.stopping {
             self.end(Ended::Failed(error), context);
         }

@@ -1,12 +1,13 @@
 //! The reader of one partition: brings records from the log to the actor, no more than it can take.
 
 use crate::faults::Faults;
-use crate::partition_actor::{FoldBatch, PartitionActor, ReadingFailed};
+use crate::partition_actor::{FoldBatch, PartitionActor, PortFailed};
 use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use actix::Addr;
-use nearline_ports::EventLog;
+use nearline_model::{PartitionId, Position, RecordMark};
+use nearline_ports::{EventLog, LogReader, PortError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Semaphore, watch};
@@ -25,13 +26,15 @@ pub struct Reader {
     pub(crate) actor: Addr<PartitionActor>,
     pub(crate) settings: Arc<EngineSettings>,
     pub(crate) faults: Option<Arc<Faults>>,
+    /// The last record that was handed over, or what the state was folded to, and its mark.
+    pub(crate) last: (Position, Option<RecordMark>),
 }
 
 impl Reader {
     /// Reads until the actor is gone or `control` is dropped; each change of `control` drops what is
     /// read with and begins anew, behind the last record that the actor has taken in. What was on its
     /// way to the actor then comes twice, which the fold drops by position.
-    pub async fn run(self, mut control: watch::Receiver<u64>) {
+    pub async fn run(mut self, mut control: watch::Receiver<u64>) {
         loop {
             tokio::select! {
                 biased;
@@ -45,19 +48,19 @@ impl Reader {
 
     /// Reads until the actor is gone. What fails is opened again, behind the last record that was
     /// handed over.
-    async fn read(&self) {
+    async fn read(&mut self) {
         let partition = self.progress.partition;
         let mut after = self.progress.read.load();
         let permits = Arc::new(Semaphore::new(BATCHES_UNDER_WAY));
         let mut backoff = Backoff::new(10, 1_000);
         'open: loop {
             self.set_open(false);
-            let mut reader = match self.log.open_reader(partition, after).await {
+            let mut reader = match self.open(partition, after).await {
                 Ok(reader) => reader,
                 Err(error) if !error.is_transient() => {
                     // A gap in the log is never passed over: the partition stops here, loudly.
                     tracing::error!(%partition, %error, "the log cannot be read");
-                    let _ended = self.actor.send(ReadingFailed(error)).await;
+                    let _ended = self.actor.send(PortFailed(error)).await;
                     return;
                 }
                 Err(error) => {
@@ -84,11 +87,24 @@ impl Reader {
                 backoff.reset();
                 let Some(last) = records.last() else { continue };
                 after = last.position;
+                self.last = (after, Some(last.mark()));
                 if self.actor.send(FoldBatch { records, permit }).await.is_err() {
                     return;
                 }
             }
         }
+    }
+
+    /// Opens a reader behind `after`, and looks whether the log still has there what was read: it may have been set back
+    /// and have grown beyond it since.
+    async fn open(&self, partition: PartitionId, after: Position) -> Result<Box<dyn LogReader>, PortError> {
+        let reader = self.log.open_reader(partition, after).await?;
+        if let (position, Some(mark)) = self.last
+            && position == after
+        {
+            same_log(&*self.log, partition, position, Some(mark)).await?;
+        }
+        Ok(reader)
     }
 
     fn set_open(&self, open: bool) {
@@ -104,12 +120,34 @@ impl Reader {
         tracing::warn!(partition = %self.progress.partition, "injected: the reader stalls");
     }
 
-    async fn wait(&self, error: &nearline_ports::PortError, backoff: &mut Backoff, what: &str) {
+    async fn wait(&self, error: &PortError, backoff: &mut Backoff, what: &str) {
         let partition = self.progress.partition;
         tracing::warn!(%partition, %error, "{what}");
         metrics::counter!("nearline_reader_failures_total").increment(1);
         let wait = backoff.next_wait();
         self.progress.hold(self.incarnation, Hold::Log, error, wait.as_millis() as u64);
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// Whether the log still has, at `position`, the record that the state was folded to: a log that was set back and has
+/// grown again has another one there, and what it took meanwhile would count as read.
+pub(crate) async fn same_log(
+    log: &dyn EventLog,
+    id: PartitionId,
+    position: Position,
+    mark: Option<RecordMark>,
+) -> Result<(), PortError> {
+    let Some(mark) = mark.filter(|_| !position.is_start()) else { return Ok(()) };
+    match log.record(id, position).await? {
+        Some(record) if record.mark() != mark => Err(PortError::Damaged {
+            what: format!("the log {}", log.identity()),
+            detail: format!(
+                "its record of partition {id} at position {position} is not the one that the stored state was folded \
+                 to: the log was set back and has grown since, and events between are in neither; restore the log, or \
+                 remove the partition's stored state to fold the log that is there"
+            ),
+        }),
+        _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! A log made anew, another cluster's log, a log set back, a registry that is gone: nothing is taken for what it is not.
 
-use crate::bed::{Bed, DEADLINE, audience_events, eventually, play, run};
+use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::nats::NatsSettings;
@@ -8,8 +8,9 @@ use nearline_backends::redis::RedisSettings;
 use nearline_model::PartitionId;
 use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_ports::PortError;
+use nearline_ports::{EventLog, NewEvent, PortError};
 use nearline_servers::{NatsServer, RedisServer};
+use std::path::Path;
 use std::time::Instant;
 
 fn nats_settings(bed: &Bed) -> NatsSettings {
@@ -74,7 +75,7 @@ fn a_log_made_anew_under_a_running_engine_takes_nothing_and_is_told() {
             appended.expect_err("nothing is accepted");
         }
         for partition in (0..4).map(PartitionId) {
-            let last = nearline_ports::EventLog::bounds(&anew, partition).await.expect("bounds").last;
+            let last = anew.bounds(partition).await.expect("bounds").last;
             assert_eq!(last, Position::START, "{partition}");
         }
         engine.stop().await;
@@ -135,6 +136,62 @@ fn a_log_that_was_set_back_and_has_grown_again_is_refused() {
         })
         .await;
         assert!(!engine.is_ready());
+        engine.stop().await;
+    });
+}
+
+/// Copies a directory with all in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
+    run(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (streams, older) = (directory.path().join("streams"), directory.path().join("older"));
+        let (mut nats, redis) =
+            (NatsServer::start(Some(&streams)).expect("nats"), RedisServer::start().expect("redis"));
+        let settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let ports = connect_cluster(settings.clone(), redis_settings(&redis)).await.expect("reached");
+        let bed = Bed { ports, servers: None, _directory: Some(directory) };
+        let engine = bed.engine(EngineSettings::default()).await;
+        bed.append(audience_events(400, 50, 5)).await;
+        engine.caught_up().await.expect("caught up");
+        nats.stop();
+        copy(&streams, &older);
+        nats.restart().expect("nats is back");
+        let again: NewEvent = play("again", "ana", "t1");
+        while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
+        bed.append(audience_events(400, 50, 6)).await;
+        engine.caught_up().await.expect("caught up");
+        nats.stop();
+        // The last 400 are lost, and before anybody reads on others have taken their places.
+        {
+            let elsewhere = NatsServer::start(Some(&older)).expect("nats");
+            let settings = NatsSettings { url: elsewhere.url(), ..settings };
+            let ports = nearline_backends::nats::connect(settings).await.expect("the same log");
+            for appended in ports.log.append(audience_events(2_000, 50, 7)).await {
+                appended.expect("acknowledged");
+            }
+        }
+        std::fs::remove_dir_all(&streams).expect("removed");
+        copy(&older, &streams);
+        nats.restart().expect("nats is back");
+        eventually("every partition says that the log was set back", || {
+            let told = |failure: Option<String>| failure.is_some_and(|text| text.contains("was set back"));
+            engine.partitions().into_iter().all(|status| told(status.last_failure))
+        })
+        .await;
         engine.stop().await;
     });
 }

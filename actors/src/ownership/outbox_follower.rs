@@ -1,11 +1,13 @@
 //! Learns what other nodes commit: from the outbox, as far as they announced it, each delta once by its
 //! position. Now and then it asks the store how far the partitions are, so that nothing stays unknown when the registry
-//! says nothing.
+//! says nothing, and a partition into which nothing is published notices that the store was set back.
 
 use crate::aggregates_actor::{AggregatesActor, CatchUp};
+use crate::partition_actor::PortFailed;
+use crate::partition_handle::PartitionHandle;
 use actix::Addr;
 use nearline_model::{Aggregates, PartitionId, Position};
-use nearline_ports::StateStore;
+use nearline_ports::{PortError, StateStore};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ impl OutboxFollower {
         aggregates: Addr<AggregatesActor>,
         sums: Arc<RwLock<Aggregates>>,
         store: Arc<dyn StateStore>,
-        partitions: u16,
+        partitions: Arc<[Arc<PartitionHandle>]>,
     ) -> Self {
         let wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>> = Arc::default();
         let news = Arc::new(Notify::new());
@@ -77,20 +79,34 @@ impl Drop for OutboxFollower {
     }
 }
 
-/// Asks the store how far each partition is, and wants to learn what the sums do not know of it.
+/// Asks the store how far each partition is, wants to learn what the sums do not know of it, and tells the actor of one
+/// that stands further back there than it has committed.
 async fn ask(
     store: Arc<dyn StateStore>,
-    partitions: u16,
+    partitions: Arc<[Arc<PartitionHandle>]>,
     sums: Arc<RwLock<Aggregates>>,
     wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>>,
     news: Arc<Notify>,
 ) {
-    let round = LEAST_ROUND.max(ROUND_PER_PARTITION * u32::from(partitions));
+    let round = LEAST_ROUND.max(ROUND_PER_PARTITION * partitions.len() as u32);
     loop {
         tokio::time::sleep(round).await;
-        for partition in (0..partitions).map(PartitionId) {
+        for handle in partitions.iter() {
+            let (partition, committed, epoch) =
+                (handle.partition, handle.committed.load(), handle.epoch.load());
             // Without an answer now there is another round.
             let Ok(position) = store.position(partition).await else { break };
+            if position < committed
+                && let Some(actor) = handle.address()
+                && handle.epoch.load() == epoch
+            {
+                let expected = committed;
+                actor.do_send(PortFailed(PortError::UnexpectedPosition {
+                    partition,
+                    expected,
+                    found: position,
+                }));
+            }
             if sums.read().position(partition) < position {
                 wanted
                     .lock()

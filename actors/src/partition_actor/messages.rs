@@ -28,10 +28,10 @@ pub struct GetMember {
     pub after: Position,
 }
 
-/// The log cannot be read any further; trying again does not help.
+/// What the actor stands on failed for good: the log cannot be read any further, or the store is not what it was.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct ReadingFailed(pub PortError);
+pub struct PortFailed(pub PortError);
 
 /// Commit what is folded now.
 #[derive(Debug, Clone, Copy, Message)]

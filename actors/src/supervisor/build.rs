@@ -4,12 +4,12 @@ use super::{Life, Memory, Supervisor};
 use crate::aggregates_actor::CatchUp;
 use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
 use crate::partition_handle::RunningActor;
-use crate::reader::Reader;
+use crate::reader::{Reader, same_log};
 use actix::prelude::*;
 use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
-use nearline_model::{FoldSettings, Partition, PartitionId, Position, RecordMark};
-use nearline_ports::{Acquired, EventLog, PortError};
+use nearline_model::{FoldSettings, Partition, PartitionId, Position};
+use nearline_ports::{Acquired, PortError};
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
@@ -18,7 +18,7 @@ impl Supervisor {
     pub(super) async fn build(&self, memory: &mut Memory) -> Result<Option<Life>, PortError> {
         let id = self.handle.partition;
         let (acquired, quarantine, sums_end) = self.acquire(memory).await?;
-        let (epoch, position) = (acquired.epoch, acquired.position);
+        let (epoch, position, mark) = (acquired.epoch, acquired.position, acquired.mark);
         if !self.aggregates.connected() {
             return Ok(None);
         }
@@ -60,8 +60,9 @@ impl Supervisor {
             let reached = RunningActor { address: context.address(), incarnation, members: actor.members() };
             let running = actix_rt::spawn(context.into_future(actor));
             let (log, faults) = reader_parts;
-            let reader =
-                Reader { log, progress, incarnation, actor: reached.address.clone(), settings, faults };
+            let actor = reached.address.clone();
+            let last = (position, mark);
+            let reader = Reader { log, progress, incarnation, actor, settings, faults, last };
             actix_rt::spawn(reader.run(control));
             handle.write(incarnation, |_| handle.actor.set(Some(reached)));
             actix_rt::spawn(async move {
@@ -103,18 +104,27 @@ impl Supervisor {
     /// way while the store was set back).
     async fn sums_end(&self, state: Position) -> Result<Option<Position>, PortError> {
         let id = self.handle.partition;
-        match self.ports.store.aggregates_positions().await {
-            Ok(positions) => {
-                let end = positions.and_then(|positions| positions.get(usize::from(id.0)).copied());
-                Ok(end.filter(|end| *end > state))
-            }
+        let end = match self.ports.store.aggregates_positions().await {
+            Ok(positions) => positions.and_then(|positions| positions.get(usize::from(id.0)).copied()),
             // Sums that cannot be read are no reason not to fold.
             Err(error) if !error.is_transient() => {
                 tracing::warn!(partition = %id, %error, "where the stored sums end cannot be read");
-                Ok(None)
+                None
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let Some(end) = end.filter(|end| *end > state) else { return Ok(None) };
+        let last = self.ports.log.bounds(id).await?.last;
+        if last < end {
+            return Err(PortError::Damaged {
+                what: format!("the log {}", self.ports.log.identity()),
+                detail: format!(
+                    "it ends at position {last} of partition {id}, and the stored sums reflect events up to {end}: \
+                     acknowledged events are gone, and new ones would not be counted; restore the log"
+                ),
+            });
         }
+        Ok(Some(end))
     }
 
     /// What the partition goes on from, what it steps over, and where its stored sums end if they are ahead.
@@ -165,28 +175,6 @@ impl Supervisor {
             Some(Err(error)) => Err(PortError::Damaged { what: what(), detail: error.to_string() }),
             None => Err(PortError::Unavailable { what: what(), detail: "reading them panicked".into() }),
         }
-    }
-}
-
-/// Whether the log still has, at `position`, the record that the state was folded to: a log that was set back and has
-/// grown again has another one there, and what it took meanwhile would count as read.
-async fn same_log(
-    log: &dyn EventLog,
-    id: PartitionId,
-    position: Position,
-    mark: Option<RecordMark>,
-) -> Result<(), PortError> {
-    let Some(mark) = mark.filter(|_| !position.is_start()) else { return Ok(()) };
-    match log.record(id, position).await? {
-        Some(record) if record.mark() != mark => Err(PortError::Damaged {
-            what: format!("the log {}", log.identity()),
-            detail: format!(
-                "its record of partition {id} at position {position} is not the one that the stored state was folded \
-                 to: the log was set back and has grown since, and events between are in neither; restore the log, or \
-                 remove the partition's stored state to fold the log that is there"
-            ),
-        }),
-        _ => Ok(()),
     }
 }
 

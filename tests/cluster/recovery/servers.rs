@@ -145,6 +145,36 @@ fn state_is_right_again_after_redis_was_set_back_between_two_engines() {
     run(redis_is_set_back(false));
 }
 
+#[test]
+fn a_partition_into_which_nothing_is_published_notices_that_redis_was_set_back() {
+    run(async {
+        let mut bed = Bed::cluster().await;
+        let engine = bed.engine(settings()).await;
+        bed.append(audience_events(2_000, 100, 61)).await;
+        all_is_committed(&engine).await;
+        let older = tempfile::tempdir().expect("a directory");
+        let redis = &mut bed.servers.as_mut().expect("servers").1;
+        let append_only = redis.directory().join("appendonlydir");
+        redis.stop();
+        copy(&append_only, older.path());
+        redis.restart().expect("redis restarts");
+        bed.append(audience_events(1_000, 100, 62)).await;
+        all_is_committed(&engine).await;
+        let redis = &mut bed.servers.as_mut().expect("servers").1;
+        redis.stop();
+        std::fs::remove_dir_all(&append_only).expect("removed");
+        copy(older.path(), &append_only);
+        redis.restart().expect("redis restarts from the older file");
+        let told = |failure: Option<String>| failure.is_some_and(|text| text.contains("stands at position"));
+        eventually("every partition notices", || {
+            engine.partitions().into_iter().all(|status| told(status.last_failure))
+        })
+        .await;
+        bed.assert_state_is_fold_of_log(&engine, &settings()).await;
+        engine.stop().await;
+    });
+}
+
 /// What Redis holds of partitions, without the sums: those may be on another node of a cluster.
 async fn dump_partitions(redis: &RedisServer) -> Vec<(String, Vec<u8>)> {
     let mut operator = operator(redis).await;

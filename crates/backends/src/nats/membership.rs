@@ -85,9 +85,10 @@ impl NatsMembership {
                 }
                 Err(error) if error.kind() == kv::UpdateErrorKind::WrongLastRevision => {
                     let (revision, by) = self.found(node).await?;
-                    // An own write whose acknowledgement was lost, or a key that aged away, is no rival.
-                    let is_rival = by.is_some_and(|by| by != incarnation);
-                    if known.is_some() && is_rival {
+                    // An own write whose acknowledgement was lost, or a key that aged away, is no rival; nor is what
+                    // was written before this node's own: an earlier life, in a bucket that was set back.
+                    let is_later = known.is_some_and(|known| revision > known.revision);
+                    if is_later && by.is_some_and(|by| by != incarnation) {
                         return Ok(Announced::Replaced);
                     }
                     if known.is_some() {
