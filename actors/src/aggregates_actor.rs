@@ -192,6 +192,7 @@ impl Handler<CatchUp> for AggregatesActor {
 /// # Errors
 /// The store's.
 pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) -> Result<bool, PortError> {
+    let generation = ports.store.aggregates_generation().await?;
     for (number, position) in (0..).zip(&snapshot.positions) {
         if position.is_start() {
             continue;
@@ -206,7 +207,7 @@ pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) 
             return Ok(false);
         }
     }
-    ports.store.save_aggregates(snapshot).await?;
+    ports.store.save_aggregates(snapshot, generation).await?;
     Ok(true)
 }
 

@@ -68,18 +68,7 @@ impl Supervisor {
             actix_rt::spawn(async move {
                 let joined = running.await;
                 let told = why.lock().take();
-                let ended = match (joined, told) {
-                    (_, Some(told)) => told,
-                    (Ok(()), None) => {
-                        Ended::Panicked { position: None, message: "it ended unasked".to_owned() }
-                    }
-                    (Err(join), None) => Ended::Panicked {
-                        position: None,
-                        message: join
-                            .try_into_panic()
-                            .map_or_else(|error| error.to_string(), |panic| panic_message(&*panic)),
-                    },
-                };
+                let ended = told.unwrap_or_else(|| ended_untold(joined));
                 let _nobody_waits = end.send(ended);
             });
         });
@@ -104,8 +93,8 @@ impl Supervisor {
     /// way while the store was set back).
     async fn sums_end(&self, state: Position) -> Result<Option<Position>, PortError> {
         let id = self.handle.partition;
-        let end = match self.ports.store.aggregates_positions().await {
-            Ok(positions) => positions.and_then(|positions| positions.get(usize::from(id.0)).copied()),
+        let end = match self.ports.store.aggregates_end(id).await {
+            Ok(end) => end,
             // Sums that cannot be read are no reason not to fold.
             Err(error) if !error.is_transient() => {
                 tracing::warn!(partition = %id, %error, "where the stored sums end cannot be read");
@@ -176,6 +165,17 @@ impl Supervisor {
             None => Err(PortError::Unavailable { what: what(), detail: "reading them panicked".into() }),
         }
     }
+}
+
+/// Why an actor ended that did not say so.
+fn ended_untold(joined: Result<(), tokio::task::JoinError>) -> Ended {
+    let message = match joined {
+        Ok(()) => "it ended unasked".to_owned(),
+        Err(join) => {
+            join.try_into_panic().map_or_else(|error| error.to_string(), |panic| panic_message(&*panic))
+        }
+    };
+    Ended::Panicked { position: None, message }
 }
 
 fn same_settings(partition: PartitionId, kept: &str, now: &FoldSettings) -> Result<(), PortError> {

@@ -139,8 +139,21 @@ pub trait StateStore: Send + Sync + 'static {
     /// Stores a snapshot of the aggregates, then drops outbox entries that it covers, all but the last of
     /// each partition (which tells later that the snapshot ends where a commit does). Where the two are not one step,
     /// only entries that the snapshot before it covered are dropped: whatever the store is set back to has the
-    /// snapshot that they are in. A snapshot that reflects less than the stored one in any partition is ignored.
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError>;
+    /// snapshot that they are in. A snapshot that reflects less than the stored one in any partition is ignored, and so is
+    /// one if anybody has asked for [`aggregates_end`](Self::aggregates_end) since `generation` was the one.
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError>;
+
+    /// To be asked for before it is looked whether commits end where a snapshot does.
+    async fn aggregates_generation(&self) -> Result<u64, PortError> {
+        Ok(0)
+    }
+
+    /// Where the stored snapshot of the aggregates ends in `partition`, for who goes on from its state. A snapshot that
+    /// was on its way meanwhile is stored before this is answered, or never: a store that is set back may be behind it.
+    async fn aggregates_end(&self, partition: PartitionId) -> Result<Option<Position>, PortError> {
+        let positions = self.aggregates_positions().await?;
+        Ok(positions.and_then(|positions| positions.get(usize::from(partition.0)).copied()))
+    }
 
     /// The positions that the stored snapshot of the aggregates reflects; `None`: none is stored.
     async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {

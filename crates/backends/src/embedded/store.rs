@@ -384,7 +384,8 @@ impl StateStore for EmbeddedStore {
         self.off_thread(Self::forget_snapshot_now).await
     }
 
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
+    /// Whoever opened the directory is alone in it, and it is not set back while it is open.
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, _generation: u64) -> Result<(), PortError> {
         self.off_thread(move |store| store.save_now(&snapshot)).await
     }
 

@@ -17,13 +17,17 @@ impl RedisStore {
     /// Stores a snapshot, and drops from the outbox what the one before it covered. Not what it covers itself: the keys of
     /// partitions are no part of the step in which it is stored, so what drops it may reach a Redis that was set back to
     /// before that step, or that has lost it with the node of a cluster that held it.
-    pub(super) async fn save_snapshot(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
+    pub(super) async fn save_snapshot(
+        &self,
+        snapshot: AggregatesSnapshot,
+        generation: u64,
+    ) -> Result<(), PortError> {
         let listed: Vec<String> = snapshot.positions.iter().map(Position::to_string).collect();
         let (key, listed) = (self.aggregates_key(), listed.join(","));
         let stored_key = key.clone();
         let positions = snapshot.positions;
         let fill = move |command: &mut Cmd| {
-            command.arg(1).arg(&stored_key).arg(&listed).arg(&snapshot.bytes[..]);
+            command.arg(1).arg(&stored_key).arg(&listed).arg(&snapshot.bytes[..]).arg(generation);
         };
         let doing = "storing the aggregates";
         let (is_stored, id, replaced, replaced_id): (bool, String, Option<String>, Option<String>) =
@@ -63,6 +67,26 @@ impl RedisStore {
         let mut remove = cmd("UNLINK");
         remove.arg(self.aggregates_key());
         self.connections.run_each(Lane::Writes, "forgetting the aggregates", vec![remove]).await
+    }
+
+    pub(super) async fn snapshot_generation(&self) -> Result<u64, PortError> {
+        let mut read = cmd("HGET");
+        read.arg(self.aggregates_key()).arg("generation");
+        let stored: Option<u64> =
+            self.connections.run(Lane::Reads, "asking for the aggregates' generation", read).await?;
+        Ok(stored.unwrap_or(0))
+    }
+
+    pub(super) async fn snapshot_end(&self, partition: PartitionId) -> Result<Option<Position>, PortError> {
+        let key = self.aggregates_key();
+        let fill = move |command: &mut Cmd| {
+            command.arg(1).arg(&key);
+        };
+        let doing = "asking where the aggregates end";
+        let stored: Option<String> =
+            self.connections.run_script(doing, &scripts::AGGREGATES_END, fill).await?;
+        let positions = stored.map(|stored| self.positions_of(&stored)).transpose()?;
+        Ok(positions.and_then(|positions| positions.get(usize::from(partition.0)).copied()))
     }
 
     pub(super) async fn snapshot_positions(&self) -> Result<Option<Vec<Position>>, PortError> {

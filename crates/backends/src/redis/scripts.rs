@@ -120,14 +120,22 @@ return epoch
     )
 });
 
-/// Keys: aggregates. Arguments: positions (separated by commas), bytes. Gives 1 if it was stored, the id that it has
+/// Keys: aggregates. Gives the positions that are stored. A snapshot that somebody prepared before is not stored any more.
+pub(super) static AGGREGATES_END: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "redis.call('HINCRBY', KEYS[1], 'generation', 1)\nreturn redis.call('HGET', KEYS[1], 'positions')\n",
+    )
+});
+
+/// Keys: aggregates. Arguments: positions (separated by commas), bytes, generation. Gives 1 if it was stored, the id that it has
 /// now, and positions and id of the snapshot that was there.
 ///
 /// An id is a time, in microseconds: a Redis that was set back gives none out again.
 pub(super) static SAVE_AGGREGATES: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local stored = redis.call('HMGET', KEYS[1], 'positions', 'id')
+local stored = redis.call('HMGET', KEYS[1], 'positions', 'id', 'generation')
+if (stored[3] or '0') ~= ARGV[3] then return {0, '', false, false} end
 if stored[1] then
   local new = string.gmatch(ARGV[1], '%d+')
   for old in string.gmatch(stored[1], '%d+') do

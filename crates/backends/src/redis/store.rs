@@ -294,8 +294,16 @@ impl StateStore for RedisStore {
         self.forget_snapshot().await
     }
 
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
-        self.save_snapshot(snapshot).await
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError> {
+        self.save_snapshot(snapshot, generation).await
+    }
+
+    async fn aggregates_generation(&self) -> Result<u64, PortError> {
+        self.snapshot_generation().await
+    }
+
+    async fn aggregates_end(&self, partition: PartitionId) -> Result<Option<Position>, PortError> {
+        self.snapshot_end(partition).await
     }
 
     async fn aggregates_positions(&self) -> Result<Option<Vec<Position>>, PortError> {

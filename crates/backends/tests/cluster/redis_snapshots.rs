@@ -22,7 +22,7 @@ async fn committed(redis: &RedisServer) -> RedisStore {
 
 async fn save(store: &RedisStore, position: u64) {
     let positions = [0, position, 0, 0].map(Position).to_vec();
-    store.save_aggregates(AggregatesSnapshot { positions, bytes: "sums".into() }).await.expect("saved");
+    store.save_aggregates(AggregatesSnapshot { positions, bytes: "sums".into() }, 0).await.expect("saved");
 }
 
 /// What a key holds, to be put back.
@@ -76,4 +76,25 @@ async fn a_trim_that_reaches_a_partition_set_back_to_before_the_snapshot_takes_n
     );
     save(&store, 50).await;
     assert_eq!(outbox_positions(&store, P1).await, [40, 50], "of the one up to 40 it has");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_prepared_before_an_owner_asked_where_the_stored_one_ends_is_not_stored() {
+    let redis = RedisServer::start().expect("a Redis server");
+    let store = committed(&redis).await;
+    let snapshot = |position: u64| AggregatesSnapshot {
+        positions: [0, position, 0, 0].map(Position).to_vec(),
+        bytes: "sums".into(),
+    };
+    let end = || async { store.aggregates_end(P1).await.expect("asked") };
+    let generation = store.aggregates_generation().await.expect("asked");
+    assert_eq!(end().await, None);
+    store.save_aggregates(snapshot(10), generation).await.expect("ignored");
+    assert_eq!(store.load_aggregates().await.expect("loaded"), None);
+    let generation = store.aggregates_generation().await.expect("asked");
+    store.save_aggregates(snapshot(10), generation).await.expect("saved");
+    store.save_aggregates(snapshot(20), generation).await.expect("saved");
+    assert_eq!(end().await, Some(Position(20)));
+    store.save_aggregates(snapshot(30), generation).await.expect("ignored");
+    assert_eq!(store.load_aggregates().await.expect("loaded"), Some(snapshot(20)));
 }

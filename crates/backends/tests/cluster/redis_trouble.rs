@@ -151,7 +151,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
         positions: vec![Position::START, Position(5), Position::START, Position::START],
         bytes: "sums".into(),
     };
-    for refused in [store.quarantine(P1, epoch, &crash).await, store.save_aggregates(snapshot()).await] {
+    for refused in [store.quarantine(P1, epoch, &crash).await, store.save_aggregates(snapshot(), 0).await] {
         assert!(refused.as_ref().is_err_and(PortError::is_transient), "{refused:?}");
     }
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 10"), "reads go on");
@@ -160,7 +160,7 @@ async fn redis_without_memory_is_unavailable_and_nothing_is_half_written() {
     assert_eq!(store.troubles(P1).await.expect("read"), PartitionFaults::default());
     command(&mut operator, "CONFIG SET maxmemory 0").await;
     store.quarantine(P1, epoch, &crash).await.expect("there is room again");
-    store.save_aggregates(snapshot()).await.expect("there is room again");
+    store.save_aggregates(snapshot(), 0).await.expect("there is room again");
     store.commit(commit(P1, epoch, Position(10), Position(20))).await.expect("there is room again");
     assert_eq!(ann(&store, P1).await.as_deref(), Some("ann at 20"));
     assert_eq!(outbox_positions(&store, P1).await, [10, 20]);

@@ -183,11 +183,25 @@ impl StateStore for SimulatedStore {
             .await
     }
 
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot) -> Result<(), PortError> {
+    async fn aggregates_generation(&self) -> Result<u64, PortError> {
+        self.link.call(|servers| Ok(servers.store.generation())).await
+    }
+
+    async fn aggregates_end(&self, partition: PartitionId) -> Result<Option<Position>, PortError> {
         self.link
             .call(move |servers| {
                 servers.takes_write(Server::Store)?;
-                let stored = servers.store.save(snapshot.clone(), servers.mutation);
+                Ok(servers.store.end_of_sums(partition))
+            })
+            .await
+    }
+
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.takes_write(Server::Store)?;
+                let is_expected = generation == servers.store.generation();
+                let stored = is_expected && servers.store.save(snapshot.clone(), servers.mutation);
                 servers.note(format_args!("snapshot {:?} stored: {stored}", snapshot.positions));
                 Ok(())
             })

@@ -38,6 +38,8 @@ pub struct Row {
 struct Contents {
     rows: Vec<Row>,
     snapshot: Option<AggregatesSnapshot>,
+    /// How often it was asked where the snapshot ends.
+    generation: u64,
 }
 
 /// What the server holds.
@@ -59,7 +61,7 @@ impl StoreServer {
     pub fn new(partitions: u16) -> Self {
         let rows = vec![Row::default(); usize::from(partitions)];
         Self {
-            contents: Contents { rows, snapshot: None },
+            contents: Contents { rows, ..Contents::default() },
             copy: None,
             rolled_back: 0,
             stepped_over_once: vec![None; usize::from(partitions)],
@@ -80,6 +82,17 @@ impl StoreServer {
     /// The aggregates stored last.
     pub fn snapshot(&self) -> Option<AggregatesSnapshot> {
         self.contents.snapshot.clone()
+    }
+
+    /// How often it was asked where the snapshot ends.
+    pub fn generation(&self) -> u64 {
+        self.contents.generation
+    }
+
+    /// Where the snapshot ends in a partition.
+    pub fn end_of_sums(&mut self, partition: PartitionId) -> Option<Position> {
+        self.contents.generation += 1;
+        self.contents.snapshot.as_ref().map(|snapshot| snapshot.positions[usize::from(partition.0)])
     }
 
     /// Up to where nobody needs the log of a partition any more: neither the store nor its copy.
