@@ -187,7 +187,7 @@ impl Handler<CatchUp> for AggregatesActor {
 }
 
 /// Stores a snapshot, unless it ends where no commit does: then the store was rolled back behind it,
-/// and nothing could be added to it ever again.
+/// and nothing could be added to it ever again. Whether it was stored.
 ///
 /// # Errors
 /// The store's.
@@ -207,8 +207,7 @@ pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) 
             return Ok(false);
         }
     }
-    ports.store.save_aggregates(snapshot, generation).await?;
-    Ok(true)
+    ports.store.save_aggregates(snapshot, generation).await
 }
 
 impl Handler<MeasureSums> for AggregatesActor {

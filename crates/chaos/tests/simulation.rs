@@ -29,7 +29,7 @@ fn a_kept_trace_tells_what_happened_and_changes_nothing() {
 /// faults: starts on a log that another had taken the place of (6574, 7135), and titles learned of after the last solve (35116).
 #[test]
 fn worlds_in_which_an_invariant_was_broken_once_hold_it() {
-    for seed in [6_574, 7_135, 11_934, 16_728, 35_116] {
+    for seed in [6_574, 7_135, 11_934, 16_728, 35_116, 318_327] {
         assert_eq!(simulate(seed, None, false).violations, [], "seed {seed}");
     }
 }

@@ -140,8 +140,10 @@ pub trait StateStore: Send + Sync + 'static {
     /// each partition (which tells later that the snapshot ends where a commit does). Where the two are not one step,
     /// only entries that the snapshot before it covered are dropped: whatever the store is set back to has the
     /// snapshot that they are in. A snapshot that reflects less than the stored one in any partition is ignored, and so is
-    /// one if anybody has asked for [`aggregates_end`](Self::aggregates_end) since `generation` was the one.
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError>;
+    /// one if anybody has asked for [`aggregates_end`](Self::aggregates_end) since `generation` was the one. Whether it
+    /// was stored.
+    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64)
+    -> Result<bool, PortError>;
 
     /// To be asked for before it is looked whether commits end where a snapshot does.
     async fn aggregates_generation(&self) -> Result<u64, PortError> {

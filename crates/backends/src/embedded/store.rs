@@ -199,13 +199,13 @@ impl EmbeddedStore {
         Ok(entries)
     }
 
-    fn save_now(&self, snapshot: &AggregatesSnapshot) -> Result<(), PortError> {
+    fn save_now(&self, snapshot: &AggregatesSnapshot) -> Result<bool, PortError> {
         let files = &self.files;
         let _held = self.snapshot.lock();
         if let Some(stored) = StoredHead::read(files)? {
             let offered = |at: usize| snapshot.positions.get(at).copied().unwrap_or_default();
             if stored.positions.iter().enumerate().any(|(at, stored)| offered(at) < *stored) {
-                return Ok(());
+                return Ok(false);
             }
         }
         let mut batch = files.batch(1, PersistMode::Buffer);
@@ -216,7 +216,8 @@ impl EmbeddedStore {
                 batch.remove(&files.outbox, guard.key().map_err(|error| files.failure(error))?);
             }
         }
-        batch.commit().map_err(|error| files.failure(error))
+        batch.commit().map_err(|error| files.failure(error))?;
+        Ok(true)
     }
 
     /// The row goes last: interrupted, the partition is where it was, and is to be forgotten again.
@@ -385,7 +386,11 @@ impl StateStore for EmbeddedStore {
     }
 
     /// Whoever opened the directory is alone in it, and it is not set back while it is open.
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, _generation: u64) -> Result<(), PortError> {
+    async fn save_aggregates(
+        &self,
+        snapshot: AggregatesSnapshot,
+        _generation: u64,
+    ) -> Result<bool, PortError> {
         self.off_thread(move |store| store.save_now(&snapshot)).await
     }
 

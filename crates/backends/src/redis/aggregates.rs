@@ -21,7 +21,7 @@ impl RedisStore {
         &self,
         snapshot: AggregatesSnapshot,
         generation: u64,
-    ) -> Result<(), PortError> {
+    ) -> Result<bool, PortError> {
         let listed: Vec<String> = snapshot.positions.iter().map(Position::to_string).collect();
         let (key, listed) = (self.aggregates_key(), listed.join(","));
         let stored_key = key.clone();
@@ -33,7 +33,7 @@ impl RedisStore {
         let (is_stored, id, replaced, replaced_id): (bool, String, Option<String>, Option<String>) =
             self.connections.run_script(doing, &scripts::SAVE_AGGREGATES, fill).await?;
         if !is_stored {
-            return Ok(());
+            return Ok(false);
         }
         let replaced = replaced.map(|replaced| self.positions_of(&replaced)).transpose()?.unwrap_or_default();
         let replaced_id = replaced_id.unwrap_or_default();
@@ -44,7 +44,8 @@ impl RedisStore {
             self.trim_outbox(PartitionId(number), replaced_id.clone(), covered, id.clone())
         });
         // One that fails keeps no other from it.
-        join_all(trims).await.into_iter().collect()
+        join_all(trims).await.into_iter().collect::<Result<(), PortError>>()?;
+        Ok(true)
     }
 
     async fn trim_outbox(

@@ -294,7 +294,11 @@ impl StateStore for RedisStore {
         self.forget_snapshot().await
     }
 
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError> {
+    async fn save_aggregates(
+        &self,
+        snapshot: AggregatesSnapshot,
+        generation: u64,
+    ) -> Result<bool, PortError> {
         self.save_snapshot(snapshot, generation).await
     }
 

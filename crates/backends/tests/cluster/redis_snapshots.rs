@@ -22,7 +22,13 @@ async fn committed(redis: &RedisServer) -> RedisStore {
 
 async fn save(store: &RedisStore, position: u64) {
     let positions = [0, position, 0, 0].map(Position).to_vec();
-    store.save_aggregates(AggregatesSnapshot { positions, bytes: "sums".into() }, 0).await.expect("saved");
+    assert!(
+        store
+            .save_aggregates(AggregatesSnapshot { positions, bytes: "sums".into() }, 0)
+            .await
+            .expect("asked"),
+        "saved"
+    );
 }
 
 /// What a key holds, to be put back.
@@ -89,12 +95,12 @@ async fn a_snapshot_that_was_prepared_before_an_owner_asked_where_the_stored_one
     let end = || async { store.aggregates_end(P1).await.expect("asked") };
     let generation = store.aggregates_generation().await.expect("asked");
     assert_eq!(end().await, None);
-    store.save_aggregates(snapshot(10), generation).await.expect("ignored");
+    assert!(!store.save_aggregates(snapshot(10), generation).await.expect("asked"), "ignored");
     assert_eq!(store.load_aggregates().await.expect("loaded"), None);
     let generation = store.aggregates_generation().await.expect("asked");
-    store.save_aggregates(snapshot(10), generation).await.expect("saved");
-    store.save_aggregates(snapshot(20), generation).await.expect("saved");
+    assert!(store.save_aggregates(snapshot(10), generation).await.expect("asked"), "saved");
+    assert!(store.save_aggregates(snapshot(20), generation).await.expect("asked"), "saved");
     assert_eq!(end().await, Some(Position(20)));
-    store.save_aggregates(snapshot(30), generation).await.expect("ignored");
+    assert!(!store.save_aggregates(snapshot(30), generation).await.expect("asked"), "ignored");
     assert_eq!(store.load_aggregates().await.expect("loaded"), Some(snapshot(20)));
 }

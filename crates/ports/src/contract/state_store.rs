@@ -111,7 +111,7 @@ pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: 
     store(&ports, Arc::new(first)).await;
     let neighbour = acquire(&ports, P1).await;
     store(&ports, commit(P1, neighbour, 0, 7, &[("bob", "bob 7")])).await;
-    ports.store.save_aggregates(snapshot(&[10, 7], "sums"), 0).await.expect("saved");
+    assert!(ports.store.save_aggregates(snapshot(&[10, 7], "sums"), 0).await.expect("asked"), "saved");
     for _twice in 0..2 {
         ports.store.forget_aggregates().await.expect("forgotten");
         ports.store.forget_partition(P0).await.expect("forgotten");
@@ -340,7 +340,10 @@ pub async fn a_snapshot_trims_the_outbox_entries_it_covers(fixture: &dyn Fixture
     // Some stores drop what a snapshot covers once it is not the latest any more.
     let mut first_left = 1;
     for (position, bytes) in [(4, "four"), (6, "six"), (6, "six")] {
-        ports.store.save_aggregates(snapshot(&[position, 0, 0, 0], bytes), 0).await.expect("saved");
+        assert!(
+            ports.store.save_aggregates(snapshot(&[position, 0, 0, 0], bytes), 0).await.expect("asked"),
+            "saved"
+        );
         let left: Vec<u64> = outbox(&ports, 0, 100).await.into_iter().map(|(at, _)| at).collect();
         assert!((first_left..=position).contains(&left[0]), "the last one that it covers stays: {left:?}");
         assert_eq!(left, (left[0]..=10).collect::<Vec<_>>());
@@ -357,24 +360,27 @@ pub async fn a_lesser_snapshot_is_ignored(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let epoch = acquire(&ports, P1).await;
     store(&ports, commit(P1, epoch, 0, 7, &[])).await;
-    ports.store.save_aggregates(snapshot(&[5, 5, 0, 0], "first"), 0).await.expect("saved");
+    assert!(ports.store.save_aggregates(snapshot(&[5, 5, 0, 0], "first"), 0).await.expect("asked"), "saved");
     for lesser in [[4, 5, 0, 0], [9, 4, 9, 9]] {
-        ports.store.save_aggregates(snapshot(&lesser, "lesser"), 0).await.expect("ignored");
+        assert!(
+            !ports.store.save_aggregates(snapshot(&lesser, "lesser"), 0).await.expect("asked"),
+            "ignored"
+        );
         let loaded = ports.store.load_aggregates().await.expect("loaded");
         assert_eq!(loaded, Some(snapshot(&[5, 5, 0, 0], "first")));
     }
     assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries").len(), 1);
-    ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later"), 0).await.expect("saved");
+    assert!(ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later"), 0).await.expect("asked"), "saved");
     let loaded = ports.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[5, 8, 1, 0], "later")));
-    ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later"), 0).await.expect("saved");
+    assert!(ports.store.save_aggregates(snapshot(&[5, 8, 1, 0], "later"), 0).await.expect("asked"), "saved");
     assert_eq!(ports.store.outbox(P1, Position::START, 10).await.expect("entries"), vec![]);
 }
 
 pub async fn a_snapshot_survives_reopening(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let large = "aggregates ".repeat(200_000);
-    ports.store.save_aggregates(snapshot(&[1, 2, 3, 4], &large), 0).await.expect("saved");
+    assert!(ports.store.save_aggregates(snapshot(&[1, 2, 3, 4], &large), 0).await.expect("asked"), "saved");
     drop(ports);
     let loaded = fixture.ports().await.store.load_aggregates().await.expect("loaded");
     assert_eq!(loaded, Some(snapshot(&[1, 2, 3, 4], &large)));

@@ -196,14 +196,18 @@ impl StateStore for SimulatedStore {
             .await
     }
 
-    async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64) -> Result<(), PortError> {
+    async fn save_aggregates(
+        &self,
+        snapshot: AggregatesSnapshot,
+        generation: u64,
+    ) -> Result<bool, PortError> {
         self.link
             .call(move |servers| {
                 servers.takes_write(Server::Store)?;
                 let is_expected = generation == servers.store.generation();
                 let stored = is_expected && servers.store.save(snapshot.clone(), servers.mutation);
                 servers.note(format_args!("snapshot {:?} stored: {stored}", snapshot.positions));
-                Ok(())
+                Ok(stored)
             })
             .await
     }
