@@ -145,7 +145,7 @@ pub(crate) async fn same_log(
             detail: format!(
                 "its record of partition {id} at position {position} is not the one that the stored state was folded \
                  to: the log was set back and has grown since, and events between are in neither; restore the log, or \
-                 remove the partition's stored state to fold the log that is there"
+                 give the engines an empty store to fold the log that is there"
             ),
         }),
         _ => Ok(()),

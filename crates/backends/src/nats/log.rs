@@ -114,7 +114,7 @@ impl NatsLog {
                     format!(
                         "it ends with message {last}, but partition {partition} was read up to position {after}: \
                          acknowledged events are gone, and new ones would be taken for read; restore the stream from a \
-                         backup, or remove the partition's stored state to fold what is there"
+                         backup, or give the engines an empty store (another redis.key_prefix) to fold what is there"
                     ),
                 ));
             }
@@ -148,8 +148,8 @@ fn gap(stream: &str, partition: PartitionId, next: u64, found: u64) -> PortError
         stream,
         format!(
             "messages {next} to {} are gone from the log before they were read: partition {partition} was read up to \
-             message {}; restore the stream, or remove the partition's stored state to fold what is left; keep the log \
-             longer (max_bytes, max_age_seconds), and remove no messages from it",
+             message {}; restore the stream, or give the engines an empty store (another redis.key_prefix) to fold what is \
+             left; keep the log longer (max_bytes, max_age_seconds), and remove no messages from it",
             found - 1,
             next - 1
         ),
