@@ -24,10 +24,9 @@ impl RedisStore {
     ) -> Result<bool, PortError> {
         let listed: Vec<String> = snapshot.positions.iter().map(Position::to_string).collect();
         let (key, listed) = (self.aggregates_key(), listed.join(","));
-        let stored_key = key.clone();
         let positions = snapshot.positions;
         let fill = move |command: &mut Cmd| {
-            command.arg(1).arg(&stored_key).arg(&listed).arg(&snapshot.bytes[..]).arg(generation);
+            command.arg(1).arg(&key).arg(&listed).arg(&snapshot.bytes[..]).arg(generation);
         };
         let doing = "storing the aggregates";
         let (is_stored, id, replaced, replaced_id): (bool, String, Option<String>, Option<String>) =
