@@ -99,10 +99,9 @@ impl Reader {
     /// and have grown beyond it since.
     async fn open(&self, partition: PartitionId, after: Position) -> Result<Box<dyn LogReader>, PortError> {
         let reader = self.log.open_reader(partition, after).await?;
-        if let (position, Some(mark)) = self.last
-            && position == after
-        {
-            same_log(&*self.log, partition, position, Some(mark)).await?;
+        let (position, mark) = self.last;
+        if position == after {
+            same_log(&*self.log, partition, position, mark).await?;
         }
         Ok(reader)
     }

@@ -12,6 +12,7 @@ use nearline_ports::verify::{VerifyError, verify_partition};
 use nearline_ports::{NewEvent, Ports};
 use nearline_servers::{NatsServer, RedisServer};
 use std::future::Future;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest time that a test waits for anything.
@@ -136,6 +137,20 @@ impl Bed {
 
 fn is_transient(error: &VerifyError) -> bool {
     matches!(error, VerifyError::Port(error) if error.is_transient())
+}
+
+/// Copies a directory with all in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("copied");
+        }
+    }
 }
 
 /// Runs a test inside an actix system.

@@ -1,6 +1,6 @@
 //! A log made anew, another cluster's log, a log set back, a registry that is gone: nothing is taken for what it is not.
 
-use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, eventually, play, run};
+use crate::bed::{Bed, DEADLINE, PARTITIONS, audience_events, copy, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
 use nearline_backends::nats::NatsSettings;
@@ -10,7 +10,6 @@ use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_ports::{EventLog, NewEvent, PortError};
 use nearline_servers::{NatsServer, RedisServer};
-use std::path::Path;
 use std::time::Instant;
 
 fn nats_settings(bed: &Bed) -> NatsSettings {
@@ -138,20 +137,6 @@ fn a_log_that_was_set_back_and_has_grown_again_is_refused() {
         assert!(!engine.is_ready());
         engine.stop().await;
     });
-}
-
-/// Copies a directory with all in it.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("readable") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).expect("copied");
-        }
-    }
 }
 
 #[test]

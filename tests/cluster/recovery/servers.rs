@@ -1,13 +1,13 @@
 //! Redis full, Redis set back, the log purged: what an engine does about each.
 
-use crate::bed::{Bed, audience_events, eventually, play, run};
+use crate::bed::{Bed, audience_events, copy, eventually, play, run};
 use nearline_actors::{Engine, EngineSettings, PartitionState, Source};
 use nearline_model::PartitionId;
 use nearline_model::Position;
 use nearline_model::identifier::sequence_of;
 use nearline_servers::RedisServer;
-use std::path::Path;
 use std::time::Instant;
+use tempfile::TempDir;
 
 /// Refused commits after which a partition that crashed on them would long have been restarted.
 const REFUSALS: u64 = 60;
@@ -87,13 +87,24 @@ fn while_redis_is_full_partitions_hold_and_afterwards_nothing_is_missing() {
     });
 }
 
-/// Copies a directory of files.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("readable") {
-        let entry = entry.expect("an entry");
-        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
-    }
+/// Redis as it is now, to be put back later; it is started again.
+fn keep(bed: &mut Bed) -> TempDir {
+    let older = tempfile::tempdir().expect("a directory");
+    let redis = &mut bed.servers.as_mut().expect("servers").1;
+    redis.stop();
+    copy(&redis.directory().join("appendonlydir"), older.path());
+    redis.restart().expect("redis restarts");
+    older
+}
+
+/// Redis is as it was kept.
+fn set_back(bed: &mut Bed, older: &TempDir) {
+    let redis = &mut bed.servers.as_mut().expect("servers").1;
+    let append_only = redis.directory().join("appendonlydir");
+    redis.stop();
+    std::fs::remove_dir_all(&append_only).expect("removed");
+    copy(older.path(), &append_only);
+    redis.restart().expect("redis restarts from the older file");
 }
 
 /// Redis comes back from an append-only file of a while ago: positions, members, symbols, outbox and
@@ -104,23 +115,14 @@ async fn redis_is_set_back(is_running: bool) {
     bed.append(audience_events(2_000, 100, 31)).await;
     all_is_committed(&engine).await;
 
-    let older = tempfile::tempdir().expect("a directory");
-    let redis = &mut bed.servers.as_mut().expect("servers").1;
-    let append_only = redis.directory().join("appendonlydir");
-    redis.stop();
-    copy(&append_only, older.path());
-    redis.restart().expect("redis restarts");
+    let older = keep(&mut bed);
     bed.append(audience_events(3_000, 150, 32)).await;
     all_is_committed(&engine).await;
 
     if !is_running {
         engine.stop().await;
     }
-    let redis = &mut bed.servers.as_mut().expect("servers").1;
-    redis.stop();
-    std::fs::remove_dir_all(&append_only).expect("removed");
-    copy(older.path(), &append_only);
-    redis.restart().expect("redis restarts from the older file");
+    set_back(&mut bed, &older);
     if !is_running {
         // A new process connects anew; these handles have yet to notice that theirs are broken.
         let begun = Instant::now();
@@ -152,19 +154,10 @@ fn a_partition_into_which_nothing_is_published_notices_that_redis_was_set_back()
         let engine = bed.engine(settings()).await;
         bed.append(audience_events(2_000, 100, 61)).await;
         all_is_committed(&engine).await;
-        let older = tempfile::tempdir().expect("a directory");
-        let redis = &mut bed.servers.as_mut().expect("servers").1;
-        let append_only = redis.directory().join("appendonlydir");
-        redis.stop();
-        copy(&append_only, older.path());
-        redis.restart().expect("redis restarts");
+        let older = keep(&mut bed);
         bed.append(audience_events(1_000, 100, 62)).await;
         all_is_committed(&engine).await;
-        let redis = &mut bed.servers.as_mut().expect("servers").1;
-        redis.stop();
-        std::fs::remove_dir_all(&append_only).expect("removed");
-        copy(older.path(), &append_only);
-        redis.restart().expect("redis restarts from the older file");
+        set_back(&mut bed, &older);
         let begun = Instant::now();
         for partition in (0..bed.ports.log.partitions()).map(PartitionId) {
             let last = bed.ports.log.bounds(partition).await.expect("bounds").last;
