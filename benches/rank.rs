@@ -13,7 +13,7 @@ use nearline_ranking::{Learned, Query, next, rank, score_titles, similar};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-const TITLES: [usize; 2] = [1_000, 10_000];
+const TITLES: [usize; 3] = [1_000, 10_000, 100_000];
 /// A page is assembled of so many titles, too.
 const MOST_TITLES: usize = 200_000;
 const MEMBERS: usize = 20_000;

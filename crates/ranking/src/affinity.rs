@@ -71,12 +71,21 @@ impl<'a> GenreAffinity<'a> {
     /// Affinity to a title of `genres`: the mean over them. 1 if nothing is known of the member, so
     /// that other things decide.
     pub fn to(&self, genres: &[String]) -> f64 {
-        if self.is_empty() {
-            return 1.0;
+        self.mean(genres.iter().map(|genre| self.to_genre(genre)))
+    }
+
+    /// Affinity to one genre.
+    pub(crate) fn to_genre(&self, genre: &str) -> f64 {
+        self.genres.get(genre).copied().unwrap_or(UNKNOWN)
+    }
+
+    /// Affinity to a title with `affinities` to its genres.
+    pub(crate) fn mean(&self, affinities: impl ExactSizeIterator<Item = f64>) -> f64 {
+        match affinities.len() {
+            _ if self.is_empty() => 1.0,
+            0 => UNKNOWN,
+            genres => affinities.sum::<f64>() / genres as f64,
         }
-        let of = |genre: &String| self.genres.get(genre.as_str()).copied().unwrap_or(UNKNOWN);
-        let sum: f64 = genres.iter().map(of).sum();
-        if genres.is_empty() { UNKNOWN } else { sum / genres.len() as f64 }
     }
 }
 

@@ -73,14 +73,14 @@ impl Factors {
         self.lifts.get(first..last).unwrap_or_default()
     }
 
-    /// What [`Self::damping`] is at most for the titles of a block that are searched: plays only grow.
-    pub fn most_damping(&self, block: usize) -> f64 {
-        self.damping_maxima.of_block(block).unwrap_or_else(|| self.damping(0))
+    /// What [`Self::damping`] is at most for the titles of each of 64 blocks that are searched: plays only grow.
+    pub fn most_damping_of_blocks(&self, first: usize) -> [f64; BLOCK] {
+        self.damping_maxima.of_blocks(first, self.damping(0))
     }
 
-    /// What [`Self::lift`] is at most for the titles of a block that are searched.
-    pub fn most_lift(&self, block: usize) -> f64 {
-        self.lift_maxima.of_block(block).unwrap_or(1.0)
+    /// What [`Self::lift`] is at most for the titles of each of 64 blocks that are searched.
+    pub fn most_lift_of_blocks(&self, first: usize) -> [f64; BLOCK] {
+        self.lift_maxima.of_blocks(first, 1.0)
     }
 
     fn are_of(&self, settings: &RankingSettings) -> bool {

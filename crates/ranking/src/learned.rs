@@ -93,7 +93,8 @@ impl Learned {
         let ids = |explorable: &Explorable| -> Vec<Arc<str>> {
             explorable.titles.iter().map(|title| title.id.clone()).collect()
         };
-        self.newcomers == Newcomers::among(&little)
+        let newcomers = Newcomers::among(&little);
+        self.newcomers.iter().eq(newcomers.iter())
             && ids(&self.explorable) == ids(&Explorable::among(&little, |_| 1.0))
     }
 

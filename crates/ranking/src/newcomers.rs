@@ -1,6 +1,7 @@
 //! Newcomers: titles of the catalogue that hardly anybody has played yet, so that they are found at all.
 
 use crate::genre_sets::GenreSets;
+use hashbrown::HashMap;
 use nearline_model::aggregates::{Aggregates, TITLES_AT_ONCE};
 use nearline_model::catalogue::{Catalogue, CatalogueVersion, Title};
 use nearline_model::symbols::Symbol;
@@ -67,42 +68,59 @@ impl LittlePlayed {
 
 /// Titles hardly played yet, with how new they are by their year (the newest of the catalogue: 1; half as
 /// new with each year before).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Newcomers {
-    /// The newest first.
+    /// The newest first, those of a year by id.
     pub(crate) titles: Vec<Newcomer>,
+    /// Place of each among them.
+    pub(crate) by_id: HashMap<Arc<str>, usize>,
     /// Their genres.
     pub(crate) genres: GenreSets,
+    /// Of the catalogue that they are from.
+    pub(crate) version: CatalogueVersion,
 }
 
 /// A title hardly played yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Newcomer {
     pub id: Arc<str>,
+    /// In the sums that it was found with; `None` if nothing was counted of it by then.
+    pub number: Option<Symbol>,
     /// Above 0 to 1.
     pub newness: f64,
     /// Number of its genres.
     pub genres: usize,
+    /// Place of its id among the ids of all.
+    pub id_order: u32,
 }
 
 impl Newcomers {
     /// Those of the titles that are played little.
     pub fn among(little: &LittlePlayed) -> Self {
+        type Little = (Arc<Title>, Option<Counted>);
         let newest_year = little.newest_year;
-        let few =
-            little.titles.iter().filter(|(_, counts)| counts.is_none_or(|counts| counts.plays < FEW_PLAYS));
+        let few = |(_, counts): &&Little| counts.is_none_or(|counts| counts.plays < FEW_PLAYS);
         let year = |title: &Title| title.year.unwrap_or_default();
-        let mut new: Vec<&Title> = few.map(|(title, _)| &**title).collect();
-        new.sort_unstable_by(|a, b| year(b).cmp(&year(a)).then_with(|| a.id.cmp(&b.id)));
+        let mut new: Vec<&Little> = little.titles.iter().filter(few).collect();
+        new.sort_unstable_by(|(a, _), (b, _)| year(b).cmp(&year(a)).then_with(|| a.id.cmp(&b.id)));
         new.truncate(MOST);
         let newness = |year: u16| (-f64::from(newest_year.saturating_sub(year))).exp2();
-        let (genres, numbers) = GenreSets::of(new.iter().map(|title| title.genres.as_slice()));
-        let newcomer = |(title, genres): (&&Title, usize)| Newcomer {
+        let (genres, numbers) = GenreSets::of(new.iter().map(|(title, _)| title.genres.as_slice()));
+        let newcomer = |((title, counts), genres): (&&Little, usize)| Newcomer {
             id: Arc::from(title.id.as_str()),
+            number: counts.map(|counts| counts.number),
             newness: newness(year(title)),
             genres,
+            id_order: 0,
         };
-        Self { titles: new.iter().zip(numbers).map(newcomer).collect(), genres }
+        let mut titles: Vec<Newcomer> = new.iter().zip(numbers).map(newcomer).collect();
+        let mut in_order: Vec<usize> = (0..titles.len()).collect();
+        in_order.sort_unstable_by(|a, b| titles[*a].id.cmp(&titles[*b].id));
+        for (order, at) in (0..).zip(in_order) {
+            titles[at].id_order = order;
+        }
+        let by_id = titles.iter().enumerate().map(|(at, title)| (title.id.clone(), at)).collect();
+        Self { titles, by_id, genres, version: little.version.clone() }
     }
 
     /// Each with how new it is, above 0 to 1, the newest first.

@@ -128,9 +128,8 @@ pub fn rank(
     };
     let mut ranked = diverse(ranked, catalogue, query.limit, settings.diversity);
     if query.explain {
-        let newcomers = newcomers.map(|newcomers| newcomers.scoring(0.0)).unwrap_or_default();
         for ranked in &mut ranked {
-            let newcomer = newcomers.iter().find(|newcomer| newcomer.id == ranked.title);
+            let newcomer = newcomers.as_ref().and_then(|newcomers| newcomers.find(&ranked.title));
             let newcomer = newcomer.map(|newcomer| (newcomer.score, newcomer.affinity));
             ranked.reasons = scorer.reasons(&ranked.title, newcomer);
         }
@@ -150,33 +149,36 @@ fn with_others(
     known: &[(f64, Symbol)],
     length: usize,
 ) -> Listing {
-    let is_whole = found.titles.len() < length;
+    let are_all_found = found.titles.len() < length;
     let scored =
         |(score, title): &(f64, Symbol)| Scored { id: aggregates.title_id(*title).clone(), score: *score };
     let mut titles: Vec<Scored> = found.titles.iter().map(scored).collect();
-    let last = if is_whole { None } else { titles.last().cloned() };
-    let least = last.as_ref().map_or(0.0, |last| last.score);
-    let liked = newcomers.map(|newcomers| newcomers.scoring(least)).unwrap_or_default();
+    let last_found = titles.last().filter(|_| !are_all_found).cloned();
+    let least = last_found.as_ref().map_or(0.0, |last| last.score);
+    let (liked, are_all_liked) =
+        newcomers.map_or((Vec::new(), true), |newcomers| newcomers.scoring(least, length));
     if liked.is_empty() && known.is_empty() {
-        return Listing { titles, is_whole };
+        return Listing { titles, is_whole: are_all_found };
     }
     titles.extend(known.iter().map(scored));
+    let last_liked = liked.last().filter(|_| !are_all_liked);
+    let last_liked = last_liked.map(|liked| Scored { id: liked.id.clone(), score: liked.score });
     let places: HashMap<Symbol, usize> =
         found.titles.iter().enumerate().map(|(place, (_, title))| (*title, place)).collect();
     for newcomer in liked {
-        let place = aggregates.title(&newcomer.id).and_then(|title| places.get(&title));
-        match place {
+        match newcomer.number.and_then(|title| places.get(&title)) {
             // One that was played a little already has the better of both scores.
             Some(place) => titles[*place].score = titles[*place].score.max(newcomer.score),
             None => titles.push(Scored { id: newcomer.id, score: newcomer.score }),
         }
     }
     titles.sort_unstable_by(|a, b| b.cmp(a));
-    // What comes after the last title found may have others before it.
-    if let Some(last) = last {
-        titles.retain(|scored| *scored >= last);
+    // What comes after the last one found, or the last newcomer, may have others before it.
+    let last = last_found.max(last_liked);
+    if let Some(last) = &last {
+        titles.retain(|scored| scored >= last);
     }
-    Listing { titles, is_whole }
+    Listing { titles, is_whole: last.is_none() }
 }
 
 /// The score that each of `titles` has in [`rank`], in their order, boost and newcomers aside; 0 for what

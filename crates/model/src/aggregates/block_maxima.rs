@@ -53,15 +53,30 @@ impl BlockMaxima {
         self.maxima.clear();
     }
 
-    /// The greatest of a block; `None` beyond the last one.
-    pub fn of_block(&self, block: usize) -> Option<f64> {
-        self.maxima.get(block).copied()
+    /// The greatest of each of 64 blocks from `first` on; those that are missing have `rest`.
+    pub fn of_blocks(&self, first: usize, rest: f64) -> [f64; BLOCK] {
+        let mut maxima = [rest; BLOCK];
+        let known = self.maxima.get(first..).unwrap_or_default();
+        maxima.iter_mut().zip(known).for_each(|(most, known)| *most = *known);
+        maxima
     }
 
     /// The greatest of all; 0 of none.
     pub fn greatest(&self) -> f64 {
-        self.maxima.iter().copied().fold(0.0, f64::max)
+        greatest(&self.maxima)
     }
+}
+
+/// The greatest of `values`, at least 0: several at a time, which do not wait for each other.
+pub fn greatest(values: &[f64]) -> f64 {
+    let mut most = [0.0; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for values in chunks {
+        most.iter_mut()
+            .zip(values)
+            .for_each(|(most, value)| *most = if *value > *most { *value } else { *most });
+    }
+    most.into_iter().chain(rest.iter().copied()).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -72,8 +87,9 @@ mod tests {
     #[test]
     fn values_that_are_not_given_count_in_the_last_block() {
         let maxima = BlockMaxima::of([0.5; BLOCK + 1].into_iter(), 1.0);
-        assert_eq!((maxima.of_block(0), maxima.of_block(1)), (Some(0.5), Some(1.0)));
-        assert_eq!(maxima.of_block(2), None);
+        assert_eq!(maxima.of_blocks(0, 9.0)[..4], [0.5, 1.0, 9.0, 9.0]);
+        assert_eq!(maxima.of_blocks(1, 9.0)[..2], [1.0, 9.0]);
+        assert_eq!(maxima.of_blocks(BLOCK, 9.0), [9.0; BLOCK]);
         assert_eq!(BlockMaxima::of([0.5; BLOCK].into_iter(), 1.0).greatest(), 0.5);
     }
 
@@ -88,9 +104,9 @@ mod tests {
                 values[at] = f64::from(value);
                 maxima.changed(&values, at, before);
                 let exact = BlockMaxima::of(values.iter().copied(), 0.0);
-                let zero = |block| maxima.of_block(block).unwrap_or_default();
-                prop_assert!((0..4).all(|block| exact.of_block(block) == Some(zero(block))));
-                prop_assert_eq!(maxima.greatest(), exact.greatest());
+                prop_assert_eq!(maxima.of_blocks(0, 0.0), exact.of_blocks(0, 0.0));
+                let greatest = values.iter().copied().fold(0.0, f64::max);
+                prop_assert_eq!([maxima.greatest(), exact.greatest()], [greatest; 2]);
             }
         }
     }

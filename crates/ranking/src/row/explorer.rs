@@ -52,6 +52,7 @@ pub(crate) struct Explorer<'a> {
 
 /// A new title that may be shown.
 struct Drawn<'a> {
+    number: usize,
     id: &'a Arc<str>,
     weight: f64,
     affinity: f64,
@@ -108,37 +109,36 @@ impl<'a> Explorer<'a> {
                 left += 1;
             }
             let next = ranked[left];
-            let is_new = self.explorable.by_id.contains_key(next);
+            let new = self.explorable.by_id.get(next).copied();
             let place = if at < SURE_PLACES || !is_any {
                 Place { put: Put::Ranked(left), placement: None }
-            } else if self.explores(at) || is_new || is_one_placed {
+            } else if self.explores(at) || new.is_some() || is_one_placed {
                 let others = others.get_or_insert_with(|| {
                     let mut all = self.drawn(&taken);
                     all.retain(|new| !placed.contains(&**new.id));
                     all
                 });
-                self.place(at, next, left, others)
+                self.place(at, new, left, others)
             } else {
                 let placement = Placement { explored: false, propensity: 1.0 - self.share };
                 Place { put: Put::Ranked(left), placement: Some(placement) }
             };
             let stands = match &place.put {
-                Put::New { title, .. } => self.explorable.by_id.get_key_value(title).map(|(id, _)| &**id),
-                Put::Ranked(_) => None,
+                Put::New { title, .. } => self.explorable.by_id.get(title).copied(),
+                Put::Ranked(_) => new,
             };
-            is_one_placed |= is_new || stands.is_some();
-            let stands = stands.unwrap_or(next);
-            placed.insert(stands);
-            if let Some(others) = others.as_mut().filter(|_| self.explorable.by_id.contains_key(stands)) {
-                others.retain(|new| **new.id != *stands);
+            is_one_placed |= new.is_some() || stands.is_some();
+            placed.insert(stands.map_or(next, |stands| &*self.explorable.titles[stands].id));
+            if let (Some(stands), Some(others)) = (stands, others.as_mut()) {
+                others.retain(|other| other.number != stands);
             }
             place
         };
         (0..ranked.len()).map(place).collect()
     }
 
-    /// What stands at a place: one of the `others`, which are new, or what is `next` of those ranked.
-    fn place(&self, at: usize, next: &str, left: usize, others: &[Drawn<'_>]) -> Place {
+    /// What stands at a place: one of the `others`, which are new, or what is next of those ranked, `new` with that number.
+    fn place(&self, at: usize, new: Option<usize>, left: usize, others: &[Drawn<'_>]) -> Place {
         let together: f64 = others.iter().map(|new| new.weight).sum();
         let chance = |new: &Drawn<'_>| self.share * new.weight / together;
         let order = |a: &&Drawn<'_>, b: &&Drawn<'_>| a.rings.total_cmp(&b.rings).then_with(|| a.id.cmp(b.id));
@@ -146,12 +146,12 @@ impl<'a> Explorer<'a> {
             // All that are new stand already.
             return Place { put: Put::Ranked(left), placement: None };
         };
-        if self.explores(at) && **first.id != *next {
+        if self.explores(at) && Some(first.number) != new {
             let put = Put::New { title: first.id.clone(), affinity: first.affinity, instead_of: left };
             let placement = Placement { explored: true, propensity: chance(first) };
             return Place { put, placement: Some(placement) };
         }
-        let drawn = others.iter().find(|new| **new.id == *next).map_or(0.0, chance);
+        let drawn = others.iter().find(|other| Some(other.number) == new).map_or(0.0, chance);
         let placement = Placement { explored: false, propensity: 1.0 - self.share + drawn };
         Place { put: Put::Ranked(left), placement: Some(placement) }
     }
@@ -163,12 +163,12 @@ impl<'a> Explorer<'a> {
 
     /// All that may be shown.
     fn drawn(&self, taken: impl Fn(&str) -> bool) -> Vec<Drawn<'a>> {
-        let weighed = self.not_taken(taken).map(|(at, title)| (title, self.weight(at, title)));
-        let may_stand = weighed.filter(|(_, (weight, _))| *weight > 0.0);
+        let weighed = self.not_taken(taken).map(|(at, title)| (at, title, self.weight(at, title)));
+        let may_stand = weighed.filter(|(_, _, (weight, _))| *weight > 0.0);
         may_stand
-            .map(|(title, (weight, affinity))| {
+            .map(|(number, title, (weight, affinity))| {
                 let rings = -draw::uniform(self.titles, title.hash).ln() / weight;
-                Drawn { id: &title.id, weight, affinity, rings }
+                Drawn { number, id: &title.id, weight, affinity, rings }
             })
             .collect()
     }

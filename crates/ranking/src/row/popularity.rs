@@ -68,7 +68,8 @@ impl<'a> Popularity<'a> {
 
     /// What a title scores by its popularity.
     pub fn score(&self, title: usize) -> f64 {
-        self.weighed(|table| table.scores.get(title).copied())
+        let term = |table: &Table<'_>| table.factor * table.scores.get(title).copied().unwrap_or_default();
+        self.tables.iter().fold(0.0, |sum, table| sum + term(table))
     }
 
     /// What `titles`, of which there may be 64 at most, score by their popularity.
@@ -92,14 +93,14 @@ impl<'a> Popularity<'a> {
         sums
     }
 
-    /// What the titles of a block score at most by their popularity.
-    pub fn most_of_block(&self, block: usize) -> f64 {
-        self.weighed(|table| table.maxima.of_block(block))
-    }
-
-    fn weighed(&self, score: impl Fn(&Table<'_>) -> Option<f64>) -> f64 {
-        let term = |table: &Table<'_>| table.factor * score(table).unwrap_or_default();
-        self.tables.iter().map(term).sum()
+    /// What the titles of each of 64 blocks from `first` on score at most by their popularity.
+    pub fn most_of_blocks(&self, first: usize) -> [f64; BLOCK] {
+        let mut sums = [0.0; BLOCK];
+        for table in &self.tables {
+            let maxima = table.maxima.of_blocks(first, 0.0);
+            sums.iter_mut().zip(maxima).for_each(|(sum, most)| *sum += table.factor * most);
+        }
+        sums
     }
 
     /// Where a title is popular: the dimensions asked for in which it is, or `all`.

@@ -248,20 +248,6 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// What the titles of a block score at most that are not solved. It is made of the most that each of
-    /// its terms can be in the same order as a score is, and rounding keeps order: so it is never below.
-    pub fn most_of_block(&self, block: usize) -> f64 {
-        let beginning = self.beginning.map_or(0.0, |at| {
-            let pair = self.aggregates.transitions().beginnings().most_of_block(block);
-            self.sources[at].weight * self.sources[at].direct(pair)
-        });
-        let associated = self.direct.most_of_block(block) + beginning;
-        let most_taste = self.taste.as_ref().map_or(1.0, |taste| taste.most);
-        let multiplier = self.factors.most_lift(block) * most_taste;
-        let popularity = self.popularity.most_of_block(block);
-        together(associated, || self.factors.most_damping(block), popularity, multiplier)
-    }
-
     fn after_beginning(&self, at: usize, title: Symbol) -> f64 {
         let pair = self.aggregates.transitions().beginnings().get(title);
         self.sources[at].weight * self.sources[at].direct(pair)

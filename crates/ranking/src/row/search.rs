@@ -1,21 +1,21 @@
 //! The search for the titles with the highest scores, without scoring all of them.
 //!
 //! Titles that are solved are scored first: they are those played most, so that what the best score is
-//! soon known. The others are looked through by blocks; a block whose [bound](Scorer::most_of_block) is
-//! below the scores found already is passed over. This is the block-max form (Ding, Suel, SIGIR 2011) of
+//! soon known. The others are looked through by blocks, those with the highest [bounds](Scorer::most_of_blocks) first, until
+//! these are below the scores found already. This is the block-max form (Ding, Suel, SIGIR 2011) of
 //! the threshold algorithm (Fagin, Lotem, Naor: "Optimal Aggregation Algorithms for Middleware", PODS
 //! 2001): what is found is exactly what scoring all titles would find.
 
 use super::scorer::Scorer;
-use super::sums::greatest;
 use hashbrown::HashSet;
 use nearline_model::aggregates::Aggregates;
-use nearline_model::aggregates::block_maxima::BLOCK;
+use nearline_model::aggregates::block_maxima::{BLOCK, greatest};
 use nearline_model::symbols::Symbol;
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
-/// Titles held at least before those that are not among the best are dropped.
-const LEAST_HELD: usize = 64;
+/// Titles held beside the best at least before those that are not among them are dropped.
+const LEAST_BESIDE: usize = 16;
 
 /// What a search found.
 pub(super) struct Found {
@@ -39,12 +39,12 @@ pub(super) fn search(
         }
         titles.iter().zip(scores).for_each(|(title, score)| best.offer(score, *title));
     }
+    best.drop_the_rest();
     let titles = aggregates.title_count() + 1;
-    for block in 0..titles.div_ceil(BLOCK) {
-        let bound = scorer.most_of_block(block);
-        if bound < best.threshold || bound <= 0.0 {
-            continue;
-        }
+    let mut blocks = blocks(titles, scorer, best.threshold);
+    while let Some(Block { bound, block }) = blocks.pop()
+        && bound >= best.threshold
+    {
         let scores = scorer.unsolved_scores(block);
         if !best.is_touched_by(greatest(&scores)) {
             continue;
@@ -58,6 +58,42 @@ pub(super) fn search(
         }
     }
     best.found()
+}
+
+/// A block of titles, and the most that those score of it that are not solved.
+struct Block {
+    bound: f64,
+    block: usize,
+}
+
+impl PartialEq for Block {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Block {}
+impl PartialOrd for Block {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+/// By bound.
+impl Ord for Block {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bound.total_cmp(&other.bound)
+    }
+}
+
+/// The blocks of so many titles that may hold scores above 0 and of `threshold` or more.
+fn blocks(titles: usize, scorer: &Scorer<'_>, threshold: f64) -> BinaryHeap<Block> {
+    let blocks = titles.div_ceil(BLOCK);
+    let mut reaching = Vec::new();
+    for first in (0..blocks).step_by(BLOCK) {
+        let bounds = (first..blocks).zip(scorer.most_of_blocks(first));
+        let reach = bounds.filter(|(_, bound)| *bound > 0.0 && *bound >= threshold);
+        reaching.extend(reach.map(|(block, bound)| Block { bound, block }));
+    }
+    BinaryHeap::from(reaching)
 }
 
 /// The best of the titles offered so far.
@@ -85,7 +121,7 @@ impl<'a> Best<'a> {
         self.top = self.top.max(score);
         if score > 0.0 && score >= self.threshold && !self.left_out.contains(&title) {
             self.held.push((score, title));
-            if self.held.len() >= self.most.saturating_add(self.most.max(LEAST_HELD)) {
+            if self.held.len() >= self.most.saturating_add((self.most / 2).max(LEAST_BESIDE)) {
                 self.drop_the_rest();
             }
         }

@@ -1,10 +1,14 @@
 //! Sums over few of many titles: only blocks that anything was added to are held.
 
-use nearline_model::aggregates::block_maxima::BLOCK;
+use nearline_model::aggregates::block_maxima::{BLOCK, greatest};
+use std::cell::Cell;
 
 const NOT_HELD: u32 = u32::MAX;
-/// Blocks that there is room for at first: most are held in the end, and making room again and again moves them all.
-const MOST_AT_FIRST: usize = 512;
+
+thread_local! {
+    /// Room for the blocks of the next query of this thread: made anew for each, it is moved again and again as it grows.
+    static ROOM: Cell<Vec<[f64; BLOCK]>> = const { Cell::new(Vec::new()) };
+}
 
 /// A sum for each title number.
 pub(super) struct BlockSums {
@@ -17,7 +21,9 @@ impl BlockSums {
     /// Sums of `titles` titles, all 0.
     pub fn new(titles: usize) -> Self {
         let blocks = titles.div_ceil(BLOCK);
-        Self { places: vec![NOT_HELD; blocks], held: Vec::with_capacity(blocks.min(MOST_AT_FIRST)) }
+        let mut held = ROOM.take();
+        held.clear();
+        Self { places: vec![NOT_HELD; blocks], held }
     }
 
     /// Adds to a title's sum.
@@ -37,7 +43,7 @@ impl BlockSums {
 
     /// The greatest sum of a block, at least 0.
     pub fn most_of_block(&self, block: usize) -> f64 {
-        self.of_block(block).map_or(0.0, greatest)
+        self.of_block(block).map_or(0.0, |sums| greatest(sums))
     }
 
     /// The sums of a block; `None`: all are 0.
@@ -46,11 +52,8 @@ impl BlockSums {
     }
 }
 
-/// The greatest of `sums`, at least 0: several at a time, which do not wait for each other.
-pub(super) fn greatest(sums: &[f64; BLOCK]) -> f64 {
-    let mut most = [0.0; 8];
-    for sums in sums.chunks_exact(most.len()) {
-        most.iter_mut().zip(sums).for_each(|(most, sum)| *most = if *sum > *most { *sum } else { *most });
+impl Drop for BlockSums {
+    fn drop(&mut self) {
+        ROOM.set(std::mem::take(&mut self.held));
     }
-    most.into_iter().fold(0.0, f64::max)
 }

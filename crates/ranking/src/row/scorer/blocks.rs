@@ -22,6 +22,27 @@ impl<'a> Scorer<'a> {
         })
     }
 
+    /// What the titles of each of 64 blocks from `first` on score at most that are not solved. It is made of the most that
+    /// each of its terms can be in the same order as a score is, and rounding keeps order: so it is never below.
+    pub fn most_of_blocks(&self, first: usize) -> [f64; BLOCK] {
+        let (popularity, lifts) =
+            (self.popularity.most_of_blocks(first), self.factors.most_lift_of_blocks(first));
+        let dampings = self.factors.most_damping_of_blocks(first);
+        let most_taste = self.taste.as_ref().map_or(1.0, |taste| taste.most);
+        std::array::from_fn(|at| {
+            let associated = self.direct.most_of_block(first + at) + self.most_of_beginning(first + at);
+            together(associated, || dampings[at], popularity[at], lifts[at] * most_taste)
+        })
+    }
+
+    /// What the beginning speaks at most for the titles of a block.
+    fn most_of_beginning(&self, block: usize) -> f64 {
+        self.beginning.map_or(0.0, |at| {
+            let pair = self.aggregates.transitions().beginnings().most_of_block(block);
+            self.sources[at].weight * self.sources[at].direct(pair)
+        })
+    }
+
     /// The scores of a block of titles, if none of them were solved.
     pub fn unsolved_scores(&self, block: usize) -> [f64; BLOCK] {
         let titles = block * BLOCK..(block + 1) * BLOCK;
