@@ -10,7 +10,7 @@ mod rows;
 use std::collections::BTreeMap;
 
 use nearline_model::identifier::{Blocks, sequence_of};
-use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_model::{LogRecord, PartitionId, Position, RecordMark};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -147,6 +147,13 @@ impl EventArchive {
         Position(u64::try_from(last).unwrap_or_default())
     }
 
+    /// Whether `record`, which the log has where the last event of a partition was archived from, may be that event. Another one is there
+    /// where the log was set back and has grown since. Archives of before noted no fingerprints: there, every one may be.
+    pub fn may_be_last(&self, partition: PartitionId, record: &LogRecord) -> bool {
+        let archived = self.table.transaction(&mark_application(partition));
+        archived.is_none_or(|archived| archived == version_of(record.mark()))
+    }
+
     /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
     pub fn first(&self, partition: PartitionId) -> Option<Position> {
         let of_partition = format!("events-p{:05}-", partition.0);
@@ -170,7 +177,7 @@ impl EventArchive {
             return Ok(Archived::Added { bytes: 0 });
         };
         self.check_order(partition, records)?;
-        let (first, last) = (first.position, last.position);
+        let (first, last, mark) = (first.position, last.position, last.mark());
         let name = format!("events-p{:05}-{first:020}-{last:020}-{nonce}.parquet", partition.0);
         let path = self.table.root().join(&name);
         let batch = rows::batch(partition, records)?;
@@ -183,11 +190,14 @@ impl EventArchive {
         })?;
         let change = Change {
             add: vec![Add::new(name.clone(), bytes, records.len() as u64, now_ms)],
-            transactions: vec![Transaction {
-                app_id: application(partition),
-                version,
-                last_updated: Some(now_ms),
-            }],
+            transactions: vec![
+                Transaction { app_id: application(partition), version, last_updated: Some(now_ms) },
+                Transaction {
+                    app_id: mark_application(partition),
+                    version: version_of(mark),
+                    last_updated: Some(now_ms),
+                },
+            ],
             operation: "WRITE",
             ..Change::default()
         };
@@ -275,6 +285,16 @@ fn dictionaries() -> WriterProperties {
 
 fn application(partition: PartitionId) -> String {
     format!("nearline-archive-p{:05}", partition.0)
+}
+
+/// Under which the fingerprint of the last event is noted.
+fn mark_application(partition: PartitionId) -> String {
+    format!("nearline-archive-mark-p{:05}", partition.0)
+}
+
+/// A fingerprint as a table can hold it: 63 bits of it.
+pub(crate) fn version_of(mark: RecordMark) -> i64 {
+    (mark.get() >> 1).cast_signed()
 }
 
 fn metadata(log: ArchivedLog<'_>, id: &str, now_ms: i64) -> Metadata {

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use nearline_model::{Fact, PartitionId, Position};
+use nearline_model::{Fact, FactEntry, PartitionId, Position, RecordMark};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
-use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
+use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS, version_of};
 use crate::location::Location;
 use crate::table_writer::{TableWriter, properties};
 use crate::tidy::{Form, Tidied, Tidying};
@@ -74,10 +74,19 @@ fn schema(columns: &[Column]) -> SchemaRef {
 /// How far a table has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// A stream, by its identity, and the number of the last entry taken of it.
-    pub stream: Option<(String, u64)>,
+    /// A stream, by its identity, and the last entry taken of it.
+    pub stream: Option<(String, Taken)>,
     /// Positions up to which nothing is left out, of some partitions.
     pub covered: BTreeMap<PartitionId, Position>,
+}
+
+/// An entry of a stream of facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Its number.
+    pub sequence: u64,
+    /// Its fingerprint.
+    pub mark: RecordMark,
 }
 
 /// A table of facts.
@@ -134,18 +143,23 @@ impl FactArchive {
         u64::try_from(taken).unwrap_or_default()
     }
 
+    /// Whether an entry of a stream, at the number of the one that was taken last, may be that one. Another one is there where
+    /// the stream was set back and has grown since. Tables of before noted no fingerprints: there, every one may be.
+    pub fn may_be_last(&self, stream: &str, entry: &FactEntry) -> bool {
+        let taken = self.table.transaction(&mark_application(stream));
+        taken.is_none_or(|taken| taken == version_of(entry.mark()))
+    }
+
     /// Position up to which no fact of a partition's members is left out.
     pub fn covered(&self, partition: PartitionId) -> Position {
         let covered = self.table.transaction(&partition_application(partition)).unwrap_or_default();
         Position(u64::try_from(covered).unwrap_or_default())
     }
 
-    /// How far it has come with what `of` names.
-    fn standing(&self, of: &Standing) -> Standing {
-        Standing {
-            stream: of.stream.as_ref().map(|(stream, _)| (stream.clone(), self.taken(stream))),
-            covered: of.covered.keys().map(|partition| (*partition, self.covered(*partition))).collect(),
-        }
+    /// How far it has come with what `of` names: the stream, and the partitions.
+    fn standing(&self, of: &Standing) -> (Option<u64>, Vec<Position>) {
+        let stream = of.stream.as_ref().map(|(stream, _)| self.taken(stream));
+        (stream, of.covered.keys().map(|partition| self.covered(*partition)).collect())
     }
 
     /// Adds facts that bring the table to `then`, under a name that is nobody else's.
@@ -239,19 +253,29 @@ impl FactArchive {
 }
 
 fn transactions(then: &Standing, now_ms: i64) -> Result<Vec<Transaction>> {
-    let stream = then.stream.iter().map(|(stream, taken)| (stream_application(stream), *taken));
+    let numbers = then.stream.iter().map(|(stream, taken)| (stream_application(stream), taken.sequence));
     let covered =
         then.covered.iter().map(|(partition, covered)| (partition_application(*partition), covered.0));
-    let transaction = |(app_id, reached): (String, u64)| {
+    let transaction =
+        |app_id: String, version: i64| Transaction { app_id, version, last_updated: Some(now_ms) };
+    let reached = numbers.chain(covered).map(|(app_id, reached)| {
         let version = i64::try_from(reached)
             .map_err(|_| FactsError::Refused(format!("{reached} is beyond what a Delta table can hold")))?;
-        Ok(Transaction { app_id, version, last_updated: Some(now_ms) })
-    };
-    stream.chain(covered).map(transaction).collect()
+        Ok(transaction(app_id, version))
+    });
+    let marks = then.stream.iter();
+    let marks =
+        marks.map(|(stream, taken)| Ok(transaction(mark_application(stream), version_of(taken.mark))));
+    reached.chain(marks).collect()
 }
 
 fn stream_application(stream: &str) -> String {
     format!("nearline-facts-stream-{stream}")
+}
+
+/// Under which the fingerprint of the last entry is noted.
+fn mark_application(stream: &str) -> String {
+    format!("nearline-facts-mark-{stream}")
 }
 
 fn partition_application(partition: PartitionId) -> String {

@@ -33,7 +33,7 @@ pub use compact::{Compacted, Compaction, PAGE_ROWS};
 pub use error::{FactsError, Result};
 pub use event_archive::{Archived, ArchivedLog, Erased, EventArchive, Events, Limits};
 pub use extract::{Counts, Explanation, Extraction, Lineage, MEMORY, Report};
-pub use fact_archive::{FactArchive, FactTable, Standing};
+pub use fact_archive::{FactArchive, FactTable, Standing, Taken};
 pub use index::{Indexed, build_index};
 pub use location::{Location, Remote};
 pub use lookup::{Found, Lookup, What};

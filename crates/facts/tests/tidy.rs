@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nearline_facts::{
-    ArchivedLog, EventArchive, FactArchive, FactTable, FactsError, Source, Standing, Tidied, Tidying,
+    ArchivedLog, EventArchive, FactArchive, FactTable, FactsError, Source, Standing, Taken, Tidied, Tidying,
 };
 use nearline_model::facts::{Decision, FactKind, Known, Whereabouts};
 use nearline_model::identifier::{Blocks, position_of, sequence_of};
-use nearline_model::{Fact, LogRecord, PartitionId};
+use nearline_model::{Fact, FactEntry, LogRecord, PartitionId};
 
 const DAY_MS: i64 = 86_400_000;
 /// A Monday, 2026-03-02T00:00:00Z.
@@ -227,7 +227,8 @@ fn small_files_of_what_members_were_offered_become_one_in_the_order_of_time() {
         let payload = decision.encode().into();
         let known_at_ms = MONDAY_MS + number as i64;
         let offered = Fact { kind, payload, schema_version: Decision::VERSION, ..fact(number, known_at_ms) };
-        let then = Standing { stream: Some(("s".into(), number)), covered: [].into() };
+        let taken = Taken { sequence: number, mark: FactEntry::Decisions(vec![offered.clone()]).mark() };
+        let then = Standing { stream: Some(("s".into(), taken)), covered: [].into() };
         // Names that are in no order.
         archive.add(&[offered], &then, &format!("{}", 9 - number), MONDAY_MS).unwrap();
     }

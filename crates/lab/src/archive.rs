@@ -104,8 +104,16 @@ async fn partition_events(
     let mut last = archive.last(partition);
     if bounds.last < last {
         bail!(
-            "the log ends at position {}, and the archive holds events up to {last}: the log was set back",
+            "the log ends at position {}, and the archive holds events up to {last}: the log was set back; restore it, \
+             or archive the log that is there into another folder",
             bounds.last
+        );
+    }
+    let at_end = if last.is_start() { None } else { source.log.record(partition, last).await? };
+    if at_end.is_some_and(|record| !archive.may_be_last(partition, &record)) {
+        bail!(
+            "the log's event at position {last} is not the one that was archived last: the log was set back and has grown since, \
+             and events between are not in the archive; archive the log that is there into another folder"
         );
     }
     if last.is_start() && bounds.first > position_of(1, partition, source.log.partitions()) {

@@ -44,7 +44,7 @@ pub struct ArtworkSettings {
     pub exploration_floor: f64,
     /// Seconds for which a member is shown the same artwork of a title.
     pub hold_seconds: u32,
-    /// Seconds after which what was learned meanwhile counts in new choices; less than three hundredths of what is not known
+    /// Seconds after which what was learned meanwhile counts in new choices; less than a tenth of what is not known
     /// does not.
     pub refresh_seconds: u32,
     /// Choices remembered, and the same number of probabilities by title and segment.

@@ -1,9 +1,9 @@
 //! The archiver of facts: takes what the stream holds into tables, and makes of archived events what it lacks.
 
-use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing};
-use nearline_model::Position;
+use anyhow::bail;
+use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing, Taken};
 use nearline_model::facts::CaptureSettings;
-use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts};
+use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts, Position, RecordMark};
 use serde::Serialize;
 
 use super::{Source, unique_name};
@@ -132,8 +132,9 @@ async fn one_table(
     let (root, log) = (job.to.below(which.name()), source.log.identity());
     let archive = FactArchive::open(root, which, log, partitions, &unique_name(), now_ms)?;
     let taken = archive.taken(stream);
+    same_stream(source, &archive, stream).await?;
     let mut gathered =
-        Gathered { archive, stream, taken, facts: Vec::new(), then: Standing::default(), now_ms };
+        Gathered { archive, stream, taken, mark: None, facts: Vec::new(), then: Standing::default(), now_ms };
     loop {
         let mut entries = source.facts.read(gathered.taken, READ).await?;
         entries.retain(|streamed| streamed.sequence <= job.up_to);
@@ -141,6 +142,7 @@ async fn one_table(
             return gathered.flush(report);
         }
         for streamed in entries {
+            let mark = streamed.entry.mark();
             if which == FactTable::Decisions {
                 report.gone += streamed.sequence - gathered.taken - 1;
             }
@@ -155,12 +157,33 @@ async fn one_table(
                 }
                 FactEntry::Members(_) | FactEntry::Decisions(_) => {}
             }
-            gathered.taken = streamed.sequence;
+            (gathered.taken, gathered.mark) = (streamed.sequence, Some(mark));
             if gathered.facts.len() >= job.file_facts && !gathered.flush(report)? {
                 return Ok(false);
             }
         }
     }
+}
+
+/// Whether the stream still holds the entry that was taken last: a stream that was set back gives its number, and those
+/// before, to others.
+async fn same_stream(source: &Source, archive: &FactArchive, stream: &str) -> anyhow::Result<()> {
+    let taken = archive.taken(stream);
+    let Some(before) = taken.checked_sub(1) else { return Ok(()) };
+    let last = source.facts.last().await?;
+    let there = source.facts.read(before, 1).await?.into_iter().find(|there| there.sequence == taken);
+    let is_other = there.is_some_and(|there| !archive.may_be_last(stream, &there.entry));
+    // One that holds nothing any more tells nothing.
+    if is_other || (1..taken).contains(&last) {
+        bail!(
+            "the entry {taken} of the stream of facts, which {} took last, is {}: the stream was set back, and what it was \
+             given since would pass for taken; archive the facts into another folder, where those of members that are gone are \
+             made again of events",
+            archive.table().root().display(),
+            if is_other { "another one now".to_owned() } else { format!("not there: it ends at {last}") },
+        );
+    }
+    Ok(())
 }
 
 /// Takes the facts of a part that are new, and before them those that are missing. False: another archiver has come further.
@@ -231,6 +254,8 @@ struct Gathered<'a> {
     stream: &'a str,
     /// Number of the last entry that was read.
     taken: u64,
+    /// Its fingerprint, if it was read now.
+    mark: Option<RecordMark>,
     facts: Vec<Fact>,
     then: Standing,
     now_ms: i64,
@@ -247,7 +272,8 @@ impl Gathered<'_> {
         if self.facts.is_empty() && self.taken == self.archive.taken(self.stream) {
             return Ok(true);
         }
-        self.then.stream = Some((self.stream.to_owned(), self.taken));
+        let taken = self.mark.map(|mark| Taken { sequence: self.taken, mark });
+        self.then.stream = taken.map(|taken| (self.stream.to_owned(), taken));
         let added = self.archive.add(&self.facts, &self.then, &unique_name(), self.now_ms)?;
         let Archived::Added { bytes } = added else { return Ok(false) };
         let count = self.facts.len() as u64;

@@ -70,6 +70,26 @@ impl FactEntry {
         }
     }
 
+    /// Fingerprint of the facts in it, whichever version stored them: it tells whether the entry of a number is still the one
+    /// that was read there. Never 0.
+    pub fn mark(&self) -> RecordMark {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for fact in self.facts() {
+            let numbers = [
+                fact.known_at_ms.cast_unsigned(),
+                u64::from(fact.partition.0),
+                fact.position.0,
+                u64::from(fact.ordinal),
+                fact.member.len() as u64,
+                fact.payload.len() as u64,
+            ];
+            numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
+            hasher.update(fact.member.as_bytes());
+            hasher.update(&fact.payload);
+        }
+        RecordMark::new(hasher.digest().max(1)).expect("at least 1")
+    }
+
     /// Its stored form.
     pub fn encode(&self) -> Vec<u8> {
         self.encode_behind(Vec::new())

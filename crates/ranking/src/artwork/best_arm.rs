@@ -38,7 +38,7 @@ impl Beta {
         (1.0 / self.a + 1.0 / self.b).sqrt()
     }
 
-    /// Whether another belief has its mode and its width where this one has, within three hundredths of this one's width.
+    /// Whether another belief has its mode and its width where this one has, within a tenth of this one's width.
     pub(super) fn is_close_to(self, other: Self) -> bool {
         let width = self.width();
         let moved = (other.mode() - self.mode()).abs() + (other.width() - width).abs();
@@ -52,7 +52,7 @@ impl Beta {
 }
 
 /// Share of its width within which a belief is close to another one.
-const CLOSE: f64 = 0.03;
+const CLOSE: f64 = 0.1;
 
 /// `ln(1 + eʸ)` of −y and of y.
 fn softplus(y: f64) -> (f64, f64) {
