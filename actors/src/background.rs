@@ -3,11 +3,25 @@
 //! It is kept from one job to the next: a thread that ends leaves the pages behind that what it made lies in, each in use for a
 //! small part, and hundreds of such threads take many times the memory of what they made.
 
+use crate::event_loop::Threads;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// How much a thread gives way: beside a busy thread it gets about a tenth of a core.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lets the other threads of the machine go first.
+pub(crate) fn give_way() {
+    // Of a thread, not of the process, on Linux alone.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "a thread that is to give way goes on with the priority of all others");
+    }
+}
 
 /// The thread; there is none before the first job, and it ends with the handle.
 #[derive(Debug)]
@@ -51,6 +65,20 @@ impl BackgroundThread {
             }
         })?;
         Ok(sender)
+    }
+
+    /// Does `work` there, or here where the engine has no threads. `None`: it panicked, or there is no thread.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        threads: Threads,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if threads == Threads::Here {
+            return Some(work());
+        }
+        let (done, result) = tokio::sync::oneshot::channel();
+        self.run(move || drop(done.send(work()))).ok()?;
+        result.await.ok()
     }
 
     /// Does `work` there and waits for what it comes to. `None`: it panicked, or there is no thread.

@@ -34,9 +34,6 @@ use tokio::time::Instant;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Pause after a solve, as a multiple of the time it took.
 const PAUSE_FACTOR: u32 = 50;
-/// How much the thread gives way: beside a busy thread it gets about a tenth of a core.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 /// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 /// How long a choice of weights that is due waits for plays that grow fast.
@@ -294,15 +291,6 @@ fn tell(learned: &Learned) {
             .set(group.probes as f64);
         metrics::gauge!("nearline_ranking_tuning_gain", "from_plays" => from.clone()).set(group.gain);
         metrics::gauge!("nearline_ranking_step_weight", "from_plays" => from).set(group.weights.step);
-    }
-}
-
-/// Lets the other threads of the machine go first.
-pub(crate) fn give_way() {
-    // Of a thread, not of the process, on Linux alone.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the solver's thread goes on with the priority of all others");
     }
 }
 

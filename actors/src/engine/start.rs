@@ -3,7 +3,7 @@
 use super::catalogue::{SharedCatalogue, follow_catalogue};
 use super::{Engine, Inner};
 use crate::aggregates_actor::{AggregatesActor, SharedRole};
-use crate::background::BackgroundThread;
+use crate::background::{BackgroundThread, give_way};
 use crate::event_loop::{EventLoop, Threads};
 use crate::facts::DecisionQueue;
 use crate::faults::Faults;
@@ -18,7 +18,7 @@ use crate::recommender::{Recommender, Sources};
 use crate::remediations::Remediations;
 use crate::router::Router;
 use crate::settings::EngineSettings;
-use crate::solver::{NextChoice, Solver, give_way};
+use crate::solver::{NextChoice, Solver};
 use crate::workers::Workers;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;

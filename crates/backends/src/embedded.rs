@@ -11,6 +11,7 @@ mod aggregates_snapshot;
 mod catalogue;
 mod clean_stop;
 mod damage;
+mod database;
 mod dead_letters;
 mod directory;
 mod directory_watch;

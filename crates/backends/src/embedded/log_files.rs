@@ -1,12 +1,12 @@
 //! The log on disk: one database, records by partition and position.
 
 use super::clean_stop::leave_nothing_to_replay;
+use super::database;
 use super::directory::Directory;
 use super::duplicate_window::{DuplicateWindow, IdHash};
 use super::failure::{damaged, storage};
 use super::log_block::StoredRecords;
 use super::log_tail::LogTail;
-use super::state_files::{JOURNAL_BYTES, WORKERS, database_memory};
 use crate::log_identity::new_log_identity;
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
@@ -67,10 +67,7 @@ impl LogFiles {
         let path = directory.join("log");
         let what = format!("the log in {}", path.display());
         let fail = |error| storage(&what, error);
-        let builder = Database::builder(&path).cache_size(CACHE_BYTES).worker_threads(WORKERS);
-        let builder = builder.max_journaling_size(JOURNAL_BYTES);
-        let builder = builder.journal_compression(CompressionType::None);
-        let database = builder.open().map_err(fail)?;
+        let database = database::open(&path, CACHE_BYTES).map_err(fail)?;
         // Records are never changed: they are moved out of the journal once, and what is sorted is where they are.
         let aside = || KvSeparationOptions::default().compression(CompressionType::None);
         let options = || {
@@ -110,7 +107,7 @@ impl LogFiles {
     /// Bytes in memory: the database's, the newest records, and the ids that duplicates are known by.
     pub(super) fn memory_bytes(&self) -> usize {
         let tails: usize = self.partitions.iter().map(|partition| partition.tail.lock().bytes()).sum();
-        database_memory(&self.database) + tails + self.window_bytes.load(Ordering::Relaxed)
+        database::memory(&self.database) + tails + self.window_bytes.load(Ordering::Relaxed)
     }
 
     /// From now on the log takes and gives nothing.

@@ -6,10 +6,11 @@
 
 use super::SyncPolicy;
 use super::clean_stop::leave_nothing_to_replay;
+use super::database;
 use super::directory::Directory;
 use super::failure::{storage, takes_no_more};
 use super::partition_row::PartitionRow;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
@@ -20,10 +21,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const CACHE_BYTES: u64 = 32 << 20;
 /// Writes held in memory until they are sorted into files, per kind of entry; several may wait for that.
 const MEMTABLE_BYTES: u64 = 8 << 20;
-/// The journal of either database at most, or nearly: what a start reads through.
-pub(super) const JOURNAL_BYTES: u64 = 128 << 20;
-/// Threads that sort into files. With a second one, the first goes round in circles while the second compacts.
-pub(super) const WORKERS: usize = 1;
 
 /// Committed positions of all partitions: what the log may forget.
 pub(super) struct CommittedPositions(Vec<AtomicU64>);
@@ -40,11 +37,6 @@ impl CommittedPositions {
             committed.store(position.0, Ordering::Release);
         }
     }
-}
-
-/// Bytes that a database holds in memory: what is not written to its files yet, and blocks read from them.
-pub(super) fn database_memory(database: &Database) -> usize {
-    usize::try_from(database.write_buffer_size() + database.cache_size()).unwrap_or(usize::MAX)
 }
 
 /// The state's files, and what is in memory of them.
@@ -87,7 +79,7 @@ pub(super) struct StateFiles {
 impl StateFiles {
     /// Bytes in memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        database_memory(&self.database)
+        database::memory(&self.database)
     }
 
     pub(super) fn open(
@@ -98,10 +90,7 @@ impl StateFiles {
         let path = directory.join("state");
         let what = format!("the state in {}", path.display());
         let fail = |error| storage(&what, error);
-        let builder = Database::builder(&path).cache_size(CACHE_BYTES).worker_threads(WORKERS);
-        let builder = builder.max_journaling_size(JOURNAL_BYTES);
-        let builder = builder.journal_compression(CompressionType::None);
-        let database = builder.open().map_err(fail)?;
+        let database = database::open(&path, CACHE_BYTES).map_err(fail)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let keyspace = |name: &str| database.keyspace(name, options).map_err(fail);
         let stored = keyspace("partitions")?;
