@@ -190,7 +190,7 @@ fn probabilities_stay_until_what_is_believed_has_moved_and_small_moves_add_up() 
         teach(&mut aggregates, step, &[("a0", "drama", 1, 0), ("a1", "drama", 1, u32::from(step % 5 == 0))]);
         let now = chooser.probabilities(&aggregates, &title, segment.as_ref(), NOW_MS + 1_000 * step as i64);
         let exact = exactly(&aggregates);
-        assert!(now[0].abs_diff(exact[0]) < 20_000, "{now:?} instead of {exact:?} after {step} impressions");
+        assert!(now[0].abs_diff(exact[0]) < 60_000, "{now:?} instead of {exact:?} after {step} impressions");
         if now == before {
             stayed += 1
         } else {
