@@ -2,7 +2,8 @@
 //!
 //! Queries read the sums beside it, under a read lock. It is the only writer; while a snapshot is
 //! encoded nothing is added, so that no writer waits at the lock and holds readers up. Encoding takes a second of a processor
-//! where there are a hundred thousand titles: it is done by a thread that gives way to whoever answers queries.
+//! where there are a hundred thousand titles: it is done by a thread that gives way to whoever answers queries, though not much,
+//! since commits wait for what they add.
 
 mod catch_up;
 mod following;
@@ -11,7 +12,7 @@ mod role;
 pub use catch_up::{Sums, catch_up};
 pub use role::SharedRole;
 
-use crate::background::{BackgroundThread, give_way};
+use crate::background::{BackgroundThread, give_way_a_little};
 use crate::event_loop::Threads;
 use actix::prelude::*;
 use bytes::Bytes;
@@ -79,7 +80,7 @@ impl AggregatesActor {
             snapshot_interval,
             role,
             saved: Arc::new(parking_lot::Mutex::new(saved)),
-            encoder: Arc::new(BackgroundThread::new("nearline-snapshot", give_way)),
+            encoder: Arc::new(BackgroundThread::new("nearline-snapshot", give_way_a_little)),
             following: Arc::default(),
         }
     }
@@ -125,7 +126,11 @@ impl AggregatesActor {
                 drop(writing);
                 Some((snapshot, saved))
             });
-            if let Some(Some((snapshot, saved))) = encoding.await {
+            let not_made = || PortError::Unavailable {
+                what: "a snapshot of the aggregates".into(),
+                detail: "it was not made: encoding it panicked, or there is no thread to be had".into(),
+            };
+            if let Some((snapshot, saved)) = encoding.await.ok_or_else(not_made)? {
                 let positions = snapshot.positions.clone();
                 metrics::gauge!("nearline_aggregates_snapshot_bytes").set(snapshot.bytes.len() as f64);
                 if store_snapshot(&ports, snapshot).await? {

@@ -10,17 +10,24 @@ use std::sync::mpsc::{Sender, channel};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How much a thread gives way: beside a busy thread it gets about a tenth of a core.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
-/// Lets the other threads of the machine go first.
+/// Lets the other threads of the machine go first: beside a busy thread this one gets about a tenth of a core.
 pub(crate) fn give_way() {
+    be_nice(10);
+}
+
+/// The same for what others wait for in the end: beside a busy thread it gets about a quarter of a core.
+pub(crate) fn give_way_a_little() {
+    be_nice(5);
+}
+
+fn be_nice(niceness: i32) {
     // Of a thread, not of the process, on Linux alone.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
         tracing::debug!(%error, "a thread that is to give way goes on with the priority of all others");
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
 }
 
 /// The thread; there is none before the first job, and it ends with the handle.

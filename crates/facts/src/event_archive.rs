@@ -10,13 +10,14 @@ mod rows;
 use std::collections::BTreeMap;
 
 use nearline_model::identifier::{Blocks, sequence_of};
-use nearline_model::{LogRecord, PartitionId, Position, RecordMark};
+use nearline_model::{LogRecord, PartitionId, Position};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
 use crate::location::Location;
+use crate::marks;
 use crate::table_writer::{TableWriter, properties};
 use crate::tidy::{Form, Tidied, Tidying};
 
@@ -147,11 +148,10 @@ impl EventArchive {
         Position(u64::try_from(last).unwrap_or_default())
     }
 
-    /// Whether `record`, which the log has where the last event of a partition was archived from, may be that event. Another one is there
-    /// where the log was set back and has grown since. Archives of before noted no fingerprints: there, every one may be.
-    pub fn may_be_last(&self, partition: PartitionId, record: &LogRecord) -> bool {
-        let archived = self.table.transaction(&mark_application(partition));
-        archived.is_none_or(|archived| archived == version_of(record.mark()))
+    /// Whether a record of the log may be the one that was archived from its position: not, if that was the last of the
+    /// partition, and had another fingerprint.
+    pub fn may_be(&self, partition: PartitionId, record: &LogRecord) -> bool {
+        marks::may_be(&self.table, &application(partition), record.position.0, record.mark())
     }
 
     /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
@@ -190,14 +190,13 @@ impl EventArchive {
         })?;
         let change = Change {
             add: vec![Add::new(name.clone(), bytes, records.len() as u64, now_ms)],
-            transactions: vec![
-                Transaction { app_id: application(partition), version, last_updated: Some(now_ms) },
-                Transaction {
-                    app_id: mark_application(partition),
-                    version: version_of(mark),
-                    last_updated: Some(now_ms),
-                },
-            ],
+            transactions: std::iter::once(Transaction {
+                app_id: application(partition),
+                version,
+                last_updated: Some(now_ms),
+            })
+            .chain(marks::note(&application(partition), version, mark, now_ms))
+            .collect(),
             operation: "WRITE",
             ..Change::default()
         };
@@ -249,6 +248,27 @@ impl EventArchive {
         Ok(())
     }
 
+    /// The event that was archived from a position, if it is there.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn record(&self, partition: PartitionId, position: Position) -> Result<Option<LogRecord>> {
+        let of_partition = format!("events-p{:05}-", partition.0);
+        let holds = |name: &str| {
+            let mut bounds = name.strip_prefix(&of_partition)?.split('-').map_while(|text| text.parse().ok());
+            Some((bounds.next()?..=bounds.next()?).contains(&position.0))
+        };
+        let names = self.table.files().filter(|file| holds(&file.path) == Some(true));
+        for batch in Events::of(self.table.location().clone(), names.map(|file| file.path.clone()).collect())
+        {
+            let found = batch?.into_iter().find(|record| record.position == position);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     /// The events of a partition, in order; what cannot be read is an error in its place.
     pub fn events(&self, partition: PartitionId) -> Events {
         let of_partition = format!("events-p{:05}-", partition.0);
@@ -285,16 +305,6 @@ fn dictionaries() -> WriterProperties {
 
 fn application(partition: PartitionId) -> String {
     format!("nearline-archive-p{:05}", partition.0)
-}
-
-/// Under which the fingerprint of the last event is noted.
-fn mark_application(partition: PartitionId) -> String {
-    format!("nearline-archive-mark-p{:05}", partition.0)
-}
-
-/// A fingerprint as a table can hold it: 63 bits of it.
-pub(crate) fn version_of(mark: RecordMark) -> i64 {
-    (mark.get() >> 1).cast_signed()
 }
 
 fn metadata(log: ArchivedLog<'_>, id: &str, now_ms: i64) -> Metadata {

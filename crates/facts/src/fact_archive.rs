@@ -7,18 +7,22 @@
 mod decisions;
 mod members;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use nearline_model::{Fact, FactEntry, PartitionId, Position, RecordMark};
+use nearline_model::{Fact, LogRecord, PartitionId, Position, RecordMark};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
-use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS, version_of};
+use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
 use crate::location::Location;
+use crate::marks;
 use crate::table_writer::{TableWriter, properties};
 use crate::tidy::{Form, Tidied, Tidying};
 
@@ -78,6 +82,8 @@ pub struct Standing {
     pub stream: Option<(String, Taken)>,
     /// Positions up to which nothing is left out, of some partitions.
     pub covered: BTreeMap<PartitionId, Position>,
+    /// What was at some of these positions, or before, in the log.
+    pub marks: BTreeMap<PartitionId, (Position, RecordMark)>,
 }
 
 /// An entry of a stream of facts.
@@ -143,11 +149,46 @@ impl FactArchive {
         u64::try_from(taken).unwrap_or_default()
     }
 
-    /// Whether an entry of a stream, at the number of the one that was taken last, may be that one. Another one is there where
-    /// the stream was set back and has grown since. Tables of before noted no fingerprints: there, every one may be.
-    pub fn may_be_last(&self, stream: &str, entry: &FactEntry) -> bool {
-        let taken = self.table.transaction(&mark_application(stream));
-        taken.is_none_or(|taken| taken == version_of(entry.mark()))
+    /// Whether an entry of a stream may be the one that was taken by its number: not, if that was the last, and had another
+    /// fingerprint.
+    pub fn may_be(&self, stream: &str, entry: Taken) -> bool {
+        marks::may_be(&self.table, &stream_application(stream), entry.sequence, entry.mark)
+    }
+
+    /// A position of a partition up to which no fact is left out, if it is known which record was there.
+    pub fn marked(&self, partition: PartitionId) -> Option<Position> {
+        marks::noted(&self.table, &partition_application(partition)).map(Position)
+    }
+
+    /// Whether a record of the log, or of its archive, may be the one at [the position](Self::marked) that facts were made up to:
+    /// not, if it has another fingerprint.
+    pub fn may_be_of(&self, partition: PartitionId, record: &LogRecord) -> bool {
+        marks::may_be(&self.table, &partition_application(partition), record.position.0, record.mark())
+    }
+
+    /// Ids of all decisions in the table.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn decision_ids(&self) -> Result<HashSet<String>> {
+        let mut ids = HashSet::new();
+        for file in self.table.files() {
+            let path = self.table.file(&file.path)?;
+            let opened = std::fs::File::open(&path).map_err(FactsError::reading(&path))?;
+            let builder =
+                ParquetRecordBatchReaderBuilder::try_new(opened).map_err(FactsError::parquet(&path))?;
+            let column = ProjectionMask::columns(builder.parquet_schema(), [decisions::ID]);
+            let reader = builder.with_projection(column).build().map_err(FactsError::parquet(&path))?;
+            for batch in reader {
+                let batch = batch.map_err(FactsError::parquet(&path))?;
+                let wrong =
+                    || FactsError::column(&path, decisions::ID, "is not of the type that tables have");
+                let column =
+                    batch.column_by_name(decisions::ID).and_then(|column| column.as_string_opt::<i32>());
+                ids.extend(column.ok_or_else(wrong)?.iter().flatten().map(str::to_owned));
+            }
+        }
+        Ok(ids)
     }
 
     /// Position up to which no fact of a partition's members is left out.
@@ -256,26 +297,25 @@ fn transactions(then: &Standing, now_ms: i64) -> Result<Vec<Transaction>> {
     let numbers = then.stream.iter().map(|(stream, taken)| (stream_application(stream), taken.sequence));
     let covered =
         then.covered.iter().map(|(partition, covered)| (partition_application(*partition), covered.0));
-    let transaction =
-        |app_id: String, version: i64| Transaction { app_id, version, last_updated: Some(now_ms) };
-    let reached = numbers.chain(covered).map(|(app_id, reached)| {
-        let version = i64::try_from(reached)
-            .map_err(|_| FactsError::Refused(format!("{reached} is beyond what a Delta table can hold")))?;
-        Ok(transaction(app_id, version))
-    });
-    let marks = then.stream.iter();
-    let marks =
-        marks.map(|(stream, taken)| Ok(transaction(mark_application(stream), version_of(taken.mark))));
-    reached.chain(marks).collect()
+    let version = |reached: u64| {
+        i64::try_from(reached)
+            .map_err(|_| FactsError::Refused(format!("{reached} is beyond what a Delta table can hold")))
+    };
+    let mut all = Vec::new();
+    for (app_id, reached) in numbers.chain(covered) {
+        all.push(Transaction { app_id, version: version(reached)?, last_updated: Some(now_ms) });
+    }
+    if let Some((stream, taken)) = &then.stream {
+        all.extend(marks::note(&stream_application(stream), version(taken.sequence)?, taken.mark, now_ms));
+    }
+    for (partition, (position, mark)) in &then.marks {
+        all.extend(marks::note(&partition_application(*partition), version(position.0)?, *mark, now_ms));
+    }
+    Ok(all)
 }
 
 fn stream_application(stream: &str) -> String {
     format!("nearline-facts-stream-{stream}")
-}
-
-/// Under which the fingerprint of the last entry is noted.
-fn mark_application(stream: &str) -> String {
-    format!("nearline-facts-mark-{stream}")
 }
 
 fn partition_application(partition: PartitionId) -> String {

@@ -19,6 +19,7 @@ mod labels;
 mod layout;
 pub mod location;
 mod lookup;
+mod marks;
 mod members;
 mod moments;
 mod rules;

@@ -43,7 +43,8 @@ fn add(archive: &mut FactArchive, first_ms: i64, files: i64, nonce: &str) {
         let facts: Vec<Fact> = (from..from + 20)
             .map(|position| fact(position, first_ms + file * DAY_MS + position as i64))
             .collect();
-        let then = Standing { stream: None, covered: [(PartitionId(0), Position(from + 19))].into() };
+        let then =
+            Standing { covered: [(PartitionId(0), Position(from + 19))].into(), ..Standing::default() };
         archive.add(&facts, &then, &format!("{nonce}{file}"), first_ms).unwrap();
     }
 }
@@ -228,7 +229,7 @@ fn small_files_of_what_members_were_offered_become_one_in_the_order_of_time() {
         let known_at_ms = MONDAY_MS + number as i64;
         let offered = Fact { kind, payload, schema_version: Decision::VERSION, ..fact(number, known_at_ms) };
         let taken = Taken { sequence: number, mark: FactEntry::Decisions(vec![offered.clone()]).mark() };
-        let then = Standing { stream: Some(("s".into(), taken)), covered: [].into() };
+        let then = Standing { stream: Some(("s".into(), taken)), ..Standing::default() };
         // Names that are in no order.
         archive.add(&[offered], &then, &format!("{}", 9 - number), MONDAY_MS).unwrap();
     }

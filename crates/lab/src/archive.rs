@@ -13,6 +13,7 @@ use nearline_model::{LogRecord, PartitionId, Position};
 use rand::Rng;
 use serde::Serialize;
 
+pub(crate) use facts::of_another_log;
 pub use facts::{FactJob, FactReport, archive_facts};
 pub use source::Source;
 
@@ -110,7 +111,7 @@ async fn partition_events(
         );
     }
     let at_end = if last.is_start() { None } else { source.log.record(partition, last).await? };
-    if at_end.is_some_and(|record| !archive.may_be_last(partition, &record)) {
+    if at_end.is_some_and(|record| !archive.may_be(partition, &record)) {
         bail!(
             "the log's event at position {last} is not the one that was archived last: the log was set back and has grown since, \
              and events between are not in the archive; archive the log that is there into another folder"

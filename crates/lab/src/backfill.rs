@@ -9,14 +9,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing};
 use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::sequence_of;
 use nearline_model::{FoldSettings, PartitionId};
 use serde::Serialize;
 
-use crate::archive::{chosen, unique_name};
+use crate::archive::{chosen, of_another_log, unique_name};
 pub use refolded::{Part, refold};
 
 /// What is made, and of what.
@@ -137,6 +137,12 @@ fn one_partition(
 ) -> anyhow::Result<BackfillReport> {
     let mut facts = open(job, events, now_ms)?;
     let mut report = BackfillReport::default();
+    if let Some(marked) = facts.marked(partition)
+        && let Some(record) = events.record(partition, marked)?
+        && !facts.may_be_of(partition, &record)
+    {
+        bail!(of_another_log(facts.table().root(), partition, marked));
+    }
     let (after, last) = (facts.covered(partition), events.last(partition));
     if last <= after {
         progress(sequence_of(last, partition, events.partitions()).unwrap_or_default());
@@ -145,7 +151,11 @@ fn one_partition(
     let part = Part { partition, after, up_to: last, most_facts: job.file_facts };
     refold(events, &part, &job.fold, job.capture, progress, |made| {
         let count = made.facts.len() as u64;
-        let then = Standing { stream: None, covered: [(partition, made.position)].into() };
+        let then = Standing {
+            covered: [(partition, made.position)].into(),
+            marks: made.mark.map(|mark| (partition, (made.position, mark))).into_iter().collect(),
+            ..Standing::default()
+        };
         match facts.add(&made.facts, &then, &unique_name(), now_ms)? {
             Archived::Added { bytes } => {
                 report.facts += count;

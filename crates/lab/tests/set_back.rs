@@ -6,9 +6,11 @@
 use std::path::Path;
 
 use nearline_config::{Config, open_ports};
+use nearline_facts::{FactArchive, FactTable};
 use nearline_lab::archive::{ArchiveJob, FactJob, Source, archive, archive_facts};
+use nearline_lab::backfill::{BackfillJob, backfill};
 use nearline_model::facts::{CaptureSettings, Decision, FactKind};
-use nearline_model::{Fact, FoldSettings, PartitionId, Position};
+use nearline_model::{Fact, FoldSettings, MemberFacts, PartitionId, Position};
 use nearline_ports::{NewEvent, Ports};
 
 const NOW_MS: i64 = 1_772_400_000_000;
@@ -99,6 +101,14 @@ async fn decisions(ports: &Ports, folder: &Path, to: &str) -> Result<u64, String
     report.map(|report| report.decisions).map_err(|error| format!("{error:#}"))
 }
 
+fn decision_ids(facts: &Path) -> Vec<String> {
+    let archive = FactArchive::existing(&facts.join("decisions"), FactTable::Decisions).unwrap().unwrap();
+    let ids = archive.decision_ids().unwrap();
+    let rows: u64 = archive.table().files().map(nearline_facts::delta::Add::rows).sum();
+    assert_eq!(rows, ids.len() as u64, "one row a decision");
+    ids.into_iter().collect()
+}
+
 #[tokio::test]
 async fn a_log_that_was_set_back_is_not_taken_for_archived_whether_it_has_grown_again_or_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,8 +140,55 @@ async fn a_log_that_was_set_back_is_not_taken_for_archived_whether_it_has_grown_
     assert_eq!(events(&ports, folder, "others").await, Ok(260), "all that is there");
 }
 
+/// Puts what an engine puts of all that the log holds, up to the last record of each partition, with its fingerprint; no member
+/// was served meanwhile.
+async fn put_members(ports: &Ports) {
+    for partition in (0..3).map(PartitionId) {
+        let position = ports.log.bounds(partition).await.unwrap().last;
+        let record = ports.log.record(partition, position).await.unwrap().unwrap();
+        let (after, mark) = (Position::START, Some(record.mark()));
+        let part = MemberFacts { partition, after, position, mark, facts: Vec::new() };
+        ports.facts.put(part).await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn a_stream_of_facts_that_was_set_back_is_not_taken_for_archived_whether_it_has_grown_again_or_not() {
+async fn facts_of_a_log_that_was_set_back_are_not_taken_for_those_of_the_one_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let ports = open(folder).await;
+    publish(&ports, 0..60).await;
+    drop(ports);
+    copy(&folder.join("data"), &folder.join("backup"));
+    let ports = open(folder).await;
+    publish(&ports, 60..120).await;
+    put_members(&ports).await;
+    assert_eq!(events(&ports, folder, "events").await, Ok(120));
+    assert_eq!(decisions(&ports, folder, "facts").await, Ok(0));
+    drop(ports);
+
+    set_back(folder);
+    let ports = open(folder).await;
+    publish(&ports, 1_000..1_200).await;
+    put_members(&ports).await;
+    let error = decisions(&ports, folder, "facts").await.unwrap_err();
+    assert!(error.contains("made of another event") && error.contains("another folder"), "{error}");
+    assert_eq!(events(&ports, folder, "others").await, Ok(260));
+    let job = BackfillJob {
+        archive: (&folder.join("others")).into(),
+        to: (&folder.join("facts")).into(),
+        partitions: Vec::new(),
+        file_facts: 50,
+        threads: 1,
+        fold: FoldSettings::default(),
+        capture: CaptureSettings::default(),
+    };
+    let error = format!("{:#}", backfill(&job, NOW_MS, &|_| {}).unwrap_err());
+    assert!(error.contains("made of another event") && error.contains("another folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_of_facts_that_was_set_back_is_read_again_whether_it_has_grown_again_or_not() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let ports = open(folder).await;
@@ -151,10 +208,25 @@ async fn a_stream_of_facts_that_was_set_back_is_not_taken_for_archived_whether_i
     set_back(folder);
     let ports = open(folder).await;
     decide(&ports, 100..102).await;
-    let error = decisions(&ports, folder, "facts").await.unwrap_err();
-    assert!(error.contains("the stream was set back") && error.contains("it ends at 11"), "{error}");
+    assert_eq!(decisions(&ports, folder, "facts").await, Ok(2), "what is new, though its numbers were taken");
+    assert_eq!(decisions(&ports, folder, "facts").await, Ok(0), "it is noticed once");
+    drop(ports);
+
+    set_back(folder);
+    let ports = open(folder).await;
     decide(&ports, 102..130).await;
-    let error = decisions(&ports, folder, "facts").await.unwrap_err();
-    assert!(error.contains("another one now") && error.contains("another folder"), "{error}");
-    assert_eq!(decisions(&ports, folder, "others").await, Ok(39), "all that is there");
+    assert_eq!(
+        decisions(&ports, folder, "facts").await,
+        Ok(28),
+        "what is new, though an entry has the number"
+    );
+    assert_eq!(decisions(&ports, folder, "facts").await, Ok(0), "it is noticed once");
+    let mut ids: Vec<u32> =
+        decision_ids(&folder.join("facts")).iter().map(|id| id[1..].parse().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(
+        ids,
+        (1..22).chain(100..130).collect::<Vec<_>>(),
+        "each once, those that the stream lost, too"
+    );
 }

@@ -94,7 +94,11 @@ impl Learned {
             explorable.titles.iter().map(|title| title.id.clone()).collect()
         };
         let newcomers = Newcomers::among(&little);
-        self.newcomers.iter().eq(newcomers.iter())
+        let titles = |newcomers: &Newcomers| -> Vec<(Arc<str>, f64, usize)> {
+            newcomers.titles.iter().map(|title| (title.id.clone(), title.newness, title.genres)).collect()
+        };
+        self.newcomers.genres == newcomers.genres
+            && titles(&self.newcomers) == titles(&newcomers)
             && ids(&self.explorable) == ids(&Explorable::among(&little, |_| 1.0))
     }
 

@@ -7,31 +7,12 @@ use std::path::Path;
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// Threads that sort into files. With a second one, the first goes round in circles while the second compacts.
 const WORKERS: usize = 1;
-/// How much the threads that sort into files give way: beside a busy thread they get about a tenth of a core. What waits for
-/// them in the end, when their turn is long overdue, is who writes, not who reads.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// Opens the database at `path`, or makes it; it holds so many bytes of blocks that were read.
 pub(super) fn open(path: &Path, cache_bytes: u64) -> fjall::Result<Database> {
     let builder = Database::builder(path).cache_size(cache_bytes).worker_threads(WORKERS);
     let builder = builder.max_journaling_size(JOURNAL_BYTES).journal_compression(CompressionType::None);
-    // Its threads have the priority of the one that opens it.
-    std::thread::scope(|scope| {
-        let opened = scope.spawn(|| {
-            give_way();
-            builder.open()
-        });
-        opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-fn give_way() {
-    // Of a thread, not of the process, on Linux alone.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "the database's threads go on with the priority of all others");
-    }
+    builder.open()
 }
 
 /// Bytes that a database holds in memory: what is not written to its files yet, and blocks read from them.

@@ -16,6 +16,9 @@ use super::{Column, schema, time};
 use crate::columns::{DECISION_POSITION, EVENT_AT, KNOWN_AT, MEMBER, POSITION};
 use crate::error::{FactsError, Result};
 
+/// The column of a decision's id.
+pub(super) const ID: &str = "recommendation_id";
+
 pub(super) fn columns() -> Vec<Column> {
     vec![
         Column(MEMBER, DataType::Utf8, false, true),
@@ -27,7 +30,7 @@ pub(super) fn columns() -> Vec<Column> {
         Column("ordinal", DataType::Int32, false, true),
         Column("kind", DataType::Utf8, false, true),
         Column("schema_version", DataType::Int32, false, true),
-        Column("recommendation_id", DataType::Utf8, false, true),
+        Column(ID, DataType::Utf8, false, true),
         Column("offer_id", DataType::Utf8, false, false),
         Column("source", DataType::Utf8, false, true),
         Column("experiment", DataType::Utf8, true, true),

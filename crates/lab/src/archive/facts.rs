@@ -1,9 +1,12 @@
 //! The archiver of facts: takes what the stream holds into tables, and makes of archived events what it lacks.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use anyhow::bail;
 use nearline_facts::{Archived, EventArchive, FactArchive, FactTable, Location, Standing, Taken};
-use nearline_model::facts::CaptureSettings;
-use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts, Position, RecordMark};
+use nearline_model::facts::{CaptureSettings, Decision};
+use nearline_model::{Fact, FactEntry, FoldSettings, MemberFacts, PartitionId, Position, RecordMark};
 use serde::Serialize;
 
 use super::{Source, unique_name};
@@ -45,6 +48,8 @@ pub struct FactReport {
     pub foreign: u64,
     /// Decisions that were added.
     pub decisions: u64,
+    /// Tables for which the stream was read from its beginning, since it was set back.
+    pub set_back: u64,
     /// Entries that had left the stream before they were read.
     pub gone: u64,
     /// Bytes of payloads, and of the files.
@@ -94,6 +99,9 @@ pub async fn archive_facts(source: &Source, job: &FactJob) -> anyhow::Result<Fac
         return Ok(report);
     }
     for which in [FactTable::Members, FactTable::Decisions] {
+        if which == FactTable::Members {
+            same_log(source, &open(source, job, which)?).await?;
+        }
         let mut attempts = 0;
         while !one_table(source, job, which, &stream, &mut report).await? {
             attempts += 1;
@@ -108,6 +116,14 @@ pub async fn archive_facts(source: &Source, job: &FactJob) -> anyhow::Result<Fac
         let note =
             format!("{} facts belong to a log that was set back since, and are left out", report.foreign);
         report.notes.push(note);
+    }
+    if report.set_back > 0 {
+        report.notes.push(
+            "the stream of facts does not hold what was taken of it last: it was set back, from a backup or without its last \
+             second. It was read from its beginning, without what the tables have already; decisions that it lost before they \
+             were archived are lost"
+                .into(),
+        );
     }
     if report.gone > 0 {
         let note = format!(
@@ -128,13 +144,18 @@ async fn one_table(
     stream: &str,
     report: &mut FactReport,
 ) -> anyhow::Result<bool> {
-    let (now_ms, partitions) = (source.clock.now_ms(), source.log.partitions());
-    let (root, log) = (job.to.below(which.name()), source.log.identity());
-    let archive = FactArchive::open(root, which, log, partitions, &unique_name(), now_ms)?;
-    let taken = archive.taken(stream);
-    same_stream(source, &archive, stream).await?;
-    let mut gathered =
-        Gathered { archive, stream, taken, mark: None, facts: Vec::new(), then: Standing::default(), now_ms };
+    let archive = open(source, job, which)?;
+    let mut gathered = Gathered::of(archive, stream, source.clock.now_ms());
+    let set_back = is_set_back(source, &gathered.archive, stream).await?;
+    // Of a stream that was set back, nobody knows from where on it gives other entries: all are looked at once more.
+    let mut known = HashSet::new();
+    if set_back {
+        gathered.begin_anew();
+        if which == FactTable::Decisions {
+            known = gathered.archive.decision_ids()?;
+        }
+        report.set_back += 1;
+    }
     loop {
         let mut entries = source.facts.read(gathered.taken, READ).await?;
         entries.retain(|streamed| streamed.sequence <= job.up_to);
@@ -143,7 +164,8 @@ async fn one_table(
         }
         for streamed in entries {
             let mark = streamed.entry.mark();
-            if which == FactTable::Decisions {
+            // What is before the first entry of a stream that is looked at once more was taken, or is counted already.
+            if which == FactTable::Decisions && !(set_back && gathered.mark.is_none()) {
                 report.gone += streamed.sequence - gathered.taken - 1;
             }
             match streamed.entry {
@@ -152,7 +174,10 @@ async fn one_table(
                         return Ok(false);
                     }
                 }
-                FactEntry::Decisions(decisions) if which == FactTable::Decisions => {
+                FactEntry::Decisions(mut decisions) if which == FactTable::Decisions => {
+                    if !known.is_empty() {
+                        decisions.retain(|fact| is_new(fact, &known));
+                    }
                     gathered.facts.extend(decisions);
                 }
                 FactEntry::Members(_) | FactEntry::Decisions(_) => {}
@@ -165,25 +190,52 @@ async fn one_table(
     }
 }
 
-/// Whether the stream still holds the entry that was taken last: a stream that was set back gives its number, and those
-/// before, to others.
-async fn same_stream(source: &Source, archive: &FactArchive, stream: &str) -> anyhow::Result<()> {
-    let taken = archive.taken(stream);
-    let Some(before) = taken.checked_sub(1) else { return Ok(()) };
-    let last = source.facts.last().await?;
-    let there = source.facts.read(before, 1).await?.into_iter().find(|there| there.sequence == taken);
-    let is_other = there.is_some_and(|there| !archive.may_be_last(stream, &there.entry));
-    // One that holds nothing any more tells nothing.
-    if is_other || (1..taken).contains(&last) {
-        bail!(
-            "the entry {taken} of the stream of facts, which {} took last, is {}: the stream was set back, and what it was \
-             given since would pass for taken; archive the facts into another folder, where those of members that are gone are \
-             made again of events",
-            archive.table().root().display(),
-            if is_other { "another one now".to_owned() } else { format!("not there: it ends at {last}") },
-        );
+fn open(source: &Source, job: &FactJob, which: FactTable) -> anyhow::Result<FactArchive> {
+    let (now_ms, partitions) = (source.clock.now_ms(), source.log.partitions());
+    let (root, log) = (job.to.below(which.name()), source.log.identity());
+    Ok(FactArchive::open(root, which, log, partitions, &unique_name(), now_ms)?)
+}
+
+/// Whether the log still holds what facts of members were made of.
+async fn same_log(source: &Source, archive: &FactArchive) -> anyhow::Result<()> {
+    for partition in (0..source.log.partitions()).map(PartitionId) {
+        if let Some(marked) = archive.marked(partition)
+            && let Some(record) = source.log.record(partition, marked).await?
+            && !archive.may_be_of(partition, &record)
+        {
+            bail!(of_another_log(archive.table().root(), partition, marked));
+        }
     }
     Ok(())
+}
+
+/// What is said of facts that were made of a log that was set back since.
+pub(crate) fn of_another_log(table: &Path, partition: PartitionId, position: Position) -> String {
+    format!(
+        "{} holds facts of partition {partition} up to position {position} that were made of another event there: the log was \
+         set back and has grown since, and facts of what it was given would pass for archived; archive them into another folder",
+        table.display()
+    )
+}
+
+/// Whether the stream does not hold the entry that was taken last, though it has not gone with time: a stream that was set back
+/// gives its number, and those before, to others.
+async fn is_set_back(source: &Source, archive: &FactArchive, stream: &str) -> anyhow::Result<bool> {
+    let taken = archive.taken(stream);
+    let Some(before) = taken.checked_sub(1) else { return Ok(false) };
+    // One that holds nothing any more tells nothing.
+    if (1..taken).contains(&source.facts.last().await?) {
+        return Ok(true);
+    }
+    let there = source.facts.read(before, 1).await?.into_iter().find(|there| there.sequence == taken);
+    Ok(there
+        .is_some_and(|there| !archive.may_be(stream, Taken { sequence: taken, mark: there.entry.mark() })))
+}
+
+/// Whether a decision is not among those that are `known`. What cannot be read is told by whoever adds it.
+fn is_new(fact: &Fact, known: &HashSet<String>) -> bool {
+    let decision = Decision::decode(&fact.payload);
+    !decision.is_ok_and(|decision| known.contains(&*decision.recommendation_id))
 }
 
 /// Takes the facts of a part that are new, and before them those that are missing. False: another archiver has come further.
@@ -212,6 +264,9 @@ async fn take_members(
     gathered.facts.extend(new);
     if part.position > covered {
         gathered.then.covered.insert(part.partition, part.position);
+        if let Some(mark) = part.mark {
+            gathered.then.marks.insert(part.partition, (part.position, mark));
+        }
     }
     Ok(true)
 }
@@ -256,12 +311,25 @@ struct Gathered<'a> {
     taken: u64,
     /// Its fingerprint, if it was read now.
     mark: Option<RecordMark>,
+    /// Whether the stream is looked at from its beginning, though some of it was taken.
+    is_anew: bool,
     facts: Vec<Fact>,
     then: Standing,
     now_ms: i64,
 }
 
-impl Gathered<'_> {
+impl<'a> Gathered<'a> {
+    /// Nothing yet, of a stream behind what the table has taken.
+    fn of(archive: FactArchive, stream: &'a str, now_ms: i64) -> Self {
+        let taken = archive.taken(stream);
+        let (facts, then) = (Vec::new(), Standing::default());
+        Self { archive, stream, taken, mark: None, is_anew: false, facts, then, now_ms }
+    }
+
+    fn begin_anew(&mut self) {
+        (self.taken, self.is_anew) = (0, true);
+    }
+
     fn covered(&self, part: &MemberFacts) -> Position {
         let gathered = self.then.covered.get(&part.partition).copied();
         gathered.unwrap_or_else(|| self.archive.covered(part.partition))
@@ -269,7 +337,7 @@ impl Gathered<'_> {
 
     /// Adds what is gathered. False: another archiver has come further.
     fn flush(&mut self, report: &mut FactReport) -> anyhow::Result<bool> {
-        if self.facts.is_empty() && self.taken == self.archive.taken(self.stream) {
+        if self.facts.is_empty() && !self.is_anew && self.taken == self.archive.taken(self.stream) {
             return Ok(true);
         }
         let taken = self.mark.map(|mark| Taken { sequence: self.taken, mark });

@@ -70,10 +70,18 @@ impl FactEntry {
         }
     }
 
-    /// Fingerprint of the facts in it, whichever version stored them: it tells whether the entry of a number is still the one
+    /// Fingerprint of what is in it, whichever version stored it: it tells whether the entry of a number is still the one
     /// that was read there. Never 0.
     pub fn mark(&self) -> RecordMark {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        let covered = match self {
+            Self::Members(part) => {
+                let mark = part.mark.map_or(0, RecordMark::get);
+                [1, u64::from(part.partition.0), part.after.0, part.position.0, mark]
+            }
+            Self::Decisions(_) => [2, 0, 0, 0, 0],
+        };
+        covered.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
         for fact in self.facts() {
             let numbers = [
                 fact.known_at_ms.cast_unsigned(),
