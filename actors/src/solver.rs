@@ -10,7 +10,11 @@
 //! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. While they come as a
 //! flood, which no service's members make, nothing is solved either, for some seconds at most.
 //!
+//! What is chosen is [shared](shared_tuning) by all nodes.
+//!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
+
+mod shared_tuning;
 
 use crate::background::BackgroundThread;
 use crate::engine::catalogue::SharedCatalogue;
@@ -25,6 +29,7 @@ use nearline_ranking::newcomers::LittlePlayed;
 use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning, grew_fast, plays_of};
 use parking_lot::{Mutex, RwLock};
+pub(crate) use shared_tuning::SharedTuning;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -54,6 +59,8 @@ pub(crate) struct Solver {
     pub stopping: Arc<AtomicBool>,
     /// Where it is done.
     pub threads: Threads,
+    /// The weights that were chosen.
+    pub tuning: SharedTuning,
     /// When weights are chosen again.
     pub choice: Mutex<NextChoice>,
     /// Solves on a thread that gives way to others, which must hold no lock that they wait for.
@@ -68,9 +75,11 @@ impl Solver {
         let mut pause = LOOK_INTERVAL;
         let mut flood = Flood::default();
         while !solver.stopping.load(Relaxed) {
+            solver.tuning.exchange().await;
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
             let changes = Some(solver.catalogue.titles.read().changes());
-            if solver.is_current() && changes == changes_then && !solver.choice.lock().is_owed {
+            let is_owed = solver.choice.lock().is_owed || solver.tuning.is_news();
+            if solver.is_current() && changes == changes_then && !is_owed {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }
@@ -88,6 +97,8 @@ impl Solver {
             // Sums in the place of others are ranked without weights until they are solved.
             while Instant::now() < resume && solver.is_of_these_sums() && !solver.stopping.load(Relaxed) {
                 tokio::time::sleep(LOOK_INTERVAL.min(resume.saturating_duration_since(Instant::now()))).await;
+                // What was chosen is stored at once: the pause may be long.
+                solver.tuning.exchange().await;
             }
         }
     }
@@ -128,14 +139,14 @@ impl Solver {
             problem.take_in();
         }
         let before = self.learned.read().clone();
-        let is_due = self.is_choice_due(&before.tuning);
+        let tuning = self.tuning.current();
+        let is_due = self.is_choice_due(&tuning);
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
             let genres = self.genres();
             examination.look(&self.aggregates.read(), &genres);
             examination
         });
-        let tuning = before.tuning.clone();
         let Solved { associations, tuning, took: solving, choosing } =
             self.solve(problem, examination, tuning)?;
         if is_due {
@@ -163,6 +174,7 @@ impl Solver {
         learned.prepare_as(&before);
         tell(&learned);
         metrics::gauge!("nearline_ranking_solved_titles").set(learned.associations.titles().len() as f64);
+        self.tuning.applied(&learned.tuning);
         *self.learned.write() = Arc::new(learned);
         metrics::histogram!("nearline_ranking_solve_duration_seconds").record(started.0.elapsed());
         Some(match (started.1, processor_time()) {
@@ -175,7 +187,7 @@ impl Solver {
     fn is_choice_due(&self, tuning: &Tuning) -> bool {
         let (is_due, plays) = {
             let aggregates = self.aggregates.read();
-            (tuning.is_due(&aggregates), plays_of(&aggregates))
+            (self.tuning.may_choose() && tuning.is_due(&aggregates), plays_of(&aggregates))
         };
         self.choice.lock().is_now(is_due, plays, Instant::now())
     }

@@ -3,6 +3,7 @@
 
 mod bed;
 mod chaos;
+mod chosen_weights;
 mod debezium;
 mod doctor;
 mod event_requests;

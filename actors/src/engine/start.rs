@@ -18,7 +18,7 @@ use crate::recommender::{Recommender, Sources};
 use crate::remediations::Remediations;
 use crate::router::Router;
 use crate::settings::EngineSettings;
-use crate::solver::{NextChoice, Solver};
+use crate::solver::{NextChoice, SharedTuning, Solver};
 use crate::workers::Workers;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
@@ -64,6 +64,7 @@ impl Engine {
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers, ports.threads.clone());
+        let tuning = SharedTuning::new(ports.store.clone(), sums_role.clone(), snapshot_interval(&settings));
         let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
         let partitions = handles(count, &remediations);
         let node = node_id(&settings);
@@ -86,7 +87,7 @@ impl Engine {
         let ownership = shell.start(&owning);
         let sources = Sources::new(aggregates.clone(), catalogue.clone(), ports.clock.clone());
         let learned = sources.learned.clone();
-        learning.spawn(solver(&settings, &sources, &stopping).run());
+        learning.spawn(solver(&settings, &sources, &stopping, tuning).run());
         let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
@@ -117,6 +118,10 @@ impl Engine {
     }
 }
 
+fn snapshot_interval(settings: &EngineSettings) -> Duration {
+    Duration::from_millis(settings.snapshot_interval_ms.max(100))
+}
+
 /// The actor of the sums.
 fn sums_actor(
     aggregates: &Arc<RwLock<Aggregates>>,
@@ -124,7 +129,7 @@ fn sums_actor(
     settings: &EngineSettings,
     role: &SharedRole,
 ) -> AggregatesActor {
-    let interval = Duration::from_millis(settings.snapshot_interval_ms.max(100));
+    let interval = snapshot_interval(settings);
     AggregatesActor::new(aggregates.clone(), ports.clone(), settings.threads, interval, role.clone())
 }
 
@@ -149,7 +154,12 @@ async fn load(
     }
 }
 
-fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBool>) -> Solver {
+fn solver(
+    settings: &EngineSettings,
+    sources: &Sources,
+    stopping: &Arc<AtomicBool>,
+    tuning: SharedTuning,
+) -> Solver {
     // What was stored is no growth.
     let plays = plays_of(&sources.aggregates.read());
     Solver {
@@ -159,6 +169,7 @@ fn solver(settings: &EngineSettings, sources: &Sources, stopping: &Arc<AtomicBoo
         solved_titles: settings.solved_titles,
         stopping: stopping.clone(),
         threads: settings.threads,
+        tuning,
         choice: Mutex::new(NextChoice::at_once(plays)),
         background: BackgroundThread::new("nearline-solver", give_way),
     }

@@ -165,6 +165,7 @@ macro_rules! contract_suite {
             a_snapshot_trims_the_outbox_entries_it_covers
             a_lesser_snapshot_is_ignored
             a_snapshot_survives_reopening
+            what_was_chosen_for_the_ranking_is_kept_until_it_is_chosen_anew
             a_large_commit_is_stored_whole
             state_of_another_log_is_refused_and_left_as_it_is);
     };

@@ -164,4 +164,11 @@ pub trait StateStore: Send + Sync + 'static {
 
     /// The stored snapshot of the aggregates.
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError>;
+
+    /// Stores what was chosen for the ranking (`Tuning::encode`) in the place of what is stored. It stays when the aggregates
+    /// are forgotten: it is where the next choice begins.
+    async fn save_tuning(&self, tuning: Bytes) -> Result<(), PortError>;
+
+    /// What was chosen for the ranking and stored last.
+    async fn load_tuning(&self) -> Result<Option<Bytes>, PortError>;
 }

@@ -37,7 +37,7 @@ use nearline_model::aggregates::pair::Pair;
 use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP};
 use nearline_model::identifier::Position;
 use nearline_model::symbols::{NONE, Symbol};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Weight of rebuilding the history beside predicting the next title: α.
@@ -87,7 +87,7 @@ impl Equations {
 }
 
 /// How weights are made of the sums.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, GetSize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, GetSize)]
 pub struct Weighing {
     /// Regularisation *R*: this, times the root of a title's plays.
     pub regularisation: f64,

@@ -8,12 +8,13 @@
 //! hundredth.
 //!
 //! All follows from the sums, but for what was chosen before: weights stay where they are unless others
-//! are better by more than a standard error, so that they do not flap. Like solved weights this is no part
-//! of the state, and is worked out again after a restart.
+//! are better by more than a standard error, so that they do not flap. So what was chosen is [stored](stored):
+//! nodes share it, and a restart goes on from it.
 
 mod descent;
 mod examination;
 mod returning;
+mod stored;
 
 pub use examination::Examination;
 pub(crate) use returning::REFERENCE_RANK;
@@ -22,7 +23,7 @@ pub use returning::Returning;
 use crate::associations::Weighing;
 use crate::settings::RankingSettings;
 use nearline_model::Aggregates;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Titles played from which on a member belongs to each group.
 const GROUPS: [usize; 5] = [0, 1, 2, 6, 21];
@@ -102,7 +103,7 @@ impl Choice {
 }
 
 /// Weights of the members of one group, as in [`RankingSettings`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
     /// What a title of the history counts for, one more step back.
     pub step: f64,

@@ -17,6 +17,8 @@ use std::sync::atomic::Ordering;
 
 /// Members up to which a call is made on the caller's thread.
 const INLINE_MEMBERS: usize = 32;
+/// What was chosen for the ranking, beside the snapshot of the aggregates.
+const TUNING_KEY: &str = "tuning";
 /// Keys that are forgotten in one batch.
 const FORGOTTEN_AT_ONCE: usize = 10_000;
 /// Members that one call of a scan gives, or a few more.
@@ -400,5 +402,24 @@ impl StateStore for EmbeddedStore {
 
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         self.off_thread(Self::load_snapshot_now).await
+    }
+
+    async fn save_tuning(&self, tuning: Bytes) -> Result<(), PortError> {
+        self.off_thread(move |store| {
+            let files = &store.files;
+            let mut batch = files.batch(1, PersistMode::Buffer);
+            batch.insert(&files.aggregates, TUNING_KEY, tuning);
+            batch.commit().map_err(|error| files.failure(error))
+        })
+        .await
+    }
+
+    async fn load_tuning(&self) -> Result<Option<Bytes>, PortError> {
+        self.off_thread(|store| {
+            let files = &store.files;
+            let stored = files.aggregates.get(TUNING_KEY).map_err(|error| files.failure(error))?;
+            Ok(stored.map(Bytes::from))
+        })
+        .await
     }
 }

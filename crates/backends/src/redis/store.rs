@@ -33,6 +33,10 @@ impl RedisStore {
         format!("{}:{{{partition}}}:{part}", self.settings.key_prefix)
     }
 
+    fn tuning_key(&self) -> String {
+        format!("{}:tuning", self.settings.key_prefix)
+    }
+
     pub(super) fn damaged(&self, key: &str, detail: impl std::fmt::Display) -> PortError {
         PortError::Damaged {
             what: format!("{}, key {key}", self.connections.what()),
@@ -316,5 +320,19 @@ impl StateStore for RedisStore {
 
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         self.load_snapshot().await
+    }
+
+    async fn save_tuning(&self, tuning: Bytes) -> Result<(), PortError> {
+        let mut write = cmd("SET");
+        write.arg(self.tuning_key()).arg(&tuning[..]);
+        self.connections.run_each(Lane::Writes, "storing what was chosen for the ranking", vec![write]).await
+    }
+
+    async fn load_tuning(&self) -> Result<Option<Bytes>, PortError> {
+        let mut read = cmd("GET");
+        read.arg(self.tuning_key());
+        let doing = "loading what was chosen for the ranking";
+        let stored: Option<Vec<u8>> = self.connections.run(Lane::Reads, doing, read).await?;
+        Ok(stored.map(Bytes::from))
     }
 }

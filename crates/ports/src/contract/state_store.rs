@@ -386,6 +386,21 @@ pub async fn a_snapshot_survives_reopening(fixture: &dyn Fixture) {
     assert_eq!(loaded, Some(snapshot(&[1, 2, 3, 4], &large)));
 }
 
+pub async fn what_was_chosen_for_the_ranking_is_kept_until_it_is_chosen_anew(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    assert_eq!(ports.store.load_tuning().await.expect("asked"), None);
+    for chosen in ["first", "second \0\u{1}"] {
+        ports.store.save_tuning(Bytes::from(chosen)).await.expect("stored");
+        let beside = fixture.ports_beside(&ports).await;
+        assert_eq!(beside.store.load_tuning().await.expect("asked").as_deref(), Some(chosen.as_bytes()));
+    }
+    assert!(ports.store.save_aggregates(snapshot(&[1, 2, 3, 4], "sums"), 0).await.expect("asked"), "saved");
+    ports.store.forget_aggregates().await.expect("forgotten");
+    drop(ports);
+    let loaded = fixture.ports().await.store.load_tuning().await.expect("asked");
+    assert_eq!(loaded.as_deref(), Some(&b"second \0\x01"[..]), "the next choice begins with it");
+}
+
 pub async fn a_large_commit_is_stored_whole(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let epoch = acquire(&ports, P0).await;

@@ -2,7 +2,7 @@
 //! next, and how much more likely members come back to what stands close to those places.
 
 use super::GROUPS;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Titles not played before whose last score others are told by.
 pub(crate) const REFERENCE_RANK: usize = 10;
@@ -16,7 +16,7 @@ const CLOSENESS: [f64; 9] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.01];
 const PRIOR: f64 = 20.0;
 
 /// What titles played before are held against, as it was learned.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Returning {
     /// By group and band of ranks: how likely a place of the band holds what is played next, of what was not played before.
     places: [[f64; RANK_BANDS.len()]; GROUPS.len()],
@@ -84,6 +84,12 @@ impl ReturnEvidence {
 }
 
 impl Returning {
+    /// Whether all of it is a share or a ratio.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut all = self.places.as_flattened().iter().chain(&self.closeness);
+        all.all(|number| number.is_finite() && *number >= 0.0)
+    }
+
     /// How likely the place of this rank (from 1) holds what is played next, where that was not played before.
     pub(crate) fn place(&self, group: usize, rank: usize) -> f64 {
         let places = &self.places[group];

@@ -219,6 +219,20 @@ impl StateStore for SimulatedStore {
     async fn load_aggregates(&self) -> Result<Option<AggregatesSnapshot>, PortError> {
         self.link.call(|servers| Ok(servers.store.snapshot())).await
     }
+
+    async fn save_tuning(&self, tuning: Bytes) -> Result<(), PortError> {
+        self.link
+            .call(move |servers| {
+                servers.takes_write(Server::Store)?;
+                servers.store.save_tuning(tuning.clone());
+                Ok(())
+            })
+            .await
+    }
+
+    async fn load_tuning(&self) -> Result<Option<Bytes>, PortError> {
+        self.link.call(|servers| Ok(servers.store.tuning())).await
+    }
 }
 
 fn unavailable(detail: &str) -> PortError {

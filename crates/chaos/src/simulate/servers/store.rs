@@ -40,6 +40,7 @@ struct Contents {
     snapshot: Option<AggregatesSnapshot>,
     /// How often it was asked where the snapshot ends.
     generation: u64,
+    tuning: Option<Bytes>,
 }
 
 /// What the server holds.
@@ -87,6 +88,16 @@ impl StoreServer {
     /// How often it was asked where the snapshot ends.
     pub fn generation(&self) -> u64 {
         self.contents.generation
+    }
+
+    /// What was chosen for the ranking.
+    pub fn tuning(&self) -> Option<Bytes> {
+        self.contents.tuning.clone()
+    }
+
+    /// Puts what was chosen for the ranking in the place of what is stored.
+    pub fn save_tuning(&mut self, tuning: Bytes) {
+        self.contents.tuning = Some(tuning);
     }
 
     /// Where the snapshot ends in a partition.
