@@ -95,8 +95,8 @@ impl Supervisor {
         let id = self.handle.partition;
         let end = match self.ports.store.aggregates_end(id).await {
             Ok(end) => end,
-            // Sums that cannot be read are no reason not to fold.
-            Err(error) if !error.is_transient() => {
+            // Sums that cannot be read are no reason not to fold; a store that refuses to tell may have them.
+            Err(error @ PortError::Damaged { .. }) => {
                 tracing::warn!(partition = %id, %error, "where the stored sums end cannot be read");
                 None
             }

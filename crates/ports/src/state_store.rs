@@ -145,7 +145,8 @@ pub trait StateStore: Send + Sync + 'static {
     async fn save_aggregates(&self, snapshot: AggregatesSnapshot, generation: u64)
     -> Result<bool, PortError>;
 
-    /// To be asked for before it is looked whether commits end where a snapshot does.
+    /// To be asked for before it is looked whether commits end where a snapshot does. None is given out again, whatever the
+    /// store is set back to.
     async fn aggregates_generation(&self) -> Result<u64, PortError> {
         Ok(0)
     }

@@ -121,9 +121,17 @@ return epoch
 });
 
 /// Keys: aggregates. Gives the positions that are stored. A snapshot that somebody prepared before is not stored any more.
+///
+/// A generation is a time, in microseconds: a Redis that was set back gives none out again.
 pub(super) static AGGREGATES_END: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "redis.call('HINCRBY', KEYS[1], 'generation', 1)\nreturn redis.call('HGET', KEYS[1], 'positions')\n",
+        r"
+local before = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
+local time = redis.call('TIME')
+local generation = math.max(time[1] * 1000000 + time[2], before + 1)
+redis.call('HSET', KEYS[1], 'generation', string.format('%.0f', generation))
+return redis.call('HGET', KEYS[1], 'positions')
+",
     )
 });
 

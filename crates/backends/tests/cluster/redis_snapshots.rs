@@ -103,4 +103,12 @@ async fn a_snapshot_that_was_prepared_before_an_owner_asked_where_the_stored_one
     assert_eq!(end().await, Some(Position(20)));
     assert!(!store.save_aggregates(snapshot(30), generation).await.expect("asked"), "ignored");
     assert_eq!(store.load_aggregates().await.expect("loaded"), Some(snapshot(20)));
+
+    // Nor where the store was set back in between, and as many asked after that as had before.
+    let before = dump(&redis, SUMS_KEY).await;
+    assert_eq!(end().await, Some(Position(20)));
+    let generation = store.aggregates_generation().await.expect("asked");
+    put_back(&redis, SUMS_KEY, &before).await;
+    assert_eq!(end().await, Some(Position(20)));
+    assert!(!store.save_aggregates(snapshot(40), generation).await.expect("asked"), "ignored");
 }

@@ -55,6 +55,8 @@ pub struct StoreServer {
     /// Highest epoch ever given out: none is given out again, whatever is restored (Redis takes its
     /// clock for that).
     highest_epoch: OwnerEpoch,
+    /// The same of generations of the snapshot.
+    highest_generation: u64,
 }
 
 impl StoreServer {
@@ -67,6 +69,7 @@ impl StoreServer {
             rolled_back: 0,
             stepped_over_once: vec![None; usize::from(partitions)],
             highest_epoch: OwnerEpoch::NONE,
+            highest_generation: 0,
         }
     }
 
@@ -102,7 +105,8 @@ impl StoreServer {
 
     /// Where the snapshot ends in a partition.
     pub fn end_of_sums(&mut self, partition: PartitionId) -> Option<Position> {
-        self.contents.generation += 1;
+        self.highest_generation += 1;
+        self.contents.generation = self.highest_generation;
         self.contents.snapshot.as_ref().map(|snapshot| snapshot.positions[usize::from(partition.0)])
     }
 
