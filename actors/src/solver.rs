@@ -75,10 +75,10 @@ impl Solver {
         let mut pause = LOOK_INTERVAL;
         let mut flood = Flood::default();
         while !solver.stopping.load(Relaxed) {
-            solver.tuning.exchange().await;
+            solver.tuning.share().await;
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
             let changes = Some(solver.catalogue.titles.read().changes());
-            let is_owed = solver.choice.lock().is_owed || solver.tuning.is_news();
+            let is_owed = solver.choice.lock().is_owed || solver.tuning.is_solve_owed();
             if solver.is_current() && changes == changes_then && !is_owed {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
@@ -94,11 +94,10 @@ impl Solver {
                 pause = solver.pause_after(took);
             }
             let resume = Instant::now() + pause;
-            // Sums in the place of others are ranked without weights until they are solved.
-            while Instant::now() < resume && solver.is_of_these_sums() && !solver.stopping.load(Relaxed) {
+            while Instant::now() < resume && !solver.is_wanted_at_once() && !solver.stopping.load(Relaxed) {
                 tokio::time::sleep(LOOK_INTERVAL.min(resume.saturating_duration_since(Instant::now()))).await;
-                // What was chosen is stored at once: the pause may be long.
-                solver.tuning.exchange().await;
+                // The pause may be long.
+                solver.tuning.share().await;
             }
         }
     }
@@ -109,6 +108,11 @@ impl Solver {
             Threads::Own => (took * PAUSE_FACTOR).clamp(LOOK_INTERVAL, MAX_PAUSE),
             Threads::Here => LOOK_INTERVAL,
         }
+    }
+
+    /// Sums in the place of others are ranked without weights until they are solved, and what other nodes chose is taken over.
+    fn is_wanted_at_once(&self) -> bool {
+        !self.is_of_these_sums() || self.tuning.is_solve_owed()
     }
 
     fn is_of_these_sums(&self) -> bool {

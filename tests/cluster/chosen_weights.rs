@@ -28,21 +28,35 @@ fn keeps(engine: &Engine) -> bool {
     engine.node_status().sums_role == SumsRole::Keeps
 }
 
-async fn stored(bed: &Bed) -> Option<Tuning> {
-    let stored = bed.ports.store.load_tuning().await.expect("asked");
-    stored.map(|bytes| Tuning::decode(&bytes).expect("of this program"))
+fn keeper(engines: &[Engine]) -> &Engine {
+    engines.iter().find(|engine| keeps(engine)).expect("one keeps the sums")
 }
 
-async fn until_stored(bed: &Bed, is_wanted: impl Fn(&Tuning) -> bool) -> Tuning {
-    let looking = async {
+async fn all_caught_up(engines: &[Engine]) {
+    for engine in engines {
+        engine.caught_up().await.expect("caught up");
+    }
+}
+
+async fn stored(bed: &Bed) -> Option<Tuning> {
+    let stored = bed.ports.store.load_tuning().await.expect("asked");
+    stored.and_then(|bytes| Tuning::decode(&bytes).ok())
+}
+
+/// What is stored when no plays are left that it may be chosen anew for.
+async fn until_chosen(bed: &Bed, engine: &Engine) -> Tuning {
+    let plays = engine.aggregates().read().all_plays().iter().sum::<u64>() as f64;
+    let chosen = async {
         loop {
-            if let Some(tuning) = stored(bed).await.filter(&is_wanted) {
+            let tuning = stored(bed).await.unwrap_or_default();
+            let of_plays = serde_json::to_value(&tuning).expect("JSON")["plays"].as_f64().expect("a number");
+            if !tuning.groups.is_empty() && plays < of_plays * 1.05 {
                 return tuning;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(crate::bed::DEADLINE, looking).await.expect("it is stored")
+    tokio::time::timeout(crate::bed::DEADLINE, chosen).await.expect("it is chosen")
 }
 
 /// What the engine would not choose by itself, and has no reason to choose anew.
@@ -58,9 +72,11 @@ async fn store_another(bed: &Bed, chosen: &Tuning) -> Tuning {
 async fn a_restart_goes_on_from_what_was_chosen(bed: Bed) {
     let engine = bed.engine(named("a")).await;
     bed.append(audience_events(EVENTS, MEMBERS, 51)).await;
-    let caught_up = engine.caught_up().await;
-    caught_up.expect("caught up");
-    let chosen = until_stored(&bed, |tuning| !tuning.groups.is_empty()).await;
+    engine.caught_up().await.expect("caught up");
+    let chosen = until_chosen(&bed, &engine).await;
+    eventually("answers are given by it", || tuning(&engine) == chosen).await;
+    bed.ports.store.save_tuning("no tuning".into()).await.expect("stored");
+    assert_eq!(until_chosen(&bed, &engine).await, chosen, "it is stored again");
     engine.stop().await;
 
     let another = store_another(&bed, &chosen).await;
@@ -71,6 +87,8 @@ async fn a_restart_goes_on_from_what_was_chosen(bed: Bed) {
     bed.ports.store.save_tuning("no tuning".into()).await.expect("stored");
     let engine = bed.engine(named("a")).await;
     eventually("what is damaged is chosen anew", || !tuning(&engine).groups.is_empty()).await;
+    let anew = until_chosen(&bed, &engine).await;
+    assert_ne!(anew.weighing, another.weighing);
     engine.stop().await;
 }
 
@@ -95,28 +113,21 @@ fn one_node_chooses_and_another_does_when_it_goes() {
         let one_keeps = |engines: &[Engine]| engines.iter().filter(|engine| keeps(engine)).count() == 1;
         eventually("one keeps the sums", || one_keeps(&engines)).await;
         bed.append(audience_events(EVENTS, MEMBERS, 52)).await;
-        let chosen = until_stored(&bed, |tuning| !tuning.groups.is_empty()).await;
-        eventually("all others take over what one chose", || {
-            engines.iter().all(|engine| tuning(engine) == chosen)
-        })
-        .await;
-
+        let all_have =
+            |engines: &[Engine], chosen: &Tuning| engines.iter().all(|engine| tuning(engine) == *chosen);
+        all_caught_up(&engines).await;
+        let chosen = until_chosen(&bed, keeper(&engines)).await;
+        eventually("all take over what one chose", || all_have(&engines, &chosen)).await;
         let another = store_another(&bed, &chosen).await;
-        eventually("others choose nothing by themselves", || {
-            engines
-                .iter()
-                .all(|engine| tuning(engine) == if keeps(engine) { &chosen } else { &another }.clone())
-        })
-        .await;
-        let keeper = engines.iter().position(keeps).expect("one keeps the sums");
-        engines.remove(keeper).stop().await;
+        eventually("all take over what is stored", || all_have(&engines, &another)).await;
+
+        let at = engines.iter().position(keeps).expect("one keeps the sums");
+        engines.remove(at).stop().await;
         eventually("another keeps the sums", || one_keeps(&engines)).await;
         bed.append(audience_events(EVENTS, MEMBERS, 53)).await;
-        let anew = until_stored(&bed, |tuning| tuning.groups != another.groups).await;
-        eventually("the next to keep the sums chooses", || {
-            engines.iter().all(|engine| tuning(engine) == anew)
-        })
-        .await;
+        all_caught_up(&engines).await;
+        let anew = until_chosen(&bed, keeper(&engines)).await;
+        eventually("the next to keep the sums chooses for all", || all_have(&engines, &anew)).await;
         for engine in engines {
             engine.stop().await;
         }

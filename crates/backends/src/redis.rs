@@ -1,7 +1,7 @@
 //! Member state, offsets, symbols, the outbox and snapshots of the aggregates in Redis.
 //!
 //! All keys of a partition share the hash tag `{p07}`, so they lie in one slot of a Redis Cluster and a
-//! commit is one script; the only other key, of the aggregates, is always used alone. A script is atomic
+//! commit is one script; the only other keys, of the aggregates and of what was chosen for the ranking, are each used alone. A script is atomic
 //! and checks everything before its first write.
 
 mod aggregates;

@@ -146,7 +146,7 @@ pub trait StateStore: Send + Sync + 'static {
     -> Result<bool, PortError>;
 
     /// To be asked for before it is looked whether commits end where a snapshot does. None is given out again, whatever the
-    /// store is set back to.
+    /// store is set back to, as long as its clock does not run back.
     async fn aggregates_generation(&self) -> Result<u64, PortError> {
         Ok(0)
     }

@@ -25,7 +25,7 @@ use crate::settings::RankingSettings;
 use nearline_model::Aggregates;
 use serde::{Deserialize, Serialize};
 
-/// Titles played from which on a member belongs to each group.
+/// Titles played from which on a member belongs to each group; others need another version of the [stored](stored) form.
 const GROUPS: [usize; 5] = [0, 1, 2, 6, 21];
 /// Probes from which on anything is chosen.
 const LEAST_EXAMPLES: usize = 200;

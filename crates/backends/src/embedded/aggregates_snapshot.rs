@@ -4,6 +4,8 @@
 //! - `snapshot`: the head. Version 2 (1 byte), number of partitions (2), their positions (8 each), length of the
 //!   aggregates (8), all big-endian. In version 1 the aggregates themselves stood behind the positions.
 //! - `snapshot/` and the number of a piece (4 bytes, big-endian): [`PIECE_BYTES`] of the aggregates, the last one what is left.
+//!
+//! Beside it, under `tuning`, lies what was chosen for the ranking.
 
 use super::failure::damaged;
 use super::state_files::StateFiles;

@@ -53,7 +53,7 @@ pub(super) struct StateFiles {
     pub(super) fold_states: Keyspace,
     /// Partition (2), position (8): encoded delta.
     pub(super) outbox: Keyspace,
-    /// The snapshot of the aggregates (`aggregates_snapshot`).
+    /// The snapshot of the aggregates (`aggregates_snapshot`), and what was chosen for the ranking.
     pub(super) aggregates: Keyspace,
     /// Position (8): letter.
     pub(super) dead_letters: Keyspace,

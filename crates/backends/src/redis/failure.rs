@@ -98,6 +98,7 @@ fn type_of(key: &str) -> &'static str {
     match key.rsplit(':').next() {
         Some("symbols") => "list",
         Some("outbox") => "stream",
+        Some("tuning") => "string",
         _ => "hash",
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Titles not played before whose last score others are told by.
 pub(crate) const REFERENCE_RANK: usize = 10;
-/// Ranks from which on bands of ranks begin.
+/// Ranks from which on bands of ranks begin; others, here and below, need another version of the stored form.
 const RANK_BANDS: [usize; 11] = [1, 2, 3, 5, 8, 11, 21, 51, 101, 301, 1_001];
 /// Where the last band ends.
 const LAST_RANK: usize = 2_049;

@@ -1,9 +1,10 @@
-//! Stored form of what was chosen. It holds values, not their places in what may be chosen, so that those may change
-//! from version to version: what is read becomes the nearest that there is.
+//! Stored form of what was chosen. It holds weights as values, not as places in what may be chosen, so that those may change
+//! from version to version: what is read becomes the nearest that there is. Groups of members and bands of ranks and closeness are
+//! held in their order, without their bounds: other bounds need another [`VERSION`].
 
 use super::{
     BEGINNINGS, Choice, DAMPINGS, DIRECT_SHARES, GROUPS, GroupTuning, OPENINGS, POPULARITIES,
-    REGULARISATIONS, Returning, STEPS, TASTES, TRENDS, Tuning, Weights,
+    REGULARISATIONS, Returning, STEPS, TASTES, TRENDS, Tuning, WEIGHTS, Weights,
 };
 use crate::associations::Weighing;
 use nearline_model::versioned::{self, DecodeError};
@@ -57,8 +58,12 @@ impl Tuning {
         let damaged = |detail: &str| DecodeError::Damaged { what: WHAT, detail: detail.to_owned() };
         let (_version, rest) = versioned::split(WHAT, VERSION, bytes)?;
         let Stored { weighing, weights, evidence, returning, plays } = versioned::decode(WHAT, rest)?;
-        if !returning.as_ref().is_none_or(Returning::is_sound) {
-            return Err(damaged("a share of what members come back to is none"));
+        let of_groups = weights.iter().flat_map(|weights| weights.all());
+        let of_evidence = evidence.iter().flat_map(|group| [group.gain, group.gain_of_defaults]);
+        let mut numbers =
+            of_groups.chain(of_evidence).chain([weighing.regularisation, weighing.direct_share]);
+        if !numbers.all(f64::is_finite) || !returning.as_ref().is_none_or(Returning::is_sound) {
+            return Err(damaged("a number is none that could have been chosen"));
         }
         if !evidence.is_empty() && evidence.len() != GROUPS.len() {
             return Err(damaged("it is of other groups of members"));
@@ -76,6 +81,13 @@ impl Tuning {
         let weighing =
             Weighing { regularisation: REGULARISATIONS[places.0], direct_share: DIRECT_SHARES[places.1] };
         Ok(Self { weighing, groups, returning, places, choices, plays })
+    }
+}
+
+impl Weights {
+    fn all(&self) -> [f64; WEIGHTS] {
+        let Self { step, damping, popularity, trend, opening, beginning, taste } = *self;
+        [step, damping, popularity, trend, opening, beginning, taste]
     }
 }
 
@@ -173,8 +185,10 @@ mod tests {
         assert!(matches!(Tuning::decode(&newer), Err(DecodeError::UnknownVersion { version: 2, .. })));
         let other = Tuning { groups: chosen().groups[..2].to_vec(), ..chosen() };
         assert!(matches!(Tuning::decode(&other.encode()), Err(DecodeError::Damaged { .. })), "other groups");
-        let at = whole.windows(8).rposition(|bytes| bytes == 1.0_f64.to_le_bytes()).expect("a ratio of 1");
-        let unsound = [&whole[..at], &f64::NAN.to_le_bytes(), &whole[at + 8..]].concat();
-        assert!(matches!(Tuning::decode(&unsound), Err(DecodeError::Damaged { .. })), "no ratio");
+        for number in [1.0_f64, 1.0 / 3.0, STEPS[3], REGULARISATIONS[3]] {
+            let at = whole.windows(8).rposition(|bytes| bytes == number.to_le_bytes()).expect("it is there");
+            let unsound = [&whole[..at], &f64::NAN.to_le_bytes(), &whole[at + 8..]].concat();
+            assert!(matches!(Tuning::decode(&unsound), Err(DecodeError::Damaged { .. })), "no {number}");
+        }
     }
 }
