@@ -39,51 +39,63 @@ fn catalogue(servers: &Servers) -> Catalogue {
 
 /// Asks every node, and judges by `sums`, which no node has added up.
 pub async fn judge(world: &World, sums: &Aggregates) {
-    let (catalogue, settings) = (catalogue(&world.servers.borrow()), world.scenario.ranking());
+    let catalogue = catalogue(&world.servers.borrow());
     let engines: Vec<Engine> = world.engines.borrow().iter().flatten().cloned().collect();
     for (number, engine) in engines.iter().enumerate() {
-        // What a node chose depends on what it chose before: weights are made of the sums as it chose.
-        let chosen = engine.learned().tuning.clone();
-        let learned = Learned::tuned(chosen, sums, &catalogue, world.scenario.solved_titles);
-        let basis = Basis {
-            aggregates: sums,
-            catalogue: &catalogue,
-            learned: &learned,
-            settings: &settings,
-            now_ms: world.servers.borrow().now_ms(),
-        };
-        if let Some(what) = weights_differ(engine, sums, &learned) {
-            world.violated("I2", format!("node {number}: {what}"));
-        }
-        for wanted in questions(world) {
-            // The simulated bugs are in the questions before.
-            let offer = match ask(engine, &wanted, None, false).await {
-                Ok(offer) => offer,
-                Err(error) => {
-                    world.violated("I7", format!("{error}: {wanted:?} was not answered"));
-                    continue;
+        loop {
+            // What a node chose depends on what was chosen before: weights are made of the sums as it chose.
+            let chosen = engine.learned().tuning.clone();
+            let learned = Learned::tuned(chosen.clone(), sums, &catalogue, world.scenario.solved_titles);
+            let broken = broken_answers(world, engine, (sums, &catalogue), &learned).await;
+            // If others were chosen meanwhile, some answers were by those.
+            if engine.learned().tuning == chosen {
+                for (invariant, what) in broken {
+                    world.violated(invariant, format!("node {number}: {what}"));
                 }
-            };
-            let member = offer.source.map(|_| state_at_the_end(world, &wanted.member));
-            if offer.source.is_some_and(|source| source != Source::Live) {
-                continue;
-            }
-            let broken = rules::for_everybody(&wanted, &catalogue, &offer);
-            let broken = broken.or_else(|| {
-                member.as_ref().and_then(|member| rules::for_member(member, settings.repeats, &offer))
-            });
-            let broken = broken.or_else(|| {
-                let expected = basis.expected(&wanted, member.as_ref());
-                (expected != rows_of(&offer)).then(|| format!("expected is {expected:?}"))
-            });
-            if let Some(what) = broken {
-                world.violated(
-                    "I7",
-                    format!("node {number}, at the end: {what}: {wanted:?} was answered by {offer:?}"),
-                );
+                break;
             }
         }
     }
+}
+
+/// What is wrong with what `engine` answers, with the invariant that it breaks.
+async fn broken_answers(
+    world: &World,
+    engine: &Engine,
+    (sums, catalogue): (&Aggregates, &Catalogue),
+    learned: &Learned,
+) -> Vec<(&'static str, String)> {
+    let settings = world.scenario.ranking();
+    let now_ms = world.servers.borrow().now_ms();
+    let basis = Basis { aggregates: sums, catalogue, learned, settings: &settings, now_ms };
+    let mut all_broken: Vec<_> =
+        weights_differ(engine, sums, learned).map(|what| ("I2", what)).into_iter().collect();
+    for wanted in questions(world) {
+        // The simulated bugs are in the questions before.
+        let offer = match ask(engine, &wanted, None, false).await {
+            Ok(offer) => offer,
+            Err(error) => {
+                all_broken.push(("I7", format!("{error}: {wanted:?} was not answered")));
+                continue;
+            }
+        };
+        let member = offer.source.map(|_| state_at_the_end(world, &wanted.member));
+        if offer.source.is_some_and(|source| source != Source::Live) {
+            continue;
+        }
+        let broken = rules::for_everybody(&wanted, catalogue, &offer);
+        let broken = broken.or_else(|| {
+            member.as_ref().and_then(|member| rules::for_member(member, settings.repeats, &offer))
+        });
+        let broken = broken.or_else(|| {
+            let expected = basis.expected(&wanted, member.as_ref());
+            (expected != rows_of(&offer)).then(|| format!("expected is {expected:?}"))
+        });
+        if let Some(what) = broken {
+            all_broken.push(("I7", format!("at the end: {what}: {wanted:?} was answered by {offer:?}")));
+        }
+    }
+    all_broken
 }
 
 /// A row and a page for some members, and titles similar to some.
