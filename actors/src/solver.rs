@@ -10,7 +10,7 @@
 //! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. While they come as a
 //! flood, which no service's members make, nothing is solved either, for some seconds at most.
 //!
-//! What is chosen is [shared](shared_tuning) by all nodes.
+//! What is chosen is shared by all nodes (`shared_tuning`).
 //!
 //! On [`Threads::Here`] it is done at once, and pauses do not depend on how long it took.
 

@@ -8,7 +8,7 @@
 //! hundredth.
 //!
 //! All follows from the sums, but for what was chosen before: weights stay where they are unless others
-//! are better by more than a standard error, so that they do not flap. So what was chosen is [stored](stored):
+//! are better by more than a standard error, so that they do not flap. So what was chosen is stored (`stored`):
 //! nodes share it, and a restart goes on from it.
 
 mod descent;
@@ -25,7 +25,7 @@ use crate::settings::RankingSettings;
 use nearline_model::Aggregates;
 use serde::{Deserialize, Serialize};
 
-/// Titles played from which on a member belongs to each group; others need another version of the [stored](stored) form.
+/// Titles played from which on a member belongs to each group; others need another version of the stored form.
 const GROUPS: [usize; 5] = [0, 1, 2, 6, 21];
 /// Probes from which on anything is chosen.
 const LEAST_EXAMPLES: usize = 200;
