@@ -97,35 +97,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// The payload as it stands, before validation. Unknown fields are ignored here: facts keep them.
+impl<'a> From<Text<'a>> for Cow<'a, str> {
+    fn from(text: Text<'a>) -> Self {
+        text.0
+    }
+}
+
+/// The payload as it stands, before validation; its strings are a `T` each. Unknown fields are ignored here: facts keep
+/// them.
 #[derive(Debug, Default, PartialEq, Deserialize)]
-struct Payload<'a> {
-    #[serde(borrow, default)]
-    id: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    member: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    title: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    at: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    request: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    row: Option<Text<'a>>,
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Payload<T> {
+    #[serde(default)]
+    id: Option<T>,
+    #[serde(default, rename = "type")]
+    kind: Option<T>,
+    #[serde(default)]
+    member: Option<T>,
+    #[serde(default)]
+    title: Option<T>,
+    #[serde(default)]
+    at: Option<T>,
+    #[serde(default)]
+    request: Option<T>,
+    #[serde(default)]
+    row: Option<T>,
     #[serde(default)]
     position: Option<u32>,
-    #[serde(borrow, default)]
-    artwork: Option<Text<'a>>,
+    #[serde(default)]
+    artwork: Option<T>,
     #[serde(default)]
     propensity: Option<f32>,
-    #[serde(borrow, default)]
-    segment: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    country: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    device: Option<Text<'a>>,
+    #[serde(default)]
+    segment: Option<T>,
+    #[serde(default)]
+    country: Option<T>,
+    #[serde(default)]
+    device: Option<T>,
     #[serde(default)]
     watched_s: Option<f64>,
     #[serde(default)]
@@ -188,7 +196,15 @@ impl<'a> Event<'a> {
                 format!("event has {} bytes; at most {max_bytes} are taken", payload.len()),
             ));
         }
-        let raw = read_payload(payload)?;
+        let text = text_of(payload)?;
+        match flat::read(text) {
+            Some(raw) => Self::validated(raw),
+            None => Self::validated(json_payload(text)?),
+        }
+    }
+
+    #[inline]
+    fn validated<T: Into<Cow<'a, str>>>(raw: Payload<T>) -> Result<Self, Reject> {
         let kind_name = required(raw.kind, "type")?;
         let kind = EventKind::from_name(&kind_name).ok_or_else(|| {
             Reject::new(
@@ -208,7 +224,7 @@ impl<'a> Event<'a> {
         };
         let at_ms = parse_rfc3339_ms(&required(raw.at, "at")?)
             .map_err(|why| Reject::new(RejectReason::InvalidTime, format!("`at` {why}")))?;
-        let country = raw.country.map(|text| text.0).unwrap_or_default();
+        let country = raw.country.map(Into::into).unwrap_or_default();
         if !country.is_empty() && !is_country(&country) {
             return Err(invalid(format!(
                 "`country` is {:?}; expected two capital letters, such as BR",
@@ -266,15 +282,14 @@ impl<'a> Event<'a> {
     }
 }
 
+/// Checked once here, so that no parser checks every string again.
 #[inline]
-fn read_payload(payload: &[u8]) -> Result<Payload<'_>, Reject> {
-    // Checked once here, so that the parser does not check every string again.
-    let text = std::str::from_utf8(payload)
-        .map_err(|error| Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}")))?;
-    flat::read(text).map_or_else(|| json_payload(text), Ok)
+fn text_of(payload: &[u8]) -> Result<&str, Reject> {
+    std::str::from_utf8(payload)
+        .map_err(|error| Reject::new(RejectReason::MalformedJson, format!("payload is no UTF-8: {error}")))
 }
 
-fn json_payload(text: &str) -> Result<Payload<'_>, Reject> {
+fn json_payload(text: &str) -> Result<Payload<Text<'_>>, Reject> {
     // The parser would take an array for an object, its values in the order of the fields.
     if let Some(found) = no_object(text.as_bytes()) {
         let detail = format!("an event is {found}; expected one JSON object, {{\"id\":…}}");
@@ -289,13 +304,14 @@ fn json_payload(text: &str) -> Result<Payload<'_>, Reject> {
 /// # Errors
 /// A [`Reject`] where the payload is no JSON object, or one of the two is absent or no id.
 pub fn routing_of(payload: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Reject> {
-    if let Some((id, member)) = std::str::from_utf8(payload).ok().and_then(flat::routing)
+    let text = text_of(payload)?;
+    if let Some((id, member)) = flat::routing(text)
         && is_id(id)
         && is_id(member)
     {
         return Ok((Cow::Borrowed(id), Cow::Borrowed(member)));
     }
-    let Payload { id, member, .. } = read_payload(payload)?;
+    let Payload { id, member, .. } = json_payload(text)?;
     Ok((required_id(id, "id")?, required_id(member, "member")?))
 }
 
@@ -325,11 +341,13 @@ fn json_reject(error: serde_json::Error) -> Reject {
     }
 }
 
-fn required<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
-    text.map(|text| text.0).ok_or_else(|| missing(field))
+#[inline]
+fn required<'a>(text: Option<impl Into<Cow<'a, str>>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+    text.map(Into::into).ok_or_else(|| missing(field))
 }
 
-fn required_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+#[inline]
+fn required_id<'a>(text: Option<impl Into<Cow<'a, str>>>, field: &str) -> Result<Cow<'a, str>, Reject> {
     let id = required(text, field)?;
     if is_id(&id) {
         return Ok(id);
@@ -338,7 +356,8 @@ fn required_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, 
     Err(Reject::new(RejectReason::InvalidId, format!("`{field}` {problem}")))
 }
 
-fn optional_id<'a>(text: Option<Text<'a>>, field: &str) -> Result<Cow<'a, str>, Reject> {
+#[inline]
+fn optional_id<'a>(text: Option<impl Into<Cow<'a, str>>>, field: &str) -> Result<Cow<'a, str>, Reject> {
     match text {
         None => Ok(Cow::Borrowed("")),
         some => required_id(some, field),

@@ -1,15 +1,19 @@
 //! A fast way through payloads of the common shape: one flat JSON object whose strings have no escapes
-//! and whose numbers are whole.
+//! and whose numbers are short.
 //!
 //! It reads nothing that `serde_json` would not read the same way: at the first thing out of the
-//! common (escapes, control characters, fractions, `null`, nesting, a field twice, anything malformed) it
+//! common (escapes, control characters, exponents, `null`, nesting, a field twice, anything malformed) it
 //! gives up, and the full parser decides. So it needs no errors of its own.
 
-use super::{Payload, Text};
-use std::borrow::Cow;
+use super::Payload;
 
-/// Most digits of a number read here: fewer than what a `f64` holds exactly.
-const MAX_DIGITS: usize = 9;
+/// Most digits of a number read here, in all: what a `f64` holds exactly, so that one division makes a fraction that is
+/// rounded correctly (Clinger: "How to Read Floating Point Numbers Accurately", PLDI 1990), as `serde_json` does.
+const MAX_DIGITS: usize = 15;
+
+/// Ten to the power of so many digits behind the point.
+const POWERS: [f64; MAX_DIGITS + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// Names of fields of up to 8 bytes, as they are compared: all at once.
 mod named {
@@ -76,7 +80,7 @@ fn ends(word: u64) -> u64 {
 
 /// The payload, if it is of the common shape.
 #[inline]
-pub(super) fn read(text: &str) -> Option<Payload<'_>> {
+pub(super) fn read(text: &str) -> Option<Payload<&str>> {
     let mut payload = Payload::default();
     walk(text, |name, value| payload.put(name, value))?;
     Some(payload)
@@ -89,7 +93,7 @@ pub(super) fn routing(text: &str) -> Option<(&str, &str)> {
         match (name, value) {
             (named::ID, Value::Text(text)) => id = id.or(Some(text)),
             (named::MEMBER, Value::Text(text)) => member = member.or(Some(text)),
-            (named::ID | named::MEMBER, Value::Whole(_)) => return None,
+            (named::ID | named::MEMBER, Value::Number(_)) => return None,
             _ => {}
         }
         (id.is_none() || member.is_none()).then_some(())
@@ -100,10 +104,25 @@ pub(super) fn routing(text: &str) -> Option<(&str, &str)> {
 #[derive(Clone, Copy)]
 enum Value<'a> {
     Text(&'a str),
-    Whole(i64),
+    Number(Number),
 }
 
-impl<'a> Payload<'a> {
+/// A whole number, over a power of ten.
+#[derive(Clone, Copy)]
+struct Number {
+    digits: i64,
+    /// Digits behind the point; `None`: there is no point.
+    fraction: Option<usize>,
+}
+
+impl Number {
+    #[inline]
+    fn value(self) -> f64 {
+        self.digits as f64 / POWERS[self.fraction.unwrap_or_default()]
+    }
+}
+
+impl<'a> Payload<&'a str> {
     #[inline]
     fn put(&mut self, name: u64, value: Value<'a>) -> Option<()> {
         match value {
@@ -128,12 +147,16 @@ impl<'a> Payload<'a> {
                 if field.is_some() {
                     return None;
                 }
-                *field = Some(Text(Cow::Borrowed(text)));
+                *field = Some(text);
             }
-            Value::Whole(number) => {
+            Value::Number(number) => {
                 let field = match name {
-                    named::POSITION if self.position.is_none() => {
-                        self.position = Some(u32::try_from(number).ok()?);
+                    named::POSITION if self.position.is_none() && number.fraction.is_none() => {
+                        self.position = Some(u32::try_from(number.digits).ok()?);
+                        return Some(());
+                    }
+                    named::PROPENSITY if self.propensity.is_none() => {
+                        self.propensity = Some(number.value() as f32);
                         return Some(());
                     }
                     named::WATCHED => &mut self.watched_s,
@@ -157,7 +180,7 @@ impl<'a> Payload<'a> {
                 if field.is_some() {
                     return None;
                 }
-                *field = Some(number as f64);
+                *field = Some(number.value());
             }
         }
         Some(())
@@ -176,7 +199,7 @@ fn walk<'a>(text: &'a str, mut field: impl FnMut(u64, Value<'a>) -> Option<()>) 
         cursor.expect(b':')?;
         let value = match cursor.peek()? {
             b'"' => Value::Text(cursor.string()?),
-            _ => Value::Whole(cursor.whole()?),
+            _ => Value::Number(cursor.number()?),
         };
         field(name, value)?;
         match cursor.peek()? {
@@ -236,30 +259,73 @@ impl<'a> Cursor<'a> {
         self.text.get(from..to)
     }
 
-    /// A whole number without sign of a few digits, or with one; no leading zero.
+    /// A number of a few digits, with or without sign and fraction; no leading zero.
     #[inline]
-    fn whole(&mut self) -> Option<i64> {
+    fn number(&mut self) -> Option<Number> {
         let is_negative = self.peek()? == b'-';
         self.at += usize::from(is_negative);
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let digits = rest.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
-        let leading_zero = rest.first() == Some(&b'0') && (digits > 1 || is_negative);
-        if digits == 0 || digits > MAX_DIGITS || leading_zero {
+        let from = self.at;
+        let whole = self.digits(0);
+        let length = self.at - from;
+        let (mut digits, mut fraction) = (whole, None);
+        if self.text.as_bytes().get(self.at) == Some(&b'.') {
+            self.at += 1;
+            let from = self.at;
+            digits = self.digits(whole);
+            fraction = Some(self.at - from);
+        }
+        let all = length + fraction.unwrap_or_default();
+        let leading_zero = length > 1 && self.text.as_bytes()[from] == b'0';
+        // A zero with a sign is no whole number.
+        if length == 0 || fraction == Some(0) || all > MAX_DIGITS || leading_zero || is_negative && digits == 0 {
             return None;
         }
-        let number = rest[..digits].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-        self.at += digits;
-        Some(if is_negative { -number } else { number })
+        Some(Number { digits: if is_negative { -digits } else { digits }, fraction })
+    }
+
+    /// Digits from here on behind those of `number`; what is longer than a number may be is no number.
+    #[inline]
+    fn digits(&mut self, mut number: i64) -> i64 {
+        while let Some(digit) = self.text.as_bytes().get(self.at).filter(|byte| byte.is_ascii_digit()) {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.at += 1;
+        }
+        number
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Event, json_payload};
+    use super::super::{Event, Text, json_payload};
     use super::*;
     use proptest::prelude::*;
+    use std::borrow::Cow;
 
     const COMMON: &str = r#"{"id":"e1","type":"impression","member":"m1","title":"t1","at":"2026-03-01T20:15:00.250Z","request":"r1","row":"top","position":3,"country":"BR","device":"tv"}"#;
+
+    /// What is read here, as the full parser gives it.
+    fn read(text: &str) -> Option<Payload<Text<'_>>> {
+        let read = super::read(text)?;
+        let text = |text: Option<_>| text.map(|text| Text(Cow::Borrowed(text)));
+        Some(Payload {
+            id: text(read.id),
+            kind: text(read.kind),
+            member: text(read.member),
+            title: text(read.title),
+            at: text(read.at),
+            request: text(read.request),
+            row: text(read.row),
+            position: read.position,
+            artwork: text(read.artwork),
+            propensity: read.propensity,
+            segment: text(read.segment),
+            country: text(read.country),
+            device: text(read.device),
+            watched_s: read.watched_s,
+            duration_s: read.duration_s,
+            value: read.value,
+        })
+    }
 
     fn agrees(text: &str) -> Result<(), TestCaseError> {
         if let Some(fast) = read(text) {
@@ -280,6 +346,8 @@ mod tests {
         assert_eq!(routing(COMMON), Some(("e1", "m1")));
         let spaced = r#"{ "id": "e1" , "watched_s": 120, "value": -1, "unknown": "x", "other": 7 }"#;
         assert!(read(spaced).is_some() && read(spaced) == json_payload(spaced).ok());
+        let fractions = r#"{"propensity":0.333333343,"watched_s":-12.050,"duration_s":0.0,"x":1.5}"#;
+        assert!(read(fractions).is_some() && read(fractions) == json_payload(fractions).ok());
         assert!(Event::parse(COMMON.as_bytes(), 1_000).is_ok());
     }
 
@@ -308,8 +376,15 @@ mod tests {
             r#"{"id":"a""#,
             r#"{"id":"a"#,
             "{\"id\":\"a\n\"}",
-            r#"{"propensity":1}"#,
-            r#"{"x":12345678901}"#,
+            r#"{"watched_s":1.}"#,
+            r#"{"watched_s":.5}"#,
+            r#"{"watched_s":00.5}"#,
+            r#"{"watched_s":-0.0}"#,
+            r#"{"watched_s":1.5e3}"#,
+            r#"{"watched_s":1.2.3}"#,
+            r#"{"propensity":0.5,"propensity":0.5}"#,
+            r#"{"x":1234567890123456}"#,
+            r#"{"x":1.234567890123456}"#,
         ] {
             assert_eq!(read(text), None, "{text}");
         }
@@ -326,7 +401,8 @@ mod tests {
 
         #[test]
         fn numbers_are_read_as_the_full_parser_reads_them(
-            field in prop::sample::select(vec!["position", "watched_s", "value", "unknown", "id"]), number in "-?[0-9]{1,12}",
+            field in prop::sample::select(vec!["position", "watched_s", "value", "propensity", "unknown", "id"]),
+            number in "-?[0-9]{1,12}([.][0-9]{0,17})?(e-?[0-9])?",
         ) {
             agrees(&format!(r#"{{"{field}":{number}}}"#))?;
         }
