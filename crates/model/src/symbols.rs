@@ -54,12 +54,62 @@ pub struct SymbolsFull {
     pub limit: usize,
 }
 
+/// Numbers of strings. Those of up to 15 bytes, which nearly all ids are, stand in the table itself as a number of 128 bits:
+/// they are hashed and compared as one, and a look-up ends there.
+#[derive(Debug, Clone, Default, GetSize)]
+struct Numbers {
+    short: HashMap<u128, Symbol>,
+    long: HashMap<CompactString, Symbol>,
+}
+
+impl Numbers {
+    #[inline]
+    fn get(&self, text: &str) -> Option<Symbol> {
+        match short_of(text) {
+            Some(short) => self.short.get(&short).copied(),
+            None => self.long.get(text).copied(),
+        }
+    }
+
+    fn insert(&mut self, text: &str, symbol: Symbol) {
+        match short_of(text) {
+            Some(short) => self.short.insert(short, symbol),
+            None => self.long.insert(text.into(), symbol),
+        };
+    }
+
+    fn remove(&mut self, text: &str) {
+        match short_of(text) {
+            Some(short) => self.short.remove(&short),
+            None => self.long.remove(text),
+        };
+    }
+}
+
+/// `text` of up to 15 bytes as a number: its length in the highest byte, its bytes below.
+#[inline]
+fn short_of(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    let word = |from: usize| bytes.get(from..)?.first_chunk().map(|word| u64::from_le_bytes(*word));
+    let half = |from: usize| bytes.get(from..)?.first_chunk().map(|half| u32::from_le_bytes(*half).into());
+    // Two loads that overlap take in any length; the second one's share of the first is shifted out.
+    let (low, high) = match bytes.len() {
+        length @ 8..=15 => (word(0)?, word(length - 8)?.checked_shr(8 * (16 - length as u32)).unwrap_or_default()),
+        length @ 4..=7 => {
+            let (first, last): (u64, u64) = (half(0)?, half(length - 4)?);
+            (first | (last >> (8 * (8 - length))) << 32, 0)
+        }
+        0..=3 => (bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+        _ => return None,
+    };
+    Some((bytes.len() as u128) << 120 | u128::from(high) << 64 | u128::from(low))
+}
+
 /// A table of interned strings.
 #[derive(Debug, Clone, GetSize)]
 pub struct Symbols {
     strings: Vec<Arc<str>>,
-    /// Short strings stand in the table itself: a look-up ends there.
-    numbers: HashMap<CompactString, Symbol>,
+    numbers: Numbers,
     /// Numbers that may be given out again.
     free: Vec<Symbol>,
     limit: usize,
@@ -71,7 +121,7 @@ impl Symbols {
         let none: Arc<str> = Arc::from("");
         Self {
             strings: vec![none],
-            numbers: HashMap::from_iter([(CompactString::const_new(""), NONE)]),
+            numbers: Numbers::default(),
             free: Vec::new(),
             limit,
         }
@@ -82,12 +132,12 @@ impl Symbols {
         if text.is_empty() {
             return Ok(NONE);
         }
-        if let Some(&symbol) = self.numbers.get(text) {
+        if let Some(symbol) = self.numbers.get(text) {
             return Ok(symbol);
         }
         if let Some(symbol) = self.free.pop() {
             self.strings[symbol.index()] = Arc::from(text);
-            self.numbers.insert(text.into(), symbol);
+            self.numbers.insert(text, symbol);
             return Ok(symbol);
         }
         if self.strings.len() > self.limit {
@@ -95,7 +145,7 @@ impl Symbols {
         }
         let symbol = Symbol::at(self.strings.len());
         self.strings.push(Arc::from(text));
-        self.numbers.insert(text.into(), symbol);
+        self.numbers.insert(text, symbol);
         Ok(symbol)
     }
 
@@ -107,15 +157,15 @@ impl Symbols {
     /// The string of `symbol` has no number any more; the number keeps its string.
     pub(crate) fn retire(&mut self, symbol: Symbol) {
         if let Some(text) = self.strings.get(symbol.index())
-            && self.numbers.get(&**text) == Some(&symbol)
+            && self.numbers.get(text) == Some(symbol)
         {
-            self.numbers.remove(&**text);
+            self.numbers.remove(text);
         }
     }
 
     /// The string of `symbol`, which was retired, has that number again.
     pub(crate) fn revive(&mut self, symbol: Symbol) {
-        self.numbers.insert((&*self.strings[symbol.index()]).into(), symbol);
+        self.numbers.insert(&self.strings[symbol.index()], symbol);
     }
 
     /// Takes the string of `symbol` out; its number is given out again.
@@ -144,8 +194,9 @@ impl Symbols {
     }
 
     /// The number of `text`, if it has one.
+    #[inline]
     pub fn get(&self, text: &str) -> Option<Symbol> {
-        self.numbers.get(text).copied()
+        if text.is_empty() { Some(NONE) } else { self.numbers.get(text) }
     }
 
     /// The string of `symbol`; the empty string for one never given out.
@@ -171,5 +222,41 @@ impl Symbols {
     /// All strings from number `first` on.
     pub fn since(&self, first: usize) -> &[Arc<str>] {
         self.strings.get(first..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_short_string_is_its_bytes_and_its_length() {
+        let text = "abcdefghijklmno";
+        for length in 0..=15 {
+            let mut bytes = [0; 16];
+            bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+            bytes[15] = length as u8;
+            assert_eq!(short_of(&text[..length]), Some(u128::from_le_bytes(bytes)), "{length}");
+        }
+        assert_eq!(short_of("abcdefghijklmnop"), None);
+    }
+
+    proptest! {
+        /// Bytes of zero among them, and strings that begin or end alike.
+        #[test]
+        fn every_string_has_a_number_of_its_own(texts in prop::collection::vec("[a\0]{0,20}", 1..40)) {
+            let mut symbols = Symbols::new(1_000);
+            let mut numbers: std::collections::HashMap<&str, Symbol> = std::collections::HashMap::new();
+            for text in &texts {
+                let known = numbers.get(&**text).copied();
+                prop_assert_eq!(symbols.get(text), known.or(text.is_empty().then_some(NONE)));
+                let number = symbols.intern(text).expect("there is room");
+                prop_assert!(known.is_none_or(|known| known == number));
+                prop_assert!(known.is_some() || text.is_empty() || numbers.values().all(|other| *other != number));
+                numbers.insert(text, number);
+                prop_assert_eq!(&**symbols.text(number), &**text);
+            }
+        }
     }
 }
