@@ -85,6 +85,11 @@ impl DecayedSum {
         }
     }
 
+    /// The buckets from `oldest` on, as they are stored.
+    pub(crate) fn kept(&self, oldest: u32) -> &[(u32, u64)] {
+        &self.buckets[self.buckets.partition_point(|(bucket, _)| *bucket < oldest)..]
+    }
+
     /// Drops buckets before `oldest`.
     pub fn expire(&mut self, oldest: u32) {
         let expired = self.buckets.partition_point(|(bucket, _)| *bucket < oldest);

@@ -2,6 +2,7 @@
 //!
 //! Old versions are read for good; `tests/golden/` holds one file of each.
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 /// Stored bytes that cannot be read.
@@ -35,7 +36,40 @@ pub fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
 /// The same behind `bytes`, for what is written at once with other things.
 pub fn encode_behind<T: Serialize>(mut bytes: Vec<u8>, version: u8, value: &T) -> Vec<u8> {
     bytes.push(version);
-    postcard::to_extend(value, bytes).expect("a Vec takes every value of our own wire types")
+    postcard::serialize_with_flavor(value, Appended(bytes))
+        .expect("a Vec takes every value of our own wire types")
+}
+
+/// Bytes behind others. Most of what comes is a number of a byte or three, for which copying memory in general is a long way.
+struct Appended(Vec<u8>);
+
+/// Bytes that are put one by one at most.
+const FEW: usize = 10;
+
+impl Flavor for Appended {
+    type Output = Vec<u8>;
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        match bytes.len() {
+            0..=FEW => {
+                self.0.reserve(FEW);
+                bytes.iter().for_each(|byte| self.0.push(*byte));
+            }
+            _ => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Self::Output> {
+        Ok(self.0)
+    }
 }
 
 /// Splits the version byte off `bytes`.

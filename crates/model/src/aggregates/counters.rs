@@ -105,18 +105,17 @@ impl TitleCounters {
         &self.epochs[expired..]
     }
 
-    /// Popularity and trend without what is too old.
-    pub(crate) fn kept_sums(&self, decays: &Decays) -> (DecayedSum, DecayedSum) {
-        let (mut popularity, mut trend) = (self.popularity.clone(), self.trend.clone());
-        popularity.expire(decays.oldest_half_life(&decays.popularity));
-        trend.expire(decays.oldest_half_life(&decays.trend));
-        (popularity, trend)
+    /// Popularity and trend without what is too old, as [`DecayedSum`]s are stored.
+    pub(crate) fn kept_sums(&self, decays: &Decays) -> [&[(u32, u64)]; 2] {
+        [
+            self.popularity.kept(decays.oldest_half_life(&decays.popularity)),
+            self.trend.kept(decays.oldest_half_life(&decays.trend)),
+        ]
     }
 
     /// Whether all of it is too old.
     pub(crate) fn is_expired(&self, decays: &Decays) -> bool {
-        let (popularity, trend) = self.kept_sums(decays);
-        self.kept_epochs(decays).is_empty() && popularity.is_empty() && trend.is_empty()
+        self.kept_epochs(decays).is_empty() && self.kept_sums(decays).iter().all(|sum| sum.is_empty())
     }
 
     fn count(&mut self, epoch: u32, counts: Counts) {

@@ -16,7 +16,7 @@ pub(super) struct StoredCounters<'a> {
 
 impl Serialize for StoredCounters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (popularity, trend) = self.counters.kept_sums(self.decays);
+        let [popularity, trend] = self.counters.kept_sums(self.decays);
         (self.title, self.counters.kept_epochs(self.decays), popularity, trend).serialize(serializer)
     }
 }
