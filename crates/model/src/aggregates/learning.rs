@@ -310,18 +310,32 @@ impl Additions {
 
 /// A few sums by dimension.
 #[derive(Default)]
-struct Sums(Vec<(Symbol, Counts)>);
+struct Sums {
+    sums: Vec<(Symbol, Counts)>,
+    /// By dimension: how many sums there were when it had its own; 0: it has none.
+    places: Vec<u32>,
+}
 
 impl Sums {
     fn add(&mut self, dimension: Option<Symbol>, counts: Counts) {
         let Some(dimension) = dimension else { return };
-        match self.0.iter_mut().find(|(known, _)| *known == dimension) {
-            Some((_, sum)) => *sum += counts,
-            None => self.0.push((dimension, counts)),
+        if self.places.len() <= dimension.index() {
+            self.places.resize(dimension.index() + 1, 0);
+        }
+        let place = &mut self.places[dimension.index()];
+        match place.checked_sub(1) {
+            Some(at) => self.sums[at as usize].1 += counts,
+            None => {
+                self.sums.push((dimension, counts));
+                *place = self.sums.len() as u32;
+            }
         }
     }
 
     fn drain(&mut self) -> impl Iterator<Item = (Symbol, Counts)> {
-        self.0.drain(..)
+        for (dimension, _) in &self.sums {
+            self.places[dimension.index()] = 0;
+        }
+        self.sums.drain(..)
     }
 }

@@ -148,17 +148,19 @@ impl Aggregates {
         &mut self,
         kind: Kind,
         delta: &Delta,
-        counted: impl Iterator<Item = (u32, u64)>,
+        counted: impl Iterator<Item = (u32, u64)> + Clone,
         found: &mut Found,
     ) {
-        let mut sums = vec![0_u64; delta.strings.len()];
-        let mut last = None;
         let mut unknown = Vec::new();
         let mut is_met = vec![false; delta.strings.len()];
-        for (local, events) in counted {
-            let Some(sum) = sums.get_mut(local as usize).filter(|_| local != 0) else { continue };
-            *sum += events;
-            if last.replace(local) != Some(local) && !std::mem::replace(&mut is_met[local as usize], true) {
+        // That of what is not told: nothing to look for.
+        let mut last = 0;
+        for (local, _) in counted.clone() {
+            if std::mem::replace(&mut last, local) == local || local == 0 {
+                continue;
+            }
+            let Some(is_met) = is_met.get_mut(local as usize) else { continue };
+            if !std::mem::replace(is_met, true) {
                 let name = kind.dimension(&delta.strings[local as usize]);
                 if self.dimensions.get(&name).is_none() {
                     unknown.push((local, name));
@@ -167,6 +169,12 @@ impl Aggregates {
         }
         if unknown.is_empty() {
             return;
+        }
+        let mut sums = vec![0_u64; delta.strings.len()];
+        for (local, events) in counted {
+            if let Some(sum) = sums.get_mut(local as usize) {
+                *sum += events;
+            }
         }
         let prefix = kind.dimension("");
         let numbered = self.dimensions.after(NONE).zip(self.dimensions.since(1));

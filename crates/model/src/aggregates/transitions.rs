@@ -60,14 +60,18 @@ impl Followers {
         if self.pairs.len() <= most {
             return;
         }
-        let mut pairs: Vec<(Symbol, Pair)> = self.pairs.drain().collect();
-        pairs.sort_unstable_by(|a, b| {
+        let Some(last) = most.checked_sub(1) else {
+            self.pairs.clear();
+            return;
+        };
+        let stronger_first = |a: &(Symbol, Pair), b: &(Symbol, Pair)| {
             (b.1.next, b.1.near)
                 .cmp(&(a.1.next, a.1.near))
                 .then_with(|| titles.text(a.0).cmp(titles.text(b.0)))
-        });
-        pairs.truncate(most);
-        self.pairs = pairs.into_iter().collect();
+        };
+        let mut pairs: Vec<(Symbol, Pair)> = self.iter().collect();
+        let weakest = *pairs.select_nth_unstable_by(last, stronger_first).1;
+        self.pairs.retain(|title, pair| stronger_first(&(*title, *pair), &weakest).is_le());
     }
 }
 
