@@ -45,7 +45,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Plays between two looks that are a flood, if they are many beside those before, too.
-const FLOOD_PLAYS: u64 = 10_000;
+const FLOOD_PLAYS: u64 = 2_500;
 /// How long a solve waits for a flood to end.
 const FLOOD_PATIENCE: Duration = Duration::from_secs(5);
 
