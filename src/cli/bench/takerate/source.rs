@@ -1,7 +1,7 @@
 //! Where the events come from: files, or lines made beforehand.
 
 use anyhow::Context;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use nearline_model::event::routing_of;
 use nearline_ports::NewEvent;
 use std::fs::File;
@@ -115,9 +115,7 @@ impl Source {
             }
             let end = memchr::memchr(b'\n', &self.lines).unwrap_or(self.lines.len());
             let payload = self.lines.split_to(end);
-            if !self.lines.is_empty() {
-                let _newline = self.lines.split_to(1);
-            }
+            self.lines.advance(self.lines.len().min(1));
             self.line += 1;
             if payload.trim_ascii().is_empty() {
                 continue;
