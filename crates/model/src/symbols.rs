@@ -94,7 +94,9 @@ fn short_of(text: &str) -> Option<u128> {
     let half = |from: usize| bytes.get(from..)?.first_chunk().map(|half| u32::from_le_bytes(*half).into());
     // Two loads that overlap take in any length; the second one's share of the first is shifted out.
     let (low, high) = match bytes.len() {
-        length @ 8..=15 => (word(0)?, word(length - 8)?.checked_shr(8 * (16 - length as u32)).unwrap_or_default()),
+        length @ 8..=15 => {
+            (word(0)?, word(length - 8)?.checked_shr(8 * (16 - length as u32)).unwrap_or_default())
+        }
         length @ 4..=7 => {
             let (first, last): (u64, u64) = (half(0)?, half(length - 4)?);
             (first | (last >> (8 * (8 - length))) << 32, 0)
@@ -119,12 +121,7 @@ impl Symbols {
     /// An empty table (holding only [`NONE`]) that takes at most `limit` strings.
     pub fn new(limit: usize) -> Self {
         let none: Arc<str> = Arc::from("");
-        Self {
-            strings: vec![none],
-            numbers: Numbers::default(),
-            free: Vec::new(),
-            limit,
-        }
+        Self { strings: vec![none], numbers: Numbers::default(), free: Vec::new(), limit }
     }
 
     /// The number of `text`, given out now if it is new.

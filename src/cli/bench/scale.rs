@@ -12,10 +12,10 @@
 use super::process::cpu_time_of;
 use super::report::Report;
 use super::{Backend, Bed, workload};
-use nearline_ports::NewEvent;
 use anyhow::{Context, bail};
 use clap::Args;
 use nearline_model::{PartitionId, Position};
+use nearline_ports::NewEvent;
 use nearline_ports::Ports;
 use nearline_servers::{command, free_address, spawn};
 use serde_json::Value;

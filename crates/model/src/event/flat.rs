@@ -277,7 +277,12 @@ impl<'a> Cursor<'a> {
         let all = length + fraction.unwrap_or_default();
         let leading_zero = length > 1 && self.text.as_bytes()[from] == b'0';
         // A zero with a sign is no whole number.
-        if length == 0 || fraction == Some(0) || all > MAX_DIGITS || leading_zero || is_negative && digits == 0 {
+        if length == 0
+            || fraction == Some(0)
+            || all > MAX_DIGITS
+            || leading_zero
+            || is_negative && digits == 0
+        {
             return None;
         }
         Some(Number { digits: if is_negative { -digits } else { digits }, fraction })
