@@ -8,7 +8,7 @@
 //!
 //! While plays grow as fast as when a node catches up with its log, weights are not chosen: what they are chosen by is about to be
 //! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. While they come as a
-//! flood, which no service's members make, nothing is solved either, for some seconds at most.
+//! flood, which hardly any service's members make, nothing is solved either, for some seconds at most.
 //!
 //! What is chosen is shared by all nodes (`shared_tuning`).
 //!
@@ -335,6 +335,8 @@ mod tests {
         assert!(waits(160_000, 1_000) && waits(180_000, 5_999));
         assert!(!waits(200_000, 6_000), "it has lasted for too long");
         assert!(waits(220_000, 6_250), "and what comes after is waited for again");
+        let mut flood = Flood { plays: 10_000, since: None };
+        assert!(!flood.is_waited_for(12_499, from) && flood.is_waited_for(14_999, from));
         let mut flood = Flood::default();
         let few = (1..20).all(|look| !flood.is_waited_for(look * (FLOOD_PLAYS - 1), from));
         assert!(few, "a service that has just begun is no flood");

@@ -239,6 +239,24 @@ mod tests {
         assert_eq!(short_of("abcdefghijklmnop"), None);
     }
 
+    #[test]
+    fn a_name_that_made_room_is_not_found_until_it_is_back() {
+        for name in ["short", "a name that is longer than fifteen bytes"] {
+            let mut symbols = Symbols::new(10);
+            let symbol = symbols.intern(name).expect("there is room");
+            symbols.retire(symbol);
+            symbols.retire(NONE);
+            assert_eq!(
+                (symbols.get(name), &**symbols.text(symbol), symbols.get("")),
+                (None, name, Some(NONE))
+            );
+            symbols.revive(symbol);
+            assert_eq!(symbols.get(name), Some(symbol));
+            symbols.release(symbol);
+            assert_eq!((symbols.get(name), symbols.intern("another")), (None, Ok(symbol)));
+        }
+    }
+
     proptest! {
         /// Bytes of zero among them, and strings that begin or end alike.
         #[test]

@@ -40,7 +40,7 @@ pub fn encode_behind<T: Serialize>(mut bytes: Vec<u8>, version: u8, value: &T) -
         .expect("a Vec takes every value of our own wire types")
 }
 
-/// Bytes behind others. Most of what comes is a number of a byte or three, for which copying memory in general is a long way.
+/// Bytes behind others. Most of what comes is a number of a byte or three: a call of `memcpy` costs more than it copies.
 struct Appended(Vec<u8>);
 
 /// Bytes that are put one by one at most.
@@ -87,5 +87,20 @@ pub fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Re
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::Damaged { what, detail: format!("{} bytes too many", rest.len()) }),
         Err(error) => Err(DecodeError::Damaged { what, detail: error.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_of_postcard_whatever_their_length() {
+        for length in [0, 1, FEW - 1, FEW, FEW + 1, 200] {
+            let value = ("x".repeat(length), vec![u64::MAX; length], length, i64::MIN, 0.25_f32);
+            let written = encode_behind(vec![9], 3, &value);
+            let plain = postcard::to_extend(&value, vec![9, 3]).expect("a Vec takes every value");
+            assert_eq!(written, plain, "{length}");
+        }
     }
 }

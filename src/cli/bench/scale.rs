@@ -15,8 +15,7 @@ use super::{Backend, Bed, workload};
 use anyhow::{Context, bail};
 use clap::Args;
 use nearline_model::{PartitionId, Position};
-use nearline_ports::NewEvent;
-use nearline_ports::Ports;
+use nearline_ports::{NewEvent, Ports};
 use nearline_servers::{command, free_address, spawn};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -73,6 +72,7 @@ pub async fn run(args: &ScaleArgs) -> anyhow::Result<Report> {
         let cost = cost_of(&events, *nodes, args).await?;
         let further = cost.nodes.as_secs_f64() - first.nodes.as_secs_f64();
         let further = further * 1e6 / (args.events - first_events) as f64;
+        anyhow::ensure!(further > 0.0, "more events cost no more: too few, or the machine is too busy");
         let of_one = *of_one.get_or_insert((each(cost.nodes), further));
         let named = |what: &str| format!("{nodes}_nodes_{what}");
         report = report

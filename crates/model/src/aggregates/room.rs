@@ -153,7 +153,7 @@ impl Aggregates {
     ) {
         let mut unknown = Vec::new();
         let mut is_met = vec![false; delta.strings.len()];
-        // That of what is not told: nothing to look for.
+        // 0 is what is not told: nothing to look for.
         let mut last = 0;
         for (local, _) in counted.clone() {
             if std::mem::replace(&mut last, local) == local || local == 0 {

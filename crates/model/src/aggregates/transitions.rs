@@ -72,6 +72,8 @@ impl Followers {
         let mut pairs: Vec<(Symbol, Pair)> = self.iter().collect();
         let weakest = *pairs.select_nth_unstable_by(last, stronger_first).1;
         self.pairs.retain(|title, pair| stronger_first(&(*title, *pair), &weakest).is_le());
+        // Room to grow again, and no more.
+        self.pairs.shrink_to(most.saturating_mul(2));
     }
 }
 
@@ -225,6 +227,22 @@ mod tests {
         kept.sort_unstable();
         assert_eq!(kept, (13..=50).map(Symbol).collect::<Vec<_>>());
         assert_eq!(transitions.after(Symbol(2)).expect("short lists are kept whole").iter().count(), 2);
+    }
+
+    #[test]
+    fn of_equal_followers_the_first_by_id_stay() {
+        let titles = titles(20);
+        let mut followers = Followers::default();
+        for to in (1..20).map(Symbol) {
+            let next = if to.0 == 11 { 2 } else { 1 };
+            followers.pairs.insert(to, Pair { next, near: 1 });
+        }
+        followers.keep_strongest(4, &titles);
+        let mut kept: Vec<u32> = followers.iter().map(|(to, _)| to.0).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, [1, 2, 3, 11]);
+        followers.keep_strongest(0, &titles);
+        assert_eq!(followers.iter().count(), 0);
     }
 
     #[test]
