@@ -13,6 +13,8 @@ WORKDIR /nearline
 COPY . .
 # `--build-arg AUDITABLE=1`: each program says in itself which crates it is made of, for scanners of images.
 ARG AUDITABLE=
+# `--build-arg PROFILED=1`: `nearline` is built knowing what runs often (benches/profiled), with two builds more.
+ARG PROFILED=
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     [ -z "$AUDITABLE" ] || cargo install --locked cargo-auditable@0.7.7
 # --locked: what is built is what was tested. Caches outlive the build, the programs are taken out of them.
@@ -21,7 +23,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo ${AUDITABLE:+auditable} build --locked --profile dist -p nearline -p nearline-chaos -p nearline-lab \
         --features nearline-lab/object-stores --bin nearline --bin nearline-chaos --bin nearline-lab \
     && mkdir /programs \
-    && cp target/dist/nearline target/dist/nearline-chaos target/dist/nearline-lab /programs/
+    && cp target/dist/nearline target/dist/nearline-chaos target/dist/nearline-lab /programs/ \
+    && if [ -n "$PROFILED" ]; then rustup component add llvm-tools && cp "$(benches/profiled)" /programs/nearline; fi
 
 FROM docker.io/library/debian:trixie-slim AS base
 # The authorities that everybody knows, for servers whose certificates are signed by one of them.
