@@ -34,7 +34,8 @@ pub mod retry;
 pub mod router;
 pub mod settings;
 pub mod solver;
-pub mod supervisor;
+pub mod stored_sums;
+mod supervisor;
 mod watched;
 pub mod workers;
 

@@ -1,6 +1,7 @@
 //! What the supervisors of a node share: its threads, its remediations, and how much it has failed.
 
 use crate::faults::Faults;
+use crate::presence::Presence;
 use crate::remediations::Remediations;
 use crate::workers::Workers;
 use nearline_model::control::remediation::NodeHistory;
@@ -16,6 +17,8 @@ pub struct SupervisedNode {
     pub remediations: Arc<Remediations>,
     /// Faults on purpose, where they are allowed.
     pub faults: Option<Arc<Faults>>,
+    /// Whether this process runs without long pauses.
+    pub(crate) presence: Arc<Presence>,
     pub(crate) history: Mutex<NodeHistory>,
     origin: tokio::time::Instant,
     pub(crate) exit: watch::Sender<Option<String>>,
@@ -23,11 +26,17 @@ pub struct SupervisedNode {
 
 impl SupervisedNode {
     /// A node without failures yet.
-    pub fn new(workers: Workers, remediations: Arc<Remediations>, faults: Option<Arc<Faults>>) -> Self {
+    pub(crate) fn new(
+        workers: Workers,
+        remediations: Arc<Remediations>,
+        faults: Option<Arc<Faults>>,
+        presence: Arc<Presence>,
+    ) -> Self {
         Self {
             workers,
             remediations,
             faults,
+            presence,
             history: Mutex::default(),
             origin: tokio::time::Instant::now(),
             exit: watch::Sender::new(None),

@@ -11,7 +11,6 @@ use crate::event_loop::EventLoop;
 use crate::node::SupervisedNode;
 use crate::partition_actor::PortFailed;
 use crate::partition_handle::PartitionHandle;
-use crate::presence::Presence;
 use crate::progress::PartitionState;
 use crate::retry::Backoff;
 use crate::settings::EngineSettings;
@@ -73,8 +72,6 @@ pub(crate) struct Shell {
     pub supervision: EventLoop,
     /// What the supervisors share.
     pub supervised: Arc<SupervisedNode>,
-    /// Whether this process runs without long pauses.
-    pub presence: Arc<Presence>,
     /// What this node does for the sums.
     pub sums_role: SharedRole,
 }
@@ -167,11 +164,12 @@ impl Shell {
         let prover = Prover::start(self.ports.clone(), pause, patience, timing.lease_ms.into());
         // What is not acknowledged by then was lost with a connection: the next beat is worth more.
         let patience = timing.beat_ms.times(BEATS_OF_PATIENCE).into();
+        let presence = self.supervised.presence.clone();
         let mut running = Running {
             machine: Ownership::new(self.node.clone(), incarnation, timing),
             started: Instant::now(),
             runs: BTreeMap::new(),
-            announcer: Announcer::start(membership, patience, happened.clone()),
+            announcer: Announcer::start(membership, patience, presence, happened.clone()),
             outbox_follower: OutboxFollower::start(
                 self.aggregates_actor.clone(),
                 self.aggregates.clone(),
@@ -201,7 +199,7 @@ impl Running {
             tokio::select! {
                 biased;
                 _ = ticks.tick() => {
-                    if self.shell.presence.see() {
+                    if self.shell.supervised.presence.see() {
                         self.prove_epochs();
                     }
                     self.look_at_epochs();
@@ -319,7 +317,7 @@ impl Running {
             .keys()
             .map(|partition| self.shell.partitions[usize::from(partition.0)].clone())
             .collect();
-        let (store, presence) = (self.shell.ports.store.clone(), self.shell.presence.clone());
+        let (store, presence) = (self.shell.ports.store.clone(), self.shell.supervised.presence.clone());
         actix_rt::spawn(async move {
             for handle in handles {
                 let mut backoff = Backoff::new(20, 500);

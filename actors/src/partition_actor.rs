@@ -20,6 +20,7 @@ use crate::facts::FactPath;
 use crate::faults::{Faults, InjectedFault};
 use crate::member_watch::MemberWatches;
 use crate::memory::{FIRST_MEASURE, MEASURE_INTERVAL};
+use crate::presence::Attendance;
 use crate::progress::{Incarnation, PartitionState, Progress};
 use crate::settings::EngineSettings;
 use crate::workers::Worker;
@@ -109,6 +110,8 @@ pub struct Parts {
     /// Where the stored sums of this partition end, if that is ahead of its state: a commit ends there, too, or the
     /// delta across it could never be added to them.
     pub sums_end: Option<Position>,
+    /// Absences of this process before it was built.
+    pub(crate) attendance: Arc<Attendance>,
     /// Faults to meet, where they are allowed.
     pub faults: Option<Arc<Faults>>,
     /// Told once it is live.
@@ -133,6 +136,7 @@ pub struct PartitionActor {
     quarantine: Quarantine,
     suspects: Suspects,
     sums_end: Option<Position>,
+    attendance: Arc<Attendance>,
     faults: Option<Arc<Faults>>,
     live: Option<oneshot::Sender<()>>,
     ended: Arc<parking_lot::Mutex<Option<Ended>>>,
@@ -188,6 +192,7 @@ impl PartitionActor {
             quarantine: parts.quarantine,
             suspects: parts.suspects,
             sums_end: parts.sums_end,
+            attendance: parts.attendance,
             faults: parts.faults,
             live: Some(parts.live),
             ended: parts.ended,

@@ -65,14 +65,14 @@ impl Engine {
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers, ports.threads.clone());
         let tuning = SharedTuning::new(ports.store.clone(), sums_role.clone(), snapshot_interval(&settings));
-        let supervised = Arc::new(SupervisedNode::new(workers, remediations.clone(), faults));
+        let presence = Arc::new(Presence::new(settings.lease_ms.max(1)));
+        let supervised =
+            Arc::new(SupervisedNode::new(workers, remediations.clone(), faults, presence.clone()));
         let partitions = handles(count, &remediations);
         let node = node_id(&settings);
         // On a thread of their own: an actor that blocks its thread does not block who watches it.
         let supervision = EventLoop::new(threads);
-        let presence = Arc::new(Presence::new(settings.lease_ms.max(1)));
         let shell = Shell {
-            presence: presence.clone(),
             ports: ports.clone(),
             settings: settings.clone(),
             node: node.clone(),

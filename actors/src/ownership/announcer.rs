@@ -2,6 +2,7 @@
 //! passed over for what is newer.
 
 use super::Happened;
+use crate::presence::Presence;
 use nearline_model::control::assignment::NodeId;
 use nearline_ports::{Announced, Announcement, Membership, PortError};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ impl Announcer {
     pub(super) fn start(
         membership: Arc<dyn Membership>,
         patience: Duration,
+        presence: Arc<Presence>,
         happened: mpsc::UnboundedSender<Happened>,
     ) -> Self {
         let (sender, mut said) = watch::channel(None);
@@ -34,9 +36,10 @@ impl Announcer {
                 match next {
                     None => {}
                     Some(Say::Announce(announcement)) => {
+                        let said_ms = presence.now_ms();
                         let written = in_time(patience, membership.announce(&announcement)).await;
                         match written {
-                            Ok(Announced::Done) => {}
+                            Ok(Announced::Done) => presence.heard(said_ms),
                             Ok(Announced::Replaced) => drop(happened.send(Happened::Replaced)),
                             Err(error) => {
                                 metrics::counter!("nearline_announcement_failures_total").increment(1);

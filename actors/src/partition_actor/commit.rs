@@ -3,8 +3,10 @@
 use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
 use crate::facts::FactPath;
+use crate::presence::Attendance;
 use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::until_done;
+use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::aggregates::Added;
 use nearline_model::check_invariant;
@@ -46,6 +48,7 @@ impl PartitionActor {
         let mut span = self.commit_span(&commit, events);
         let committing = carry_out(
             self.ports.clone(),
+            self.attendance.clone(),
             Holder { progress: self.progress.clone(), incarnation: self.incarnation },
             self.aggregates.clone(),
             commit.clone(),
@@ -131,6 +134,7 @@ struct Holder {
 
 async fn carry_out(
     ports: Ports,
+    attendance: Arc<Attendance>,
     holder: Holder,
     aggregates: Addr<AggregatesActor>,
     commit: Arc<Commit>,
@@ -148,7 +152,11 @@ async fn carry_out(
     if let Some((path, facts)) = known {
         path.put(facts).await;
     }
-    until_done(|| ports.store.commit(commit.clone()), hold).await?;
+    let store_commit = || async {
+        prove_sums(&ports, &attendance, &commit).await?;
+        ports.store.commit(commit.clone()).await
+    };
+    until_done(store_commit, hold).await?;
     holder.progress.resume(holder.incarnation, Hold::Commit);
     let learned = aggregates.send(AddDelta(commit.delta.clone())).await;
     if let Ok(Some(Added::Gap { .. })) = learned {
@@ -156,6 +164,19 @@ async fn carry_out(
         // take its time over it; what is committed is committed.
         actix_rt::spawn(learn_from_store(aggregates, commit.partition, commit.position));
     }
+    Ok(())
+}
+
+/// After an absence, and while the registry hears nothing of this process: the partition may have been another's, and the store
+/// set back to where it was not; its sums may be ahead all the same. Then the partition is acquired anew, and commits where
+/// they end.
+async fn prove_sums(ports: &Ports, attendance: &Attendance, commit: &Commit) -> Result<(), PortError> {
+    let Some(absences) = attendance.absences() else { return Ok(()) };
+    let (partition, expected) = (commit.partition, commit.expected);
+    if let Some(found) = end_ahead_of(expected, ports, partition).await? {
+        return Err(PortError::UnexpectedPosition { partition, expected, found });
+    }
+    attendance.asked_after(absences);
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use super::{Life, Memory, Supervisor};
 use crate::aggregates_actor::CatchUp;
 use crate::partition_actor::{Ended, PartitionActor, Parts, panic_message};
 use crate::partition_handle::RunningActor;
+use crate::presence::Attendance;
 use crate::reader::{Reader, same_log};
+use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
@@ -17,6 +19,7 @@ impl Supervisor {
     /// Takes the partition over and starts an actor and its reader; `None`: the engine is stopping.
     pub(super) async fn build(&self, memory: &mut Memory) -> Result<Option<Life>, PortError> {
         let id = self.handle.partition;
+        let attendance = Arc::new(Attendance::new(self.node.presence.clone()));
         let (acquired, quarantine, sums_end) = self.acquire(memory).await?;
         let (epoch, position, mark) = (acquired.epoch, acquired.position, acquired.mark);
         if !self.aggregates.connected() {
@@ -48,6 +51,7 @@ impl Supervisor {
             quarantine,
             suspects: memory.history.suspects.clone(),
             sums_end,
+            attendance,
             faults: self.node.faults.clone(),
             live,
             ended: why.clone(),
@@ -88,21 +92,10 @@ impl Supervisor {
         });
     }
 
-    /// Where the stored sums of the partition end, if that is ahead of its `state`: the store has lost what was committed
-    /// up to there, and not the sums (the node of a cluster that held the one, not the other; or the snapshot was on its
-    /// way while the store was set back).
+    /// Where the stored sums of the partition end, if that is ahead of its `state`.
     async fn sums_end(&self, state: Position) -> Result<Option<Position>, PortError> {
         let id = self.handle.partition;
-        let end = match self.ports.store.aggregates_end(id).await {
-            Ok(end) => end,
-            // Sums that cannot be read are no reason not to fold; a store that refuses to tell may have them.
-            Err(error @ PortError::Damaged { .. }) => {
-                tracing::warn!(partition = %id, %error, "where the stored sums end cannot be read");
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        let Some(end) = end.filter(|end| *end > state) else { return Ok(None) };
+        let Some(end) = end_ahead_of(state, &self.ports, id).await? else { return Ok(None) };
         let last = self.ports.log.bounds(id).await?.last;
         if last < end {
             return Err(PortError::Damaged {
