@@ -34,8 +34,8 @@ pub mod retry;
 pub mod router;
 pub mod settings;
 pub mod solver;
-pub mod stored_sums;
-mod supervisor;
+mod stored_sums;
+pub mod supervisor;
 mod watched;
 pub mod workers;
 
