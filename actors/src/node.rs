@@ -17,7 +17,7 @@ pub struct SupervisedNode {
     pub remediations: Arc<Remediations>,
     /// Faults on purpose, where they are allowed.
     pub faults: Option<Arc<Faults>>,
-    /// Whether this process runs without long pauses.
+    /// Whether this process runs, and is heard of, without long pauses.
     pub(crate) presence: Arc<Presence>,
     pub(crate) history: Mutex<NodeHistory>,
     origin: tokio::time::Instant,

@@ -110,7 +110,7 @@ pub struct Parts {
     /// Where the stored sums of this partition end, if that is ahead of its state: a commit ends there, too, or the
     /// delta across it could never be added to them.
     pub sums_end: Option<Position>,
-    /// Absences of this process before it was built.
+    /// Whether the store was asked after each absence of this process; those before it was built count as asked after.
     pub(crate) attendance: Arc<Attendance>,
     /// Faults to meet, where they are allowed.
     pub faults: Option<Arc<Faults>>,

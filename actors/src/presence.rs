@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use tokio::time::Instant;
 
-/// When this process was seen to run last, by the loop that owns partitions.
+/// When this process was seen to run last, by the loop that owns partitions, and heard of, by the registry.
 #[derive(Debug)]
 pub(crate) struct Presence {
     origin: Instant,
@@ -49,7 +49,7 @@ impl Presence {
         was_away
     }
 
-    /// What the process said at `said_ms` was taken by the registry: nobody takes its partitions within a lease from then on.
+    /// What the process said at `said_ms` was taken by the registry: nobody takes it for dead within a lease from then on.
     pub(crate) fn heard(&self, said_ms: u64) {
         if self.is_unheard_at(said_ms) {
             self.absences.fetch_add(1, SeqCst);
@@ -71,12 +71,6 @@ impl Presence {
         !self.proving.load(SeqCst) && !self.is_away_at(now_ms)
     }
 
-    fn absences_at(&self, now_ms: u64) -> u64 {
-        // In this order: one that is noticed in between is counted, if twice.
-        let is_away = self.is_away_at(now_ms);
-        self.absences.load(SeqCst) + u64::from(is_away)
-    }
-
     /// Milliseconds since it was made.
     pub(crate) fn now_ms(&self) -> u64 {
         self.origin.elapsed().as_millis() as u64
@@ -91,36 +85,56 @@ impl Presence {
     }
 }
 
-/// The absences that somebody knows of who asked the store after each of them.
+/// What an actor knows of this process's absences: after each of them, it asks the store anew.
 #[derive(Debug)]
 pub(crate) struct Attendance {
     presence: Arc<Presence>,
+    /// Absences that were noticed when it asked last.
     known: AtomicU64,
+    asked_ms: AtomicU64,
 }
 
 impl Attendance {
-    /// Of somebody who asks the store from now on.
+    /// Of an actor that asks the store from now on.
     pub(crate) fn new(presence: Arc<Presence>) -> Self {
-        let known = AtomicU64::new(presence.absences_at(presence.now_ms()));
-        Self { presence, known }
+        let (known, asked_ms) = (presence.absences.load(SeqCst), presence.now_ms());
+        Self { presence, known: known.into(), asked_ms: asked_ms.into() }
     }
 
-    /// The absences so far, if there was one since the store was asked last, or there is one.
-    pub(crate) fn absences(&self) -> Option<u64> {
-        self.absences_by(self.presence.now_ms())
+    /// Whether the process was absent since it asked last, or is. What it has been at since `began_ms` may have waited for as
+    /// long, which is the same.
+    pub(crate) fn ask_after(&self, began_ms: u64) -> Option<Absences> {
+        self.ask_at(self.presence.now_ms(), began_ms)
     }
 
-    fn absences_by(&self, now_ms: u64) -> Option<u64> {
-        // First of all, as above.
-        let is_unheard = self.presence.is_unheard_at(now_ms);
-        let absences = self.presence.absences_at(now_ms);
-        (is_unheard || absences != self.known.load(SeqCst)).then_some(absences)
+    fn ask_at(&self, now_ms: u64, began_ms: u64) -> Option<Absences> {
+        let presence = &self.presence;
+        let since = |then_ms: u64| now_ms.saturating_sub(then_ms) > presence.lease_ms;
+        // In this order: one that is noticed in between is counted.
+        let is_absent = presence.is_away_at(now_ms) || presence.is_unheard_at(now_ms) || since(began_ms);
+        let noticed = presence.absences.load(SeqCst);
+        // Once a lease: whoever asks keeps snapshots of the sums from being stored for a moment.
+        let is_owed = is_absent && since(self.asked_ms.load(SeqCst));
+        (is_owed || noticed != self.known.load(SeqCst)).then_some(Absences { noticed, now_ms })
     }
 
-    /// The store was asked after so many.
-    pub(crate) fn asked_after(&self, absences: u64) {
-        self.known.store(absences, SeqCst);
+    /// The store was asked.
+    pub(crate) fn asked(&self, absences: Absences) {
+        self.known.store(absences.noticed, SeqCst);
+        self.asked_ms.store(absences.now_ms, SeqCst);
     }
+
+    /// Milliseconds since the process began.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.presence.now_ms()
+    }
+}
+
+/// The absences that are asked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Absences {
+    noticed: u64,
+    now_ms: u64,
 }
 
 #[cfg(test)]
@@ -138,33 +152,51 @@ mod tests {
         assert!(presence.is_there_at(4_003));
     }
 
-    #[test]
-    fn an_absence_is_told_of_once_whoever_notices_it() {
-        let presence = Presence::new(2_000);
-        assert_eq!(presence.absences_at(2_000), 0);
-        assert_eq!(presence.absences_at(2_001), 1, "before anybody has noticed");
-        assert!(presence.see_at(2_002));
-        assert_eq!(presence.absences_at(2_003), 1);
-        assert!(!presence.see_at(4_002) && presence.see_at(6_003));
-        assert_eq!(presence.absences_at(6_004), 2);
+    /// Asks when it is to; whether it was.
+    fn asks(attendance: &Attendance, now_ms: u64) -> bool {
+        let absences = attendance.ask_at(now_ms, now_ms);
+        absences.into_iter().for_each(|absences| attendance.asked(absences));
+        absences.is_some()
     }
 
     #[test]
-    fn whoever_was_not_heard_of_asks_every_time_and_once_more() {
+    fn after_a_pause_is_asked_whoever_notices_it_first() {
+        let presence = Arc::new(Presence::new(2_000));
+        presence.heard(1_000);
+        let attendance = Attendance::new(presence.clone());
+        assert!(!asks(&attendance, 2_000));
+        assert!(asks(&attendance, 2_001), "before anybody has noticed");
+        assert!(presence.see_at(2_002) && asks(&attendance, 2_003), "what was noticed since is asked after");
+        assert!(!asks(&attendance, 2_004));
+        presence.heard(4_000);
+        assert!(presence.see_at(4_100));
+        let built = Attendance::new(presence.clone());
+        assert!(asks(&attendance, 4_200) && !asks(&built, 4_200), "who was built since asked then");
+    }
+
+    #[test]
+    fn whoever_is_not_heard_of_asks_once_a_lease_and_once_more() {
         let presence = Arc::new(Presence::new(2_000));
         let attendance = Attendance::new(presence.clone());
+        let seen_and_asks = |now_ms| {
+            presence.see_at(now_ms - 1);
+            asks(&attendance, now_ms)
+        };
         presence.heard(1_500);
-        presence.see_at(2_000);
-        presence.see_at(3_400);
-        assert_eq!(attendance.absences_by(3_500), None);
-        for now_ms in [3_501, 3_600] {
-            let absences = attendance.absences_by(now_ms).expect("not heard of for longer than the lease");
-            attendance.asked_after(absences);
-        }
-        presence.heard(3_700);
-        let absences =
-            attendance.absences_by(3_800).expect("the store may have been set back since it asked");
-        attendance.asked_after(absences);
-        assert_eq!(attendance.absences_by(3_801), None);
+        let asked = [1_900, 3_500, 3_501, 3_600, 5_501, 5_502].map(seen_and_asks);
+        assert_eq!(asked, [false, false, true, false, false, true]);
+        presence.heard(5_600);
+        let asked = [5_700, 5_701, 7_600].map(seen_and_asks);
+        assert_eq!(asked, [true, false, false], "the store may have been set back since it asked");
+    }
+
+    #[test]
+    fn whatever_was_begun_longer_than_a_lease_ago_is_asked_for() {
+        let presence = Arc::new(Presence::new(2_000));
+        presence.heard(2_900);
+        presence.see_at(2_900);
+        let attendance = Attendance::new(presence);
+        assert_eq!(attendance.ask_at(3_000, 1_000), None);
+        assert!(attendance.ask_at(3_001, 1_000).is_some());
     }
 }

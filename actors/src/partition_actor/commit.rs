@@ -3,6 +3,7 @@
 use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
 use crate::facts::FactPath;
+use crate::ownership::NOBODY;
 use crate::presence::Attendance;
 use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::until_done;
@@ -48,7 +49,11 @@ impl PartitionActor {
         let mut span = self.commit_span(&commit, events);
         let committing = carry_out(
             self.ports.clone(),
-            self.attendance.clone(),
+            SumsProof {
+                attendance: self.attendance.clone(),
+                known_end: self.sums_end,
+                began_ms: self.attendance.now_ms(),
+            },
             Holder { progress: self.progress.clone(), incarnation: self.incarnation },
             self.aggregates.clone(),
             commit.clone(),
@@ -134,7 +139,7 @@ struct Holder {
 
 async fn carry_out(
     ports: Ports,
-    attendance: Arc<Attendance>,
+    sums: SumsProof,
     holder: Holder,
     aggregates: Addr<AggregatesActor>,
     commit: Arc<Commit>,
@@ -153,7 +158,7 @@ async fn carry_out(
         path.put(facts).await;
     }
     let store_commit = || async {
-        prove_sums(&ports, &attendance, &commit).await?;
+        sums.check(&ports, &commit).await?;
         ports.store.commit(commit.clone()).await
     };
     until_done(store_commit, hold).await?;
@@ -167,17 +172,37 @@ async fn carry_out(
     Ok(())
 }
 
-/// After an absence, and while the registry hears nothing of this process: the partition may have been another's, and the store
-/// set back to where it was not; its sums may be ahead all the same. Then the partition is acquired anew, and commits where
-/// they end.
-async fn prove_sums(ports: &Ports, attendance: &Attendance, commit: &Commit) -> Result<(), PortError> {
-    let Some(absences) = attendance.absences() else { return Ok(()) };
-    let (partition, expected) = (commit.partition, commit.expected);
-    if let Some(found) = end_ahead_of(expected, ports, partition).await? {
-        return Err(PortError::UnexpectedPosition { partition, expected, found });
+/// A partition's sums as a commit meets them.
+struct SumsProof {
+    attendance: Arc<Attendance>,
+    /// Where they were known to end ahead of the state: a commit ends there, too.
+    known_end: Option<Position>,
+    /// When the commit began.
+    began_ms: u64,
+}
+
+impl SumsProof {
+    /// After an absence, and while the registry hears nothing of this process: the partition may have been another's, and the
+    /// store set back to where it was not; its sums may be ahead all the same. Then it is acquired anew, and commits where
+    /// they end.
+    async fn check(&self, ports: &Ports, commit: &Commit) -> Result<(), PortError> {
+        let Some(absences) = self.attendance.ask_after(self.began_ms) else { return Ok(()) };
+        let (partition, expected) = (commit.partition, commit.expected);
+        let end = end_ahead_of(expected, ports, partition).await?;
+        if let Some(found) = end.filter(|end| self.is_crossed(*end, commit.position)) {
+            // Whoever has taken it over is right, and says so.
+            ports.store.load_owned(partition, commit.epoch, &[NOBODY.into()]).await?;
+            return Err(PortError::UnexpectedPosition { partition, expected, found });
+        }
+        self.attendance.asked(absences);
+        Ok(())
     }
-    attendance.asked_after(absences);
-    Ok(())
+
+    /// Whether a commit up to `position` crosses the `end` of sums that are ahead of it: not the end that it keeps to, nor its
+    /// own, of a commit that was made and not answered.
+    fn is_crossed(&self, end: Position, position: Position) -> bool {
+        end != position && Some(end) != self.known_end
+    }
 }
 
 async fn learn_from_store(aggregates: Addr<AggregatesActor>, partition: PartitionId, committed: Position) {

@@ -67,8 +67,10 @@ pub enum PortError {
         /// The epoch given out since.
         current: OwnerEpoch,
     },
-    /// The store is at another position than the commit expects.
-    #[error("partition {partition} stands at position {found} in the store, the commit expects {expected}")]
+    /// The store is at another position than the commit expects, or its sums are ahead of it.
+    #[error(
+        "partition {partition}, or its stored sums, stand at position {found} in the store, the commit expects {expected}"
+    )]
     UnexpectedPosition {
         /// The partition.
         partition: nearline_model::PartitionId,
