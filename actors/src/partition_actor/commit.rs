@@ -49,11 +49,7 @@ impl PartitionActor {
         let mut span = self.commit_span(&commit, events);
         let committing = carry_out(
             self.ports.clone(),
-            SumsProof {
-                attendance: self.attendance.clone(),
-                known_end: self.sums_end,
-                began_ms: self.attendance.now_ms(),
-            },
+            self.sums_proof(),
             Holder { progress: self.progress.clone(), incarnation: self.incarnation },
             self.aggregates.clone(),
             commit.clone(),
@@ -99,6 +95,11 @@ impl PartitionActor {
                 Err(error) => actor.end(Ended::Failed(error), context),
             }
         }));
+    }
+
+    fn sums_proof(&self) -> SumsProof {
+        let (attendance, began_ms) = (self.attendance.clone(), self.attendance.now_ms());
+        SumsProof { attendance, known_end: self.sums_end, began_ms }
     }
 
     /// Ends the actor if nothing is left to commit.
