@@ -20,8 +20,8 @@ const MEMBERS: usize = 20_000;
 const EVENTS: usize = 400_000;
 /// Members who ask in turn.
 const ASKING: usize = 256;
-/// Titles between which weights are solved: fewer than the program's 2,048, for the time that it takes.
-const SOLVED: usize = 512;
+/// Titles between which weights are solved, as the program does.
+const SOLVED: usize = 2_048;
 /// Titles of a row.
 const LIMIT: usize = 20;
 /// Titles that the engine keeps of what trends.

@@ -6,6 +6,7 @@
 
 use crate::settings::RankingSettings;
 use nearline_model::aggregates::block_maxima::{BLOCK, BlockMaxima};
+use nearline_model::symbols::Symbol;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Bits of a number of plays that damping tells apart: it is exact up to 16,384 plays, and within 1 part in 8,192 beyond, so
@@ -24,30 +25,38 @@ pub(crate) struct Factors {
     lifts: Vec<f64>,
     lift_maxima: BlockMaxima,
     damping_maxima: BlockMaxima,
+    /// Of the titles solved, by place: the lift.
+    solved_lifts: Vec<f64>,
+    /// The same: what damping is at most, which is what it was.
+    most_solved_damping: Vec<f64>,
 }
 
 impl Factors {
     /// Factors of titles with these lifts, and damping for plays up to those of the title played most.
-    /// `is_searched` says which titles the maxima of blocks are of.
-    fn of(
-        settings: &RankingSettings,
-        lifts: &[f32],
-        plays: &[u64],
-        is_searched: impl Fn(usize) -> bool,
-    ) -> Self {
+    /// The maxima of blocks are of those that are not `solved`.
+    fn of(settings: &RankingSettings, lifts: &[f32], plays: &[u64], solved: &[Symbol]) -> Self {
+        let mut are_searched = vec![true; lifts.len().max(plays.len())];
+        for title in solved {
+            if let Some(is_searched) = are_searched.get_mut(title.index()) {
+                *is_searched = false;
+            }
+        }
         let most = plays.iter().copied().max().unwrap_or_default();
         let last = step_of(most.saturating_mul(2).saturating_add(1));
         let damping = (0..=last).map(|step| damping(settings, plays_of(step))).collect();
         let lifts: Vec<f64> = lifts.iter().map(|lift| raised(settings, f64::from(*lift))).collect();
         let searched_lifts =
-            lifts.iter().enumerate().map(|(title, lift)| if is_searched(title) { *lift } else { 0.0 });
+            lifts.iter().zip(&are_searched).map(|(lift, is_searched)| if *is_searched { *lift } else { 0.0 });
         let lift_maxima = BlockMaxima::of(searched_lifts, 1.0);
         let mut factors = Self { settings: *settings, damping, lifts, lift_maxima, ..Self::default() };
         let searched_damping = plays
             .iter()
-            .enumerate()
-            .map(|(title, plays)| if is_searched(title) { factors.damping(*plays) } else { 0.0 });
+            .zip(&are_searched)
+            .map(|(plays, is_searched)| if *is_searched { factors.damping(*plays) } else { 0.0 });
         factors.damping_maxima = BlockMaxima::of(searched_damping, factors.damping(0));
+        let plays_of = |title: &Symbol| plays.get(title.index()).copied().unwrap_or_default();
+        factors.most_solved_damping = solved.iter().map(|title| factors.damping(plays_of(title))).collect();
+        factors.solved_lifts = solved.iter().map(|title| factors.lift(title.index())).collect();
         factors
     }
 
@@ -81,6 +90,16 @@ impl Factors {
     /// What [`Self::lift`] is at most for the titles of each of 64 blocks that are searched.
     pub fn most_lift_of_blocks(&self, first: usize) -> [f64; BLOCK] {
         self.lift_maxima.of_blocks(first, 1.0)
+    }
+
+    /// [`Self::lift`] of the titles solved, by their place.
+    pub fn solved_lifts(&self) -> &[f64] {
+        &self.solved_lifts
+    }
+
+    /// What [`Self::damping`] is at most for the titles solved, by their place: plays only grow.
+    pub fn most_solved_damping(&self) -> &[f64] {
+        &self.most_solved_damping
     }
 
     fn are_of(&self, settings: &RankingSettings) -> bool {
@@ -126,15 +145,15 @@ impl FactorTable {
         Self { lifts, plays, held: RwLock::default() }
     }
 
-    /// Those under `settings`: worked out at the first call with them.
-    pub fn under(&self, settings: &RankingSettings, is_searched: impl Fn(usize) -> bool) -> Arc<Factors> {
+    /// Those under `settings`, with these titles `solved`: worked out at the first call with them.
+    pub fn under(&self, settings: &RankingSettings, solved: &[Symbol]) -> Arc<Factors> {
         let find = |held: &[Arc<Factors>]| held.iter().find(|held| held.are_of(settings)).cloned();
         // Nothing panics while it is held, and what is in it is whole at all times.
         let known = find(&self.held.read().unwrap_or_else(PoisonError::into_inner));
         if let Some(known) = known {
             return known;
         }
-        let factors = Arc::new(Factors::of(settings, &self.lifts, &self.plays, is_searched));
+        let factors = Arc::new(Factors::of(settings, &self.lifts, &self.plays, solved));
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have been as quick.
         if find(&held).is_none() {
@@ -183,7 +202,7 @@ mod tests {
     #[test]
     fn damping_is_the_same_whether_it_was_raised_beforehand_or_not() {
         let settings = RankingSettings::default();
-        let raised = Factors::of(&settings, &[], &[3_000_000_000], |_| true);
+        let raised = Factors::of(&settings, &[], &[3_000_000_000], &[]);
         let unprepared = Factors::unprepared(&settings);
         for plays in plays().filter(|plays| *plays < 6_000_000_000) {
             assert!(step_of(plays) < raised.damping.len());

@@ -136,6 +136,6 @@ impl Learned {
     }
 
     pub(crate) fn factors(&self, settings: &RankingSettings) -> Arc<Factors> {
-        self.factors.under(settings, |title| !self.associations.covers(Symbol::at(title)))
+        self.factors.under(settings, self.associations.titles())
     }
 }

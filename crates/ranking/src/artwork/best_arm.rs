@@ -69,21 +69,33 @@ struct Group {
     distribution: Vec<f64>,
 }
 
-/// Logarithm of density below which nothing is left to integrate.
+/// Logarithm of density, relative to its peak, below which the tails of a belief have no panels of their own.
 const NEGLIGIBLE: f64 = -26.0;
-/// Distances of panel bounds from the mode, in widths; further ones grow by half each.
-const STEPS: [f64; 6] = [0.75, 1.5, 2.5, 3.5, 5.0, 7.0];
+/// The same below which a belief counts for nothing in the panels of others.
+const NOTHING: f64 = -45.0;
+/// Distances of panel bounds from the mode, in steps; further ones grow by half each.
+const DISTANCES: [f64; 4] = [1.0, 2.0, 3.2, 4.8];
+/// Steps, in widths, by the least parameter of all beliefs: the smaller it is, the less the density is like a normal one.
+const STEPS: [(f64, f64); 4] = [(1.0, 2.0), (0.5, 1.6), (0.2, 1.2), (0.0, 0.75)];
+/// Panels are not much narrower than so many steps of the narrowest belief.
+const LEAST_PANEL: f64 = 0.8;
 
 /// The probability of each belief's rate being the highest. They add up to 1; equal beliefs get equal
 /// shares. An empty slice gives an empty vector.
 pub fn probability_best(beliefs: &[Beta]) -> Vec<f64> {
-    let (mut best, sum) = integrate(beliefs);
+    let (mut best, sum) = integrate(beliefs, step_for(beliefs));
     best.iter_mut().for_each(|probability| *probability /= sum);
     best
 }
 
+/// The widest step that integrates `beliefs` with an error below 1e-9.
+fn step_for(beliefs: &[Beta]) -> f64 {
+    let least = beliefs.iter().fold(f64::INFINITY, |least, belief| least.min(belief.a).min(belief.b));
+    STEPS.iter().find(|(from, _)| least >= *from).map_or(STEPS[STEPS.len() - 1].1, |(_, step)| *step)
+}
+
 /// The probabilities as integrated, and their sum, which is 1 but for the error of integration.
-fn integrate(beliefs: &[Beta]) -> (Vec<f64>, f64) {
+fn integrate(beliefs: &[Beta], step: f64) -> (Vec<f64>, f64) {
     let mut groups: Vec<Group> = Vec::new();
     let mut group_of = Vec::with_capacity(beliefs.len());
     for belief in beliefs {
@@ -97,7 +109,7 @@ fn integrate(beliefs: &[Beta]) -> (Vec<f64>, f64) {
     if groups.len() <= 1 {
         return (vec![1.0 / beliefs.len().max(1) as f64; beliefs.len()], 1.0);
     }
-    let bounds = panel_bounds(&groups);
+    let bounds = panel_bounds(&groups, step);
     let nodes = nodes(&bounds);
     for group in &mut groups {
         group.fill(&bounds, &nodes);
@@ -145,13 +157,13 @@ impl Group {
     }
 
     /// Bounds of panels on one side of the mode (`sign` −1 or 1), as far as there is anything.
-    fn bounds(&self, sign: f64, bounds: &mut Vec<f64>) {
+    fn bounds(&self, sign: f64, step: f64, bounds: &mut Vec<f64>) {
         let (mode, width) = (self.belief.mode(), self.belief.width());
         let mut distance = 0.0;
-        let mut steps = STEPS.iter();
+        let mut distances = DISTANCES.iter();
         loop {
-            distance = steps.next().copied().unwrap_or(distance * 1.5);
-            let y = mode + sign * distance * width;
+            distance = distances.next().copied().unwrap_or(distance * 1.5);
+            let y = mode + sign * distance * step * width;
             bounds.push(y);
             let (below, above) = softplus(y);
             if self.belief.log_density(below, above) - self.peak < NEGLIGIBLE {
@@ -163,18 +175,26 @@ impl Group {
     /// Density and distribution function at all nodes, normalised by their own integral.
     fn fill(&mut self, bounds: &[f64], nodes: &[(f64, f64)]) {
         let (belief, peak) = (self.belief, self.peak);
-        self.density =
-            nodes.iter().map(|(below, above)| (belief.log_density(*below, *above) - peak).exp()).collect();
+        self.density = Vec::with_capacity(nodes.len());
         self.distribution = Vec::with_capacity(nodes.len());
         let mut total = 0.0;
-        for (panel, bound) in self.density.chunks_exact(NODES).zip(bounds.windows(2)) {
+        let (panels, _) = nodes.as_chunks::<NODES>();
+        for (panel, bound) in panels.iter().zip(bounds.windows(2)) {
             let half = (bound[1] - bound[0]) / 2.0;
+            let logarithms = panel.map(|(below, above)| belief.log_density(below, above) - peak);
+            if logarithms.iter().all(|logarithm| *logarithm < NOTHING) {
+                self.density.extend([0.0; NODES]);
+                self.distribution.extend([total; NODES]);
+                continue;
+            }
+            let density = logarithms.map(f64::exp);
             // All nodes at once, so that the processor adds several sums together.
             let (mut running, mut whole) = ([0.0; NODES], 0.0);
-            for ((density, shares), weight) in panel.iter().zip(&RULE.shares).zip(&RULE.weights) {
+            for ((density, shares), weight) in density.iter().zip(&RULE.shares).zip(&RULE.weights) {
                 running.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share * density);
                 whole += weight * density;
             }
+            self.density.extend(density);
             self.distribution.extend(running.map(|sum| total + half * sum));
             total += half * whole;
         }
@@ -184,18 +204,18 @@ impl Group {
 }
 
 /// Bounds of all panels, ascending; none much closer than the narrowest belief needs.
-fn panel_bounds(groups: &[Group]) -> Vec<f64> {
+fn panel_bounds(groups: &[Group], step: f64) -> Vec<f64> {
     let mut bounds = Vec::new();
     let mut narrowest = f64::INFINITY;
     for group in groups {
         narrowest = narrowest.min(group.belief.width());
         bounds.push(group.belief.mode());
-        group.bounds(-1.0, &mut bounds);
-        group.bounds(1.0, &mut bounds);
+        group.bounds(-1.0, step, &mut bounds);
+        group.bounds(1.0, step, &mut bounds);
     }
     bounds.sort_unstable_by(f64::total_cmp);
     let last = bounds[bounds.len() - 1];
-    bounds.dedup_by(|next, kept| *next - *kept < 0.6 * narrowest);
+    bounds.dedup_by(|next, kept| *next - *kept < LEAST_PANEL * step * narrowest);
     if bounds[bounds.len() - 1] < last {
         bounds.push(last);
     }
@@ -311,8 +331,23 @@ mod tests {
         ) {
             let beliefs: Vec<Beta> =
                 beliefs.into_iter().map(|(a, b)| beta(10_f64.powf(a), 10_f64.powf(b))).collect();
-            let (_, sum) = integrate(&beliefs);
+            let (_, sum) = integrate(&beliefs, step_for(&beliefs));
             prop_assert!((sum - 1.0).abs() < 1e-9, "{} for {:?}", sum, beliefs);
+        }
+
+        /// Each step is as fine as the parameters from which on it is taken want it.
+        #[test]
+        fn wide_steps_integrate_as_fine_ones_do(
+            least in prop::sample::select(STEPS.map(|(least, _)| least.max(0.03)).to_vec()),
+            beliefs in prop::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 2..8)
+        ) {
+            let from_least = |share: f64| least * (1e6 / least).powf(share);
+            let beliefs: Vec<Beta> =
+                beliefs.into_iter().map(|(a, b)| beta(from_least(a), from_least(b))).collect();
+            let (wide, fine) = (integrate(&beliefs, step_for(&beliefs)).0, integrate(&beliefs, 0.4).0);
+            for (wide, fine) in wide.into_iter().zip(fine) {
+                prop_assert!((wide - fine).abs() < 1e-9, "{} {} for {:?}", wide, fine, beliefs);
+            }
         }
     }
 }

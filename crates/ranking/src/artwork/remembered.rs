@@ -36,7 +36,8 @@ impl<V: Clone> Remembered<V> {
             if !self.old.is_empty() {
                 metrics::counter!("nearline_artwork_limit_hits_total", "limit" => self.name).increment(1);
             }
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
         self.old.remove(&key);
         self.young.insert(key, (until_ms, value));

@@ -186,9 +186,12 @@ impl<'a> Scorer<'a> {
         let mut direct = BlockSums::new(aggregates.title_count() + 1);
         for source in &sources {
             if let Some(weights) = source.solved {
-                let (weight, least) =
-                    (source.weight as f32, if source.weight < 0.0 { 0.0 } else { f32::NEG_INFINITY });
-                solved.iter_mut().zip(weights).for_each(|(sum, solved)| *sum += weight * solved.max(least));
+                let (weight, sums) = (source.weight as f32, solved.iter_mut().zip(weights));
+                // As `Source::spoken`.
+                match source.weight < 0.0 {
+                    true => sums.for_each(|(sum, solved)| *sum += weight * solved.max(0.0)),
+                    false => sums.for_each(|(sum, solved)| *sum += weight * solved),
+                }
             }
             // What follows the beginning is read where it is needed.
             if source.symbol == BEGINNING {

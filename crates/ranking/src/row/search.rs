@@ -33,11 +33,12 @@ pub(super) fn search(
     left_out: &HashSet<Symbol>,
 ) -> Found {
     let mut best = Best::new(aggregates, most, left_out);
-    for (titles, scores) in scorer.solved_scores() {
-        if !best.is_touched_by(greatest(&scores)) {
-            continue;
+    for (titles, bounds) in scorer.most_of_solved() {
+        for (title, bound) in titles.iter().zip(bounds) {
+            if best.is_touched_by(bound) {
+                best.offer(scorer.score(*title), *title);
+            }
         }
-        titles.iter().zip(scores).for_each(|(title, score)| best.offer(score, *title));
     }
     best.drop_the_rest();
     let titles = aggregates.title_count() + 1;

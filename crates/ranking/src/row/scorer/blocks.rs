@@ -7,23 +7,39 @@ use nearline_model::aggregates::transitions::BEGINNING;
 use nearline_model::symbols::Symbol;
 
 impl<'a> Scorer<'a> {
-    /// The titles solved, 64 at most at a time, with their scores.
-    pub fn solved_scores(&self) -> impl Iterator<Item = (&'a [Symbol], [f64; BLOCK])> {
-        let titles = self.solved_titles();
-        titles.chunks(BLOCK).zip(self.solved.chunks(BLOCK)).map(|(titles, solved)| {
-            let popularity = self.popularity.of_titles(titles);
-            let mut scores = [0.0; BLOCK];
-            for (at, (title, solved)) in titles.iter().zip(solved).enumerate() {
-                let beginning = self.unsolved_beginning(*title);
-                let associated = self.direct.get(title.index()) + beginning + f64::from(*solved);
-                scores[at] = self.score_of(*title, associated, popularity[at]);
+    /// The titles solved, 64 at most at a time, with the most that each of them scores: what it scores, but for the plays
+    /// since they were solved. It is made in the same order as a score is, and rounding keeps order: so it is never below.
+    pub fn most_of_solved(&self) -> impl Iterator<Item = (&'a [Symbol], [f64; BLOCK])> {
+        // What the sources speak beside what was solved is looked up where there may be any.
+        let is_any_beside = self.sources.iter().any(|source| source.solved.is_none());
+        let titles = self.solved_titles().chunks(BLOCK).zip(self.solved.chunks(BLOCK));
+        let dampings = self.factors.most_solved_damping().chunks(BLOCK);
+        let factors = dampings.zip(self.factors.solved_lifts().chunks(BLOCK));
+        titles.zip(factors).map(move |((titles, solved), (dampings, lifts))| {
+            let mut associated = [0.0; BLOCK];
+            associated.iter_mut().zip(solved).for_each(|(sum, solved)| *sum = f64::from(*solved));
+            if is_any_beside {
+                for (sum, title) in associated.iter_mut().zip(titles) {
+                    *sum += self.direct.get(title.index()) + self.unsolved_beginning(*title);
+                }
             }
-            (titles, scores)
+            let mut multipliers = [0.0; BLOCK];
+            multipliers.iter_mut().zip(lifts).for_each(|(multiplier, lift)| *multiplier = *lift);
+            if let Some(taste) = &self.taste {
+                let tastes = titles.iter().map(|title| taste.of_title(*title));
+                multipliers.iter_mut().zip(tastes).for_each(|(multiplier, taste)| *multiplier *= taste);
+            }
+            let popularity = self.popularity.of_titles(titles);
+            let mut most = [0.0; BLOCK];
+            for (at, damping) in dampings.iter().enumerate() {
+                most[at] = together(associated[at], || *damping, popularity[at], multipliers[at]);
+            }
+            (titles, most)
         })
     }
 
-    /// What the titles of each of 64 blocks from `first` on score at most that are not solved. It is made of the most that
-    /// each of its terms can be in the same order as a score is, and rounding keeps order: so it is never below.
+    /// What the titles of each of 64 blocks from `first` on score at most that are not solved, as
+    /// [`Self::most_of_solved`] is made.
     pub fn most_of_blocks(&self, first: usize) -> [f64; BLOCK] {
         let (popularity, lifts) =
             (self.popularity.most_of_blocks(first), self.factors.most_lift_of_blocks(first));
