@@ -36,7 +36,7 @@ pub struct ArtworkTally {
 
 /// Sums of one arm.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, GetSize)]
-struct ArmSums {
+pub(super) struct ArmSums {
     shown: DecayedSum,
     taken: DecayedSum,
 }
@@ -58,7 +58,15 @@ impl ArmSums {
     fn is_empty(&self) -> bool {
         self.shown.is_empty() && self.taken.is_empty()
     }
+
+    /// Without what is before `oldest`, as [`DecayedSum`]s are stored.
+    fn kept(&self, oldest: u32) -> KeptSums<'_> {
+        [self.shown.kept(oldest), self.taken.kept(oldest)]
+    }
 }
+
+/// The stored form of [`ArmSums`], written from where they are.
+pub(super) type KeptSums<'a> = [&'a [(u32, u64)]; 2];
 
 #[derive(Debug, Clone, GetSize)]
 struct Arm {
@@ -264,27 +272,25 @@ fn full() {
     metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => "arms").increment(1);
 }
 
-/// Stored form: names and arms in ascending order of their ids, so that equal sums give equal bytes.
+/// Stored form: names and arms in ascending order of their ids, so that equal sums give equal bytes. What is read has sums of
+/// its own; what is written has them where they are.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ArmsForm {
+pub(super) struct ArmsForm<S = ArmSums> {
     names: Vec<Arc<str>>,
-    all: ArmSums,
+    all: S,
     /// Place of the title, of artwork and segment in `names`, and the sums.
-    arms: Vec<(u32, u32, u32, ArmSums)>,
+    arms: Vec<(u32, u32, u32, S)>,
 }
 
 impl Arms {
     /// The stored form; `places` are the places of title numbers in the stored list of titles.
-    pub(super) fn form(&self, places: &[u32]) -> ArmsForm {
+    pub(super) fn form(&self, places: &[u32]) -> ArmsForm<KeptSums<'_>> {
         let oldest = self.oldest();
-        let mut all = self.all.clone();
-        all.expire(oldest);
-        let mut kept: Vec<(u32, &Arc<str>, &Arc<str>, ArmSums)> = Vec::with_capacity(self.count);
+        let mut kept: Vec<(u32, &Arc<str>, &Arc<str>, KeptSums<'_>)> = Vec::with_capacity(self.count);
         for (title, arms) in &self.titles {
             for arm in arms {
-                let mut sums = arm.sums.clone();
-                sums.expire(oldest);
-                if !sums.is_empty() {
+                let sums = arm.sums.kept(oldest);
+                if sums.iter().any(|sum| !sum.is_empty()) {
                     let (artwork, segment) = (self.names.text(arm.artwork), self.names.text(arm.segment));
                     kept.push((places[title.index()], artwork, segment, sums));
                 }
@@ -302,7 +308,7 @@ impl Arms {
             .into_iter()
             .map(|(title, artwork, segment, sums)| (title, place(artwork), place(segment), sums))
             .collect();
-        ArmsForm { all, arms, names }
+        ArmsForm { all: self.all.kept(oldest), arms, names }
     }
 
     /// Takes in a stored form; `numbers` are the numbers of titles by their place in the stored list.

@@ -6,7 +6,7 @@ mod probes;
 mod sums;
 mod version_1;
 
-use super::arms::ArmsForm;
+use super::arms::{ArmsForm, KeptSums};
 use super::pair::Pair;
 use super::places::PlaceSum;
 use super::transitions::BEGINNING;
@@ -30,9 +30,9 @@ pub const SNAPSHOT_VERSION: u8 = 6;
 
 const WHAT: &str = "aggregates";
 
-/// Version 2 of the sums. What is read has counters and followers of its own; what is written has them where they are.
+/// Version 2 of the sums. What is read has sums of its own; what is written has them where they are.
 #[derive(Serialize, Deserialize)]
-struct ContentsV2<C = CountersV2, F = FollowersV2> {
+struct ContentsV2<C = CountersV2, F = FollowersV2, A = ArmsForm> {
     settings: AggregateSettings,
     newest_epoch: u32,
     /// Titles in ascending order; their numbers below are places in this list.
@@ -47,7 +47,7 @@ struct ContentsV2<C = CountersV2, F = FollowersV2> {
     /// Variants in ascending order of their names.
     variants: Vec<(Arc<str>, VariantEpochs)>,
     /// Absent in what was version 1.
-    arms: Option<ArmsForm>,
+    arms: Option<A>,
 }
 
 /// In place of a title: the beginning.
@@ -120,10 +120,10 @@ struct SnapshotV6 {
     contests: ContestsV6,
 }
 
-/// What refers to titles by their places in one list. Most of the sums are counters and followers: they are written from where
-/// they are, so that a snapshot takes no second copy of them.
+/// What refers to titles by their places in one list. Most of the sums are counters, followers and arms: they are written from
+/// where they are, so that a snapshot takes no second copy of them.
 struct Stored<'a> {
-    contents: ContentsV2<StoredCounters<'a>, StoredFollowers<'a>>,
+    contents: ContentsV2<StoredCounters<'a>, StoredFollowers<'a>, ArmsForm<KeptSums<'a>>>,
     probes: ProbesV4,
     /// Impressions ever, in the order of the titles.
     impressions: Vec<u32>,
