@@ -164,6 +164,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
     ("nearline_aggregates_followed_total", Unit::Count, "Snapshots of the sums taken over from another node"),
     ("nearline_aggregates_relearned_total", Unit::Count, "Times the sums were started over from a snapshot"),
     (
+        "nearline_aggregates_snapshots_refused_total",
+        Unit::Count,
+        "Snapshots of the sums not stored, by reason",
+    ),
+    (
         "nearline_node_failing_seconds",
         Unit::Seconds,
         "For how long the store or the log has not worked for this node",

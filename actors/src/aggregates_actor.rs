@@ -215,10 +215,20 @@ pub(crate) async fn store_snapshot(ports: &Ports, snapshot: AggregatesSnapshot) 
                 position = position.0,
                 "no commit ends here; no snapshot is stored"
             );
+            refused("no-commit-there");
             return Ok(false);
         }
     }
-    ports.store.save_aggregates(snapshot, generation).await
+    let is_stored = ports.store.save_aggregates(snapshot, generation).await?;
+    if !is_stored {
+        tracing::info!("a snapshot is not stored: the stored one is ahead of it, or was asked for meanwhile");
+        refused("superseded");
+    }
+    Ok(is_stored)
+}
+
+fn refused(reason: &'static str) {
+    metrics::counter!("nearline_aggregates_snapshots_refused_total", "reason" => reason).increment(1);
 }
 
 impl Handler<MeasureSums> for AggregatesActor {

@@ -42,8 +42,6 @@ const TICK: Duration = Duration::from_millis(25);
 const EVENTS: usize = 1_024;
 /// Leases that a proof of being able to work has time for, and twice that lie between two.
 const PROOFS_PER_LEASE: u64 = 2;
-/// A member's name that no member has: asking the store for it proves an epoch.
-pub(crate) const NOBODY: &str = "";
 
 /// How this node stands, as the engine sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -324,7 +322,7 @@ impl Running {
                 loop {
                     let (epoch, address) = (handle.epoch.load(), handle.address());
                     let Some(address) = address.filter(|_| epoch.is_given()) else { break };
-                    match store.load_owned(handle.partition, epoch, &[NOBODY.into()]).await {
+                    match store.prove_owner(handle.partition, epoch).await {
                         Ok(_) => break,
                         // It was acquired anew meanwhile: that is a proof, too.
                         Err(_) if handle.epoch.load() != epoch => break,

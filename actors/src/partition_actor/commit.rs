@@ -3,7 +3,6 @@
 use super::{Ended, PartitionActor};
 use crate::aggregates_actor::{AddDelta, AggregatesActor, CatchUp};
 use crate::facts::FactPath;
-use crate::ownership::NOBODY;
 use crate::presence::Attendance;
 use crate::progress::{Hold, Incarnation, Progress};
 use crate::retry::until_done;
@@ -192,7 +191,7 @@ impl SumsProof {
         let end = end_ahead_of(expected, ports, partition).await?;
         if let Some(found) = end.filter(|end| self.is_crossed(*end, commit.position)) {
             // Whoever has taken it over is right, and says so.
-            ports.store.load_owned(partition, commit.epoch, &[NOBODY.into()]).await?;
+            ports.store.prove_owner(partition, commit.epoch).await?;
             return Err(PortError::UnexpectedPosition { partition, expected, found });
         }
         self.attendance.asked(absences);
@@ -213,5 +212,35 @@ async fn learn_from_store(aggregates: Addr<AggregatesActor>, partition: Partitio
     );
     if let Err(error) = caught_up.await {
         tracing::error!(%partition, %error, "its deltas cannot be learned for now; the next beat tries again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::Presence;
+
+    #[test]
+    fn an_end_of_the_sums_is_crossed_unless_the_commits_keep_to_it() {
+        let attendance = Arc::new(Attendance::new(Arc::new(Presence::new(2_000))));
+        let proof = |known_end: Option<u64>| SumsProof {
+            attendance: attendance.clone(),
+            known_end: known_end.map(Position),
+            began_ms: 0,
+        };
+        // Where they were known to end, where they are found to end ahead of the state, and where the commit ends.
+        for (known_end, found, commit, is_crossed) in [
+            (None, 30, 50, true),
+            (None, 50, 50, false),
+            (None, 70, 50, true),
+            (Some(30), 30, 30, false),
+            (Some(70), 70, 50, false),
+            (Some(30), 70, 50, true),
+            (Some(70), 30, 50, true),
+        ] {
+            let proof = proof(known_end);
+            let told = format!("known {known_end:?}, found {found}, commit up to {commit}");
+            assert_eq!(proof.is_crossed(Position(found), Position(commit)), is_crossed, "{told}");
+        }
     }
 }

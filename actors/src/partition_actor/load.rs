@@ -1,7 +1,6 @@
 //! Loading members from the store, many at a time.
 
 use super::{Ended, PartitionActor};
-use crate::ownership::NOBODY;
 use crate::progress::Hold;
 use crate::retry::until_done;
 use actix::prelude::*;
@@ -29,12 +28,9 @@ impl PartitionActor {
     }
 
     fn load_chunk(&mut self, slots: Vec<Slot>, context: &mut Context<Self>) {
-        let mut members: Vec<Box<str>> = self
+        let members: Vec<Box<str>> = self
             .partition
             .with(|partition| slots.iter().map(|slot| Box::from(partition.member_in(*slot))).collect());
-        if members.is_empty() {
-            members.push(NOBODY.into());
-        }
         let (store, progress, partition) = (self.ports.store.clone(), self.progress.clone(), self.id);
         self.loads_running += 1;
         let (incarnation, epoch) = (self.incarnation, self.epoch);
@@ -44,7 +40,13 @@ impl PartitionActor {
                 progress.hold(incarnation, Hold::Load, error, 0);
                 tracing::warn!(%partition, %error, "loading members is held");
             };
-            let loaded = until_done(|| store.load_owned(partition, epoch, &members), hold).await;
+            let ask = || async {
+                match members.is_empty() {
+                    true => Ok((store.prove_owner(partition, epoch).await?, Vec::new())),
+                    false => store.load_owned(partition, epoch, &members).await,
+                }
+            };
+            let loaded = until_done(ask, hold).await;
             progress.resume(incarnation, Hold::Load);
             loaded
         };

@@ -105,6 +105,15 @@ pub trait StateStore: Send + Sync + 'static {
         members: &[Box<str>],
     ) -> Result<(Position, Vec<Option<Bytes>>), PortError>;
 
+    /// Whether `epoch` still is the partition's owner's: the position of the stored state.
+    ///
+    /// Refused with [`PortError::Fenced`] if a later epoch was given out.
+    async fn prove_owner(&self, partition: PartitionId, epoch: OwnerEpoch) -> Result<Position, PortError> {
+        // Whoever is asked for, the epoch is proved; no member has no name.
+        let (position, _nobody) = self.load_owned(partition, epoch, &["".into()]).await?;
+        Ok(position)
+    }
+
     /// Commits members, symbols, fold state, position and delta in one atomic step. Idempotent: the same commit
     /// again, after an unknown outcome, is a success.
     ///

@@ -206,11 +206,15 @@ pub async fn only_the_owner_loads_as_the_owner(fixture: &dyn Fixture) {
     ports.store.commit(commit(P1, older, 0, 7, &[("ann", "ann at 7")])).await.expect("committed");
     let loaded = ports.store.load_owned(P1, older, &asked).await.expect("loaded");
     assert_eq!(loaded, (Position(7), vec![None, Some("ann at 7".into())]));
+    assert_eq!(ports.store.prove_owner(P1, older).await.expect("proved"), Position(7));
     let newer = ports.store.acquire(P1, ports.log.identity(), "{}").await.expect("acquired").epoch;
-    let refused = ports.store.load_owned(P1, older, &asked).await;
-    assert!(
-        matches!(refused, Err(PortError::Fenced { held, current, .. }) if (held, current) == (older, newer))
-    );
+    let refused = ports.store.load_owned(P1, older, &asked).await.map(drop);
+    let disproved = ports.store.prove_owner(P1, older).await.map(drop);
+    for refused in [refused, disproved] {
+        assert!(
+            matches!(refused, Err(PortError::Fenced { held, current, .. }) if (held, current) == (older, newer))
+        );
+    }
 }
 
 pub async fn an_older_epoch_is_fenced(fixture: &dyn Fixture) {
