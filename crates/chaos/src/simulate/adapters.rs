@@ -27,7 +27,7 @@ pub fn connect(servers: &Servers, link: impl Fn(Server) -> Link<Servers>) -> Por
         threads: Arc::new(UnknownThreads),
         event_requests: None,
         log: Arc::new(SimulatedLog::new(link(Server::Log), servers)),
-        store: Arc::new(SimulatedStore { link: link(Server::Store), proves: servers.takes_proofs }),
+        store: Arc::new(SimulatedStore::new(link(Server::Store), servers.takes_proofs)),
         dead_letters: Arc::new(SimulatedLetters { link: link(Server::Log) }),
         facts: Arc::new(SimulatedFacts { link: link(Server::Log) }),
         catalogue: Arc::new(SimulatedCatalogue::new(link(Server::Log), &servers.catalogue)),

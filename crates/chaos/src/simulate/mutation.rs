@@ -56,11 +56,13 @@ pub enum Mutation {
     HideForeignLog,
     /// The sums have room for fewer titles than are played all the time.
     StarveKnownTitles,
+    /// The store tells where the sums end when a partition was acquired, and not once a node was absent.
+    HideEndFromAbsent,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SkipEpochCheck,
         Self::ReuseEpoch,
         Self::AcknowledgeBeforeCommit,
@@ -86,5 +88,6 @@ impl Mutation {
         Self::LeaveDamagedOut,
         Self::HideForeignLog,
         Self::StarveKnownTitles,
+        Self::HideEndFromAbsent,
     ];
 }

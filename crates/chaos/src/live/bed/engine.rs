@@ -7,8 +7,8 @@ use crate::live::agent::agent;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::fs::File;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -113,14 +113,16 @@ impl Engine {
             .append(true)
             .open(&process.output)
             .map_err(ChaosError::system("the engine's log"))?;
-        let child = Command::new(&process.command[0])
+        let mut command = nearline_servers::command(Path::new(&process.command[0]));
+        command
             .args(&process.command[1..])
             // With it, the first panic of a process loads debug symbols for a good third of a second.
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
+            .stderr(log);
+        // Engines end with the harness, also where that is killed: their servers do.
+        let child = nearline_servers::spawn(command)
             .map_err(ChaosError::system(format!("starting {}", process.command[0])))?;
         (process.child, process.leaving) = (Some(child), false);
         Ok(())

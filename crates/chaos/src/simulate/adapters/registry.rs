@@ -2,7 +2,7 @@
 //! the revision last seen, and questions from node to node.
 
 use crate::simulate::mutation::Mutation;
-use crate::simulate::network::{Link, Server};
+use crate::simulate::network::Link;
 use crate::simulate::servers::Servers;
 use crate::simulate::servers::registry::RegistryServer;
 use async_trait::async_trait;
@@ -72,7 +72,7 @@ impl SimulatedMembership {
                         return Ok(Ok(over));
                     }
                     is_there(servers)?;
-                    servers.takes_write(Server::Log)?;
+                    servers.takes_announcement()?;
                     Ok(servers.registry.write(&key, Some(value.clone()), over))
                 })
                 .await?;
@@ -115,7 +115,7 @@ impl Membership for SimulatedMembership {
             // Whoever notices first makes it anew.
             Err(error) if was_gone(&error) => {
                 let restore = |servers: &mut Servers| {
-                    servers.takes_write(Server::Log)?;
+                    servers.takes_announcement()?;
                     if servers.registry.restore() {
                         servers.note(format_args!("registry made anew"));
                     }
@@ -136,7 +136,7 @@ impl Membership for SimulatedMembership {
         let node = node.clone();
         let withdraw = move |servers: &mut Servers| {
             is_there(servers)?;
-            servers.takes_write(Server::Log)?;
+            servers.takes_announcement()?;
             Ok(servers.registry.write(&node, None, revision))
         };
         let withdrawn = self.link.call(withdraw).await?;

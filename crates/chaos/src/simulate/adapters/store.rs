@@ -10,14 +10,25 @@ use nearline_model::identifier::OwnerEpoch;
 use nearline_model::symbols::Symbol;
 use nearline_model::{Commit, Delta, PartitionId, Position};
 use nearline_ports::{Acquired, AggregatesSnapshot, OutboxEntry, PortError, StateStore};
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The port.
 pub struct SimulatedStore {
     /// The way to the server.
-    pub link: Link<Servers>,
+    link: Link<Servers>,
     /// Whether it is to prove that it takes writes.
-    pub proves: bool,
+    proves: bool,
+    /// Partitions acquired of which nobody has asked where the sums end.
+    acquired: Mutex<BTreeSet<PartitionId>>,
+}
+
+impl SimulatedStore {
+    /// A client of the server; whether it `proves` that it takes writes.
+    pub fn new(link: Link<Servers>, proves: bool) -> Self {
+        Self { link, proves, acquired: Mutex::default() }
+    }
 }
 
 #[async_trait]
@@ -29,6 +40,7 @@ impl StateStore for SimulatedStore {
         settings: &str,
     ) -> Result<Acquired, PortError> {
         let (log, settings) = (log.to_owned(), settings.to_owned());
+        self.acquired.lock().insert(partition);
         self.link
             .call(move |servers| {
                 servers.takes_claim()?;
@@ -188,12 +200,17 @@ impl StateStore for SimulatedStore {
     }
 
     async fn aggregates_end(&self, partition: PartitionId) -> Result<Option<Position>, PortError> {
-        self.link
+        let was_acquired = self.acquired.lock().contains(&partition);
+        let end = self
+            .link
             .call(move |servers| {
                 servers.takes_write(Server::Store)?;
-                Ok(servers.store.end_of_sums(partition))
+                let is_hidden = servers.mutation == Some(Mutation::HideEndFromAbsent) && !was_acquired;
+                Ok(servers.store.end_of_sums(partition).filter(|_| !is_hidden))
             })
-            .await
+            .await?;
+        self.acquired.lock().remove(&partition);
+        Ok(end)
     }
 
     async fn save_aggregates(

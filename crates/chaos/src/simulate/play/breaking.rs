@@ -69,6 +69,10 @@ impl Play {
                 let banned = &mut servers.access.banned;
                 let _was_there = if is_over { banned.remove(&node) } else { banned.insert(node) };
             }),
+            Fault::Mute { node, for_ms } => self.for_a_while(for_ms, move |servers, is_over| {
+                let mute = &mut servers.access.mute;
+                let _was_there = if is_over { mute.remove(&node) } else { mute.insert(node) };
+            }),
             Fault::Trim => self.trim(),
             Fault::LoseRegistry => self.world.servers.borrow_mut().registry.lose(),
             Fault::Damage { partition, records: (passed, count), for_ms } => {

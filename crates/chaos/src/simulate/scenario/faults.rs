@@ -75,6 +75,13 @@ pub enum Fault {
         /// For how many milliseconds.
         for_ms: u64,
     },
+    /// The registry takes nothing of a node, which goes on with log and store.
+    Mute {
+        /// The node.
+        node: usize,
+        /// For how many milliseconds.
+        for_ms: u64,
+    },
     /// The log lets go of what is committed, of all partitions.
     Trim,
     /// The registry of nodes is deleted.
@@ -168,6 +175,7 @@ pub(super) fn draw_rare(dice: &Dice, partitions: u16, nodes: usize) -> Vec<(u64,
         for_ms: dice.within(20, 800),
     });
     some(6, 150, &|dice| Fault::ReplaceLog { for_ms: dice.within(20, 600) });
+    some(7, 150, &|dice| Fault::Mute { node: dice.below(nodes), for_ms: dice.within(200, 1_500) });
     faults
 }
 

@@ -13,6 +13,8 @@ pub struct Access {
     full: [bool; 2],
     /// Nodes of which the store takes no writes.
     pub banned: BTreeSet<usize>,
+    /// Nodes of which the registry takes nothing.
+    pub mute: BTreeSet<usize>,
 }
 
 impl Access {
@@ -47,10 +49,24 @@ impl Servers {
         }
     }
 
-    /// The same of an acquisition or a proof, which a planted bug lets through.
+    /// Whether the registry takes what whoever calls says of itself.
     ///
     /// # Errors
-    /// As before.
+    /// Where it may not, the real one does not answer.
+    pub fn takes_announcement(&self) -> Result<(), PortError> {
+        match self.caller {
+            Caller::Node(node) if self.access.mute.contains(&node) => Err(PortError::Unavailable {
+                what: "simulated registry".to_owned(),
+                detail: "no answer".to_owned(),
+            }),
+            _ => self.takes_write(Server::Log),
+        }
+    }
+
+    /// [`Self::takes_write`] of an acquisition or a proof, which a planted bug lets through.
+    ///
+    /// # Errors
+    /// As there.
     pub fn takes_claim(&self) -> Result<(), PortError> {
         let is_let_through = self.mutation == Some(Mutation::ProveWithoutWriting);
         if is_let_through && !self.access.is_full(Server::Store) {
