@@ -154,7 +154,7 @@ fn wrong_at(
     let log = &servers.log.records[usize::from(partition.0)];
     let quarantine = &servers.store.row(partition).troubles.quarantine;
     let mut states = world.states.borrow_mut();
-    let mut at = |position| states.at(partition, log, quarantine, &wanted.member, position);
+    let mut at = |position| states.at(partition, log, quarantine, (&wanted.member, false), position);
     let what = wrong(Some(&at(offer.position)))?;
     let later = log.iter().filter(|record| or_later && record.position > offer.position);
     for record in later {

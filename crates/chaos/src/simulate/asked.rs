@@ -1,6 +1,7 @@
 //! Queries and their answers.
 
 use nearline_actors::Source;
+use nearline_model::quarantine::Quarantine;
 use nearline_model::{MemberSnapshot, PartitionId, Position};
 
 /// A query and its answer.
@@ -16,6 +17,8 @@ pub struct Asked {
     /// Whether one node alone ran the partition all the while, under the current epoch and on a store that
     /// was not rolled back since.
     pub owned: bool,
+    /// What the partition's folds stepped over when it was asked: it may have been answered before more was.
+    pub quarantine: Quarantine,
     /// Source and state; `None`: the position was not reached.
     pub answer: Option<(Source, Option<MemberSnapshot>)>,
 }

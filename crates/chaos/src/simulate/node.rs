@@ -215,6 +215,7 @@ async fn ask(world: Rc<World>, number: usize, engine: Engine, state: Rc<NodeStat
         let after = if dice.chance(400) { position } else { Position::START };
         let partition = partition_of(&member, world.scenario.partitions);
         let (started, pauses, owner) = (Instant::now(), state.pauses.get(), world.sole_owner(partition));
+        let quarantine = world.servers.borrow().store.row(partition).troubles.quarantine.clone();
         let answer = engine.member(&member, true, (!after.is_start()).then_some(after)).await;
         if let Err(not_reached) = &answer {
             world.judge_not_reached(number, not_reached);
@@ -226,6 +227,7 @@ async fn ask(world: Rc<World>, number: usize, engine: Engine, state: Rc<NodeStat
             member,
             after,
             took_ms: undisturbed.then(|| started.elapsed().as_millis() as u64),
+            quarantine,
             answer: answer.ok().map(|answer| (answer.source, answer.snapshot)),
         };
         world.note(format_args!(

@@ -5,6 +5,7 @@ mod facts;
 mod full;
 
 use super::answers::closing;
+use super::answers::states::States;
 use super::asked::Asked;
 use super::auditor::fold;
 use super::network::Caller;
@@ -16,10 +17,9 @@ use nearline_actors::Source;
 use nearline_actors::aggregates_actor::CatchUp;
 use nearline_model::control::remediation::RemediationSettings;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_model::partition::Lookup;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::symbols::NONE;
-use nearline_model::{Aggregates, LogRecord, Member, Partition, PartitionId, Position};
+use nearline_model::{Aggregates, LogRecord, Member, MemberSnapshot, Partition, PartitionId, Position};
 use nearline_ports::stored;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -260,35 +260,27 @@ fn answers_equal_folded(world: &World, logs: &[Vec<LogRecord>]) {
     let asked = world.asked.borrow();
     for (number, log) in (0..).zip(logs) {
         let id = PartitionId(number);
-        let mut answers: Vec<_> = asked
-            .iter()
-            .filter(|asked| asked.partition == id && asked.owned)
+        let of_owners = asked.iter().filter(|asked| asked.partition == id && asked.owned);
+        let mut answers: Vec<(&Asked, &MemberSnapshot)> = of_owners
             .filter_map(|asked| match &asked.answer {
-                Some((Source::Live, Some(snapshot))) => Some(snapshot),
+                Some((Source::Live, Some(snapshot))) => Some((asked, snapshot)),
                 _ => None,
             })
             .collect();
-        answers.sort_by_key(|snapshot| snapshot.position);
-        let settings = world.scenario.fold();
-        let event_bytes = settings.event_bytes;
-        let mut partition = Partition::new(id, world.scenario.partitions, settings);
+        answers.sort_by_key(|(_, snapshot)| snapshot.position);
         let quarantine = quarantine_of(world, id);
-        for answer in answers {
-            let from = log.partition_point(|record| record.position <= partition.folded());
-            let upto = log.partition_point(|record| record.position <= answer.position);
-            fold(&mut partition, &log[from..upto], event_bytes, &quarantine);
-            if let Lookup::Missing(slot) = partition.lookup(&answer.member, true) {
-                partition.loaded(slot, None).expect("a member without stored form needs no reading");
-            }
-            match partition.lookup(&answer.member, true) {
-                Lookup::Ready(expected) if *expected == *answer => {}
-                _ => {
-                    let (member, position) = (&answer.member, answer.position);
-                    world.violated(
-                        "I3",
-                        format!("{id}: the answer for {member} as of {position} is not the fold"),
-                    );
-                }
+        let states = || States::new(world.scenario.partitions, world.scenario.fold());
+        let mut in_the_end = states();
+        for (asked, answer) in answers {
+            let (member, position) = (&*answer.member, answer.position);
+            let is_fold = |states: &mut States, quarantine: &Quarantine| {
+                states.at(id, log, quarantine, (member, true), position) == *answer
+            };
+            // What was folded once and stepped over since was in answers of then.
+            let was_fold = || asked.quarantine != quarantine && is_fold(&mut states(), &asked.quarantine);
+            if !is_fold(&mut in_the_end, &quarantine) && !was_fold() {
+                let what = format!("{id}: the answer for {member} as of {position} is not the fold");
+                world.violated("I3", what);
             }
         }
     }

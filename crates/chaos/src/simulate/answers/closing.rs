@@ -120,7 +120,7 @@ fn state_at_the_end(world: &World, member: &str) -> MemberSnapshot {
     let log = &servers.log.records[usize::from(partition.0)];
     let quarantine = &servers.store.row(partition).troubles.quarantine;
     let end = servers.log.last(partition);
-    world.states.borrow_mut().at(partition, log, quarantine, member, end)
+    world.states.borrow_mut().at(partition, log, quarantine, (member, false), end)
 }
 
 /// Weights between titles that are not those of the sums.

@@ -27,14 +27,14 @@ impl States {
         Self { kept: kept.collect(), settings }
     }
 
-    /// The state of `member` at `position` of the log. Asking about later and later positions folds each record
+    /// The state of `member` at `position` of the log, `complete` or as it is ranked by. Asking about later and later positions folds each record
     /// once; about an earlier one, all from the start.
     pub fn at(
         &mut self,
         partition: PartitionId,
         log: &[LogRecord],
         quarantine: &Quarantine,
-        member: &str,
+        (member, complete): (&str, bool),
         position: Position,
     ) -> MemberSnapshot {
         let partitions = self.kept.len() as u16;
@@ -46,7 +46,7 @@ impl States {
         let from = log.partition_point(|record| record.position <= kept.partition.folded());
         let upto = log.partition_point(|record| record.position <= position);
         fold(&mut kept.partition, &log[from..upto], self.settings.event_bytes, quarantine);
-        match kept.partition.lookup(member, false) {
+        match kept.partition.lookup(member, complete) {
             Lookup::Ready(snapshot) => *snapshot,
             Lookup::Loading | Lookup::Missing(_) => unreachable!("a fold from the start holds all members"),
         }
