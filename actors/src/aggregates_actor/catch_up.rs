@@ -5,6 +5,7 @@
 //! outbox has beyond.
 
 use nearline_model::aggregates::Added;
+use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Position};
 use nearline_ports::stored::{add_outbox, aggregates_snapshot, outbox_page};
 use nearline_ports::{PortError, Ports};
@@ -62,11 +63,9 @@ impl Sums {
 
     pub(super) async fn replace(&self, mut again: Aggregates) {
         let _writing = self.writing.lock().await;
-        let mut aggregates = self.aggregates.write();
-        again.succeed(&aggregates);
-        let before = std::mem::replace(&mut *aggregates, again);
+        again.succeed(&self.aggregates.read());
         // Large sums take a while to free: not under the lock that queries wait for.
-        drop(aggregates);
+        let before = std::mem::replace(&mut *self.aggregates.write(), again);
         drop(before);
     }
 
@@ -99,9 +98,10 @@ pub async fn catch_up(
     // Another node's snapshot has trimmed what is missing here, or the store was rolled back behind what
     // was learned: the store alone says what the sums are.
     metrics::counter!("nearline_aggregates_relearned_total").increment(1);
+    let settings = sums.aggregates.read().settings().clone();
     let mut outcome = Ok(());
     for _ in 0..RELOADS {
-        let (again, whole) = relearn(ports, sums, partition).await?;
+        let (again, whole) = relearn(ports, &settings, partition).await?;
         sums.replace(again).await;
         outcome = whole;
         if outcome.is_ok() {
@@ -135,18 +135,13 @@ async fn follow(
     }
 }
 
-/// The sums as the store has them, and whether all of `partition` is among them. Their titles keep the numbers of those that they
-/// are to take the place of, so that what was worked out of these serves on.
+/// The sums as the store has them, and whether all of `partition` is among them.
 async fn relearn(
     ports: &Ports,
-    sums: &Sums,
+    settings: &AggregateSettings,
     partition: PartitionId,
 ) -> Result<(Aggregates, Result<(), PortError>), PortError> {
-    let (settings, numbering) = {
-        let before = sums.aggregates.read();
-        (before.settings().clone(), before.numbering())
-    };
-    let mut again = aggregates_snapshot(ports, &settings, Some(numbering)).await?;
+    let mut again = aggregates_snapshot(ports, settings).await?;
     let mut outcome = Ok(());
     for other in (0..ports.log.partitions()).map(PartitionId) {
         match add_outbox(ports, &mut again, other).await {

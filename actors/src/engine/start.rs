@@ -143,7 +143,7 @@ async fn load(
     // Both may be large, and neither needs the other.
     let following = follow_catalogue(ports.catalogue.clone(), catalogue.clone(), patience);
     let (stored, followed) =
-        tokio::join!(stored::aggregates_snapshot(ports, &settings.aggregates, None), following);
+        tokio::join!(stored::aggregates_snapshot(ports, &settings.aggregates), following);
     let following = followed?;
     match stored {
         Ok(aggregates) => Ok((Arc::new(RwLock::new(aggregates)), following)),

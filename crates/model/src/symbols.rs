@@ -190,6 +190,13 @@ impl Symbols {
         self.strings[0] = Arc::from("");
     }
 
+    /// Whether every string of `before` has here the number that it has there.
+    pub(crate) fn has_all_of(&self, before: &Self) -> bool {
+        let mut strings = before.since(1).iter().zip(self.since(1));
+        self.len() >= before.len()
+            && strings.all(|(then, now)| then.is_empty() || Arc::ptr_eq(then, now) || then == now)
+    }
+
     /// The number of `text`, if it has one.
     #[inline]
     pub fn get(&self, text: &str) -> Option<Symbol> {

@@ -1,7 +1,7 @@
 //! Reading what is stored, without the engine: a member, and the sums.
 
-use crate::{AggregatesSnapshot, OutboxEntry, PortError, Ports};
-use nearline_model::aggregates::{Added, Numbering};
+use crate::{OutboxEntry, PortError, Ports};
+use nearline_model::aggregates::Added;
 use nearline_model::identifier::partition_of;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::symbols::Symbol;
@@ -58,31 +58,26 @@ pub async fn member(ports: &Ports, member: &str, complete: bool) -> Result<Store
 /// # Errors
 /// The store's, and [`PortError::Damaged`] where a delta or the snapshot cannot be read, or deltas are missing.
 pub async fn aggregates(ports: &Ports, settings: &AggregateSettings) -> Result<Aggregates, PortError> {
-    let mut aggregates = aggregates_snapshot(ports, settings, None).await?;
+    let mut aggregates = aggregates_snapshot(ports, settings).await?;
     for partition in (0..ports.log.partitions()).map(PartitionId) {
         add_outbox(ports, &mut aggregates, partition).await?;
     }
     Ok(aggregates)
 }
 
-/// The stored snapshot of the sums, or empty ones; with the numbers of sums that they are to take the place of, if told.
+/// The stored snapshot of the sums, or empty ones.
 ///
 /// # Errors
 /// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
 pub async fn aggregates_snapshot(
     ports: &Ports,
     settings: &AggregateSettings,
-    numbering: Option<Numbering>,
 ) -> Result<Aggregates, PortError> {
     let partitions = ports.log.partitions();
-    let Some(AggregatesSnapshot { bytes, .. }) = ports.store.load_aggregates().await? else {
-        return Ok(Aggregates::new(partitions, settings.clone()));
-    };
-    let read = match numbering {
-        Some(numbering) => Aggregates::decode_as(&bytes, partitions, settings, numbering),
-        None => Aggregates::decode(&bytes, partitions, settings),
-    };
-    read.map_err(damaged_snapshot)
+    match ports.store.load_aggregates().await? {
+        None => Ok(Aggregates::new(partitions, settings.clone())),
+        Some(snapshot) => Aggregates::decode(&snapshot.bytes, partitions, settings).map_err(damaged_snapshot),
+    }
 }
 
 /// Why the stored snapshot of the sums cannot be read.

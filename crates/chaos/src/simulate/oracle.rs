@@ -134,7 +134,7 @@ fn add_up(world: &World, logs: &[Vec<LogRecord>], positions: &[Position]) -> Agg
 /// What a node that starts now learns from snapshot and outbox.
 async fn learned_from_store(world: &World, ends: &[Position]) -> Option<Aggregates> {
     let ports = world.ports(Caller::Publisher);
-    let loaded = match stored::aggregates_snapshot(&ports, &world.scenario.aggregates(), None).await {
+    let loaded = match stored::aggregates_snapshot(&ports, &world.scenario.aggregates()).await {
         Ok(loaded) => loaded,
         Err(error) => {
             world.violated("I2", format!("the aggregates cannot be loaded: {error}"));

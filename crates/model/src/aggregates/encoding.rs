@@ -285,7 +285,7 @@ impl Aggregates {
         aggregates.positions = positions;
         aggregates.decays.advance(contents.newest_epoch);
         if let Some(numbering) = numbering {
-            numbering.give(&mut aggregates, &contents.titles);
+            numbering.give(&mut aggregates, &contents.titles, &contents.places.rows);
         }
         let unknown = |at: u32| damaged(format!("title {at} is not in its list"));
         let mut numbers = Vec::with_capacity(contents.titles.len());

@@ -1,6 +1,6 @@
 //! The search for the titles with the highest scores, without scoring all of them.
 //!
-//! Titles that are solved are scored first: they are those played most, so that what the best score is
+//! Titles that are solved are looked through first, one by one: they are those played most, so that what the best score is
 //! soon known. The others are looked through by blocks, those with the highest [bounds](Scorer::most_of_blocks) first, until
 //! these are below the scores found already. This is the block-max form (Ding, Suel, SIGIR 2011) of
 //! the threshold algorithm (Fagin, Lotem, Naor: "Optimal Aggregation Algorithms for Middleware", PODS

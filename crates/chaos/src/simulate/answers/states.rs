@@ -27,8 +27,8 @@ impl States {
         Self { kept: kept.collect(), settings }
     }
 
-    /// The state of `member` at `position` of the log, `complete` or as it is ranked by. Asking about later and later positions folds each record
-    /// once; about an earlier one, all from the start.
+    /// The state of `member` at `position` of the log, `complete` or as it is ranked by. Asking about later and later
+    /// positions folds each record once; about an earlier one, all from the start.
     pub fn at(
         &mut self,
         partition: PartitionId,

@@ -1,5 +1,6 @@
-//! The scores of many titles at once: term by term for 64 titles, instead of title by title for all terms. Each score is,
-//! to the last digit, what [`Scorer::score`] gives; what many titles have of one term lies side by side in memory.
+//! The scores of many titles at once, and bounds of them: term by term for 64 titles, instead of title by title for all terms.
+//! Each score is, to the last digit, what [`Scorer::score`] gives, and no bound is below it; what many titles have of one term
+//! lies side by side in memory.
 
 use super::{Scorer, together};
 use nearline_model::aggregates::block_maxima::BLOCK;
@@ -13,7 +14,9 @@ impl<'a> Scorer<'a> {
         // What the sources speak beside what was solved is looked up where there may be any.
         let is_any_beside = self.sources.iter().any(|source| source.solved.is_none());
         let titles = self.solved_titles().chunks(BLOCK).zip(self.solved.chunks(BLOCK));
-        let dampings = self.factors.most_solved_damping().chunks(BLOCK);
+        let dampings = self.factors.most_solved_damping();
+        debug_assert_eq!(dampings.len(), self.solved.len(), "factors are of the same titles");
+        let dampings = dampings.chunks(BLOCK);
         let factors = dampings.zip(self.factors.solved_lifts().chunks(BLOCK));
         titles.zip(factors).map(move |((titles, solved), (dampings, lifts))| {
             let mut associated = [0.0; BLOCK];
