@@ -26,12 +26,7 @@ impl<'a> Scorer<'a> {
                     *sum += self.direct.get(title.index()) + self.unsolved_beginning(*title);
                 }
             }
-            let mut multipliers = [0.0; BLOCK];
-            multipliers.iter_mut().zip(lifts).for_each(|(multiplier, lift)| *multiplier = *lift);
-            if let Some(taste) = &self.taste {
-                let tastes = titles.iter().map(|title| taste.of_title(*title));
-                multipliers.iter_mut().zip(tastes).for_each(|(multiplier, taste)| *multiplier *= taste);
-            }
+            let multipliers = self.multipliers(lifts, titles.iter().copied());
             let popularity = self.popularity.of_titles(titles);
             let mut most = [0.0; BLOCK];
             for (at, damping) in dampings.iter().enumerate() {
@@ -66,7 +61,8 @@ impl<'a> Scorer<'a> {
     pub fn unsolved_scores(&self, block: usize) -> [f64; BLOCK] {
         let titles = block * BLOCK..(block + 1) * BLOCK;
         let popularity = self.popularity.of_block(block);
-        let multipliers = self.multipliers(block);
+        let multipliers =
+            self.multipliers(self.factors.lifts_of_block(block), titles.clone().map(Symbol::at));
         let associated = self.associated(block);
         let plays = self.aggregates.all_plays().get(titles.start..).unwrap_or_default();
         let mut scores = [0.0; BLOCK];
@@ -92,14 +88,13 @@ impl<'a> Scorer<'a> {
         associated
     }
 
-    /// What the scores of a block's titles are multiplied by.
-    fn multipliers(&self, block: usize) -> [f64; BLOCK] {
+    /// What the scores of 64 titles at most are multiplied by, of which those without a lift have 1.
+    fn multipliers(&self, lifts: &[f64], titles: impl Iterator<Item = Symbol>) -> [f64; BLOCK] {
         let mut multipliers = [1.0; BLOCK];
-        let lifts = self.factors.lifts_of_block(block);
         multipliers.iter_mut().zip(lifts).for_each(|(multiplier, lift)| *multiplier = *lift);
         if let Some(taste) = &self.taste {
-            for (at, multiplier) in multipliers.iter_mut().enumerate() {
-                *multiplier *= taste.of_title(Symbol::at(block * BLOCK + at));
+            for (multiplier, title) in multipliers.iter_mut().zip(titles) {
+                *multiplier *= taste.of_title(title);
             }
         }
         multipliers
