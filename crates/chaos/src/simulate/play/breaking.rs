@@ -13,6 +13,7 @@ use nearline_model::LogRecord;
 use nearline_model::PartitionId;
 use nearline_model::identifier::{partition_of, position_of};
 use nearline_model::timestamp::format_rfc3339;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -65,14 +66,8 @@ impl Play {
             Fault::Full { server, for_ms } => {
                 self.for_a_while(for_ms, move |servers, is_over| servers.access.set_full(server, !is_over));
             }
-            Fault::Ban { node, for_ms } => self.for_a_while(for_ms, move |servers, is_over| {
-                let banned = &mut servers.access.banned;
-                let _was_there = if is_over { banned.remove(&node) } else { banned.insert(node) };
-            }),
-            Fault::Mute { node, for_ms } => self.for_a_while(for_ms, move |servers, is_over| {
-                let mute = &mut servers.access.mute;
-                let _was_there = if is_over { mute.remove(&node) } else { mute.insert(node) };
-            }),
+            Fault::Ban { node, for_ms } => self.shut_out(node, for_ms, |access| &mut access.banned),
+            Fault::Mute { node, for_ms } => self.shut_out(node, for_ms, |access| &mut access.mute),
             Fault::Trim => self.trim(),
             Fault::LoseRegistry => self.world.servers.borrow_mut().registry.lose(),
             Fault::Damage { partition, records: (passed, count), for_ms } => {
@@ -102,6 +97,14 @@ impl Play {
             if !play.is_calm.get() {
                 change(&mut play.world.servers.borrow_mut(), true);
             }
+        });
+    }
+
+    /// A node is among those of which something is not taken, for a while.
+    fn shut_out(self: &Rc<Self>, node: usize, for_ms: u64, nodes: fn(&mut Access) -> &mut BTreeSet<usize>) {
+        self.for_a_while(for_ms, move |servers, is_over| {
+            let nodes = nodes(&mut servers.access);
+            let _was_there = if is_over { nodes.remove(&node) } else { nodes.insert(node) };
         });
     }
 
