@@ -156,7 +156,7 @@ impl EventArchive {
 
     /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
     pub fn first(&self, partition: PartitionId) -> Option<Position> {
-        let of_partition = format!("events-p{:05}-", partition.0);
+        let of_partition = prefix_of(partition);
         let first = self.table.files().find_map(|file| file.path.strip_prefix(&of_partition))?;
         first.split('-').next()?.parse().ok()
     }
@@ -178,7 +178,7 @@ impl EventArchive {
         };
         self.check_order(partition, records)?;
         let (first, last, mark) = (first.position, last.position, last.mark());
-        let name = format!("events-p{:05}-{first:020}-{last:020}-{nonce}.parquet", partition.0);
+        let name = format!("{}{first:020}-{last:020}-{nonce}.parquet", prefix_of(partition));
         let path = self.table.root().join(&name);
         let batch = rows::batch(partition, records)?;
         let mut writer = TableWriter::create(&path, &rows::schema(), dictionaries())?;
@@ -253,7 +253,7 @@ impl EventArchive {
     /// # Errors
     /// A file that cannot be read.
     pub fn record(&self, partition: PartitionId, position: Position) -> Result<Option<LogRecord>> {
-        let of_partition = format!("events-p{:05}-", partition.0);
+        let of_partition = prefix_of(partition);
         let holds = |name: &str| {
             let mut bounds = name.strip_prefix(&of_partition)?.split('-').map_while(|text| text.parse().ok());
             Some((bounds.next()?..=bounds.next()?).contains(&position.0))
@@ -271,19 +271,24 @@ impl EventArchive {
 
     /// The events of a partition, in order; what cannot be read is an error in its place.
     pub fn events(&self, partition: PartitionId) -> Events {
-        let of_partition = format!("events-p{:05}-", partition.0);
+        let of_partition = prefix_of(partition);
         // Names hold positions of one width: their order is the log's.
         let names = self.table.files().filter(|file| file.path.starts_with(&of_partition));
         Events::of(self.table.location().clone(), names.map(|file| file.path.clone()).collect())
     }
 }
 
-/// The part of a file's name that is its partition's: `events-p00007-`.
+/// What names of a partition's files begin with: `events-p00007-`.
+fn prefix_of(partition: PartitionId) -> String {
+    format!("events-p{:05}-", partition.0)
+}
+
+/// The part of a file's name that is its partition's.
 fn partition_in(name: &str) -> &str {
     name.get(..PREFIX).unwrap_or(name)
 }
 
-/// Bytes of `events-p00007-`, and of a position behind it.
+/// Bytes of [`prefix_of`], and of a position behind it.
 const PREFIX: usize = 14;
 const POSITION_DIGITS: usize = 20;
 

@@ -4,7 +4,7 @@
 use crate::simulate::mutation::Mutation;
 use crate::simulate::network::Link;
 use crate::simulate::servers::Servers;
-use crate::simulate::servers::registry::RegistryServer;
+use crate::simulate::servers::registry::{RegistryServer, unavailable};
 use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::control::assignment::NodeId;
@@ -102,10 +102,6 @@ fn is_there(servers: &Servers) -> Result<(), PortError> {
 
 fn was_gone(error: &PortError) -> bool {
     matches!(error, PortError::Unavailable { detail, .. } if detail == GONE)
-}
-
-fn unavailable(detail: &str) -> PortError {
-    PortError::Unavailable { what: "simulated registry".to_owned(), detail: detail.to_owned() }
 }
 
 #[async_trait]

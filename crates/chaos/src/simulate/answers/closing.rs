@@ -55,17 +55,18 @@ pub async fn judge(world: &World, sums: &Aggregates) {
             // If others were chosen meanwhile, or sums taken over, some answers were by those.
             let is_settled =
                 engine.learned().tuning == chosen && not_learned(engine, &world.servers.borrow()).is_none();
-            if rounds_left == 0 && !is_settled {
+            if !is_settled && rounds_left > 0 {
+                world.note(format_args!("node {number} is asked again: {} broken before", broken.len()));
+                sleep(PAUSE).await;
+                continue;
+            }
+            if !is_settled {
                 world.violated("I2", format!("node {number} does not come to rest"));
             }
-            if is_settled || rounds_left == 0 {
-                for (invariant, what) in broken {
-                    world.violated(invariant, format!("node {number}: {what}"));
-                }
-                break;
+            for (invariant, what) in broken {
+                world.violated(invariant, format!("node {number}: {what}"));
             }
-            world.note(format_args!("node {number} is asked again: {} broken before", broken.len()));
-            sleep(PAUSE).await;
+            break;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Who may write what, and what there is room for.
 
 use super::Servers;
+use super::registry::unavailable;
 use crate::simulate::mutation::Mutation;
 use crate::simulate::network::{Caller, Server};
 use nearline_ports::PortError;
@@ -55,10 +56,7 @@ impl Servers {
     /// Where it may not, the real one does not answer.
     pub fn takes_announcement(&self) -> Result<(), PortError> {
         match self.caller {
-            Caller::Node(node) if self.access.mute.contains(&node) => Err(PortError::Unavailable {
-                what: "simulated registry".to_owned(),
-                detail: "no answer".to_owned(),
-            }),
+            Caller::Node(node) if self.access.mute.contains(&node) => Err(unavailable("no answer")),
             _ => self.takes_write(Server::Log),
         }
     }

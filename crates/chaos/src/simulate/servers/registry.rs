@@ -1,10 +1,15 @@
 //! The registry's server: one order of announcements for everybody.
 
 use nearline_model::control::assignment::NodeId;
-use nearline_ports::{Announcement, MembershipEvent, Question};
+use nearline_ports::{Announcement, MembershipEvent, PortError, Question};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
+
+/// What is said where the registry takes nothing, or does not answer.
+pub fn unavailable(detail: &str) -> PortError {
+    PortError::Unavailable { what: "simulated registry".to_owned(), detail: detail.to_owned() }
+}
 
 /// What the server holds.
 #[derive(Default)]
