@@ -272,6 +272,10 @@ const HISTOGRAMS_SECONDS: &[(&str, &str)] = &[
     ("nearline_remediation_duration_seconds", "Time from a fault to its end, by action"),
     ("nearline_commit_duration_seconds", "Time of one commit"),
     ("nearline_ranking_choice_duration_seconds", "Processor time to choose the ranking's weights"),
+    (
+        "nearline_ranking_look_duration_seconds",
+        "Time for which the sums are held to look at one piece of them",
+    ),
     ("nearline_ranking_solve_duration_seconds", "Time to work out what the ranking needs beside the sums"),
     ("nearline_learn_duration_seconds", "Time to add one delta to the aggregates"),
     ("nearline_aggregates_snapshot_duration_seconds", "Time to store a snapshot of the aggregates"),

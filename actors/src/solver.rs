@@ -131,12 +131,9 @@ impl Solver {
     /// Returns what it took of the processor.
     fn work(&self) -> Option<Duration> {
         let started = (Instant::now(), processor_time());
-        let mut problem = Problem::begin(&self.aggregates.read(), self.solved_titles);
+        let mut problem = self.look(|aggregates| Problem::begin(aggregates, self.solved_titles));
         loop {
-            let is_more = {
-                let aggregates = self.aggregates.read();
-                problem.is_of(&aggregates) && problem.look(&aggregates)
-            };
+            let is_more = self.look(|aggregates| problem.is_of(aggregates) && problem.look(aggregates));
             if !is_more {
                 break;
             }
@@ -148,7 +145,7 @@ impl Solver {
         let examination = is_due.then(|| {
             let mut examination = Examination::begin(&problem);
             let genres = self.genres();
-            examination.look(&self.aggregates.read(), &genres);
+            self.look(|aggregates| examination.look(aggregates, &genres));
             examination
         });
         let Solved { associations, tuning, took: solving, choosing } =
@@ -158,12 +155,14 @@ impl Solver {
             self.choice.lock().from = Instant::now() + self.pause_after(choosing);
         }
         let mut lifts = Lifts::default();
-        while lifts.look(&self.aggregates.read()) {}
+        while self.look(|aggregates| lifts.look(aggregates)) {
+            lifts.take_in();
+        }
         let genres = self.genres();
         let mut little = LittlePlayed::begin(&self.catalogue.titles.read());
-        while little.look(&self.aggregates.read()) {}
-        let mut study = Study::begin(&before.appeal, &self.aggregates.read());
-        while study.look(&self.aggregates.read(), &associations, &genres) {
+        while self.look(|aggregates| little.look(aggregates)) {}
+        let mut study = self.look(|aggregates| Study::begin(&before.appeal, aggregates));
+        while self.look(|aggregates| study.look(aggregates, &associations, &genres)) {
             study.take_in();
         }
         let appeal = study.learned();
@@ -187,6 +186,18 @@ impl Solver {
         })
     }
 
+    /// Looks at one piece of the sums. Whoever comes to be without the processor in the middle of it holds up everybody who adds,
+    /// so that it is given away before.
+    fn look<T>(&self, look: impl FnOnce(&Aggregates) -> T) -> T {
+        std::thread::yield_now();
+        let aggregates = self.aggregates.read();
+        let began = Instant::now();
+        let looked = look(&aggregates);
+        drop(aggregates);
+        metrics::histogram!("nearline_ranking_look_duration_seconds").record(began.elapsed());
+        looked
+    }
+
     /// Whether weights are to be chosen now.
     fn is_choice_due(&self, tuning: &Tuning) -> bool {
         let (is_due, plays) = {
@@ -198,7 +209,7 @@ impl Solver {
 
     fn genres(&self) -> Genres {
         let mut sums = GenreSums::default();
-        while sums.look(&self.aggregates.read(), &self.catalogue.titles.read()) {}
+        while self.look(|aggregates| sums.look(aggregates, &self.catalogue.titles.read())) {}
         sums.genres()
     }
 

@@ -27,10 +27,13 @@
 
 mod outer;
 mod pair_sums;
+mod played;
 
+use crate::give_way::give_way;
 use get_size2::GetSize;
 use outer::{Inner, OuterSums, OuterWeights};
 pub(crate) use pair_sums::PairSums;
+use played::PlayedTitles;
 
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::pair::Pair;
@@ -109,6 +112,11 @@ impl Default for Weighing {
 /// are those of the beginning.
 #[derive(Debug)]
 pub struct Problem {
+    /// Titles solved together at most.
+    most: usize,
+    played: PlayedTitles,
+    /// Whether titles have their places.
+    is_arranged: bool,
     titles: Vec<Symbol>,
     places: Vec<u32>,
     sums: PairSums,
@@ -120,7 +128,7 @@ pub struct Problem {
     outer: OuterSums,
     /// What was looked at and not taken in yet: occurrences by place, and pairs.
     occurrences: Vec<(usize, u64)>,
-    pairs: Vec<(usize, usize, Pair)>,
+    pairs: Vec<(Symbol, Symbol, Pair)>,
 }
 
 impl Problem {
@@ -135,34 +143,13 @@ impl Problem {
 
     /// Over the `most` titles played most, with nothing looked at yet.
     pub fn begin(aggregates: &Aggregates, most: usize) -> Self {
-        let mut titles: Vec<Symbol> = aggregates.titles_after(NONE).collect();
-        titles.retain(|title| aggregates.plays(*title) > 0);
-        let by_plays = |a: &Symbol, b: &Symbol| {
-            let plays = |title: &Symbol| aggregates.plays(*title);
-            plays(b).cmp(&plays(a)).then_with(|| aggregates.title_id(*a).cmp(aggregates.title_id(*b)))
-        };
-        if titles.len() > most && most > 0 {
-            titles.select_nth_unstable_by(most - 1, by_plays);
-        }
-        titles.truncate(most);
-        titles.sort_unstable_by(by_plays);
-        if most > 0 && aggregates.beginnings() > 0 {
-            titles.push(BEGINNING);
-        }
-        let mut places = vec![UNSOLVED; aggregates.title_count() + 1];
-        for (place, title) in titles.iter().enumerate() {
-            places[title.index()] = place as u32;
-        }
-        let all = aggregates.titles_after(NONE);
-        let others = all.filter(|title| places[title.index()] == UNSOLVED).collect();
-        let outer = OuterSums::new(others, titles.len(), aggregates);
-        for title in outer.solved_titles() {
-            places[title.index()] = OUTER;
-        }
         Self {
-            titles,
-            outer,
-            places,
+            most,
+            played: PlayedTitles::begin(aggregates),
+            is_arranged: false,
+            titles: Vec::new(),
+            outer: OuterSums::default(),
+            places: Vec::new(),
             sums: PairSums::default(),
             positions: aggregates.positions().to_vec(),
             identity: aggregates.title_id(NONE).clone(),
@@ -172,6 +159,33 @@ impl Problem {
         }
     }
 
+    /// Gives titles their places.
+    fn arrange(&mut self) {
+        let (most, played) = (self.most, &self.played);
+        let mut titles: Vec<Symbol> = played.titles().filter(|title| played.plays(*title) > 0).collect();
+        let by_plays = |a: &Symbol, b: &Symbol| played.most_played_first(*a, *b);
+        if titles.len() > most && most > 0 {
+            titles.select_nth_unstable_by(most - 1, by_plays);
+        }
+        titles.truncate(most);
+        titles.sort_unstable_by(by_plays);
+        if most > 0 && played.occurrences(BEGINNING) > 0 {
+            titles.push(BEGINNING);
+        }
+        let mut places = vec![UNSOLVED; played.numbers()];
+        for (place, title) in titles.iter().enumerate() {
+            places[title.index()] = place as u32;
+        }
+        let others = played.titles().filter(|title| places[title.index()] == UNSOLVED).collect();
+        let outer = OuterSums::new(others, titles.len(), played);
+        for title in outer.solved_titles() {
+            places[title.index()] = OUTER;
+        }
+        self.sums.grow(titles.len());
+        (self.titles, self.places, self.outer) = (titles, places, outer);
+        self.is_arranged = true;
+    }
+
     /// Whether these are the sums that it was begun with, and not others in their place.
     pub fn is_of(&self, aggregates: &Aggregates) -> bool {
         Arc::ptr_eq(&self.identity, aggregates.title_id(NONE))
@@ -179,40 +193,42 @@ impl Problem {
 
     /// Looks at the sums of the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
-        let (mut looked, first) = (0, self.looked);
-        let count = self.titles.len();
+        if !self.is_arranged {
+            self.played.look(aggregates);
+            return true;
+        }
+        let first = self.looked;
         while let Some(from) = self.titles.iter().chain(self.outer.titles()).nth(self.looked).copied()
-            && looked < PAIRS_AT_ONCE
+            && self.pairs.len() < PAIRS_AT_ONCE
         {
-            let from_place = (self.looked < count).then_some(self.looked);
-            if from_place.is_some() {
+            if self.looked < self.titles.len() {
                 self.occurrences.push((self.looked, aggregates.occurrences(from)));
             }
-            for (to, pair) in aggregates.transitions().after(from).into_iter().flat_map(|after| after.iter())
-            {
-                looked += 1;
-                // Titles that came later have no place.
-                let Some(place) = self.places.get(to.index()) else { continue };
-                match (from_place, *place as usize) {
-                    (Some(from_place), place) if place < count => self.pairs.push((from_place, place, pair)),
-                    _ if from != BEGINNING => self.outer.put(from, to, pair, aggregates),
-                    _ => {}
-                }
-            }
+            let followers = aggregates.transitions().after(from).into_iter().flat_map(|after| after.iter());
+            self.pairs.extend(followers.map(|(to, pair)| (from, to, pair)));
             self.looked += 1;
-        }
-        if self.looked == first {
-            self.outer.finish(aggregates);
         }
         self.looked > first
     }
 
     /// Takes in what was looked at.
     pub fn take_in(&mut self) {
-        self.sums.grow(self.titles.len());
-        for (row, column, pair) in self.pairs.drain(..) {
-            self.sums.next[(row, column)] += pair.next() as f32;
-            self.sums.near[(row, column)] += pair.near() as f32;
+        if !self.is_arranged && self.played.is_whole() {
+            self.arrange();
+        }
+        let count = self.titles.len();
+        for (from, to, pair) in self.pairs.drain(..) {
+            let place = |title: Symbol| self.places.get(title.index()).map(|place| *place as usize);
+            match (place(from), place(to)) {
+                // Titles that came later have no place.
+                (_, None) => {}
+                (Some(row), Some(column)) if row < count && column < count => {
+                    self.sums.next[(row, column)] += pair.next() as f32;
+                    self.sums.near[(row, column)] += pair.near() as f32;
+                }
+                _ if from != BEGINNING => self.outer.put(from, to, pair, &self.played),
+                _ => {}
+            }
         }
         for (place, occurrences) in self.occurrences.drain(..) {
             self.sums.occurrences[place] = occurrences;
@@ -236,7 +252,8 @@ impl Problem {
 
     /// Solves the equations: cubic in the number of titles, on one thread.
     pub fn solve(self, weighing: Weighing) -> Associations {
-        let Self { titles, places, mut sums, outer, positions, identity, .. } = self;
+        let Self { titles, places, mut sums, mut outer, played, positions, identity, .. } = self;
+        outer.finish(&played);
         let solved = sums.solve(weighing.regularisation);
         let inner =
             Inner { titles: &titles, places: &places, occurrences: &sums.occurrences, solved: &solved };
@@ -244,8 +261,11 @@ impl Problem {
         let raise = solved.raise();
         let mut weights = solved.weights;
         let share = weighing.direct_share as f32;
-        for ((from, to), solved) in weights.indexed_iter_mut() {
-            *solved += share * (sums.direct_weight(from, to) - *solved);
+        for (from, mut row) in weights.rows_mut().into_iter().enumerate() {
+            for (to, solved) in row.iter_mut().enumerate() {
+                *solved += share * (sums.direct_weight(from, to) - *solved);
+            }
+            give_way();
         }
         let (weights, _) = weights.into_raw_vec_and_offset();
         Associations { titles, places, weights, outer, raise, weighing, positions, identity }

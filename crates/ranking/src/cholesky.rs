@@ -9,12 +9,16 @@
 //! n³ for a product with it. These are `matrixmultiply`'s, behind the views of `ndarray`, since it has no safe
 //! functions of its own. One thread; equal matrices give equal bytes on equal processors.
 
+use crate::give_way::give_way;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 /// Rows that are worked out one by one. With fewer, products of matrices are too small to be fast; with more,
 /// too much of them is the empty half of a triangle.
 const BLOCK: usize = 64;
+
+/// Multiplications of a product of matrices that is made in one go: a fraction of a millisecond.
+const PRODUCT_AT_ONCE: usize = 1 << 25;
 
 /// The share that the diagonal of an indefinite matrix is raised by first.
 const FIRST_RAISE: f32 = 1.0 / 1_024.0;
@@ -81,12 +85,14 @@ impl InverseFactor {
                 sums.0 += factor * f64::from(*product);
                 sums.1 += factor * factor;
             }
+            give_way();
         }
         let excess: Vec<f32> = diagonals.into_iter().map(|(of_x, of_one)| (of_x / of_one) as f32).collect();
         for (row, (factor, product)) in self.lower.rows().into_iter().zip(x.rows_mut()).enumerate() {
             for ((excess, factor), product) in excess.iter().zip(factor).zip(product).take(row + 1) {
                 *product -= factor * excess;
             }
+            give_way();
         }
         transposed_times(self.lower.view(), x.view_mut());
         x.diag_mut().fill(0.0);
@@ -124,6 +130,7 @@ fn triangle(matrix: ArrayView2<'_, f32>) -> Array2<f32> {
 
 /// Puts *M* of the symmetric *A* in the place of its lower triangle; the upper one is not looked at.
 fn invert(matrix: ArrayViewMut2<'_, f32>) -> Result<(), Indefinite> {
+    give_way();
     if matrix.nrows() <= BLOCK {
         return invert_block(matrix);
     }
@@ -185,35 +192,61 @@ fn subtract_square(x: ArrayView2<'_, f32>, mut c: ArrayViewMut2<'_, f32>) {
         return;
     }
     let (above, below) = x.split_at(Axis(0), half(c.nrows()));
-    let [first, _, mut between, second] = quarters_mut(c);
+    let [first, _, between, second] = quarters_mut(c);
     subtract_square(above, first);
-    general_mat_mul(-1.0, &below, &above.t(), 1.0, &mut between);
+    add_product(-1.0, below, above.t(), 1.0, between);
     subtract_square(below, second);
 }
 
+/// *s A B + t C* in the place of *C*, piece by piece.
+fn add_product(
+    s: f32,
+    a: ArrayView2<'_, f32>,
+    b: ArrayView2<'_, f32>,
+    t: f32,
+    mut c: ArrayViewMut2<'_, f32>,
+) {
+    let (rows, columns) = c.dim();
+    if rows.max(columns) <= BLOCK || rows * columns * a.ncols() <= PRODUCT_AT_ONCE {
+        general_mat_mul(s, &a, &b, t, &mut c);
+        return give_way();
+    }
+    if rows >= columns {
+        let ((above, below), (first, second)) =
+            (a.split_at(Axis(0), half(rows)), c.split_at(Axis(0), half(rows)));
+        add_product(s, above, b, t, first);
+        add_product(s, below, b, t, second);
+    } else {
+        let ((left, right), (first, second)) =
+            (b.split_at(Axis(1), half(columns)), c.split_at(Axis(1), half(columns)));
+        add_product(s, a, left, t, first);
+        add_product(s, a, right, t, second);
+    }
+}
+
 /// *M X* in the place of *X*, of the lower triangle of `lower`.
-fn times(lower: ArrayView2<'_, f32>, mut x: ArrayViewMut2<'_, f32>) {
+fn times(lower: ArrayView2<'_, f32>, x: ArrayViewMut2<'_, f32>) {
     if lower.nrows() <= BLOCK {
         let before = x.to_owned();
-        return general_mat_mul(1.0, &triangle(lower), &before, 0.0, &mut x);
+        return add_product(1.0, triangle(lower).view(), before.view(), 0.0, x);
     }
     let [first, _, between, second] = quarters(lower);
     let (above, mut below) = x.split_at(Axis(0), first.nrows());
     times(second, below.view_mut());
-    general_mat_mul(1.0, &between, &above, 1.0, &mut below);
+    add_product(1.0, between, above.view(), 1.0, below);
     times(first, above);
 }
 
 /// *Mᵀ X* in the place of *X*, of the lower triangle of `lower`.
-fn transposed_times(lower: ArrayView2<'_, f32>, mut x: ArrayViewMut2<'_, f32>) {
+fn transposed_times(lower: ArrayView2<'_, f32>, x: ArrayViewMut2<'_, f32>) {
     if lower.nrows() <= BLOCK {
         let before = x.to_owned();
-        return general_mat_mul(1.0, &triangle(lower).t(), &before, 0.0, &mut x);
+        return add_product(1.0, triangle(lower).t(), before.view(), 0.0, x);
     }
     let [first, _, between, second] = quarters(lower);
     let (mut above, below) = x.split_at(Axis(0), first.nrows());
     transposed_times(first, above.view_mut());
-    general_mat_mul(1.0, &between.t(), &below, 1.0, &mut above);
+    add_product(1.0, between.t(), below.view(), 1.0, above.view_mut());
     transposed_times(second, below);
 }
 

@@ -79,7 +79,9 @@ impl Learned {
         (tuning, appeal): (Tuning, &Appeal),
     ) -> Self {
         let mut lifts = Lifts::default();
-        while lifts.look(aggregates) {}
+        while lifts.look(aggregates) {
+            lifts.take_in();
+        }
         let associations = problem.solve(tuning.weighing);
         let genres = Genres::of(aggregates, catalogue);
         let little = LittlePlayed::of(aggregates, catalogue);

@@ -19,6 +19,7 @@ pub mod expression;
 mod factors;
 pub mod gate;
 mod genre_sets;
+mod give_way;
 pub mod insights;
 pub mod learned;
 pub mod lift;

@@ -5,7 +5,7 @@
 //! strength comes from the titles themselves (empirical Bayes; the moments are those of Kleinman:
 //! "Proportions with Extraneous Variance", JASA 1973).
 
-use crate::position_bias::PositionBias;
+use crate::position_bias::{PositionBias, ShownPlaces};
 use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::{ALL, Aggregates, TITLES_AT_ONCE};
 use nearline_model::symbols::Symbol;
@@ -44,17 +44,22 @@ const LIFT_HALF_LIFE: f64 = 48.0;
 pub struct Lifts {
     titles: Vec<Faded>,
     looked: Symbol,
-    /// Estimated at the first look.
+    /// What `bias` is estimated from, until it is.
+    shown: ShownPlaces,
+    is_shown_looked_at: bool,
     bias: Option<PositionBias>,
 }
 
 impl Lifts {
     /// Looks at the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
+        let Some(bias) = &self.bias else {
+            self.is_shown_looked_at = !self.shown.look(aggregates);
+            return true;
+        };
         let next = aggregates.titles_after(self.looked).take(TITLES_AT_ONCE);
         self.looked = self.looked.further(next.len());
         let is_more = next.len() > 0;
-        let bias = self.bias.get_or_insert_with(|| PositionBias::of(aggregates));
         if let Some(table) = aggregates.counters(ALL) {
             let counters = next.filter_map(|title| Some((title, table.title(title)?)));
             self.titles.extend(faded(aggregates, bias, counters, LIFT_HALF_LIFE));
@@ -62,7 +67,15 @@ impl Lifts {
         is_more
     }
 
-    /// How much places are looked at, as of the first look.
+    /// Takes in what was looked at, which does not need the sums.
+    pub fn take_in(&mut self) {
+        self.shown.take_in();
+        if self.is_shown_looked_at && self.bias.is_none() {
+            self.bias = Some(std::mem::take(&mut self.shown).estimate());
+        }
+    }
+
+    /// How much places are looked at.
     pub fn position_bias(&self) -> PositionBias {
         self.bias.clone().unwrap_or_default()
     }
@@ -70,7 +83,7 @@ impl Lifts {
     /// The lift of every title looked at that was shown or played in the epochs kept, fading within a day;
     /// those of all others are 1.
     pub fn of_titles(&self) -> Vec<(Symbol, f64)> {
-        let prior = Prior::of(&self.titles);
+        let prior = Prior::of(self.titles.iter());
         self.titles.iter().map(|title| (title.title, prior.lift(title))).collect()
     }
 }
@@ -79,7 +92,9 @@ impl Lifts {
 /// others are 1.
 pub fn lifts(aggregates: &Aggregates) -> Vec<(Symbol, f64)> {
     let mut lifts = Lifts::default();
-    while lifts.look(aggregates) {}
+    while lifts.look(aggregates) {
+        lifts.take_in();
+    }
     lifts.of_titles()
 }
 
@@ -123,8 +138,8 @@ pub(crate) struct Prior {
 }
 
 impl Prior {
-    pub fn of(titles: &[Faded]) -> Self {
-        let shown = || titles.iter().filter(|title| title.impressions > 0.0);
+    pub fn of<'a>(titles: impl Iterator<Item = &'a Faded> + Clone) -> Self {
+        let shown = || titles.clone().filter(|title| title.impressions > 0.0);
         let sum = |value: fn(&Faded) -> f64| exact_sum(shown().map(value));
         let (attributed, examined) = (sum(|title| title.attributed), sum(Faded::examined));
         if attributed <= 0.0 || examined <= 0.0 {

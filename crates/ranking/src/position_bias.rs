@@ -10,11 +10,14 @@
 //! 2007), and the three are fitted in turns, which climbs to the maximum of the Poisson likelihood. A
 //! prior of [`PRIOR_PLAYS`] expected plays draws places with little evidence toward 1.
 
+mod shown;
+
+pub use shown::ShownPlaces;
+
 use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::places::PlaceSum;
 use nearline_model::delta::PositionBand;
 use nearline_model::symbols::Symbol;
-use std::collections::BTreeMap;
 
 /// Plays that a place is taken to have had already, as many as expected of it.
 pub const PRIOR_PLAYS: f64 = 20.0;
@@ -107,7 +110,7 @@ fn scale_to_one(factors: &mut [f64], observations: &[Observation], of: impl Fn(&
 const NO_BAND: usize = PositionBand::COUNT;
 
 /// Examination of the places that the aggregates know.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PositionBias {
     /// By number of the row in the aggregates; 1 for one that is not there.
     rows: Vec<f64>,
@@ -123,45 +126,11 @@ impl PositionBias {
     /// The estimate from the titles shown most in the period before the newest: as long as that stands,
     /// so does the estimate. Before the first period is over all places are the same.
     pub fn of(aggregates: &Aggregates) -> Self {
-        let places = aggregates.places();
-        let Some(closed) = places.closed_period() else { return Self::default() };
-        let in_period = |sums: &'_ [PlaceSum]| -> Vec<PlaceSum> {
-            sums.iter().copied().filter(|sum| sum.period == closed).collect()
-        };
-        let mut titles: Vec<(u64, &str, Vec<PlaceSum>)> = places
-            .titles()
-            .map(|(title, sums)| (&**aggregates.title_id(title), in_period(sums)))
-            .map(|(id, sums)| (sums.iter().map(|sum| sum.impressions).sum::<u64>(), id, sums))
-            .filter(|(impressions, _, _)| *impressions > 0)
-            .collect();
-        // By names, never by numbers: those depend on the order in which titles arrived.
-        titles.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        titles.truncate(MOST_TITLES);
-        let rows: BTreeMap<&str, Symbol> = titles
-            .iter()
-            .flat_map(|(_, _, sums)| sums)
-            .map(|sum| (places.row_name(sum.row), sum.row))
-            .collect();
-        let count = rows.values().map(|row| row.index() + 1).max().unwrap_or(0);
-        let mut order = vec![0; count];
-        rows.values().enumerate().for_each(|(at, row)| order[row.index()] = at);
-        let mut observations: Vec<Observation> = titles
-            .iter()
-            .enumerate()
-            .flat_map(|(title, (_, _, sums))| sums.iter().map(move |sum| (title, sum)))
-            .map(|(title, sum)| Observation {
-                title,
-                row: order[sum.row.index()],
-                position: band_number(sum.band),
-                impressions: sum.impressions as f64,
-                plays: sum.attributed as f64,
-            })
-            .collect();
-        observations.sort_unstable_by_key(|seen| (seen.title, seen.row, seen.position));
-        let found = estimate(&observations, PRIOR_PLAYS);
-        let mut by_row = vec![1.0; count];
-        rows.values().enumerate().for_each(|(at, row)| by_row[row.index()] = found.rows[at]);
-        Self { rows: by_row, bands: found.positions }
+        let mut shown = ShownPlaces::default();
+        while shown.look(aggregates) {
+            shown.take_in();
+        }
+        shown.estimate()
     }
 
     /// Examination of a row, relative to the mean; 1 for one that is not known.
@@ -188,6 +157,7 @@ impl PositionBias {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     /// A whole number below `limit` (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
     fn random(state: &mut u64, limit: u64) -> u64 {

@@ -96,7 +96,7 @@ impl Board {
         let list = |name: &&str| {
             let mut sums = BoardSums::new(name);
             while sums.look(aggregates, bias) {}
-            sums.trends(aggregates)
+            sums.trends()
         };
         Self::together(dimensions.iter().map(list).collect())
     }
@@ -131,7 +131,7 @@ impl Board {
 /// The figures of one dimension, looked at piece by piece: whoever adds to the sums is not kept waiting for all.
 pub struct BoardSums {
     dimension: String,
-    titles: Vec<Faded>,
+    titles: Vec<(Faded, Arc<str>)>,
     looked: Symbol,
     identity: Option<Arc<str>>,
 }
@@ -155,22 +155,22 @@ impl BoardSums {
         };
         let half_life = f64::from(aggregates.settings().trend_half_life_epochs.max(1));
         let counters = next.filter_map(|title| Some((title, table.title(title)?)));
-        self.titles.extend(faded(aggregates, bias, counters, half_life));
+        let figures = faded(aggregates, bias, counters, half_life).into_iter();
+        self.titles.extend(figures.map(|title| {
+            let id = aggregates.title_id(title.title).clone();
+            (title, id)
+        }));
         is_more
     }
 
-    /// What was looked at, best first. Empty where the sums are others than those looked at.
-    pub fn trends(self, aggregates: &Aggregates) -> Vec<Trend> {
-        let is_of = self.identity.is_some_and(|known| Arc::ptr_eq(&known, aggregates.title_id(NONE)));
-        if !is_of {
-            return Vec::new();
-        }
-        let prior = Prior::of(&self.titles);
-        let top = self.titles.iter().map(|title| title.plays).fold(0.0, f64::max);
-        let trend = |title: &Faded| {
+    /// What was looked at, best first.
+    pub fn trends(self) -> Vec<Trend> {
+        let prior = Prior::of(self.titles.iter().map(|(title, _)| title));
+        let top = self.titles.iter().map(|(title, _)| title.plays).fold(0.0, f64::max);
+        let trend = |(title, id): &(Faded, Arc<str>)| {
             let lift = prior.lift(title);
             Trend {
-                title: aggregates.title_id(title.title).clone(),
+                title: id.clone(),
                 score: lift * (title.plays / top).powf(PLAYS_POWER),
                 dimension: self.dimension.clone(),
                 plays: title.plays,
@@ -181,7 +181,7 @@ impl BoardSums {
             }
         };
         let mut trends: Vec<Trend> =
-            self.titles.iter().filter(|title| title.plays > 0.0).map(trend).collect();
+            self.titles.iter().filter(|(title, _)| title.plays > 0.0).map(trend).collect();
         sort(&mut trends);
         trends
     }

@@ -9,6 +9,8 @@ mod exploration;
 mod harness;
 #[path = "answers/page.rs"]
 mod page;
+#[path = "answers/pieces.rs"]
+mod pieces;
 #[path = "answers/repeats.rs"]
 mod repeats;
 #[path = "answers/row.rs"]

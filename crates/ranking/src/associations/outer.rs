@@ -19,7 +19,7 @@ pub(super) use columns::{Inner, solve};
 pub(super) use weights::OuterWeights;
 
 use super::Equations;
-use nearline_model::aggregates::Aggregates;
+use super::played::PlayedTitles;
 use nearline_model::aggregates::pair::Pair;
 use nearline_model::symbols::Symbol;
 use std::cmp::Ordering;
@@ -67,12 +67,9 @@ pub(super) struct OuterSums {
 
 impl OuterSums {
     /// Of `titles`, which are all others than the `inner` solved together, in any order.
-    pub fn new(mut titles: Vec<Symbol>, inner: usize, aggregates: &Aggregates) -> Self {
-        let is_solved = |title: &Symbol| inner > 0 && aggregates.plays(*title) > 0;
-        let most_played = |a: &Symbol, b: &Symbol| {
-            let plays = |title: &Symbol| aggregates.plays(*title);
-            plays(b).cmp(&plays(a)).then_with(|| aggregates.title_id(*a).cmp(aggregates.title_id(*b)))
-        };
+    pub fn new(mut titles: Vec<Symbol>, inner: usize, played: &PlayedTitles) -> Self {
+        let is_solved = |title: &Symbol| inner > 0 && played.plays(*title) > 0;
+        let most_played = |a: &Symbol, b: &Symbol| played.most_played_first(*a, *b);
         let most = inner.saturating_mul(TIMES);
         if most > 0 && titles.len() > most {
             titles.select_nth_unstable_by(most - 1, most_played);
@@ -80,14 +77,14 @@ impl OuterSums {
         let first = titles.len().min(most);
         titles[..first].sort_unstable_by(most_played);
         let solved = titles[..first].partition_point(is_solved);
-        let mut places = vec![NOT_OUTER; aggregates.title_count() + 1];
+        let mut places = vec![NOT_OUTER; played.numbers()];
         for (place, title) in titles.iter().enumerate() {
             places[title.index()] = place as u32;
         }
         Self {
             places,
             solved,
-            occurrences: titles.iter().map(|title| aggregates.occurrences(*title)).collect(),
+            occurrences: titles.iter().map(|title| played.occurrences(*title)).collect(),
             after: vec![Vec::new(); titles.len()],
             before: vec![Vec::new(); titles.len()],
             titles,
@@ -104,24 +101,24 @@ impl OuterSums {
     }
 
     /// `to` was played after `from`, and both are not solved together.
-    pub fn put(&mut self, from: Symbol, to: Symbol, pair: Pair, aggregates: &Aggregates) {
+    pub fn put(&mut self, from: Symbol, to: Symbol, pair: Pair, played: &PlayedTitles) {
         // What was never played itself has nothing that its score could be damped by.
-        if aggregates.plays(from) == 0 || aggregates.plays(to) == 0 {
+        if played.plays(from) == 0 || played.plays(to) == 0 {
             return;
         }
         let (next, near) = (pair.next() as f32, pair.near() as f32);
         if let Some(place) = self.place(from) {
-            hold(&mut self.after[place], Neighbour { title: to, next, near }, aggregates);
+            hold(&mut self.after[place], Neighbour { title: to, next, near }, played);
         }
         if let Some(place) = self.place(to) {
-            hold(&mut self.before[place], Neighbour { title: from, next, near }, aggregates);
+            hold(&mut self.before[place], Neighbour { title: from, next, near }, played);
         }
     }
 
     /// Nothing more is put.
-    pub fn finish(&mut self, aggregates: &Aggregates) {
+    pub fn finish(&mut self, played: &PlayedTitles) {
         for known in self.after.iter_mut().chain(&mut self.before) {
-            keep(known, aggregates);
+            keep(known, played);
             known.sort_unstable_by_key(|neighbour| neighbour.title);
             known.shrink_to_fit();
         }
@@ -192,21 +189,21 @@ impl Around {
     }
 }
 
-fn hold(known: &mut Vec<Neighbour>, neighbour: Neighbour, aggregates: &Aggregates) {
+fn hold(known: &mut Vec<Neighbour>, neighbour: Neighbour, played: &PlayedTitles) {
     known.push(neighbour);
     if known.len() >= HELD {
-        keep(known, aggregates);
+        keep(known, played);
     }
 }
 
 /// Keeps the strongest: by what each would explain by itself.
-fn keep(known: &mut Vec<Neighbour>, aggregates: &Aggregates) {
+fn keep(known: &mut Vec<Neighbour>, played: &PlayedTitles) {
     if known.len() <= KEPT {
         return;
     }
-    let strength = |of: &Neighbour| of.near * of.near / (aggregates.occurrences(of.title) as f32 + DOUBTED);
+    let strength = |of: &Neighbour| of.near * of.near / (played.occurrences(of.title) as f32 + DOUBTED);
     known.select_nth_unstable_by(KEPT - 1, |a, b| {
-        let by_id = || aggregates.title_id(a.title).cmp(aggregates.title_id(b.title));
+        let by_id = || played.id(a.title).cmp(played.id(b.title));
         strength(b).total_cmp(&strength(a)).then_with(by_id)
     });
     known.truncate(KEPT);

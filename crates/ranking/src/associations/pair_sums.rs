@@ -2,6 +2,7 @@
 
 use super::Equations;
 use crate::cholesky::InverseFactor;
+use crate::give_way::give_way;
 use ndarray::Array2;
 
 /// The sums between some titles, by their places.
@@ -29,6 +30,16 @@ impl Solved {
     }
 }
 
+/// A square matrix of so many rows.
+fn row_by_row(rows: usize, element: impl Fn((usize, usize)) -> f32) -> Array2<f32> {
+    let mut matrix = Array2::zeros((rows, rows));
+    for (row, mut elements) in matrix.rows_mut().into_iter().enumerate() {
+        elements.iter_mut().enumerate().for_each(|(column, value)| *value = element((row, column)));
+        give_way();
+    }
+    matrix
+}
+
 impl PairSums {
     pub(super) fn grow(&mut self, size: usize) {
         if self.occurrences.len() < size {
@@ -40,9 +51,7 @@ impl PairSums {
     /// Those between the titles at `places` alone.
     pub fn among(&self, places: &[usize]) -> Self {
         let of = |sums: &Array2<f32>| {
-            Array2::from_shape_fn((places.len(), places.len()), |(row, column)| {
-                sums[(places[row], places[column])]
-            })
+            row_by_row(places.len(), |(row, column)| sums[(places[row], places[column])])
         };
         let occurrences = places.iter().map(|place| self.occurrences[*place]).collect();
         Self { next: of(&self.next), near: of(&self.near), occurrences }
@@ -72,6 +81,7 @@ impl PairSums {
                 let both = Equations::overlap(sums(forth), sums(back)) as f32;
                 (overlap[forth], overlap[back]) = (both, both);
             }
+            give_way();
             overlap[(row, row)] = Equations::diagonal(self.occurrences[row], regularisation) as f32;
         }
         let factor = InverseFactor::of(overlap);
@@ -90,7 +100,7 @@ impl PairSums {
 
     /// The right-hand side.
     fn target(&self) -> Array2<f32> {
-        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| {
+        row_by_row(self.occurrences.len(), |(from, to)| {
             let sums = |at| (f64::from(self.next[at]), f64::from(self.near[at]));
             if from == to { 0.0 } else { Equations::target(sums((from, to)), sums((to, from))) as f32 }
         })
@@ -98,7 +108,7 @@ impl PairSums {
 
     /// What titles speak for those that were played right before or after them.
     pub fn direct(&self) -> Array2<f32> {
-        Array2::from_shape_fn(self.next.raw_dim(), |(from, to)| self.direct_weight(from, to))
+        row_by_row(self.occurrences.len(), |(from, to)| self.direct_weight(from, to))
     }
 
     /// The same of the titles at two places.
