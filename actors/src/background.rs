@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Lets the other threads of the machine go first: beside a busy thread this one gets about a tenth of a core.
+/// Lets the other threads of the machine go first: beside a busy thread this one gets a tenth of a core at most.
 pub(crate) fn give_way() {
     be_nice(10);
 }

@@ -30,6 +30,7 @@ use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning, grew_fast, plays_of};
 use parking_lot::{Mutex, RwLock};
 pub(crate) use shared_tuning::SharedTuning;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -41,6 +42,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const PAUSE_FACTOR: u32 = 50;
 /// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
+/// How long pieces of the sums are looked at until the processor is given away.
+const TURN_LENGTH: Duration = Duration::from_millis(1);
 /// How long a choice of weights that is due waits for plays that grow fast.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -166,13 +169,8 @@ impl Solver {
             study.take_in();
         }
         let appeal = study.learned();
-        let counted = {
-            let aggregates = self.aggregates.read();
-            if !associations.are_of(&aggregates) {
-                return None;
-            }
-            CountedTitles::of(&aggregates)
-        };
+        let counted =
+            self.look(|aggregates| associations.are_of(aggregates).then(|| CountedTitles::of(aggregates)))?;
         let learned = Learned::solved(counted, &little, associations, (&lifts, genres), (tuning, appeal));
         learned.prepare_as(&before);
         tell(&learned);
@@ -186,10 +184,16 @@ impl Solver {
         })
     }
 
-    /// Looks at one piece of the sums. Whoever comes to be without the processor in the middle of it holds up everybody who adds,
-    /// so that it is given away before.
+    /// Looks at one piece of the sums. Who loses the processor in the middle of it holds up everybody who adds, so it is given away
+    /// before, now and then.
     fn look<T>(&self, look: impl FnOnce(&Aggregates) -> T) -> T {
-        std::thread::yield_now();
+        thread_local! {
+            static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
+        }
+        if TURN.get().is_none_or(|began| began.elapsed() >= TURN_LENGTH) {
+            std::thread::yield_now();
+            TURN.set(Some(Instant::now()));
+        }
         let aggregates = self.aggregates.read();
         let began = Instant::now();
         let looked = look(&aggregates);
@@ -200,10 +204,9 @@ impl Solver {
 
     /// Whether weights are to be chosen now.
     fn is_choice_due(&self, tuning: &Tuning) -> bool {
-        let (is_due, plays) = {
-            let aggregates = self.aggregates.read();
-            (self.tuning.may_choose() && tuning.is_due(&aggregates), plays_of(&aggregates))
-        };
+        let may_choose = self.tuning.may_choose();
+        let (is_due, plays) =
+            self.look(|aggregates| (may_choose && tuning.is_due(aggregates), plays_of(aggregates)));
         self.choice.lock().is_now(is_due, plays, Instant::now())
     }
 

@@ -29,15 +29,15 @@ mod outer;
 mod pair_sums;
 mod played;
 
-use crate::give_way::give_way;
+use crate::give_way::worked;
 use get_size2::GetSize;
 use outer::{Inner, OuterSums, OuterWeights};
 pub(crate) use pair_sums::PairSums;
 use played::PlayedTitles;
 
-use nearline_model::aggregates::Aggregates;
 use nearline_model::aggregates::pair::Pair;
 use nearline_model::aggregates::transitions::{BEGINNING, NEXT_STEP};
+use nearline_model::aggregates::{Aggregates, TITLES_AT_ONCE};
 use nearline_model::identifier::Position;
 use nearline_model::symbols::{NONE, Symbol};
 use serde::{Deserialize, Serialize};
@@ -200,12 +200,18 @@ impl Problem {
         let first = self.looked;
         while let Some(from) = self.titles.iter().chain(self.outer.titles()).nth(self.looked).copied()
             && self.pairs.len() < PAIRS_AT_ONCE
+            && self.looked - first < TITLES_AT_ONCE
         {
             if self.looked < self.titles.len() {
                 self.occurrences.push((self.looked, aggregates.occurrences(from)));
             }
             let followers = aggregates.transitions().after(from).into_iter().flat_map(|after| after.iter());
-            self.pairs.extend(followers.map(|(to, pair)| (from, to, pair)));
+            // Titles that came later have no place; what follows the beginning counts among those solved together alone.
+            let count = self.titles.len() as u32;
+            let is_wanted = |to: Symbol| {
+                self.places.get(to.index()).is_some_and(|place| from != BEGINNING || *place < count)
+            };
+            self.pairs.extend(followers.filter(|(to, _)| is_wanted(*to)).map(|(to, pair)| (from, to, pair)));
             self.looked += 1;
         }
         self.looked > first
@@ -218,16 +224,12 @@ impl Problem {
         }
         let count = self.titles.len();
         for (from, to, pair) in self.pairs.drain(..) {
-            let place = |title: Symbol| self.places.get(title.index()).map(|place| *place as usize);
-            match (place(from), place(to)) {
-                // Titles that came later have no place.
-                (_, None) => {}
-                (Some(row), Some(column)) if row < count && column < count => {
-                    self.sums.next[(row, column)] += pair.next() as f32;
-                    self.sums.near[(row, column)] += pair.near() as f32;
-                }
-                _ if from != BEGINNING => self.outer.put(from, to, pair, &self.played),
-                _ => {}
+            let [row, column] = [from, to].map(|title| self.places[title.index()] as usize);
+            if row < count && column < count {
+                self.sums.next[(row, column)] += pair.next() as f32;
+                self.sums.near[(row, column)] += pair.near() as f32;
+            } else {
+                self.outer.put(from, to, pair, &self.played);
             }
         }
         for (place, occurrences) in self.occurrences.drain(..) {
@@ -265,7 +267,7 @@ impl Problem {
             for (to, solved) in row.iter_mut().enumerate() {
                 *solved += share * (sums.direct_weight(from, to) - *solved);
             }
-            give_way();
+            worked(2 * row.len());
         }
         let (weights, _) = weights.into_raw_vec_and_offset();
         Associations { titles, places, weights, outer, raise, weighing, positions, identity }

@@ -9,7 +9,7 @@
 //! n³ for a product with it. These are `matrixmultiply`'s, behind the views of `ndarray`, since it has no safe
 //! functions of its own. One thread; equal matrices give equal bytes on equal processors.
 
-use crate::give_way::give_way;
+use crate::give_way::{PRODUCTS, worked};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
@@ -85,14 +85,14 @@ impl InverseFactor {
                 sums.0 += factor * f64::from(*product);
                 sums.1 += factor * factor;
             }
-            give_way();
+            worked(row);
         }
         let excess: Vec<f32> = diagonals.into_iter().map(|(of_x, of_one)| (of_x / of_one) as f32).collect();
         for (row, (factor, product)) in self.lower.rows().into_iter().zip(x.rows_mut()).enumerate() {
             for ((excess, factor), product) in excess.iter().zip(factor).zip(product).take(row + 1) {
                 *product -= factor * excess;
             }
-            give_way();
+            worked(row);
         }
         transposed_times(self.lower.view(), x.view_mut());
         x.diag_mut().fill(0.0);
@@ -130,8 +130,8 @@ fn triangle(matrix: ArrayView2<'_, f32>) -> Array2<f32> {
 
 /// Puts *M* of the symmetric *A* in the place of its lower triangle; the upper one is not looked at.
 fn invert(matrix: ArrayViewMut2<'_, f32>) -> Result<(), Indefinite> {
-    give_way();
     if matrix.nrows() <= BLOCK {
+        worked(BLOCK * BLOCK * BLOCK / 2);
         return invert_block(matrix);
     }
     let [mut first, _, mut below, mut second] = quarters_mut(matrix);
@@ -198,29 +198,33 @@ fn subtract_square(x: ArrayView2<'_, f32>, mut c: ArrayViewMut2<'_, f32>) {
     subtract_square(below, second);
 }
 
-/// *s A B + t C* in the place of *C*, piece by piece.
-fn add_product(
-    s: f32,
-    a: ArrayView2<'_, f32>,
-    b: ArrayView2<'_, f32>,
-    t: f32,
-    mut c: ArrayViewMut2<'_, f32>,
+/// *s A B + t C* in the place of *C*, in pieces.
+fn add_product(s: f32, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, t: f32, c: ArrayViewMut2<'_, f32>) {
+    add_product_in_pieces(PRODUCT_AT_ONCE, (s, a, b), (t, c));
+}
+
+/// The same with at most so many multiplications in a piece, or of a block.
+fn add_product_in_pieces(
+    most: usize,
+    (s, a, b): (f32, ArrayView2<'_, f32>, ArrayView2<'_, f32>),
+    (t, mut c): (f32, ArrayViewMut2<'_, f32>),
 ) {
     let (rows, columns) = c.dim();
-    if rows.max(columns) <= BLOCK || rows * columns * a.ncols() <= PRODUCT_AT_ONCE {
+    let products = rows * columns * a.ncols();
+    if rows.max(columns) <= BLOCK || products <= most {
         general_mat_mul(s, &a, &b, t, &mut c);
-        return give_way();
+        return worked(products / PRODUCTS);
     }
     if rows >= columns {
         let ((above, below), (first, second)) =
             (a.split_at(Axis(0), half(rows)), c.split_at(Axis(0), half(rows)));
-        add_product(s, above, b, t, first);
-        add_product(s, below, b, t, second);
+        add_product_in_pieces(most, (s, above, b), (t, first));
+        add_product_in_pieces(most, (s, below, b), (t, second));
     } else {
         let ((left, right), (first, second)) =
             (b.split_at(Axis(1), half(columns)), c.split_at(Axis(1), half(columns)));
-        add_product(s, a, left, t, first);
-        add_product(s, a, right, t, second);
+        add_product_in_pieces(most, (s, a, left), (t, first));
+        add_product_in_pieces(most, (s, a, right), (t, second));
     }
 }
 

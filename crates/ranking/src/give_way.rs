@@ -1,32 +1,27 @@
 //! Long calculations give way now and then.
 //!
 //! A thread of low priority gets a small share of a core, but what it gets the system gives it in turns of some milliseconds: on
-//! Linux, a turn that has begun is mostly let come to its end, whoever is woken meanwhile. So whatever calculates for longer
-//! ends its turn by itself, a few times in a millisecond; where nobody waits, it goes on at once.
+//! Linux, a turn that has begun is mostly let come to its end, whoever is woken meanwhile. So loops that go on for longer tell
+//! what they have done, and end the turn by themselves after about a millisecond; where nobody waits, they go on at once. Not
+//! more often: where somebody does, the rest of the turn is forfeited. Sorting is not interrupted.
 
-/// Lets another thread that is ready have the processor.
-pub(crate) fn give_way() {
+use std::cell::Cell;
+
+/// Operations after which a turn ends, of about a nanosecond each.
+const TURN: usize = 1 << 20;
+/// Multiplications of a product of matrices that take about as long as one operation.
+pub(crate) const PRODUCTS: usize = 32;
+
+thread_local! {
+    static DONE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// So many operations more are done: lets another thread that is ready have the processor, if its time has come.
+pub(crate) fn worked(operations: usize) {
+    let done = DONE.get() + operations;
+    if done < TURN {
+        return DONE.set(done);
+    }
+    DONE.set(0);
     std::thread::yield_now();
-}
-
-/// The same after every so many steps of a calculation.
-pub(crate) struct Steps {
-    each: usize,
-    taken: usize,
-}
-
-impl Steps {
-    /// Gives way after every `each` steps.
-    pub fn of(each: usize) -> Self {
-        Self { each, taken: 0 }
-    }
-
-    /// So many steps more are done.
-    pub fn took(&mut self, steps: usize) {
-        self.taken += steps;
-        if self.taken >= self.each {
-            self.taken = 0;
-            give_way();
-        }
-    }
 }

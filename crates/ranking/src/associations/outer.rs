@@ -20,6 +20,7 @@ pub(super) use weights::OuterWeights;
 
 use super::Equations;
 use super::played::PlayedTitles;
+use crate::give_way::worked;
 use nearline_model::aggregates::pair::Pair;
 use nearline_model::symbols::Symbol;
 use std::cmp::Ordering;
@@ -33,6 +34,8 @@ const TIMES: usize = 16;
 /// A title with this many times as many plays as when it was solved, and these beside, has outgrown that.
 const GROWN: u64 = 2;
 const NEW_PLAYS: u64 = 4;
+/// What a neighbour takes, in operations.
+const NEIGHBOUR: usize = 20;
 /// Plays that the strength of a neighbour is doubted by.
 const DOUBTED: f32 = 5.0;
 
@@ -119,6 +122,7 @@ impl OuterSums {
     pub fn finish(&mut self, played: &PlayedTitles) {
         for known in self.after.iter_mut().chain(&mut self.before) {
             keep(known, played);
+            worked(known.len() * NEIGHBOUR);
             known.sort_unstable_by_key(|neighbour| neighbour.title);
             known.shrink_to_fit();
         }
@@ -155,6 +159,7 @@ impl OuterSums {
             let Some(title) = forth.or(back).map(|neighbour| neighbour.title) else { return around };
             let sums = |side: Option<&Neighbour>| side.map_or((0.0, 0.0), Neighbour::sums);
             around.push(Around { title, forth: sums(forth), back: sums(back) });
+            worked(NEIGHBOUR);
         }
     }
 }

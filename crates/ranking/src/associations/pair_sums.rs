@@ -2,7 +2,7 @@
 
 use super::Equations;
 use crate::cholesky::InverseFactor;
-use crate::give_way::give_way;
+use crate::give_way::worked;
 use ndarray::Array2;
 
 /// The sums between some titles, by their places.
@@ -35,7 +35,7 @@ fn row_by_row(rows: usize, element: impl Fn((usize, usize)) -> f32) -> Array2<f3
     let mut matrix = Array2::zeros((rows, rows));
     for (row, mut elements) in matrix.rows_mut().into_iter().enumerate() {
         elements.iter_mut().enumerate().for_each(|(column, value)| *value = element((row, column)));
-        give_way();
+        worked(2 * rows);
     }
     matrix
 }
@@ -81,7 +81,7 @@ impl PairSums {
                 let both = Equations::overlap(sums(forth), sums(back)) as f32;
                 (overlap[forth], overlap[back]) = (both, both);
             }
-            give_way();
+            worked(4 * row);
             overlap[(row, row)] = Equations::diagonal(self.occurrences[row], regularisation) as f32;
         }
         let factor = InverseFactor::of(overlap);

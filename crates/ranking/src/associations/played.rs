@@ -32,7 +32,7 @@ impl PlayedTitles {
 
     /// Looks at the next ids.
     pub fn look(&mut self, aggregates: &Aggregates) {
-        let last = self.count.min(self.ids.len() + IDS_AT_ONCE);
+        let last = self.count.min(self.ids.len() + IDS_AT_ONCE - 1);
         self.ids
             .extend((self.ids.len()..=last).map(|number| aggregates.title_id(Symbol::at(number)).clone()));
     }

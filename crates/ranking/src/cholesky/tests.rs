@@ -1,6 +1,6 @@
 //! Held against plain elimination in double precision, at sizes around those of the blocks.
 
-use super::{BLOCK, InverseFactor, times, transposed_times};
+use super::{BLOCK, InverseFactor, add_product_in_pieces, times, transposed_times};
 use ndarray::Array2;
 use proptest::prelude::*;
 
@@ -12,6 +12,23 @@ fn numbers(seed: u64) -> impl FnMut() -> f32 {
     move || {
         state = state.wrapping_mul(0xd134_2543_de82_ef95);
         ((state >> 40) as f32) / (1 << 23) as f32 - 1.0
+    }
+}
+
+/// Products that are made in pieces are those that are made in one go, whichever side is longer and however views lie.
+#[test]
+fn a_product_in_pieces_is_the_product() {
+    for (rows, inner, columns) in [(1, 3, 200), (200, 3, 1), (70, 90, 300), (300, 90, 70), (129, 64, 128)] {
+        let mut number = numbers(rows as u64);
+        let mut of = |rows, columns| Array2::from_shape_simple_fn((rows, columns), &mut number);
+        let (a, b, before) = (of(rows, inner), of(columns, inner), of(columns, rows));
+        let expected = 0.5 * &before + -2.0 * b.dot(&a.t());
+        for most in [0, 10_000, usize::MAX] {
+            let mut c = before.clone();
+            add_product_in_pieces(most, (-2.0, a.view(), b.t()), (0.5, c.view_mut().reversed_axes()));
+            let off = (&c - &expected).iter().fold(0.0_f32, |most, off| most.max(off.abs()));
+            assert!(off < 1e-4, "{off} off: {rows}, {inner}, {columns}, at most {most} in one go");
+        }
     }
 }
 

@@ -7,12 +7,18 @@ use nearline_model::symbols::{NONE, Symbol};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// So often it is begun anew for a period that has ended. While months of events are caught up with, periods end all the time:
+/// then there is no more to be known than is left of one of them.
+const MOST_ENDED: u32 = 3;
+
 /// What an estimate is made from. [`look`](Self::look) until nothing is left, with a [`take_in`](Self::take_in) after each,
 /// which does not need the sums.
 #[derive(Debug, Default)]
 pub struct ShownPlaces {
     /// The identity of the sums, and the period; for others it is begun anew.
     of: Option<(Arc<str>, Option<u32>)>,
+    /// How often a period has ended meanwhile.
+    ended: u32,
     looked: Symbol,
     stage: Stage,
     /// Titles that were shown, with their impressions.
@@ -37,11 +43,15 @@ impl ShownPlaces {
     /// Looks at the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
         let (places, identity) = (aggregates.places(), aggregates.title_id(NONE));
-        let period = places.closed_period();
-        if !self.of.as_ref().is_some_and(|(known, of)| Arc::ptr_eq(known, identity) && *of == period) {
-            *self = Self { of: Some((identity.clone(), period)), ..Self::default() };
+        let now = places.closed_period();
+        let known =
+            self.of.as_ref().filter(|(known, _)| Arc::ptr_eq(known, identity)).map(|(_, period)| *period);
+        let has_ended = known.is_some_and(|known| known != now) && self.ended < MOST_ENDED;
+        if known.is_none() || has_ended {
+            let ended = self.ended + u32::from(has_ended);
+            *self = Self { of: Some((identity.clone(), now)), ended, ..Self::default() };
         }
-        let Some(period) = period else { return false };
+        let Some(period) = self.of.as_ref().and_then(|(_, period)| *period) else { return false };
         let in_period =
             |title: Symbol| places.title(title).iter().filter(move |sum| sum.period == period).copied();
         if self.stage == Stage::Places {

@@ -1,4 +1,4 @@
-//! Sums that are looked at in pieces while others add to them: what comes of it is of the sums of some moment.
+//! Sums that are looked at in pieces while others add to them.
 
 use nearline_model::aggregates::Added;
 use nearline_model::delta::{Cell, Counts, PlaceCell, PositionBand, TakeCounts};
@@ -38,24 +38,26 @@ fn plays(position: u64, titles: &[(&str, u32)]) -> Delta {
     }
 }
 
-/// Impressions of two titles at two places, of which the first is taken more.
+/// Impressions of many titles at two places each, of which the first is taken so often.
 fn shown(position: u64, epoch: u32, first_taken: u32) -> Delta {
-    let strings = ["", "a", "b", "top"].map(Arc::from).to_vec();
+    let titles = (0..300).map(|title| Arc::from(format!("t{title}").as_str()));
+    let strings: Vec<Arc<str>> = [Arc::from(""), Arc::from("top")].into_iter().chain(titles).collect();
     let place = |title: u32, band: u32, attributed: u32| PlaceCell {
         title,
         epoch,
-        row: 3,
+        row: 1,
         band: Some(PositionBand::of(band)),
         counts: TakeCounts { impressions: 10_000, attributed, ..TakeCounts::default() },
     };
-    let places = [1, 2].into_iter().flat_map(|title| [place(title, 0, first_taken), place(title, 1, 500)]);
-    let cells = [1, 2].map(|title| Cell { title, epoch, country: 0, device: 0, counts: counts(1) });
+    let titles = 2..strings.len() as u32;
+    let places = titles.clone().flat_map(|title| [place(title, 0, first_taken), place(title, 1, 500)]);
+    let cells = titles.map(|title| Cell { title, epoch, country: 0, device: 0, counts: counts(1) });
     Delta {
         after: Position(position - 1),
         position: Position(position),
-        strings,
-        cells: cells.to_vec(),
+        cells: cells.collect(),
         places: places.collect(),
+        strings,
         ..Delta::default()
     }
 }
@@ -83,9 +85,12 @@ fn looked_at(problem: &mut Problem, sums: &mut Aggregates, meanwhile: &Delta, lo
 
 #[test]
 fn a_title_that_comes_while_a_solve_looks_is_not_in_it() {
-    let before = [plays(1, &[("a", 9), ("b", 8), ("c", 7), ("d", 6)])];
-    let later = plays(2, &[("b", 1), ("new", 500), ("a", 1)]);
-    for most in [10, 2] {
+    let names: Vec<String> = (0..2_300).map(|title| format!("t{title:04}")).collect();
+    let listed: Vec<(&str, u32)> =
+        names.iter().map(String::as_str).zip((5..).map(|plays| plays / 3)).collect();
+    let before = [plays(1, &listed)];
+    let later = plays(2, &[("t0001", 1), ("new", 5_000), ("t0002", 1)]);
+    for most in [40, 2] {
         let ids = |titles: &[Symbol], sums: &Aggregates| -> Vec<Arc<str>> {
             titles.iter().map(|title| sums.title_id(*title).clone()).collect()
         };
@@ -94,16 +99,17 @@ fn a_title_that_comes_while_a_solve_looks_is_not_in_it() {
             let mut sums = sums(&before);
             let mut problem = Problem::begin(&sums, most);
             let was_meanwhile = looked_at(&mut problem, &mut sums, &later, looks);
-            let solved = problem.solve(Weighing::default());
-            let new = sums.title("new");
             if !was_meanwhile {
-                assert!(looks > 1, "it is looked at in several pieces");
+                assert!(looks > 10, "ids and pairs are looked at in several pieces each");
                 break;
             }
+            let solved = problem.solve(Weighing::default());
             assert_eq!(ids(solved.titles(), &sums), ids(whole.titles(), &sums), "{looks}");
-            assert!(new.is_some_and(|new| !solved.covers(new)), "{looks}");
-            let a = sums.title("a").expect("counted");
-            assert!(solved.outer(a).iter().all(|(title, _)| Some(*title) != new), "{looks}");
+            let new = sums.title("new").expect("counted");
+            assert!(!solved.covers(new), "{looks}");
+            for title in names.iter().filter_map(|id| sums.title(id)) {
+                assert!(solved.outer(title).iter().all(|(to, _)| *to != new), "{looks}");
+            }
         }
     }
 }
@@ -131,8 +137,24 @@ fn places_are_those_of_one_period_though_it_ends_while_they_are_looked_at() {
         let expected = if was_meanwhile { &after_it } else { &before_it };
         assert_eq!(places.estimate(), *expected, "{looks}");
         if looks > looked {
-            assert!(looked > 2, "they are looked at in several pieces");
+            assert!(looked > 5, "titles and places are looked at in several pieces each");
             break;
         }
     }
+}
+
+#[test]
+fn places_come_to_an_end_though_a_period_ends_with_every_look() {
+    let period = AggregateSettings::default().place_epochs;
+    let (mut sums, mut places) = (sums(&[shown(1, EPOCH, 100)]), ShownPlaces::default());
+    for looked in 1.. {
+        assert!(looked < 100, "it is begun anew for ever");
+        assert_eq!(sums.add(&shown(looked + 1, EPOCH + looked as u32 * period, 100)), Added::Now);
+        if !places.look(&sums) {
+            break;
+        }
+        places.take_in();
+    }
+    let bias = places.estimate();
+    assert!(bias.band(Some(PositionBand::of(0))) > 0.0, "{bias:?}");
 }

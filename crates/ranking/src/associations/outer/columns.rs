@@ -5,13 +5,15 @@ use super::weights::{Entry, OuterWeights};
 use super::{Around, OuterSums};
 use crate::associations::pair_sums::Solved;
 use crate::associations::{BEGINNING, Equations, Weighing};
-use crate::give_way::Steps;
+use crate::give_way::worked;
 use ndarray::Array2;
 use nearline_model::symbols::Symbol;
 use std::ops::Range;
 
 /// Columns worked out together.
 const COLUMNS: usize = 256;
+/// What a column takes beside its products, in operations.
+const COLUMN: usize = 50_000;
 /// Weights of titles solved together for a title beyond them that are kept.
 const STRONGEST: usize = 64;
 /// Titles beyond that are solved for one title at most, and weights of them that are kept.
@@ -43,8 +45,7 @@ pub(in crate::associations) fn solve(
 ) -> OuterWeights {
     let around: Vec<Vec<Around>> = (0..outer.titles.len()).map(|place| outer.neighbours(place)).collect();
     let leftover = Leftover::of(outer, &around, weighing.regularisation);
-    let mut columns =
-        Columns { outer, around, inner, leftover, weighing, weights: Vec::new(), steps: Steps::of(8) };
+    let mut columns = Columns { outer, around, inner, leftover, weighing, weights: Vec::new() };
     columns.of_inner();
     for first in (0..outer.titles.len()).step_by(COLUMNS) {
         columns.of_outer(first..outer.titles.len().min(first + COLUMNS));
@@ -66,7 +67,6 @@ struct Columns<'a> {
     leftover: Leftover,
     weighing: Weighing,
     weights: Vec<Entry>,
-    steps: Steps,
 }
 
 impl Columns<'_> {
@@ -90,7 +90,7 @@ impl Columns<'_> {
         for (at, sources) in sources.into_iter().enumerate() {
             let column: Vec<f32> = self.inner.solved.weights.column(at).to_vec();
             self.leave(self.inner.titles[at], sources, &column);
-            self.steps.took(1);
+            worked(COLUMN);
         }
     }
 
@@ -116,7 +116,7 @@ impl Columns<'_> {
             });
             self.leave(self.outer.titles[place], sources.collect(), &column);
             self.keep(place, &column);
-            self.steps.took(1);
+            worked(COLUMN);
         }
     }
 

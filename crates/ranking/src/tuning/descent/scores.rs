@@ -4,7 +4,7 @@
 use super::super::examination::{Examination, Example};
 use super::super::returning::{REFERENCE_RANK, ReturnEvidence, Returning};
 use super::super::{Choice, DAMPINGS, DIRECT_SHARES, GROUPS, REGULARISATIONS, STEPS};
-use crate::give_way::{Steps, give_way};
+use crate::give_way::worked;
 use crate::settings::RankingSettings;
 use hashbrown::HashMap;
 use ndarray::{Array2, ArrayView1};
@@ -14,8 +14,6 @@ use std::rc::Rc;
 const LEAST_WEIGHT: f32 = 0.01;
 /// Gain of rank *r*: `SOFT / (SOFT − 1 + r)`. A hit among the first ten, told softly: ranks beyond still count.
 const SOFT: f32 = 10.0;
-/// Examples that are scored in one go.
-const EXAMPLES_AT_ONCE: usize = 32;
 /// Sums of histories held at most, of one group each.
 const MOST_HELD: usize = 64;
 
@@ -89,7 +87,7 @@ impl<'a> Scores<'a> {
                         row.scaled_add(weight, &weights.row(*source));
                     }
                 }
-                give_way();
+                worked(example.sources.len() * weights.ncols() / 4);
             }
             sums
         };
@@ -136,11 +134,10 @@ impl<'a> Scores<'a> {
         let share = DIRECT_SHARES[share] as f32;
         let rows = associated.solved.rows().into_iter().zip(associated.direct.rows());
         let mut scores = vec![0.0; self.examination.ranked()];
-        let mut steps = Steps::of(EXAMPLES_AT_ONCE);
         for (example, (solved, direct)) in examples.iter().zip(rows) {
             self.score(example, (solved, direct), beginning, share, choice, &mut scores);
             then(example, &scores);
-            steps.took(1);
+            worked(2 * scores.len());
         }
     }
 
