@@ -61,8 +61,24 @@ impl Sums {
         self.aggregates.read().positions().iter().all(|position| position.is_start())
     }
 
-    pub(super) async fn replace(&self, mut again: Aggregates) {
+    /// Puts `again` in the place of the sums, if these still reflect what they did: false, and nothing is done, where something
+    /// was added meanwhile.
+    pub(super) async fn replace_those_at(&self, positions: &[Position], again: Aggregates) -> bool {
         let _writing = self.writing.lock().await;
+        let are_there = self.aggregates.read().positions() == positions;
+        if are_there {
+            self.put(again);
+        }
+        are_there
+    }
+
+    async fn replace(&self, again: Aggregates) {
+        let _writing = self.writing.lock().await;
+        self.put(again);
+    }
+
+    /// The caller may write.
+    fn put(&self, mut again: Aggregates) {
         again.succeed(&self.aggregates.read());
         // Large sums take a while to free: not under the lock that queries wait for.
         let before = std::mem::replace(&mut *self.aggregates.write(), again);

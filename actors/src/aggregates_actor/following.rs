@@ -15,7 +15,9 @@ const LOOKS_WHEN_AHEAD: u32 = 10;
 /// What following remembers.
 #[derive(Debug, Default)]
 pub(super) struct Following {
-    looks_when_ahead: u32,
+    /// Where the sums here were ahead of the snapshot, and how often it was looked at since: a node that has added
+    /// meanwhile is ahead anew.
+    ahead: (Vec<Position>, u32),
 }
 
 impl Following {
@@ -32,26 +34,32 @@ impl Following {
         let here = sums.aggregates.read().positions().to_vec();
         let Some(stored) = ports.store.aggregates_positions().await? else { return Ok(()) };
         if stored == here {
-            self.looks_when_ahead = 0;
             return Ok(());
         }
-        if is_behind(&stored, &here) && self.looks_when_ahead < LOOKS_WHEN_AHEAD {
-            self.looks_when_ahead += 1;
-            return Ok(());
+        if is_behind(&stored, &here) {
+            if self.ahead.0 != here {
+                self.ahead = (here.clone(), 0);
+            }
+            if self.ahead.1 < LOOKS_WHEN_AHEAD {
+                self.ahead.1 += 1;
+                return Ok(());
+            }
         }
         let Some(snapshot) = ports.store.load_aggregates().await? else { return Ok(()) };
         let aggregates = sums.aggregates.clone();
+        let partitions = here.len() as u16;
         let read = threads.compute(move || {
             let (settings, numbering) = {
                 let before = aggregates.read();
                 (before.settings().clone(), before.numbering())
             };
-            let partitions = here.len() as u16;
             Aggregates::decode_as(&snapshot.bytes, partitions, &settings, numbering)
         });
         let again = read.await.ok_or_else(|| damaged_snapshot("reading it panicked"))?;
-        sums.replace(again.map_err(damaged_snapshot)?).await;
-        self.looks_when_ahead = 0;
+        if !sums.replace_those_at(&here, again.map_err(damaged_snapshot)?).await {
+            return Ok(());
+        }
+        self.ahead = Default::default();
         metrics::counter!("nearline_aggregates_followed_total").increment(1);
         Ok(())
     }

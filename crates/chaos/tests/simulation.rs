@@ -29,12 +29,13 @@ fn a_kept_trace_tells_what_happened_and_changes_nothing() {
 /// faults: starts on a log that another had taken the place of (6574, 7135), titles learned of after the last solve (35116); a store that
 /// would not tell where its sums end (332544), a generation that was given out twice (333203), and nodes that stood still or were cut
 /// off while the store was set back, and committed across the end of its sums (351687, 368675, 402819);
-/// sums that started over lost what was solved of them (352614), and an answer reflected what was stepped over later (465637).
+/// sums that started over lost what was solved of them (352614), and an answer reflected what was stepped over later (465637);
+/// a node that had added for a while took sums over that were behind its own (589452).
 #[test]
 fn worlds_in_which_an_invariant_was_broken_once_hold_it() {
     for seed in [
         6_574, 7_135, 11_934, 16_728, 35_116, 318_327, 332_544, 333_203, 351_687, 352_614, 368_675, 402_819,
-        465_637,
+        465_637, 589_452,
     ] {
         assert_eq!(simulate(seed, None, false).violations, [], "seed {seed}");
     }
