@@ -26,6 +26,7 @@ use nearline_ranking::associations::{Associations, Problem};
 use nearline_ranking::learned::CountedTitles;
 use nearline_ranking::lift::Lifts;
 use nearline_ranking::newcomers::LittlePlayed;
+use nearline_ranking::position_bias::PositionBias;
 use nearline_ranking::taste::{GenreSums, Genres};
 use nearline_ranking::tuning::{Examination, Tuning, grew_fast, plays_of};
 use parking_lot::{Mutex, RwLock};
@@ -157,10 +158,9 @@ impl Solver {
             metrics::histogram!("nearline_ranking_choice_duration_seconds").record(choosing);
             self.choice.lock().from = Instant::now() + self.pause_after(choosing);
         }
-        let mut lifts = Lifts::default();
-        while self.look(|aggregates| lifts.look(aggregates)) {
-            lifts.take_in();
-        }
+        let bias = PositionBias::looked_at(|shown| self.look(|aggregates| shown.look(aggregates)));
+        let mut lifts = Lifts::new(bias);
+        while self.look(|aggregates| lifts.look(aggregates)) {}
         let genres = self.genres();
         let mut little = LittlePlayed::begin(&self.catalogue.titles.read());
         while self.look(|aggregates| little.look(aggregates)) {}

@@ -8,7 +8,7 @@ use crate::event_loop::Threads;
 use nearline_model::aggregates::{ALL, TITLES_AT_ONCE};
 use nearline_model::symbols::NONE;
 use nearline_ranking::page::NewTitles;
-use nearline_ranking::position_bias::{PositionBias, ShownPlaces};
+use nearline_ranking::position_bias::PositionBias;
 use nearline_ranking::trending::{Board, BoardSums};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -232,20 +232,14 @@ fn new_titles(sources: &Sources) -> NewTitles {
     NewTitles::by_plays(&titles, &plays)
 }
 
-/// How much places are looked at, by sums that are looked at in pieces.
-fn position_bias(sources: &Sources) -> PositionBias {
-    let mut shown = ShownPlaces::default();
-    while shown.look(&sources.aggregates.read()) {
-        shown.take_in();
-    }
-    shown.estimate()
-}
-
 /// The board of `dimensions`, from sums that are looked at in pieces.
 fn board(sources: &Sources, dimensions: &[String]) -> Board {
     let learned = sources.learned.read().clone();
     let is_learned = learned.associations.are_of(&sources.aggregates.read());
-    let bias = if is_learned { learned.position_bias.clone() } else { position_bias(sources) };
+    let bias = match is_learned {
+        true => learned.position_bias.clone(),
+        false => PositionBias::looked_at(|shown| shown.look(&sources.aggregates.read())),
+    };
     let list = |name: &str| {
         let mut sums = BoardSums::new(name);
         while sums.look(&sources.aggregates.read(), &bias) {}

@@ -78,10 +78,8 @@ impl Learned {
         catalogue: &Catalogue,
         (tuning, appeal): (Tuning, &Appeal),
     ) -> Self {
-        let mut lifts = Lifts::default();
-        while lifts.look(aggregates) {
-            lifts.take_in();
-        }
+        let mut lifts = Lifts::new(PositionBias::of(aggregates));
+        while lifts.look(aggregates) {}
         let associations = problem.solve(tuning.weighing);
         let genres = Genres::of(aggregates, catalogue);
         let little = LittlePlayed::of(aggregates, catalogue);

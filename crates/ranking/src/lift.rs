@@ -5,10 +5,10 @@
 //! strength comes from the titles themselves (empirical Bayes; the moments are those of Kleinman:
 //! "Proportions with Extraneous Variance", JASA 1973).
 
-use crate::position_bias::{PositionBias, ShownPlaces};
+use crate::position_bias::PositionBias;
 use nearline_model::aggregates::counters::TitleCounters;
 use nearline_model::aggregates::{ALL, Aggregates, TITLES_AT_ONCE};
-use nearline_model::symbols::Symbol;
+use nearline_model::symbols::{NONE, Symbol};
 
 /// Least and most impressions that the prior counts for.
 const PRIOR_STRENGTH: std::ops::RangeInclusive<f64> = 20.0..=10_000.0;
@@ -40,44 +40,33 @@ const LIFT_HALF_LIFE: f64 = 48.0;
 
 /// The take-rate lifts of titles, from sums that are looked at piece by piece: whoever adds to them is not
 /// kept waiting for all.
-#[derive(Default)]
 pub struct Lifts {
     titles: Vec<Faded>,
     looked: Symbol,
-    /// What `bias` is estimated from, until it is.
-    shown: ShownPlaces,
-    is_shown_looked_at: bool,
-    bias: Option<PositionBias>,
+    bias: PositionBias,
 }
 
 impl Lifts {
+    /// Nothing looked at yet, where places are looked at as much as `bias` says.
+    pub fn new(bias: PositionBias) -> Self {
+        Self { titles: Vec::new(), looked: NONE, bias }
+    }
+
     /// Looks at the next titles; false if there are none.
     pub fn look(&mut self, aggregates: &Aggregates) -> bool {
-        let Some(bias) = &self.bias else {
-            self.is_shown_looked_at = !self.shown.look(aggregates);
-            return true;
-        };
         let next = aggregates.titles_after(self.looked).take(TITLES_AT_ONCE);
         self.looked = self.looked.further(next.len());
         let is_more = next.len() > 0;
         if let Some(table) = aggregates.counters(ALL) {
             let counters = next.filter_map(|title| Some((title, table.title(title)?)));
-            self.titles.extend(faded(aggregates, bias, counters, LIFT_HALF_LIFE));
+            self.titles.extend(faded(aggregates, &self.bias, counters, LIFT_HALF_LIFE));
         }
         is_more
     }
 
-    /// Takes in what was looked at, which does not need the sums.
-    pub fn take_in(&mut self) {
-        self.shown.take_in();
-        if self.is_shown_looked_at && self.bias.is_none() {
-            self.bias = Some(std::mem::take(&mut self.shown).estimate());
-        }
-    }
-
     /// How much places are looked at.
     pub fn position_bias(&self) -> PositionBias {
-        self.bias.clone().unwrap_or_default()
+        self.bias.clone()
     }
 
     /// The lift of every title looked at that was shown or played in the epochs kept, fading within a day;
@@ -91,10 +80,8 @@ impl Lifts {
 /// The take-rate lift of every title that was shown in the epochs kept, fading within a day; those of all
 /// others are 1.
 pub fn lifts(aggregates: &Aggregates) -> Vec<(Symbol, f64)> {
-    let mut lifts = Lifts::default();
-    while lifts.look(aggregates) {
-        lifts.take_in();
-    }
+    let mut lifts = Lifts::new(PositionBias::of(aggregates));
+    while lifts.look(aggregates) {}
     lifts.of_titles()
 }
 

@@ -126,8 +126,13 @@ impl PositionBias {
     /// The estimate from the titles shown most in the period before the newest: as long as that stands,
     /// so does the estimate. Before the first period is over all places are the same.
     pub fn of(aggregates: &Aggregates) -> Self {
+        Self::looked_at(|shown| shown.look(aggregates))
+    }
+
+    /// The same from sums that `look` looks at the next piece of, until there are none.
+    pub fn looked_at(mut look: impl FnMut(&mut ShownPlaces) -> bool) -> Self {
         let mut shown = ShownPlaces::default();
-        while shown.look(aggregates) {
+        while look(&mut shown) {
             shown.take_in();
         }
         shown.estimate()
