@@ -111,13 +111,13 @@ impl Places {
         self.titles.retain(|title, _| !gone.has(*title));
     }
 
-    /// Forgets a row; its number is given out again.
-    pub(crate) fn forget_row(&mut self, row: Symbol) {
+    /// Forgets rows, all of them in one walk; their numbers are given out again.
+    pub(super) fn forget_rows(&mut self, rows: &[Symbol]) {
         self.titles.retain(|_, sums| {
-            sums.retain(|sum| sum.row != row);
+            sums.retain(|sum| !rows.contains(&sum.row));
             !sums.is_empty()
         });
-        self.rows.release(row);
+        rows.iter().for_each(|row| self.rows.release(*row));
     }
 
     /// Name of a row.

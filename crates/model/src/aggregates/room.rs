@@ -195,33 +195,42 @@ impl Aggregates {
         let room = self.room(kind);
         let mut taken = live.len();
         live.retain(|(_, number)| !met.contains(&**self.dimensions.text(*number)));
-        for (local, name) in unknown {
+        let mut least = Vec::new();
+        let mut has_room = |local: u32| {
             while taken >= room
-                && let Some((_, least)) = live.pop_if(|(events, _)| *events <= sums[local as usize])
+                && let Some((_, dimension)) = live.pop_if(|(events, _)| *events <= sums[local as usize])
             {
-                self.forget_dimension(kind, least);
+                least.push(dimension);
                 taken -= 1;
             }
-            let number = if taken < room { self.dimensions_of(&[&name])[0] } else { None };
-            if number.is_none() {
-                metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit())
-                    .increment(1);
-            }
-            taken += usize::from(number.is_some());
-            found.insert((kind, local), number);
+            let has_room = taken < room;
+            taken += usize::from(has_room);
+            has_room
+        };
+        let unknown: Vec<(u32, String, bool)> =
+            unknown.into_iter().map(|(local, name)| (local, name, has_room(local))).collect();
+        let refused = unknown.iter().filter(|(.., has_room)| !has_room).count();
+        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit())
+            .increment((refused + least.len()) as u64);
+        self.forget_dimensions(kind, &least);
+        for (local, name, has_room) in unknown {
+            found.insert((kind, local), if has_room { self.dimensions_of(&[&name])[0] } else { None });
         }
     }
 
-    fn forget_dimension(&mut self, kind: Kind, dimension: Symbol) {
-        metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit()).increment(1);
-        if kind == Kind::Row {
-            let name = self.dimensions.text(dimension).clone();
-            let row = name.strip_prefix(&*kind.dimension("")).and_then(|row| self.places.rows.get(row));
-            if let Some(row) = row {
-                self.places.forget_row(row);
-            }
+    /// Forgets dimensions of one kind; their numbers are given out again.
+    fn forget_dimensions(&mut self, kind: Kind, dimensions: &[Symbol]) {
+        if kind == Kind::Row && !dimensions.is_empty() {
+            let row = |dimension: &Symbol| {
+                let row = self.dimensions.text(*dimension).strip_prefix(&*kind.dimension(""))?;
+                self.places.rows.get(row)
+            };
+            let rows: Vec<Symbol> = dimensions.iter().filter_map(row).collect();
+            self.places.forget_rows(&rows);
         }
-        self.dimensions.release(dimension);
-        self.counters[dimension.index()] = super::CounterTable::default();
+        for dimension in dimensions {
+            self.dimensions.release(*dimension);
+            self.counters[dimension.index()] = super::CounterTable::default();
+        }
     }
 }
