@@ -47,8 +47,9 @@ pub struct MeasureSums;
 #[rtype(result = "Result<(), PortError>")]
 pub struct SaveSnapshot;
 
-/// How soon the first snapshot is looked for, and stored.
-const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
+/// How soon the first snapshot is stored, and how often a node that follows looks for the next one: what it answers is not to be
+/// older by up to two intervals.
+const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct AggregatesActor {
@@ -97,8 +98,9 @@ impl AggregatesActor {
     /// Takes the stored snapshot over, unless that is under way.
     fn follow(&self, context: &mut Context<Self>) {
         let Ok(mut following) = self.following.clone().try_lock_owned() else { return };
-        let (sums, ports, threads) = (self.sums.clone(), self.ports.clone(), self.threads);
-        let looking = async move { following.look(&ports, &sums, threads).await };
+        let (sums, ports) = (self.sums.clone(), self.ports.clone());
+        let (threads, interval) = (self.threads, self.snapshot_interval);
+        let looking = async move { following.look(&ports, &sums, threads, interval).await };
         context.spawn(looking.into_actor(self).map(|looked, _, _| {
             if let Err(error) = looked {
                 tracing::warn!(%error, "the snapshot of the aggregates was not taken over; the next one will be");
@@ -148,19 +150,18 @@ impl Actor for AggregatesActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(self.snapshot_interval, |actor, context| match actor.role.get() {
-            SumsRole::Keeps => actor.save_soon(context),
-            SumsRole::Adds => {}
-            SumsRole::Follows => actor.follow(context),
+        context.run_interval(self.snapshot_interval, |actor, context| {
+            if actor.role.get() == SumsRole::Keeps {
+                actor.save_soon(context);
+            }
         });
-        // Whoever follows has nothing until there is a first one.
-        let first = self.snapshot_interval.min(FIRST_SNAPSHOT);
-        context.run_interval(first, |actor, context| {
+        context.run_interval(self.snapshot_interval.min(SNAPSHOT_LOOK), |actor, context| {
             let is_first = actor.saved.lock().iter().all(|position| position.is_start());
             match actor.role.get() {
+                // Whoever follows has nothing until there is a first one.
                 SumsRole::Keeps if is_first => actor.save_soon(context),
-                SumsRole::Follows if actor.sums.is_empty() => actor.follow(context),
-                _ => {}
+                SumsRole::Follows => actor.follow(context),
+                SumsRole::Keeps | SumsRole::Adds => {}
             }
         });
     }

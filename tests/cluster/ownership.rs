@@ -115,6 +115,30 @@ fn nodes_that_follow_take_over_what_one_adds_and_go_on_when_it_goes() {
     });
 }
 
+/// A snapshot is taken over when it is there, not an interval later.
+#[test]
+fn a_node_that_follows_is_not_behind_by_an_interval_of_its_own() {
+    run(async {
+        let bed = Bed::embedded();
+        let settings = |node: &str, snapshot_interval_ms| EngineSettings {
+            adding_nodes: 1,
+            snapshot_interval_ms,
+            ..named(node)
+        };
+        let keeper = bed.engine(settings("a", 100)).await;
+        let follower = bed.engine(settings("b", 600_000)).await;
+        let roles = || [&keeper, &follower].map(|engine| engine.node_status().sums_role);
+        eventually("both own partitions", || is_shared(&[&keeper, &follower])).await;
+        eventually("b follows", || roles() == [SumsRole::Keeps, SumsRole::Follows]).await;
+        for seed in 51..54 {
+            bed.append(audience_events(1_000, 100, seed)).await;
+            assert_learned_everything(&bed, &follower, &settings("b", 100)).await;
+        }
+        follower.stop().await;
+        keeper.stop().await;
+    });
+}
+
 #[test]
 fn two_engines_share_the_partitions_embedded() {
     run(async { two_engines_share_the_partitions(Bed::embedded()).await });

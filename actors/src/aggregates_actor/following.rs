@@ -7,21 +7,25 @@ use crate::event_loop::Threads;
 use nearline_model::{Aggregates, Position};
 use nearline_ports::stored::damaged_snapshot;
 use nearline_ports::{PortError, Ports};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Looks at a snapshot that is behind the sums here before it is taken over all the same. Sums that this node has added
-/// itself are ahead of the snapshots for one interval; for longer only if the store was set back.
-const LOOKS_WHEN_AHEAD: u32 = 10;
+/// Intervals of snapshots that one behind the sums here is left alone for, before it is taken over all the same. Sums that this
+/// node has added itself are ahead of the snapshots for one interval; for longer only if the store was set back.
+const INTERVALS_WHEN_AHEAD: u32 = 10;
 
 /// What following remembers.
 #[derive(Debug, Default)]
 pub(super) struct Following {
-    /// Where the sums here were ahead of the snapshot, and how often it was looked at since: a node that has added
-    /// meanwhile is ahead anew.
-    ahead: (Vec<Position>, u32),
+    /// Where the sums here were ahead of the snapshot, and since when: a node that has added meanwhile is ahead anew.
+    ahead: Option<(Vec<Position>, Instant)>,
+    /// After a look that failed: the next one's time.
+    resume: Option<Instant>,
 }
 
 impl Following {
-    /// Takes the stored snapshot over, if it is another than the sums are.
+    /// Takes the stored snapshot over, if it is another than the sums are. They are stored once in an `interval`; what could not be
+    /// taken over is tried again after one.
     ///
     /// # Errors
     /// The store's, and [`PortError::Damaged`] where the snapshot cannot be read.
@@ -30,6 +34,22 @@ impl Following {
         ports: &Ports,
         sums: &Sums,
         threads: Threads,
+        interval: Duration,
+    ) -> Result<(), PortError> {
+        if self.resume.is_some_and(|resume| Instant::now() < resume) {
+            return Ok(());
+        }
+        let looked = self.take_over(ports, sums, threads, interval * INTERVALS_WHEN_AHEAD).await;
+        self.resume = looked.is_err().then(|| Instant::now() + interval);
+        looked
+    }
+
+    async fn take_over(
+        &mut self,
+        ports: &Ports,
+        sums: &Sums,
+        threads: Threads,
+        patience: Duration,
     ) -> Result<(), PortError> {
         let here = sums.aggregates.read().positions().to_vec();
         let Some(stored) = ports.store.aggregates_positions().await? else { return Ok(()) };
@@ -37,11 +57,11 @@ impl Following {
             return Ok(());
         }
         if is_behind(&stored, &here) {
-            if self.ahead.0 != here {
-                self.ahead = (here.clone(), 0);
-            }
-            if self.ahead.1 < LOOKS_WHEN_AHEAD {
-                self.ahead.1 += 1;
+            let since = match &self.ahead {
+                Some((known, since)) if *known == here => *since,
+                _ => self.ahead.insert((here.clone(), Instant::now())).1,
+            };
+            if since.elapsed() < patience {
                 return Ok(());
             }
         }
@@ -59,7 +79,7 @@ impl Following {
         if !sums.replace_those_at(&here, again.map_err(damaged_snapshot)?).await {
             return Ok(());
         }
-        self.ahead = Default::default();
+        self.ahead = None;
         metrics::counter!("nearline_aggregates_followed_total").increment(1);
         Ok(())
     }
