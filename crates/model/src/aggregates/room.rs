@@ -192,29 +192,17 @@ impl Aggregates {
             .collect();
         unknown
             .sort_unstable_by(|a, b| sums[b.0 as usize].cmp(&sums[a.0 as usize]).then_with(|| a.1.cmp(&b.1)));
-        let room = self.room(kind);
-        let mut taken = live.len();
+        let taken = live.len();
         live.retain(|(_, number)| !met.contains(&**self.dimensions.text(*number)));
-        let mut least = Vec::new();
-        let mut has_room = |local: u32| {
-            while taken >= room
-                && let Some((_, dimension)) = live.pop_if(|(events, _)| *events <= sums[local as usize])
-            {
-                least.push(dimension);
-                taken -= 1;
-            }
-            let has_room = taken < room;
-            taken += usize::from(has_room);
-            has_room
-        };
-        let unknown: Vec<(u32, String, bool)> =
-            unknown.into_iter().map(|(local, name)| (local, name, has_room(local))).collect();
-        let refused = unknown.iter().filter(|(.., has_room)| !has_room).count();
+        let wanted: Vec<u64> = unknown.iter().map(|(local, _)| sums[*local as usize]).collect();
+        let (least, with_room) = give_way(live, taken, &wanted, self.room(kind));
+        let hits = least.len() + unknown.len() - with_room;
         metrics::counter!("nearline_aggregates_limit_hits_total", "limit" => kind.limit())
-            .increment((refused + least.len()) as u64);
+            .increment(hits as u64);
         self.forget_dimensions(kind, &least);
-        for (local, name, has_room) in unknown {
-            found.insert((kind, local), if has_room { self.dimensions_of(&[&name])[0] } else { None });
+        for (at, (local, name)) in unknown.into_iter().enumerate() {
+            let number = if at < with_room { self.dimensions_of(&[&name])[0] } else { None };
+            found.insert((kind, local), number);
         }
     }
 
@@ -232,5 +220,43 @@ impl Aggregates {
             self.dimensions.release(*dimension);
             self.counters[dimension.index()] = super::CounterTable::default();
         }
+    }
+}
+
+/// Which of the dimensions that `may` give way, the least at the end with its events, make room for new ones that are counted so
+/// often, the most first; and for how many of these, the first ones, there is room then. `taken` have a place now.
+fn give_way(
+    mut may: Vec<(u64, Symbol)>,
+    mut taken: usize,
+    wanted: &[u64],
+    room: usize,
+) -> (Vec<Symbol>, usize) {
+    let mut least = Vec::new();
+    for (at, events) in wanted.iter().enumerate() {
+        while taken >= room
+            && let Some((_, dimension)) = may.pop_if(|(known, _)| *known <= *events)
+        {
+            least.push(dimension);
+            taken -= 1;
+        }
+        if taken >= room {
+            return (least, at);
+        }
+        taken += 1;
+    }
+    (least, wanted.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_least_gives_way_to_what_is_counted_as_often() {
+        let known = |events: &[u64]| events.iter().copied().zip((1..).map(Symbol)).collect::<Vec<_>>();
+        assert_eq!(give_way(known(&[9, 5, 3]), 3, &[4, 4, 2], 3), (vec![Symbol(3)], 1));
+        assert_eq!(give_way(known(&[9, 5, 3]), 3, &[7, 6, 5], 4), (vec![Symbol(3), Symbol(2)], 3));
+        assert_eq!(give_way(known(&[9]), 1, &[1, 1], 3), (vec![], 2));
+        assert_eq!(give_way(vec![], 0, &[1], 0), (vec![], 0));
     }
 }
