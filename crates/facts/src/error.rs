@@ -25,6 +25,14 @@ pub enum FactsError {
         /// Why not.
         source: ParquetError,
     },
+    /// A file cannot be written as Parquet.
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ParquetError,
+    },
     /// A column is missing, of the wrong type, or holds what it must not.
     #[error("{}: column `{column}` {reason}", path.display())]
     Column {
@@ -54,6 +62,10 @@ impl FactsError {
 
     pub(crate) fn parquet<E: Into<ParquetError>>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
         move |source| Self::Parquet { path: path.to_owned(), source: source.into() }
+    }
+
+    pub(crate) fn unwritten(path: &Path) -> impl FnOnce(ParquetError) -> Self + '_ {
+        move |source| Self::Unwritten { path: path.to_owned(), source }
     }
 
     pub(crate) fn column(path: &Path, column: &str, reason: impl Into<String>) -> Self {

@@ -23,6 +23,7 @@ use crate::source::{Group, Read, Source};
 use crate::sql::{Dialect, Statement};
 use crate::sweep::{Answers, Facts, sweep};
 use crate::table_writer::TableWriter;
+use crate::whole_file::refuse_inputs;
 
 use answer::Answered;
 pub use explain::Explanation;
@@ -61,6 +62,9 @@ impl Extraction {
     pub fn run(&self) -> Result<Report> {
         let started = Instant::now();
         let (facts, labels, layout, unit) = self.open()?;
+        if let Some(output) = &self.output {
+            refuse_inputs(output, facts.paths().chain(labels.paths()))?;
+        }
         let index = self.index(&facts)?;
         let mut report = Report::new(self, &facts, &labels, &layout);
         let mut output = match &self.output {

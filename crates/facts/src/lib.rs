@@ -29,6 +29,7 @@ mod sweep;
 mod table_writer;
 mod tidy;
 pub mod usage;
+mod whole_file;
 
 pub use compact::{Compacted, Compaction, PAGE_ROWS};
 pub use error::{FactsError, Result};
@@ -42,3 +43,4 @@ pub use rules::{Feature, Order, Rules, parse_duration};
 pub use source::{Snapshot, Source};
 pub use sql::Dialect;
 pub use tidy::{Tidied, Tidying};
+pub use whole_file::{WholeFile, refuse_inputs};

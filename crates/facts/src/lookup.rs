@@ -18,6 +18,7 @@ use crate::index::Ranges;
 use crate::rules::Order;
 use crate::source::{Group, Read, Source, selection};
 use crate::table_writer::{self, TableWriter};
+use crate::whole_file::refuse_inputs;
 
 use choose::Chosen;
 
@@ -95,6 +96,13 @@ impl Lookup {
     pub fn run(&self) -> Result<Found> {
         let started = Instant::now();
         let facts = Source::open(&self.facts)?;
+        if let Some(output) = &self.output {
+            let members = match &self.what {
+                What::Members(paths) => paths.as_slice(),
+                What::AsOf { .. } | What::Changes { .. } => &[],
+            };
+            refuse_inputs(output, facts.paths().chain(members.iter().map(PathBuf::as_path)))?;
+        }
         let columns = self.columns(&facts)?;
         let chosen = choose::choose(&facts, &self.facts, &self.what, self.threads)?;
         let mut found = Found {

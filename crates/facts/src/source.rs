@@ -99,6 +99,11 @@ impl Source {
         self.groups.iter().map(|group| group.rows as u64).sum()
     }
 
+    /// The files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
     /// The names of the columns, in their order.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.name().as_str())

@@ -1,6 +1,5 @@
 //! A Parquet file that is whole or not there.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -14,6 +13,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::error::{FactsError, Result};
 use crate::source::{Group, Source};
+use crate::whole_file::WholeFile;
 
 /// Refuses to write a file anew that has a column which this program does not know: it would be lost.
 pub(crate) fn nothing_strange(path: &Path, found: &SchemaRef, known: &SchemaRef) -> Result<()> {
@@ -29,20 +29,18 @@ pub(crate) fn nothing_strange(path: &Path, found: &SchemaRef, known: &SchemaRef)
 /// Writes beside the target and renames at the end.
 pub(crate) struct TableWriter {
     path: PathBuf,
-    partial: PathBuf,
     schema: SchemaRef,
-    writer: Option<ArrowWriter<File>>,
+    writer: ArrowWriter<WholeFile>,
 }
 
 impl TableWriter {
     pub fn create(path: &Path, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
-        let partial = path.with_extension("partial");
-        let file = File::create(&partial).map_err(FactsError::writing(&partial))?;
+        let file = WholeFile::create(path)?;
         // The types are Parquet's own: how this program holds text in memory is no reader's business.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, SchemaRef::clone(schema), options)
-            .map_err(FactsError::parquet(path))?;
-        Ok(Self { path: path.to_owned(), partial, schema: SchemaRef::clone(schema), writer: Some(writer) })
+            .map_err(FactsError::unwritten(path))?;
+        Ok(Self { path: path.to_owned(), schema: SchemaRef::clone(schema), writer })
     }
 
     /// Writes the columns of some rows of a batch, and further ones behind them; a column that the batch lacks is null.
@@ -54,37 +52,24 @@ impl TableWriter {
         let columns: Vec<ArrayRef> = own.chain(added).collect();
         let whole = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)
             .map_err(|error| FactsError::Refused(format!("the result cannot be put together: {error}")))?;
-        let writer = self.writer.as_mut().expect("there is a writer until the file is finished");
-        writer.write(&whole).map_err(FactsError::parquet(&self.partial))
+        self.writer.write(&whole).map_err(FactsError::unwritten(&self.path))
     }
 
     /// Gives the bytes of the file.
-    pub fn finish(mut self) -> Result<u64> {
-        self.close()?;
-        self.name()
+    pub fn finish(self) -> Result<u64> {
+        self.close()?.name()
     }
 
     /// The same, when the file is on disk and not only in the operating system's hands.
-    pub fn finish_synced(mut self) -> Result<u64> {
-        self.close()?.sync_all().map_err(FactsError::writing(&self.partial))?;
-        self.name()
+    pub fn finish_synced(self) -> Result<u64> {
+        let file = self.close()?;
+        file.sync()?;
+        file.name()
     }
 
-    fn close(&mut self) -> Result<File> {
-        let writer = self.writer.take().expect("a file is finished once");
-        writer.into_inner().map_err(FactsError::parquet(&self.partial))
-    }
-
-    fn name(&self) -> Result<u64> {
-        std::fs::rename(&self.partial, &self.path).map_err(FactsError::writing(&self.path))?;
-        Ok(std::fs::metadata(&self.path).map_err(FactsError::reading(&self.path))?.len())
-    }
-}
-
-impl Drop for TableWriter {
-    fn drop(&mut self) {
-        // Renamed if it was finished; otherwise the error that matters is the one that came before.
-        let _ = std::fs::remove_file(&self.partial);
+    fn close(self) -> Result<WholeFile> {
+        let Self { path, writer, .. } = self;
+        writer.into_inner().map_err(FactsError::unwritten(&path))
     }
 }
 

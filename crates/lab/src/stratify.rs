@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use arrow_schema::Schema;
+use nearline_facts::refuse_inputs;
 use nearline_stratify::rules::EntityMethod;
 use nearline_stratify::sql::{self, Cuts, Dialect};
 use nearline_stratify::{Outcome, Plan, References, Rules};
@@ -54,6 +55,10 @@ pub struct Job {
 pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     let started = std::time::Instant::now();
     let source = Source::open(&job.inputs)?;
+    if let Some(output) = &job.output {
+        let references = job.references.iter().map(|(_, path)| path);
+        refuse_inputs(output, job.inputs.iter().chain(references).map(PathBuf::as_path))?;
+    }
     let rules = &job.rules;
     if let Some(dialect) = job.dialect {
         // What SQL cannot say is better known before the work is done.

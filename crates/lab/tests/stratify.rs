@@ -319,3 +319,13 @@ fn totals_are_kept_whatever_the_order_of_the_rows() {
     );
     assert!(Rules::from_toml(&flow).unwrap_err().to_string().contains("method = \"thin\""));
 }
+
+#[test]
+fn a_sample_in_the_place_of_its_input_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..2_000).collect::<Vec<_>>(), 1_000);
+    let before = std::fs::read(&input).unwrap();
+    let error = sample(RULES, vec![input.clone()], &input, 1).unwrap_err().to_string();
+    assert!(error.contains("is one of the files that are read"), "{error}");
+    assert_eq!(std::fs::read(&input).unwrap(), before);
+}

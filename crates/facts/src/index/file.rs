@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{FactsError, Result};
+use crate::whole_file::WholeFile;
 
 /// Its first bytes: the format and its version.
 const MAGIC: &[u8; 8] = b"NLMEMIX1";
@@ -52,11 +53,9 @@ pub(super) fn write(path: &Path, digest: &str, entries: &[Entry]) -> Result<u64>
         bytes.extend_from_slice(&entry.row.to_le_bytes());
         bytes.extend_from_slice(&entry.rows.to_le_bytes());
     }
-    let partial = path.with_extension("partial");
-    let mut file = File::create(&partial).map_err(FactsError::writing(&partial))?;
-    file.write_all(&bytes).map_err(FactsError::writing(&partial))?;
-    std::fs::rename(&partial, path).map_err(FactsError::writing(path))?;
-    Ok(bytes.len() as u64)
+    let mut file = WholeFile::create(path)?;
+    file.write_all(&bytes).map_err(FactsError::writing(path))?;
+    file.name()
 }
 
 fn number(bytes: &[u8]) -> u64 {

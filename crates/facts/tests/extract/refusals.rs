@@ -150,3 +150,18 @@ fn paths_that_hold_no_table_are_refused() {
     job.facts = vec![folder.path().join("facts")];
     says(&said(&job), &["b.parquet", "cannot be read as Parquet"]);
 }
+
+#[test]
+fn a_result_in_the_place_of_what_is_read_is_refused_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = write_facts(&folder.path().join("facts/a.parquet"), &[fact("a", 1, 1, 1, Some("v"))], 10);
+    let labels = write_labels(&folder.path().join("labels.parquet"), &[("a", 2)]);
+    let before = [&facts, &labels].map(|path| std::fs::read(path).unwrap());
+    let mut job = job(folder.path(), Rules::default());
+    for output in [&facts, &labels] {
+        job.output = Some(output.clone());
+        let error = job.run().expect_err("it was to be refused").to_string();
+        says(&error, &["is one of the files that are read", "name another file"]);
+    }
+    assert_eq!([&facts, &labels].map(|path| std::fs::read(path).unwrap()), before);
+}

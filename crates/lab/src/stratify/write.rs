@@ -1,6 +1,5 @@
 //! The pass that writes: selected rows in the order of the input, with the columns that rules add.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -8,6 +7,7 @@ use anyhow::{Context, bail};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{Field, Schema};
 use arrow_select::filter::filter_record_batch;
+use nearline_facts::WholeFile;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -30,7 +30,7 @@ const FAILED: usize = usize::MAX;
 
 struct Turn {
     next: usize,
-    writer: Option<ArrowWriter<File>>,
+    writer: ArrowWriter<WholeFile>,
 }
 
 /// Writes beside the target and renames at the end: a file that is there is whole.
@@ -44,10 +44,9 @@ pub(super) fn write(
     progress: &Progress,
 ) -> anyhow::Result<()> {
     let schema = schema(source, added)?;
-    let partial = output.with_extension("partial");
-    let file = File::create(&partial).with_context(|| format!("{} cannot be written", partial.display()))?;
+    let file = WholeFile::create(output)?;
     let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties(source, lineage)))?;
-    let turn = Mutex::new(Turn { next: 0, writer: Some(writer) });
+    let turn = Mutex::new(Turn { next: 0, writer });
     let waiting = Condvar::new();
     let offsets = rows.offsets();
     let written = source.each("writing", threads, progress, |place, group| {
@@ -74,24 +73,15 @@ pub(super) fn write(
         turn.next = if batches.is_ok() { place + 1 } else { FAILED };
         waiting.notify_all();
         let batches = batches?;
-        if let Some(writer) = &mut turn.writer {
-            batches
-                .iter()
-                .try_for_each(|batch| writer.write(batch))
-                .context("the sample cannot be written")?;
-        }
-        Ok(())
+        batches
+            .iter()
+            .try_for_each(|batch| turn.writer.write(batch))
+            .context("the sample cannot be written")
     });
-    let finished = written.and_then(|_| {
-        let mut turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        turn.writer.take().map(ArrowWriter::close).transpose().context("the sample cannot be written")?;
-        std::fs::rename(&partial, output).with_context(|| format!("{} cannot be written", output.display()))
-    });
-    if finished.is_err() {
-        // The error that matters is the first one.
-        let _ = std::fs::remove_file(&partial);
-    }
-    finished
+    written?;
+    let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+    turn.writer.into_inner().context("the sample cannot be written")?.name()?;
+    Ok(())
 }
 
 fn schema(source: &Source, added: &Added) -> anyhow::Result<Arc<Schema>> {
