@@ -40,7 +40,7 @@ pub use index::{Indexed, build_index};
 pub use location::{Location, Remote};
 pub use lookup::{Found, Lookup, What};
 pub use rules::{Feature, Order, Rules, parse_duration};
-pub use source::{Snapshot, Source};
+pub use source::{Snapshot, Source, roots};
 pub use sql::Dialect;
 pub use tidy::{Tidied, Tidying};
 pub use whole_file::{WholeFile, refuse_inputs};

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{FactsError, Result};
 
+pub use read::roots;
 pub(crate) use read::{Read, selection};
 
 /// One file, its footer read.

@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::SchemaDescriptor;
 
 use super::positioned::PositionedFile;
 use super::{DataFile, Group, Source, viewed};
@@ -36,6 +37,13 @@ impl Default for Read<'_> {
     }
 }
 
+/// The mask of some columns of a table, each with all below it. Paths are not taken apart: a column's name may have dots.
+pub fn roots(schema: &SchemaDescriptor, columns: &[&str]) -> ProjectionMask {
+    let fields = schema.root_schema().get_fields().iter().enumerate();
+    let wanted = fields.filter(|(_, field)| columns.contains(&field.name())).map(|(place, _)| place);
+    ProjectionMask::roots(schema, wanted)
+}
+
 impl Source {
     /// Reads some columns of a row group; those that its file lacks are left out.
     pub(crate) fn read(&self, group: &Group, read: Read<'_>) -> Result<ParquetRecordBatchReader> {
@@ -53,7 +61,7 @@ impl Source {
             .with_row_groups(vec![place])
             .with_batch_size(read.batch);
         if !read.columns.is_empty() {
-            let mask = ProjectionMask::columns(builder.parquet_schema(), read.columns.iter().copied());
+            let mask = roots(builder.parquet_schema(), &read.columns);
             builder = builder.with_projection(mask);
         }
         if let Some(selection) = read.selection {

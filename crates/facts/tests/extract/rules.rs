@@ -173,3 +173,19 @@ fn the_same_join_is_printed_as_sql() {
         "{spark}"
     );
 }
+
+#[test]
+fn a_column_whose_name_has_dots_is_read_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns = vec![
+        ("member", texts(["a", "a"].map(Some).into_iter())),
+        ("event_at", minutes([1, 2].into_iter())),
+        ("known_at", minutes([1, 2].into_iter())),
+        ("position", Arc::new(UInt64Array::from(vec![1, 2])) as ArrayRef),
+        ("plays.30d", Arc::new(Int64Array::from(vec![7, 9])) as ArrayRef),
+    ];
+    write(&folder.path().join("facts/a.parquet"), columns, 10);
+    write_labels(&folder.path().join("labels.parquet"), &[("a", 1), ("a", 5)]);
+    let (_, result) = run(&job(folder.path(), Rules::default()));
+    assert_eq!([0, 1].map(|row| integer(&result, "plays.30d", row)), [Some(7), Some(9)]);
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use indicatif::{ProgressBar, ProgressStyle};
-use parquet::arrow::ProjectionMask;
+use nearline_facts::roots;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection,
@@ -172,7 +172,7 @@ impl Source {
             .with_row_groups(vec![group.place])
             .with_batch_size(BATCH.min(group.rows.max(1)));
         if !columns.is_empty() {
-            let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            let mask = roots(builder.parquet_schema(), columns);
             builder = builder.with_projection(mask);
         }
         if let Some(selection) = selection {
