@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::{DataType, FieldRef, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use serde::Serialize;
@@ -27,6 +27,27 @@ pub(crate) struct DataFile {
     pub name: String,
     pub bytes: u64,
     pub metadata: ArrowReaderMetadata,
+}
+
+impl DataFile {
+    /// Reads columns as the types that the table has them in: files may say the times of one column in different zones.
+    fn read_as(&mut self, table: &[FieldRef]) -> Result<()> {
+        let other = |field: &FieldRef| {
+            let known = table.iter().find(|known| known.name() == field.name())?;
+            let differs = known.data_type() != field.data_type();
+            differs.then(|| Arc::new(field.as_ref().clone().with_data_type(known.data_type().clone())))
+        };
+        let own = self.metadata.schema().fields();
+        if own.iter().all(|field| other(field).is_none()) {
+            return Ok(());
+        }
+        let fields: Vec<FieldRef> =
+            own.iter().map(|field| other(field).unwrap_or_else(|| Arc::clone(field))).collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+        self.metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)
+            .map_err(FactsError::parquet(&self.path))?;
+        Ok(())
+    }
 }
 
 /// One row group of one file.
@@ -80,8 +101,9 @@ impl Source {
         let mut source = Self { files: Vec::new(), groups: Vec::new(), fields: Vec::new() };
         let mut first_row = 0;
         for (path, name) in found {
-            let file = open(path, name)?;
+            let mut file = open(path, name)?;
             source.merge(&file)?;
+            file.read_as(&source.fields)?;
             for (place, group) in file.metadata.metadata().row_groups().iter().enumerate() {
                 let rows = usize::try_from(group.num_rows()).map_err(|_| {
                     FactsError::Refused(format!("{} has a negative number of rows", file.path.display()))
@@ -219,7 +241,7 @@ fn open(path: PathBuf, name: String) -> Result<DataFile> {
 }
 
 /// Metadata of a file that is read as another one is. Text is read as views: short ones hold their bytes in place, and a page
-/// is not copied.
+/// is not copied. Dictionaries are read as their values: those of several files need not fit into one.
 fn viewed(
     metadata: Arc<ParquetMetaData>,
     like: &ArrowReaderMetadata,
@@ -232,19 +254,20 @@ fn views(metadata: &ArrowReaderMetadata) -> arrow_schema::SchemaRef {
         let viewed = match field.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
             DataType::Dictionary(_, values) if is_text(values) => DataType::Utf8View,
+            DataType::Dictionary(_, values) => values.as_ref().clone(),
             other => other.clone(),
         };
         Arc::new(field.as_ref().clone().with_data_type(viewed))
     });
     let fields: Vec<FieldRef> = fields.collect();
-    Arc::new(arrow_schema::Schema::new(fields))
+    Arc::new(Schema::new(fields))
 }
 
 pub(crate) fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// Times of two units are one type: they are read as instants.
+/// Times in two zones are one type: they are read as instants, in the zone of the first file.
 fn same_type(one: &DataType, other: &DataType) -> bool {
     match (one, other) {
         (DataType::Timestamp(unit, one), DataType::Timestamp(other_unit, other)) => {

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, SchemaRef};
-use parquet::arrow::ArrowWriter;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{
+    ArrowSchemaConverter, ArrowWriter, add_encoded_arrow_schema_to_metadata, parquet_to_arrow_schema,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::error::{FactsError, Result};
-use crate::source::{Group, Source};
+use crate::source::{Group, Source, is_text};
 use crate::whole_file::WholeFile;
 
 /// Refuses to write a file anew that has a column which this program does not know: it would be lost.
@@ -36,7 +38,7 @@ pub(crate) struct TableWriter {
 impl TableWriter {
     pub fn create(path: &Path, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let file = WholeFile::create(path)?;
-        // The types are Parquet's own: how this program holds text in memory is no reader's business.
+        let properties = typed(schema, properties).map_err(FactsError::unwritten(path))?;
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, SchemaRef::clone(schema), options)
             .map_err(FactsError::unwritten(path))?;
@@ -71,6 +73,26 @@ impl TableWriter {
         let Self { path, writer, .. } = self;
         writer.into_inner().map_err(FactsError::unwritten(&path))
     }
+}
+
+/// Types are Parquet's own, and a schema of Arrow's is added where those alone would not give the columns back. How this
+/// program holds text in memory is no reader's business.
+fn typed(schema: &Schema, mut properties: WriterProperties) -> parquet::errors::Result<WriterProperties> {
+    let fields = schema.fields().iter().map(|field| {
+        let written = match field.data_type() {
+            data_type if is_text(data_type) => DataType::Utf8,
+            DataType::Dictionary(_, values) if is_text(values) => DataType::Utf8,
+            other => other.clone(),
+        };
+        field.as_ref().clone().with_data_type(written)
+    });
+    let wanted = Schema::new(fields.collect::<Vec<Field>>());
+    let alone = parquet_to_arrow_schema(&ArrowSchemaConverter::new().convert(&wanted)?, None)?;
+    let mut both = wanted.fields().iter().zip(alone.fields());
+    if both.any(|(wanted, alone)| wanted.data_type() != alone.data_type()) {
+        add_encoded_arrow_schema_to_metadata(&wanted, &mut properties);
+    }
+    Ok(properties)
 }
 
 /// How tables are written: compressed, and with a dictionary only where [`encoded_as`] or the caller asks for one.
@@ -127,7 +149,6 @@ fn has_dictionary(chunk: &ColumnChunkMetaData) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_schema::{Field, Schema};
     use std::sync::Arc;
 
     #[test]

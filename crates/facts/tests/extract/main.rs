@@ -8,3 +8,4 @@ mod lookup;
 mod refusals;
 mod rules;
 mod tables;
+mod types;
