@@ -190,7 +190,7 @@ fn write_sample(
             added.push((rule.column.clone(), details::weights(rule, plan, &details, report)?));
         }
         if let Some(rule) = rules.split() {
-            let parts = details.split(rule)?;
+            let parts = details.split(rule, source)?;
             report.parts = output::part_rows(rule, &parts);
             report.rows_out = parts.part.iter().flatten().count() as u64;
             added.push(("part".to_owned(), details::part_column(rule, &parts)));

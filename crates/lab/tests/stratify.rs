@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{ArrayRef, Int8Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, Date32Array, DictionaryArray, Int8Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
+};
 use nearline_lab::stratify::{Job, Progress, Report, run};
 use nearline_stratify::{Outcome, Rules};
 use parquet::arrow::ArrowWriter;
@@ -328,4 +331,99 @@ fn a_sample_in_the_place_of_its_input_is_refused() {
     let error = sample(RULES, vec![input.clone()], &input, 1).unwrap_err().to_string();
     assert!(error.contains("is one of the files that are read"), "{error}");
     assert_eq!(std::fs::read(&input).unwrap(), before);
+}
+
+fn write_columns(path: &Path, columns: Vec<(&str, ArrayRef)>) -> PathBuf {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    path.to_owned()
+}
+
+#[test]
+fn keys_that_are_dictionaries_of_any_kind_are_levels() {
+    let dir = tempfile::tempdir().unwrap();
+    let codes = Int8Array::from_iter_values((0..100).map(|row| row % 2));
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![5, 6]));
+    let of = |values: ArrayRef| -> ArrayRef { Arc::new(DictionaryArray::new(codes.clone(), values)) };
+    let columns = vec![
+        ("id", Arc::new(UInt64Array::from_iter_values(0..100)) as ArrayRef),
+        ("c.d", of(names)),
+        ("n", of(numbers)),
+    ];
+    let input = write_columns(&dir.path().join("in.parquet"), columns);
+    let output = dir.path().join("out.parquet");
+    let rules = "id = \"id\"\nstrata = [\"c.d\", \"n\"]\n[[rules]]\nname = \"s\"\nsize = { exactly = 20 }\n";
+    let report = sample(rules, vec![input.clone()], &output, 1).unwrap();
+    assert_eq!((report.rows_out, report.plan.strata.len()), (20, 2));
+    // What is written has the columns of the input.
+    let read = read(&output);
+    assert_eq!(*read[0].column(2).data_type(), *self::read(&input)[0].column(2).data_type());
+}
+
+#[test]
+fn an_embargo_leaves_out_the_same_rows_whatever_the_unit_of_the_times() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.parquet");
+    let rules = "id = \"id\"\nstrata = []\n[[rules]]\nname = \"parts\"\nsplit = { parts = [{ name = \"train\", share = 0.8 }, \
+                 { name = \"test\", share = 0.2 }], time = \"at\", embargo = 864_000_000_000 }\n";
+    let days = |unit: i64| (0..100_i64).map(move |day| day * unit);
+    let columns: [ArrayRef; 4] = [
+        Arc::new(TimestampMillisecondArray::from_iter_values(days(86_400_000)).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(days(86_400_000_000)).with_timezone("UTC")),
+        Arc::new(TimestampNanosecondArray::from_iter_values(days(86_400_000_000_000)).with_timezone("UTC")),
+        Arc::new(Date32Array::from_iter_values(0..100)),
+    ];
+    for times in columns {
+        let data_type = times.data_type().clone();
+        let ids = Arc::new(UInt64Array::from_iter_values(0..100)) as ArrayRef;
+        let input = write_columns(&dir.path().join("in.parquet"), vec![("id", ids), ("at", times)]);
+        let report = sample(rules, vec![input], &output, 1).unwrap();
+        let rows: Vec<u64> = report.parts.iter().map(|part| part.rows).collect();
+        assert_eq!(rows, [70, 20, 10], "{data_type}");
+    }
+}
+
+#[test]
+fn another_seed_puts_other_entities_into_a_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..7_010).collect::<Vec<_>>(), 3_000);
+    let output = dir.path().join("out.parquet");
+    let tests = |seed: u64| {
+        let rules = format!(
+            "id = \"row_id\"\nseed = {seed}\nstrata = []\n[[rules]]\nname = \"parts\"\nsplit = {{ parts = [{{ name = \"train\", \
+             share = 0.7 }}, {{ name = \"test\", share = 0.3 }}], entity = \"member\" }}\n"
+        );
+        sample(&rules, vec![input.clone()], &output, 1).unwrap();
+        let mut members = BTreeSet::new();
+        for batch in read(&output) {
+            let rows = (0..batch.num_rows()).filter(|row| text(&batch, "part", *row) == "test");
+            members.extend(rows.map(|row| text(&batch, "member", row)));
+        }
+        members
+    };
+    assert_ne!(tests(1), tests(2));
+    assert_eq!(tests(1), tests(1));
+}
+
+#[test]
+fn a_page_that_is_broken_is_named_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..20_000).collect::<Vec<_>>(), 1_000);
+    let footer = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&input).unwrap()).unwrap();
+    // Only the writing pass reads the column of members.
+    let chunk = footer.metadata().row_group(3).column(3);
+    let (start, length) = chunk.byte_range();
+    let mut bytes = std::fs::read(&input).unwrap();
+    bytes[start as usize..(start + length) as usize].fill(0xff);
+    std::fs::write(&input, bytes).unwrap();
+    for _ in 0..4 {
+        let output = dir.path().join("out.parquet");
+        let error = format!("{:#}", sample(RULES, vec![input.clone()], &output, 4).unwrap_err());
+        assert!(error.contains("in.parquet cannot be read"), "{error}");
+        assert!(!output.exists());
+    }
 }

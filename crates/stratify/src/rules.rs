@@ -321,7 +321,8 @@ pub struct SplitRule {
     /// Parts follow each other in this column's time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// Rows closer than this (in the column's unit) before a later part's start are left out.
+    /// Rows closer than this before a later part's start are left out: microseconds, whatever the unit of a column of
+    /// times (up to its next whole one); of a column of whole numbers, in the column's own unit.
     #[serde(default)]
     pub embargo: i64,
 }

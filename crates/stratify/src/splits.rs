@@ -63,6 +63,13 @@ pub fn split(rule: &SplitRule, rows: &SplitRows<'_>) -> Result<Parts, StratifyEr
     }
 }
 
+/// An embargo of microseconds in a unit of so many nanoseconds, up to its next whole one.
+pub fn embargo_in(micros: i64, unit_nanos: i64) -> i64 {
+    let (nanos, unit) = (i128::from(micros) * 1_000, i128::from(unit_nanos.max(1)));
+    let units = nanos / unit + i128::from(nanos % unit > 0);
+    i64::try_from(units).unwrap_or(i64::MAX)
+}
+
 /// The part in which a number within 0 and 1 falls.
 fn part_at(rule: &SplitRule, number: f64) -> usize {
     let mut upper = 0.0;
@@ -194,6 +201,17 @@ mod tests {
                 assert!(part.is_none() || same.into_iter().all(|other| Some(other) == *part));
             }
         }
+    }
+
+    #[test]
+    fn an_embargo_is_as_long_in_every_unit() {
+        let day = 86_400_000_000;
+        let (second, nanos_of_day) = (1_000_000_000, 86_400_000_000_000);
+        assert_eq!(embargo_in(day, 1), nanos_of_day);
+        assert_eq!([1_000, 1_000_000, second].map(|unit| embargo_in(day, unit)), [day, 86_400_000, 86_400]);
+        // What is less than a unit is one.
+        assert_eq!((embargo_in(1, second), embargo_in(day + 1, nanos_of_day), embargo_in(0, second)), (1, 2, 0));
+        assert_eq!(embargo_in(i64::MAX, 1), i64::MAX);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::columns::Keys;
 use super::count::{LEFT_OUT, Strata};
 use super::output::Balance;
 use super::rowset::RowSet;
-use super::source::{Progress, Source};
+use super::source::{Progress, Source, values};
 use super::{entity, ids};
 
 /// Chooses the rows of a plan so that totals are kept.
@@ -69,7 +69,7 @@ pub(super) fn choose(
 
 fn check(rule: &BalanceRule, source: &Source, plan: &Plan) -> anyhow::Result<()> {
     for column in &rule.columns {
-        let data_type = source.data_type(column)?;
+        let data_type = values(source.data_type(column)?);
         if !(data_type.is_numeric() || *data_type == DataType::Boolean) {
             bail!("totals of `{column}` cannot be balanced: it is of type {data_type}, not of numbers");
         }

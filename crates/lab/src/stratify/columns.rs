@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use nearline_stratify::rules::{KeySource, Rules};
 use nearline_stratify::{NULL_LEVEL, bin_level};
 
-use super::source::Source;
+use super::source::{Source, values};
 
 pub(super) mod expression;
 mod numbers;
@@ -134,7 +134,7 @@ impl Keys {
             }
             let column =
                 found.as_ref().and_then(|found| found.column.clone()).unwrap_or_else(|| name.clone());
-            check(name, found.as_ref(), source.data_type(&column)?)?;
+            check(name, found.as_ref(), values(source.data_type(&column)?))?;
             let levels = Mutex::default();
             keys.push(Key { name: name.clone(), column, source: found, expression: None, levels });
         }
@@ -178,9 +178,7 @@ fn check(name: &str, source: Option<&KeySource>, data_type: &DataType) -> anyhow
     let binned = source.is_some_and(|source| !source.bins.is_empty());
     let dated = source.is_some_and(|source| source.date.is_some());
     let fits = match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(_, _) => {
-            !binned && !dated
-        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => !binned && !dated,
         DataType::Boolean => !binned && !dated,
         DataType::Date32 | DataType::Timestamp(_, _) => !binned,
         DataType::Float32 | DataType::Float64 => binned,
@@ -239,7 +237,9 @@ fn add(
     if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
         let same = memory.dictionary.as_ref().is_some_and(|known| Arc::ptr_eq(known, dictionary.values()));
         if !same {
-            let values = dictionary.values().as_string::<i32>();
+            let Some(values) = dictionary.values().as_string_opt::<i32>() else {
+                bail!("the key `{}` was read as {}, not as text", key.name, array.data_type())
+            };
             memory.places = values.iter().map(|level| key.place(level.unwrap_or(NULL_LEVEL))).collect();
             memory.dictionary = Some(Arc::clone(dictionary.values()));
         }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int8Array, StringArray};
+use arrow_schema::{DataType, TimeUnit};
 use nearline_model::check_invariant;
 use nearline_stratify::Plan;
 use nearline_stratify::rules::{Rules, SplitRule, WeightsRule};
 use nearline_stratify::select::IdHasher;
-use nearline_stratify::splits::{Parts, SplitRows, split};
+use nearline_stratify::splits::{Parts, SplitRows, embargo_in, split};
 use nearline_stratify::weights::of_plan;
 
 use super::columns::{Keys, integers};
@@ -16,7 +17,7 @@ use super::count::Strata;
 use super::ids;
 use super::output::Report;
 use super::rowset::RowSet;
-use super::source::{Progress, Source};
+use super::source::{Progress, Source, values};
 
 /// One entry per selected row, in the order of the rows.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Details {
         threads: usize,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
-        let (hasher, entity_hasher) = (IdHasher::new(rules.seed), IdHasher::new(0));
+        let hasher = IdHasher::new(rules.seed);
         let split = rules.split();
         let (entity, time) = (split.and_then(|s| s.entity.as_deref()), split.and_then(|s| s.time.as_deref()));
         let key_columns = keys.columns();
@@ -61,8 +62,7 @@ impl Details {
                 found.strata.extend(encoder.encode(&batch)?.iter().map(|code| strata.of(*code) as usize));
                 ids::visit(&rules.id, column(&rules.id)?, |_, id| found.hashes.push(hasher.hash(id.text)))?;
                 if let (Some(name), Some(entities)) = (entity, &mut found.entities) {
-                    let nulls =
-                        ids::visit(name, column(name)?, |_, id| entities.push(entity_hasher.hash(id.text)))?;
+                    let nulls = ids::visit(name, column(name)?, |_, id| entities.push(hasher.hash(id.text)))?;
                     if nulls > 0 {
                         bail!("{nulls} selected rows have no `{name}`, by which they are split");
                     }
@@ -97,15 +97,33 @@ impl Details {
         check_invariant!(I10, above == 0, "{above} rows were taken whose hashes are not among the smallest");
     }
 
-    pub fn split(&self, rule: &SplitRule) -> anyhow::Result<Parts> {
+    pub fn split(&self, rule: &SplitRule, source: &Source) -> anyhow::Result<Parts> {
+        let embargo = match &rule.time {
+            Some(time) => in_unit_of(source.data_type(time)?, rule.embargo),
+            None => rule.embargo,
+        };
+        let rule = SplitRule { embargo, ..rule.clone() };
         let rows = SplitRows {
             strata: &self.strata,
             hashes: &self.hashes,
             entities: self.entities.as_deref(),
             times: self.times.as_deref(),
         };
-        Ok(split(rule, &rows)?)
+        Ok(split(&rule, &rows)?)
     }
+}
+
+/// The embargo in the unit of the column of times; that of a column of numbers is in their own.
+fn in_unit_of(data_type: &DataType, embargo: i64) -> i64 {
+    let unit_nanos = match values(data_type) {
+        DataType::Date32 => 86_400_000_000_000,
+        DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => 1,
+        _ => return embargo,
+    };
+    embargo_in(embargo, unit_nanos)
 }
 
 /// The part's name of every row.

@@ -1,12 +1,13 @@
 //! The files of a job: their row groups, read in any order by several threads.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
 use indicatif::{ProgressBar, ProgressStyle};
 use nearline_facts::roots;
 use parquet::arrow::arrow_reader::{
@@ -60,6 +61,29 @@ pub(super) struct Group {
     pub rows: usize,
     /// The number of its first row among all rows.
     pub start: u64,
+}
+
+/// The batches of a row group; an error names the file.
+pub(super) struct Batches<'a> {
+    path: &'a Path,
+    reader: ParquetRecordBatchReader,
+}
+
+impl Iterator for Batches<'_> {
+    type Item = anyhow::Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.with_context(|| format!("{} cannot be read", self.path.display())))
+    }
+}
+
+/// The type of a dictionary's values; any other is its own.
+pub(super) fn values(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        other => other,
+    }
 }
 
 /// The files of a job.
@@ -137,37 +161,50 @@ impl Source {
         }
     }
 
-    /// The schema with text columns of these names as dictionaries, which is how most files store them.
-    fn with_dictionaries(&self, columns: &[&str]) -> SchemaRef {
+    /// The schema with text columns of these names as dictionaries, which is how most files store them, and all other
+    /// dictionaries as their values; none if that is the files' own.
+    fn with_dictionaries(&self, columns: &[&str]) -> Option<SchemaRef> {
         let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         let fields = self.schema.fields().iter().map(|field| {
-            let text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-            if text && columns.contains(&field.name().as_str()) {
-                Arc::new(Field::new(field.name(), dictionary.clone(), field.is_nullable()))
-            } else {
+            let own = field.data_type();
+            let values = values(own);
+            let text = matches!(values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+            let read = match own {
+                _ if text && columns.contains(&field.name().as_str()) => &dictionary,
+                DataType::Dictionary(_, _) if text => &DataType::Utf8,
+                _ => values,
+            };
+            if read == own {
                 Arc::clone(field)
+            } else {
+                Arc::new(field.as_ref().clone().with_data_type(read.clone()))
             }
         });
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        let fields: Vec<FieldRef> = fields.collect();
+        let is_own = fields.iter().zip(self.schema.fields()).all(|(field, own)| Arc::ptr_eq(field, own));
+        (!is_own).then(|| Arc::new(Schema::new(fields)))
     }
 
-    /// Reads some columns of a row group, those of `dictionaries` as such.
+    /// Reads some columns of a row group, those of `dictionaries` as such; all columns, as they are, if none is named.
     pub(super) fn read(
         &self,
         group: &Group,
         columns: &[&str],
         dictionaries: &[&str],
         selection: Option<RowSelection>,
-    ) -> anyhow::Result<ParquetRecordBatchReader> {
+    ) -> anyhow::Result<Batches<'_>> {
         let file = &self.files[group.file];
         // Opened anew: threads that share a handle would share its position.
         let opened =
             File::open(&file.path).with_context(|| format!("{} cannot be opened", file.path.display()))?;
         let mut options = ArrowReaderOptions::new();
-        if !dictionaries.is_empty() {
-            options = options.with_schema(self.with_dictionaries(dictionaries));
+        if !columns.is_empty()
+            && let Some(schema) = self.with_dictionaries(dictionaries)
+        {
+            options = options.with_schema(schema);
         }
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(&file.metadata), options)?;
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(&file.metadata), options)
+            .with_context(|| format!("{} cannot be read", file.path.display()))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata)
             .with_row_groups(vec![group.place])
             .with_batch_size(BATCH.min(group.rows.max(1)));
@@ -178,7 +215,8 @@ impl Source {
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
-        builder.build().with_context(|| format!("{} cannot be read", file.path.display()))
+        let reader = builder.build().with_context(|| format!("{} cannot be read", file.path.display()))?;
+        Ok(Batches { path: &file.path, reader })
     }
 
     /// Does something to every row group, on several threads; the results are in the groups' order.

@@ -68,15 +68,16 @@ pub(super) fn write(
             turn = waiting.wait(turn).unwrap_or_else(PoisonError::into_inner);
         }
         if turn.next == FAILED {
-            bail!("another row group could not be read");
+            // Whoever failed says why.
+            return Ok(());
         }
-        turn.next = if batches.is_ok() { place + 1 } else { FAILED };
+        let done = batches.and_then(|batches| {
+            let mut batches = batches.iter();
+            batches.try_for_each(|batch| turn.writer.write(batch)).context("the sample cannot be written")
+        });
+        turn.next = if done.is_ok() { place + 1 } else { FAILED };
         waiting.notify_all();
-        let batches = batches?;
-        batches
-            .iter()
-            .try_for_each(|batch| turn.writer.write(batch))
-            .context("the sample cannot be written")
+        done
     });
     written?;
     let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);

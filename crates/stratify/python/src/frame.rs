@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use nearline_stratify::entities::{MemberRow, Thinner, assign, whole};
-use nearline_stratify::rules::{DatePart, EntityMethod, KeySource, Rules, WeightsRule};
+use nearline_stratify::rules::{DatePart, EntityMethod, KeySource, Rules, SplitRule, WeightsRule};
 use nearline_stratify::select::{BalancedRows, IdHasher, mix, smallest};
-use nearline_stratify::splits::{SplitRows, split};
+use nearline_stratify::splits::{SplitRows, embargo_in, split};
 use nearline_stratify::weights::of_plan;
 use nearline_stratify::{Census, NULL_LEVEL, Plan, StratifyError, bin_level};
 
@@ -19,6 +19,8 @@ pub(crate) struct Frame {
     entities: Option<Vec<u64>>,
     split_entities: Option<Vec<u64>>,
     times: Option<Vec<i64>>,
+    /// Nanoseconds of the times' unit; none where they are numbers.
+    time_unit: Option<i64>,
     /// One column of numbers for each total that is kept.
     balance: Vec<Vec<f64>>,
     eligible: Option<HashSet<u64>>,
@@ -90,8 +92,8 @@ fn of_date(name: &str, text: String, part: Option<DatePart>) -> Result<String, S
     }
 }
 
-fn hashed(batches: &[RecordBatch], name: &str) -> Result<Vec<u64>, String> {
-    let hasher = IdHasher::new(0);
+fn hashed(batches: &[RecordBatch], name: &str, seed: u64) -> Result<Vec<u64>, String> {
+    let hasher = IdHasher::new(seed);
     let texts = texts(batches, name)?.into_iter();
     texts
         .map(|text| {
@@ -121,17 +123,18 @@ impl Frame {
         let keys = rules.strata.iter().map(|name| key(batches, name, rules.keys.get(name)));
         let keys: Vec<Vec<String>> = keys.collect::<Result<_, _>>()?;
         let levels = (0..ids.len()).map(|row| keys.iter().map(|key| key[row].clone()).collect()).collect();
-        let entities = rules.entity().map(|rule| hashed(batches, &rule.column)).transpose()?;
+        let entities = rules.entity().map(|rule| hashed(batches, &rule.column, 0)).transpose()?;
         let split_entities = rules
             .split()
             .and_then(|rule| rule.entity.as_ref())
-            .map(|name| hashed(batches, name))
+            .map(|name| hashed(batches, name, rules.seed))
             .transpose()?;
-        let times =
-            rules.split().and_then(|rule| rule.time.as_ref()).map(|name| times(batches, name)).transpose()?;
+        let time = rules.split().and_then(|rule| rule.time.as_ref());
+        let times = time.map(|name| times(batches, name)).transpose()?;
+        let time_unit = time.map(|name| unit_nanos(batches, name)).transpose()?.flatten();
         let balance = rules.balance().map_or(&[][..], |rule| &rule.columns).iter();
         let balance = balance.map(|name| numbers(batches, name)).collect::<Result<_, _>>()?;
-        let mut frame = Self { levels, hashes, entities, split_entities, times, balance, eligible: None };
+        let mut frame = Self { levels, hashes, entities, split_entities, times, time_unit, balance, eligible: None };
         frame.thin(rules);
         Ok(frame)
     }
@@ -285,7 +288,8 @@ impl Frame {
             entities: entities.as_deref(),
             times: times.as_deref(),
         };
-        let parts = split(rule, &looked).map_err(|error| error.to_string())?;
+        let embargo = self.time_unit.map_or(rule.embargo, |unit| embargo_in(rule.embargo, unit));
+        let parts = split(&SplitRule { embargo, ..rule.clone() }, &looked).map_err(|error| error.to_string())?;
         let of = |place: usize| {
             rows.iter()
                 .zip(&parts.part)
@@ -311,6 +315,18 @@ fn numbers(batches: &[RecordBatch], name: &str) -> Result<Vec<f64>, String> {
         all.extend(cast.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)));
     }
     Ok(all)
+}
+
+fn unit_nanos(batches: &[RecordBatch], name: &str) -> Result<Option<i64>, String> {
+    let columns = column(batches, name)?;
+    Ok(columns.first().and_then(|array| match array.data_type() {
+        DataType::Date32 => Some(86_400_000_000_000),
+        DataType::Timestamp(TimeUnit::Second, _) => Some(1_000_000_000),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => Some(1_000_000),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Some(1_000),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(1),
+        _ => None,
+    }))
 }
 
 fn times(batches: &[RecordBatch], name: &str) -> Result<Vec<i64>, String> {
