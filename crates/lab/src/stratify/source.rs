@@ -165,13 +165,14 @@ impl Source {
     /// dictionaries as their values; none if that is the files' own.
     fn with_dictionaries(&self, columns: &[&str]) -> Option<SchemaRef> {
         let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let plain = DataType::Utf8;
         let fields = self.schema.fields().iter().map(|field| {
             let own = field.data_type();
             let values = values(own);
             let text = matches!(values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
             let read = match own {
                 _ if text && columns.contains(&field.name().as_str()) => &dictionary,
-                DataType::Dictionary(_, _) if text => &DataType::Utf8,
+                DataType::Dictionary(_, _) if text => &plain,
                 _ => values,
             };
             if read == own {
