@@ -427,3 +427,20 @@ fn a_page_that_is_broken_is_named_with_its_file() {
         assert!(!output.exists());
     }
 }
+
+#[test]
+fn a_flow_that_cannot_give_every_row_says_what_it_took_and_shares_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..7_010).collect::<Vec<_>>(), 1_000);
+    let output = dir.path().join("out.parquet");
+    let rules = "id = \"row_id\"\nstrata = [\"country\"]\n[[rules]]\nname = \"m\"\nentity = { column = \"member\", \
+                 at_most = 3, method = \"flow\" }\n";
+    let report = sample(rules, vec![input], &output, 1).unwrap();
+    assert_eq!((report.outcome, report.rows_out), (Outcome::Closest, 2_103));
+    let text = report.text();
+    assert!(!text.contains("holds exactly") && text.contains("2103 of 7010 rows"), "{text}");
+    assert!(text.contains("7010 rows were planned"), "{text}");
+    // A sixth, two sixths, three sixths.
+    let taken: Vec<u64> = report.plan.strata.iter().map(|stratum| stratum.take).collect();
+    assert!(taken.iter().zip([350, 701, 1_052]).all(|(taken, share)| taken.abs_diff(share) <= 2), "{taken:?}");
+}

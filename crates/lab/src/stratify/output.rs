@@ -32,7 +32,7 @@ pub struct Report {
     pub plan: Plan,
     /// What a rule about entities did before the count.
     pub entities: Option<Entities>,
-    /// Strata off the plan because of entities, and by how many rows.
+    /// Strata off what was planned because of entities, and by how many rows; the plan says what they got.
     pub missing: Vec<(usize, i64)>,
     /// Parts and their rows.
     pub parts: Vec<PartRows>,
@@ -160,13 +160,26 @@ impl Report {
         }
     }
 
+    /// Puts what strata got in the place of what was planned for them: no rule holds that they miss.
+    fn tell_what_was_taken(&mut self) {
+        self.outcome = Outcome::Closest;
+        self.plan.outcome = Outcome::Closest;
+        for (stratum, off) in &self.missing {
+            if let Some(planned) = self.plan.strata.get_mut(*stratum) {
+                planned.take = planned.take.saturating_add_signed(*off);
+            }
+        }
+        self.plan.size = self.plan.strata.iter().map(|stratum| stratum.take).sum();
+    }
+
     pub(super) fn finish(&mut self, started: std::time::Instant) {
         if !self.missing.is_empty() {
-            self.outcome = Outcome::Closest;
+            let planned = self.plan.size;
+            self.tell_what_was_taken();
             let most = self.missing.iter().map(|(_, rows)| rows.unsigned_abs()).max().unwrap_or_default();
             self.largest_deviation = self.largest_deviation.max(most as f64);
             self.notes.push(format!(
-                "entities: {} strata are off the plan, by up to {most} rows",
+                "entities: {} strata are off the plan, by up to {most} rows; {planned} rows were planned",
                 self.missing.len()
             ));
         }
