@@ -17,7 +17,7 @@ pub enum Order {
     /// The one of the newest `event_at`; then of the newest `known_at`; then of the highest position.
     #[default]
     EventTime,
-    /// The one of the highest position: what an engine that read the log had.
+    /// The one of the highest position: what an engine that read the log had; then as by [`Order::EventTime`].
     AsServed,
 }
 

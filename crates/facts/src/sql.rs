@@ -141,9 +141,10 @@ impl Statement<'_> {
             Some(decided) => format!("CASE WHEN {decided} IS NULL THEN f.{column} END DESC"),
             None => format!("f.{column} DESC"),
         };
+        let served = format!("f.{position} DESC, f.{at} DESC, f.{known} DESC");
         let newest = match view.order {
-            Order::EventTime => format!("{}, {}, f.{position} DESC", time(&at), time(&known)),
-            Order::AsServed => format!("f.{position} DESC"),
+            Order::EventTime => format!("{}, {}, {served}", time(&at), time(&known)),
+            Order::AsServed => served,
         };
         format!(
             "seen_{place} AS (\n  SELECT l.nearline_row, f.*, row_number() OVER (PARTITION BY l.nearline_row ORDER BY {newest}) AS nearline_rank\n  FROM labels l JOIN facts f ON f.{member} = l.{member} AND {sees}\n)",

@@ -44,11 +44,17 @@ impl Best {
         self.row.checked_sub(1)
     }
 
+    /// Positions of several logs may be equal: times decide between those, and the row where these are equal, too.
+    #[inline]
+    fn as_served(&self) -> (i64, i64, i64, u64) {
+        (self.position, self.event_at, self.known_at, self.row)
+    }
+
     #[inline]
     pub fn is_newer_than(&self, other: &Self, order: Order) -> bool {
         match order {
             Order::EventTime => self > other,
-            Order::AsServed => (self.position, self.row) > (other.position, other.row),
+            Order::AsServed => self.as_served() > other.as_served(),
         }
     }
 }

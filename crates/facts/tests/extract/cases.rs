@@ -152,3 +152,16 @@ fn two_thousand_random_histories_are_answered_by_the_definition_in_whatever_orde
         }
     }
 }
+
+#[test]
+fn equal_positions_are_told_apart_by_their_times_and_not_by_the_order_of_the_rows() {
+    let mut facts = vec![fact("a", 1, 3, 5, Some("older")), fact("a", 2, 2, 5, Some("newer"))];
+    for _ in 0..2 {
+        facts.reverse();
+        let folder = tempfile::tempdir().unwrap();
+        write_facts(&folder.path().join("facts/all.parquet"), &facts, 4);
+        write_labels(&folder.path().join("labels.parquet"), &[("a", 9)]);
+        let (_, result) = run(&job(folder.path(), Rules { order: Order::AsServed, ..Rules::default() }));
+        assert_eq!(answers(&result), ["newer"]);
+    }
+}
