@@ -89,16 +89,21 @@ impl Extraction {
     /// # Errors
     /// As [`Extraction::run`], as far as footers tell; times finer than microseconds, which SQL's are not.
     pub fn sql(&self, dialect: Dialect) -> Result<String> {
-        let (_, labels, layout, unit) = self.open()?;
+        let (facts, labels, layout, unit) = self.open()?;
         if unit == Unit::Nanos {
             return Err(FactsError::Refused(
                 "times of nanoseconds are cut to microseconds in SQL; write them as microseconds first"
                     .into(),
             ));
         }
-        let label_columns = labels.columns().collect();
-        let statement =
-            Statement { labels: &self.labels, facts: &self.facts, label_columns, layout: &layout };
+        let statement = Statement {
+            labels: &self.labels,
+            facts: &self.facts,
+            label_source: &labels,
+            fact_source: &facts,
+            label_columns: labels.columns().collect(),
+            layout: &layout,
+        };
         Ok(statement.text(dialect))
     }
 

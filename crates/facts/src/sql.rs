@@ -4,7 +4,7 @@
 //! order of rows to tell them apart by.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::columns::{
     DECISION_POSITION, EVENT_AT, FACT_AGE, FACT_EVENT_AT, FACT_KNOWN_AT, FACT_POSITION, KNOWN_AT, MEMBER,
@@ -12,6 +12,7 @@ use crate::columns::{
 };
 use crate::layout::{Column, Layout};
 use crate::rules::Order;
+use crate::source::Source;
 use crate::sweep::View;
 
 /// An engine whose SQL is wanted.
@@ -44,20 +45,17 @@ impl Dialect {
     }
 
     /// The files of a table; a folder with all below it.
-    fn table(self, paths: &[PathBuf]) -> String {
-        let quoted = |path: &PathBuf| {
-            let text = path.to_string_lossy().into_owned();
-            let text =
-                if self == Self::DuckDb && path.is_dir() { format!("{text}/**/*.parquet") } else { text };
-            text.replace('\'', "''")
-        };
+    fn table(self, paths: &[PathBuf], source: &Source) -> String {
         match self {
             Self::Spark => {
+                let quoted = |path: &PathBuf| path.to_string_lossy().replace('\'', "''");
                 let each = paths.iter().map(|path| format!("SELECT * FROM parquet.`{}`", quoted(path)));
                 format!("({})", each.collect::<Vec<_>>().join(" UNION ALL "))
             }
             Self::DuckDb => {
-                let each: Vec<String> = paths.iter().map(|path| format!("'{}'", quoted(path))).collect();
+                let names = paths.iter().flat_map(|path| patterns(path, source));
+                let each: Vec<String> =
+                    names.map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
                 format!("read_parquet([{}], union_by_name = true)", each.join(", "))
             }
         }
@@ -91,10 +89,37 @@ impl Dialect {
     }
 }
 
+/// What a path is for DuckDB. A pattern of all below a folder would match hidden files, too, and those that a Delta log does
+/// not name: where there are such, each file of the table is named.
+fn patterns(path: &Path, source: &Source) -> Vec<String> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    if !path.is_dir() {
+        return vec![text(path)];
+    }
+    let files: Vec<String> = source.paths().filter(|file| file.starts_with(path)).map(text).collect();
+    if files.len() == parquet_below(path) { vec![format!("{}/**/*.parquet", text(path))] } else { files }
+}
+
+/// How many files of Parquet there are below a folder, whatever their names begin with.
+fn parquet_below(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let count = |entry: std::fs::DirEntry| {
+        let path = entry.path();
+        // Links to folders are not followed: they may lead back.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            return parquet_below(&path);
+        }
+        usize::from(path.extension().is_some_and(|extension| extension == "parquet") && path.is_file())
+    };
+    entries.flatten().map(count).sum()
+}
+
 /// What the statement is made from.
 pub(crate) struct Statement<'a> {
     pub labels: &'a [PathBuf],
     pub facts: &'a [PathBuf],
+    pub label_source: &'a Source,
+    pub fact_source: &'a Source,
     pub label_columns: Vec<&'a str>,
     pub layout: &'a Layout,
 }
@@ -105,8 +130,8 @@ impl Statement<'_> {
         let mut sql = format!(
             "WITH labels AS (\n  SELECT *, {} AS nearline_row FROM {}\n),\nfacts AS (\n  SELECT * FROM {}\n)",
             dialect.row_number(),
-            dialect.table(self.labels),
-            dialect.table(self.facts)
+            dialect.table(self.labels, self.label_source),
+            dialect.table(self.facts, self.fact_source)
         );
         for (place, view) in self.layout.views.iter().enumerate() {
             let _ = write!(sql, ",\n{}", self.matched(place, *view, dialect));

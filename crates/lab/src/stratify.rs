@@ -127,11 +127,22 @@ fn emit(
 ) -> anyhow::Result<String> {
     let counts = sql::counts(rules, dialect, "input")?;
     let by_threshold = sql::selection(rules, census, plan, Cuts::Thresholds(thresholds), dialect, "input")?;
+    let zone = zone(rules);
     Ok(format!(
-        "-- The counting pass: a plan needs no more of the data than this.\n{};\n\n-- The sample: every row up to its stratum's threshold.\n{};\n",
+        "{zone}-- The counting pass: a plan needs no more of the data than this.\n{};\n\n-- The sample: every row up to its stratum's threshold.\n{};\n",
         counts.trim_end(),
         by_threshold.trim_end()
     ))
+}
+
+/// What must be known of the session, if times are taken apart: their parts are those of UTC here.
+fn zone(rules: &Rules) -> &'static str {
+    let used = rules.strata.iter().filter_map(|key| rules.keys.get(key));
+    if used.into_iter().any(|source| source.date.is_some() || source.sql.is_some()) {
+        "-- Times are taken apart as those of UTC: run this in a session whose time zone is UTC.\n"
+    } else {
+        ""
+    }
 }
 
 /// What came of counts alone.
@@ -155,7 +166,7 @@ pub fn plan_counts(rules: &Rules, counts: &std::path::Path, dialect: Dialect) ->
     let census = count::of_counts(&source, &keys)?;
     let plan = Plan::new(rules, &census)?;
     let sql = sql::selection(&quoted(rules, None, dialect)?, &census, &plan, Cuts::Quotas, dialect, "input")?;
-    Ok(Counted { plan, sql })
+    Ok(Counted { plan, sql: format!("{}{sql}", zone(rules)) })
 }
 
 fn references(job: &Job, progress: &Progress) -> anyhow::Result<References> {

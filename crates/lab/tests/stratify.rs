@@ -444,3 +444,30 @@ fn a_flow_that_cannot_give_every_row_says_what_it_took_and_shares_it() {
     let taken: Vec<u64> = report.plan.strata.iter().map(|stratum| stratum.take).collect();
     assert!(taken.iter().zip([350, 701, 1_052]).all(|(taken, share)| taken.abs_diff(share) <= 2), "{taken:?}");
 }
+
+#[test]
+fn sql_has_no_bin_for_what_is_no_number_and_says_in_which_zone_it_runs() {
+    use nearline_stratify::sql::{Dialect, counts};
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &(0..2_000).collect::<Vec<_>>(), 1_000);
+    let rules = "id = \"row_id\"\nstrata = [\"when\"]\n[keys.when]\ncolumn = \"at\"\nbins = [3.0]\n[[rules]]\nname = \"size\"\n\
+                 size = { exactly = 10 }\n";
+    let binned = Rules::from_toml(rules).unwrap();
+    for (dialect, words) in [
+        (Dialect::DuckDb, "OR isnan(CAST(\"at\" AS DOUBLE)) THEN NULL"),
+        (Dialect::Spark, "OR isnan(CAST(`at` AS DOUBLE)) THEN NULL"),
+        (Dialect::Trino, "OR is_nan(CAST(\"at\" AS DOUBLE)) THEN NULL"),
+        (Dialect::BigQuery, "OR IS_NAN(CAST(`at` AS FLOAT64)) THEN NULL"),
+    ] {
+        let sql = counts(&binned, dialect, "input").unwrap();
+        assert!(sql.contains(words), "{sql}");
+    }
+    let sql = |rules: &str| {
+        let mut job = job(rules, vec![input.clone()], &dir.path().join("out.parquet"), 1);
+        job.dialect = Some(Dialect::DuckDb);
+        run(&job, &Progress::new()).unwrap().sql.unwrap()
+    };
+    assert!(sql(rules).starts_with("-- The counting pass"), "{}", sql(rules));
+    let written = rules.replace("column = \"at\"\nbins = [3.0]", "sql = \"at > 3\"");
+    assert!(sql(&written).starts_with("-- Times are taken apart as those of UTC"), "{}", sql(&written));
+}

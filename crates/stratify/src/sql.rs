@@ -144,7 +144,9 @@ fn key_sql(rules: &Rules, dialect: Dialect, key: &str) -> String {
     } else if source.bins.is_empty() {
         dialect.as_text(&column)
     } else {
-        let mut cases = format!("CASE WHEN {column} IS NULL THEN NULL");
+        // What is no number is in no bin.
+        let mut cases =
+            format!("CASE WHEN {column} IS NULL OR {} THEN NULL", dialect.is_no_number(&column));
         for (above, bound) in source.bins.iter().enumerate() {
             let _ = write!(
                 cases,

@@ -189,3 +189,16 @@ fn a_column_whose_name_has_dots_is_read_like_any_other() {
     let (_, result) = run(&job(folder.path(), Rules::default()));
     assert_eq!([0, 1].map(|row| integer(&result, "plays.30d", row)), [Some(7), Some(9)]);
 }
+
+#[test]
+fn sql_reads_no_file_that_is_none_of_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = [fact("a", 1, 1, 1, Some("v"))];
+    let own = write_facts(&folder.path().join("facts/day/a.parquet"), &facts, 10);
+    write_labels(&folder.path().join("labels.parquet"), &[("a", 2)]);
+    let job = job(folder.path(), Rules::default());
+    let sql = || job.sql("duckdb".parse().unwrap()).unwrap();
+    assert!(sql().contains("facts/**/*.parquet'"), "{}", sql());
+    write_facts(&folder.path().join("facts/_old/a.parquet"), &facts, 10);
+    assert!(!sql().contains("**") && sql().contains(&format!("'{}'", own.display())), "{}", sql());
+}

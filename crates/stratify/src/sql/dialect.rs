@@ -63,6 +63,15 @@ impl Dialect {
         }
     }
 
+    /// Whether a number is NaN, which engines hold for the largest of all; whole numbers are none.
+    pub(super) fn is_no_number(self, column: &str) -> String {
+        match self {
+            Self::Spark | Self::DuckDb => format!("isnan(CAST({column} AS DOUBLE))"),
+            Self::Trino => format!("is_nan(CAST({column} AS DOUBLE))"),
+            Self::BigQuery => format!("IS_NAN(CAST({column} AS FLOAT64))"),
+        }
+    }
+
     /// The first 16 hexadecimal digits of SHA-256 of `seed:id`.
     pub(super) fn hash(self, seed: u64, id: &str) -> String {
         let message = format!("concat('{seed}:', {})", self.as_text(id));
