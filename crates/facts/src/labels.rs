@@ -4,7 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
@@ -195,6 +198,14 @@ impl Labels {
     }
 }
 
+fn widened<T: ArrowPrimitiveType>(array: &ArrayRef) -> std::borrow::Cow<'_, [i64]>
+where
+    T::Native: Into<i64>,
+{
+    let values = array.as_primitive::<T>().values();
+    values.iter().map(|value| Into::<i64>::into(*value)).collect::<Vec<i64>>().into()
+}
+
 /// Positions of a log; what nulls hold is arbitrary.
 pub(crate) fn positions<'a>(
     path: &Path,
@@ -204,18 +215,19 @@ pub(crate) fn positions<'a>(
     let refuse = |value: &dyn std::fmt::Display| {
         FactsError::column(path, column, format!("holds {value}, which is no position of a log"))
     };
-    let all = match array.data_type() {
+    let all: std::borrow::Cow<'a, [i64]> = match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().values().inner().typed_data::<i64>().into(),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().values().inner().typed_data::<i64>().into(),
-        DataType::Int32 => array.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)).collect(),
-        DataType::UInt32 => {
-            array.as_primitive::<UInt32Type>().values().iter().map(|v| i64::from(*v)).collect()
-        }
+        DataType::Int8 => widened::<Int8Type>(array),
+        DataType::Int16 => widened::<Int16Type>(array),
+        DataType::Int32 => widened::<Int32Type>(array),
+        DataType::UInt8 => widened::<UInt8Type>(array),
+        DataType::UInt16 => widened::<UInt16Type>(array),
+        DataType::UInt32 => widened::<UInt32Type>(array),
         other => {
             return Err(FactsError::column(path, column, format!("is {other}; positions are integers")));
         }
     };
-    let all: std::borrow::Cow<'a, [i64]> = all;
     let negative = all.iter().enumerate().find(|(row, value)| **value < 0 && array.is_valid(*row));
     match negative {
         Some((_, value)) => Err(refuse(value)),

@@ -7,7 +7,10 @@ use std::hash::BuildHasher;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::DataType;
 use hashbrown::DefaultHashBuilder;
@@ -27,9 +30,8 @@ pub(crate) enum Members<'a> {
 /// Refuses what is no name of a member.
 pub(crate) fn check(path: &Path, column: &str, data_type: &DataType) -> Result<()> {
     match data_type {
-        DataType::Utf8View | DataType::Int32 | DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {
-            Ok(())
-        }
+        DataType::Utf8View => Ok(()),
+        number if number.is_integer() => Ok(()),
         other => Err(FactsError::column(path, column, format!("is {other}; members are text or integers"))),
     }
 }
@@ -40,19 +42,15 @@ impl<'a> Members<'a> {
         if let Some(text) = array.as_string_view_opt() {
             return Ok(Self::Text(text));
         }
-        // As text of no length with the number behind it: no text is equal to a number.
-        let key = |number: i128| (number as u128) << 32 | 0xFFFF_FFFE;
         let keys = match array.data_type() {
-            DataType::Int32 => {
-                array.as_primitive::<Int32Type>().values().iter().map(|n| key(i128::from(*n))).collect()
-            }
-            DataType::Int64 => {
-                array.as_primitive::<Int64Type>().values().iter().map(|n| key(i128::from(*n))).collect()
-            }
-            DataType::UInt32 => {
-                array.as_primitive::<UInt32Type>().values().iter().map(|n| key(i128::from(*n))).collect()
-            }
-            _ => array.as_primitive::<UInt64Type>().values().iter().map(|n| key(i128::from(*n))).collect(),
+            DataType::Int8 => keys::<Int8Type>(array),
+            DataType::Int16 => keys::<Int16Type>(array),
+            DataType::Int32 => keys::<Int32Type>(array),
+            DataType::Int64 => keys::<Int64Type>(array),
+            DataType::UInt8 => keys::<UInt8Type>(array),
+            DataType::UInt16 => keys::<UInt16Type>(array),
+            DataType::UInt32 => keys::<UInt32Type>(array),
+            _ => keys::<UInt64Type>(array),
         };
         Ok(Self::Number(array, keys))
     }
@@ -128,6 +126,20 @@ impl<'a> Members<'a> {
             Self::Number(..) => &[],
         }
     }
+}
+
+/// Numbers as text of no length with the number behind it: no text is equal to a number.
+fn keys<T: ArrowPrimitiveType>(array: &ArrayRef) -> Vec<u128>
+where
+    T::Native: Into<i128>,
+{
+    let numbers = array.as_primitive::<T>().values().iter();
+    numbers
+        .map(|number| {
+            let number: i128 = (*number).into();
+            (number as u128) << 32 | 0xFFFF_FFFE
+        })
+        .collect()
 }
 
 fn long_key(bytes: &[u8]) -> u128 {

@@ -137,8 +137,8 @@ fn emit(
 
 /// What must be known of the session, if times are taken apart: their parts are those of UTC here.
 fn zone(rules: &Rules) -> &'static str {
-    let used = rules.strata.iter().filter_map(|key| rules.keys.get(key));
-    if used.into_iter().any(|source| source.date.is_some() || source.sql.is_some()) {
+    let mut used = rules.strata.iter().filter_map(|key| rules.keys.get(key));
+    if used.any(|source| source.date.is_some() || source.sql.is_some()) {
         "-- Times are taken apart as those of UTC: run this in a session whose time zone is UTC.\n"
     } else {
         ""

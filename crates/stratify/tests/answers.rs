@@ -263,3 +263,18 @@ fn rules_survive_toml() {
     let sum = text.replace("FR = 0.4", "FR = 0.5");
     assert!(matches!(Rules::from_toml(&sum), Err(StratifyError::Sum { .. })));
 }
+
+#[test]
+fn parts_of_one_name_and_importance_of_nothing_are_refused() {
+    let rules = |rule: &str| {
+        Rules::from_toml(&format!("id = \"id\"\nstrata = [\"level\"]\n[[rules]]\nname = \"r\"\n{rule}\n"))
+    };
+    let parts = "split = { parts = [{ name = \"train\", share = 0.8 }, { name = \"train\", share = 0.2 }] }";
+    let said = rules(parts).unwrap_err().to_string();
+    assert!(said.contains("two `parts` have one name"), "{said}");
+    let nothing = rules("target = { keys = [\"level\"], importance = { a = 0.0, b = 0.0 } }").unwrap();
+    let said = Plan::new(&nothing, &one_key(&[("a", 10), ("b", 10)])).unwrap_err().to_string();
+    assert!(said.contains("importance of every level"), "{said}");
+    // A level that is not named has the factor one.
+    Plan::new(&nothing, &one_key(&[("a", 10), ("b", 10), ("c", 10)])).unwrap();
+}

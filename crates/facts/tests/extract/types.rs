@@ -7,13 +7,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, Date64Array, DictionaryArray, DurationMillisecondArray,
-    FixedSizeListArray, Int32Array, Int64Array, LargeBinaryArray, LargeListArray, TimestampMicrosecondArray,
-    TimestampSecondArray, UInt64Array,
+    FixedSizeListArray, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, LargeListArray,
+    TimestampMicrosecondArray, TimestampSecondArray, UInt16Array, UInt64Array,
 };
 use arrow_schema::{DataType, TimeUnit};
 use nearline_facts::{Compaction, Rules};
 
-use super::tables::{job, minutes, read, run, texts, write, write_labels};
+use super::tables::{answers, job, minutes, position, read, run, texts, write, write_labels};
 
 const DAY: i64 = 86_400_000;
 
@@ -118,4 +118,23 @@ fn files_that_say_times_in_different_zones_are_one_table() {
     let output = folder.path().join("compact");
     let job = Compaction { facts: job.facts, output, page_rows: 64, threads: 1 };
     assert_eq!(job.run().unwrap().rows, 2);
+}
+
+#[test]
+fn members_and_positions_may_be_small_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = vec![
+        ("member", Arc::new(Int8Array::from(vec![-1, 2])) as ArrayRef),
+        ("event_at", minutes([1, 1].into_iter())),
+        ("known_at", minutes([1, 1].into_iter())),
+        ("position", Arc::new(UInt16Array::from(vec![1, 60_000]))),
+        ("value", texts(["x", "y"].map(Some).into_iter())),
+    ];
+    write(&folder.path().join("facts/a.parquet"), facts, 10);
+    let members: ArrayRef = Arc::new(Int16Array::from(vec![2, -1, 3]));
+    let labels = vec![("member", members), ("event_at", minutes([5, 5, 5].into_iter()))];
+    write(&folder.path().join("labels.parquet"), labels, 10);
+    let (_, result) = run(&job(folder.path(), Rules::default()));
+    assert_eq!(answers(&result), ["y", "x", "none"]);
+    assert_eq!(position(&result, 0), Some(60_000));
 }

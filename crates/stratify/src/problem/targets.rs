@@ -62,7 +62,12 @@ impl Problem {
                     let factor = factors.get(&level).copied().unwrap_or(1.0);
                     (level, rows * factor)
                 });
-                Ok(normalised(shares.collect()))
+                let shares: BTreeMap<String, f64> = shares.collect();
+                if !shares.values().any(|share| *share > 0.0) {
+                    let reason = "the importance of every level of the data is zero; give one of them more";
+                    return Err(StratifyError::rule(&rule.name, reason));
+                }
+                Ok(normalised(shares))
             }
             Distribution::Like(name) => {
                 let reference = references.get(name).ok_or_else(|| {

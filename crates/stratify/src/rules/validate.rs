@@ -231,6 +231,10 @@ impl SplitRule {
         {
             return Err(StratifyError::rule(rule, "`parts` need shares of zero or more"));
         }
+        let names: BTreeSet<&String> = self.parts.iter().map(|part| &part.name).collect();
+        if names.len() < self.parts.len() {
+            return Err(StratifyError::rule(rule, "two `parts` have one name; name each otherwise"));
+        }
         if (sum - 1.0).abs() > SHARE_TOLERANCE {
             return Err(StratifyError::Sum { rule: rule.to_owned(), sum });
         }
