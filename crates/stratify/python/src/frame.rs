@@ -134,7 +134,9 @@ impl Frame {
         let time_unit = time.map(|name| unit_nanos(batches, name)).transpose()?.flatten();
         let balance = rules.balance().map_or(&[][..], |rule| &rule.columns).iter();
         let balance = balance.map(|name| numbers(batches, name)).collect::<Result<_, _>>()?;
-        let mut frame = Self { levels, hashes, entities, split_entities, times, time_unit, balance, eligible: None };
+        let eligible = None;
+        let mut frame =
+            Self { levels, hashes, entities, split_entities, times, time_unit, balance, eligible };
         frame.thin(rules);
         Ok(frame)
     }
