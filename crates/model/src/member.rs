@@ -127,6 +127,13 @@ impl Member {
         if self.recent.contains(id, log_s, settings) {
             return Ok(Applied::Duplicate);
         }
+        if event.kind == EventKind::Forget {
+            // It erases all that arrived before it, whatever its time: one that came late brings nothing back, either.
+            self.erase(record.at_ms.max(self.forgotten_ms));
+            delta.erase(&event.member);
+            self.recent.insert(id, log_s, settings);
+            return Ok(Applied::Changed);
+        }
         // Of what the log's clock bounds, all at the same time, the later in the log is the later.
         let is_bounded = event.at_ms > record.at_ms;
         let is_before =
@@ -134,12 +141,6 @@ impl Member {
         if self.forgotten_ms > 0 && is_before {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::BeforeErasure);
-        }
-        if event.kind == EventKind::Forget {
-            self.erase(record.at_ms);
-            delta.erase(&event.member);
-            self.recent.insert(id, log_s, settings);
-            return Ok(Applied::Changed);
         }
         let names = Names::number(event, names, &mut self.introduced)?;
         self.recent.insert(id, log_s, settings);

@@ -109,7 +109,7 @@ fn forget_erases_the_member_and_nothing_from_before_comes_back() {
         record(7, START_MS + 62_000, &play("late", START_MS + 59_000)),
         record(8, START_MS + 63_000, &event("f0", "forget", "m", "t1", START_MS, json!({}))),
     ]);
-    assert_eq!((folded.changed, folded.duplicates, folded.before_erasure), (0, 1, 2));
+    assert_eq!((folded.changed, folded.duplicates, folded.before_erasure), (1, 1, 1), "a late `forget` is one");
     let erased = harness.snapshot("m");
     assert!(erased.history.is_empty() && erased.seen.is_empty() && erased.list.is_empty());
     assert!(erased.opinions.is_empty() && erased.open_impressions.is_empty() && erased.newest_at.is_none());
@@ -117,6 +117,23 @@ fn forget_erases_the_member_and_nothing_from_before_comes_back() {
     let folded = harness.fold(&[record(9, START_MS + 70_000, &play("new", START_MS + 70_000))]);
     assert_eq!(folded.changed, 1, "life goes on");
     assert_eq!(titles(&harness.snapshot("m")), ["t1"]);
+}
+
+#[test]
+fn forget_erases_what_arrived_before_it_whatever_its_time() {
+    let of = |id: &str, kind: &str, at_ms| event(id, kind, "m", "t1", at_ms, json!({}));
+    let mut harness = Harness::new(0, 1, FoldSettings::default());
+    harness.fold(&[
+        record(1, START_MS, &of("f1", "forget", START_MS)),
+        record(2, START_MS + 9_000, &of("e1", "play", START_MS + 5_000)),
+        record(3, START_MS + 9_000, &of("e2", "list_add", START_MS + 6_000)),
+        record(4, START_MS + 9_000, &of("f2", "forget", START_MS - 60_000)),
+    ]);
+    let erased = harness.snapshot("m");
+    assert!(erased.history.is_empty() && erased.list.is_empty(), "{erased:?}");
+    assert_eq!(erased.erased_at.as_deref(), Some("2026-03-01T00:00:00.000Z"), "it is not set back");
+    let folded = harness.fold(&[record(5, START_MS + 10_000, &of("e3", "play", START_MS - 1))]);
+    assert_eq!(folded.before_erasure, 1, "nothing from before the first one comes back");
 }
 
 #[test]
