@@ -104,6 +104,15 @@ impl Title {
                 return bad(RejectReason::InvalidId, format!("`artworks` has {artwork:?}, which {problem}"));
             }
         }
+        let mut known: Vec<&str> = self.artworks.iter().collect();
+        known.sort_unstable();
+        if let Some(pair) = known.windows(2).find(|pair| pair[0] == pair[1]) {
+            // Each is chosen with a probability of its own.
+            return bad(
+                RejectReason::InvalidValue,
+                format!("`artworks` has {:?} twice; name each artwork once", pair[0]),
+            );
+        }
         for country in &self.countries {
             if !crate::event::is_country(country) {
                 return bad(

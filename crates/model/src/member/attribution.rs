@@ -102,7 +102,14 @@ pub struct OpenEvents {
 impl OpenEvents {
     /// Takes in an impression; the event time of the play that was waiting for it, if one was.
     pub fn shown(&mut self, impression: Impression, settings: &FoldSettings) -> Option<i64> {
-        let waiting = self.plays.iter().position(|play| belongs(&impression, play, settings));
+        // Who names the request can take no other; of the rest the earliest, since the later ones have more to choose from.
+        let waiting = self
+            .plays
+            .iter()
+            .enumerate()
+            .filter(|(_, play)| belongs(&impression, play, settings))
+            .min_by_key(|(at, play)| (play.request == 0, play.at_ms, *at))
+            .map(|(at, _)| at);
         match waiting {
             Some(at) => Some(self.plays.remove(at).at_ms),
             None => {
@@ -259,6 +266,21 @@ mod tests {
         );
         assert_eq!(open.shown(shown(7, Symbol(1), 59_000), &settings), Some(60_000));
         assert_eq!(open.shown(shown(7, Symbol(1), 59_000), &settings), None, "a play counts once");
+    }
+
+    #[test]
+    fn of_plays_that_wait_the_one_with_fewest_impressions_to_choose_from_is_served() {
+        let settings = FoldSettings::default();
+        let title = Symbol(1);
+        let mut open = OpenEvents::default();
+        for at_ms in [800_000, 700_000] {
+            assert_eq!(open.played(play(0, title, at_ms), &settings), None);
+        }
+        assert_eq!(open.shown(shown(7, title, 600_000), &settings), Some(700_000));
+        assert_eq!(open.shown(shown(8, title, 750_000), &settings), Some(800_000), "both, as in order");
+        assert_eq!(open.played(play(0, title, 700_000), &settings), None);
+        assert_eq!(open.played(play(9, title, 800_000), &settings), None);
+        assert_eq!(open.shown(shown(9, title, 600_000), &settings), Some(800_000), "it can take no other");
     }
 
     #[test]

@@ -109,7 +109,11 @@ fn forget_erases_the_member_and_nothing_from_before_comes_back() {
         record(7, START_MS + 62_000, &play("late", START_MS + 59_000)),
         record(8, START_MS + 63_000, &event("f0", "forget", "m", "t1", START_MS, json!({}))),
     ]);
-    assert_eq!((folded.changed, folded.duplicates, folded.before_erasure), (1, 1, 1), "a late `forget` is one");
+    assert_eq!(
+        (folded.changed, folded.duplicates, folded.before_erasure),
+        (1, 1, 1),
+        "a late `forget` is one"
+    );
     let erased = harness.snapshot("m");
     assert!(erased.history.is_empty() && erased.seen.is_empty() && erased.list.is_empty());
     assert!(erased.opinions.is_empty() && erased.open_impressions.is_empty() && erased.newest_at.is_none());
