@@ -146,11 +146,11 @@ impl KeyRing {
         self.file.is_some()
     }
 
-    /// Who it is that shows `shown`, if they may do what `needs` says right now.
+    /// Who it is that shows `shown`, if they may do one of what `needs` says right now.
     ///
     /// # Errors
     /// Why they may not.
-    pub fn check(&self, shown: Option<&str>, needs: Scope, now_ms: i64) -> Result<Caller, Refusal> {
+    pub fn check(&self, shown: Option<&str>, needs: &[Scope], now_ms: i64) -> Result<Caller, Refusal> {
         self.admit(shown, needs, now_ms).map(|admitted| admitted.caller)
     }
 
@@ -158,7 +158,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// Why they may not.
-    pub fn admit(&self, shown: Option<&str>, needs: Scope, now_ms: i64) -> Result<Admitted, Refusal> {
+    pub fn admit(&self, shown: Option<&str>, needs: &[Scope], now_ms: i64) -> Result<Admitted, Refusal> {
         if !self.is_asked_for() {
             return Ok(Admitted { caller: Caller::default(), is_admin: true });
         }
@@ -177,8 +177,11 @@ impl KeyRing {
             return Err(Refusal::Ended(name()));
         }
         let is_admin = key.scopes.contains(&Scope::Admin);
-        if !is_admin && !key.scopes.contains(&needs) {
-            return Err(Refusal::NotFor(name(), needs));
+        if let Some(first) = needs.first()
+            && !is_admin
+            && !needs.iter().any(|needs| key.scopes.contains(needs))
+        {
+            return Err(Refusal::NotFor(name(), *first));
         }
         if let Some(limit) = &key.limit
             && let Err(later) = limit.limiter.check()

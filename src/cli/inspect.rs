@@ -158,7 +158,7 @@ async fn title(ports: &Ports, config: &Config, id: &str, json: bool, out: &mut S
         (stored::aggregates(ports, &config.aggregates).await?, catalogue(ports).await?);
     let (symbol, known) = (aggregates.title(id), catalogue.get(id));
     if symbol.is_none() && known.is_none() {
-        bail!("nothing is known of title {id}: it is not in the catalogue, and no event named it");
+        bail!("nothing is known of title {id}: it is not in the catalogue, and nothing was counted of it");
     }
     let mut rows = Vec::new();
     for dimension in [ALL].into_iter().chain(aggregates.dimension_names().filter(|name| *name != ALL)) {

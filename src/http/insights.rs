@@ -19,7 +19,7 @@ pub(super) async fn read(request: HttpRequest, state: State) -> Answer {
     let id = path_id(&request)?;
     Parameters::read(&request, &[])?;
     let Some(insights) = state.engine.insights(&id) else {
-        return Err(unknown(&id, "is not in the catalogue, and no event named it"));
+        return Err(unknown(&id, "is not in the catalogue, and nothing was counted of it"));
     };
     ok(&InsightsAnswer {
         name: state.engine.title(&id).and_then(|title| title.name.clone()),

@@ -21,8 +21,8 @@ const COOKIE_NAME: &str = "nearline_key";
 /// Where the console brings its key.
 const SESSION: &str = "/admin/session";
 
-/// A route for callers whose key has the scope `needs`.
-pub(super) fn keyed(route: Route, needs: Scope) -> Route {
+/// A route for callers whose key has one of the scopes `needs`.
+pub(super) fn keyed(route: Route, needs: &'static [Scope]) -> Route {
     route.wrap(from_fn(move |request, next| let_in(needs, request, next)))
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn guard(
         request.headers_mut().insert(AUTHORIZATION, shown);
     }
     if let Some(needs) = needs(request.method(), request.path()) {
-        return let_in(needs, request, next).await;
+        return let_in(&[needs], request, next).await;
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
@@ -54,7 +54,7 @@ pub(super) fn needs(method: &Method, path: &str) -> Option<Scope> {
 }
 
 async fn let_in(
-    needs: Scope,
+    needs: &[Scope],
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -70,7 +70,7 @@ async fn let_in(
     }
 }
 
-fn check(request: &HttpRequest, needs: Scope) -> Result<Caller, Problem> {
+fn check(request: &HttpRequest, needs: &[Scope]) -> Result<Caller, Problem> {
     let Some(state) = request.app_data::<State>() else { return Ok(Caller::default()) };
     state.keys.check(shown(request), needs, state.now_ms()).map_err(refused)
 }
@@ -134,7 +134,7 @@ pub(super) async fn follow(state: ApiState) {
 ))]
 pub(super) async fn standing(request: HttpRequest, state: State) -> Answer {
     Parameters::read(&request, &[])?;
-    let admitted = state.keys.admit(shown(&request), Scope::View, state.now_ms()).map_err(refused)?;
+    let admitted = state.keys.admit(shown(&request), &[Scope::View], state.now_ms()).map_err(refused)?;
     let Admitted { caller: Caller(name), is_admin } = admitted;
     ok(&SessionDocument { name: name.map(|name| name.to_string()), changes: is_admin })
 }
@@ -153,7 +153,7 @@ pub(super) async fn begin(request: HttpRequest, payload: web::Payload, state: St
     Parameters::read(&request, &[])?;
     let bytes = body::read(&request, payload, &state).await?;
     let SessionRequest { key } = body::object(&bytes)?;
-    let caller = state.keys.check(Some(&key), Scope::View, state.now_ms()).map_err(refused)?;
+    let caller = state.keys.check(Some(&key), &[Scope::View], state.now_ms()).map_err(refused)?;
     request.extensions_mut().insert(caller);
     if !state.keys.is_asked_for() {
         // It may be anything, and opens nothing: it is not kept.

@@ -18,8 +18,8 @@ pub struct PublicRoute {
     pub method: Method,
     /// Path.
     pub path: &'static str,
-    /// What a caller's key has to be for; none: no key is asked for.
-    pub needs: Option<Scope>,
+    /// What a caller's key has to be for, one of them; none: no key is asked for.
+    pub needs: &'static [Scope],
     handler: fn(Route) -> Route,
 }
 
@@ -28,39 +28,37 @@ pub fn public_routes() -> Vec<PublicRoute> {
     use Scope::{Catalogue, Publish, Query as Ask};
     let route = |method, path, needs, handler| PublicRoute { method, path, needs, handler };
     vec![
-        route(Method::POST, "/v1/events", Some(Publish), |route| route.to(events::publish)),
-        route(Method::GET, "/v1/log", Some(Ask), |route| route.to(log::read)),
-        route(Method::GET, "/v1/members/{id}/recommendations", Some(Ask), |route| {
+        route(Method::POST, "/v1/events", &[Publish], |route| route.to(events::publish)),
+        route(Method::GET, "/v1/log", &[Publish, Ask], |route| route.to(log::read)),
+        route(Method::GET, "/v1/members/{id}/recommendations", &[Ask], |route| {
             admitted(route.to(recommendations::recommend), Query::Row)
         }),
-        route(Method::POST, "/v1/members/{id}/order", Some(Ask), |route| {
+        route(Method::POST, "/v1/members/{id}/order", &[Ask], |route| {
             admitted(route.to(order::order), Query::Order)
         }),
-        route(Method::GET, "/v1/members/{id}/recommendations/live", Some(Ask), |route| {
-            route.to(live::follow)
-        }),
-        route(Method::GET, "/v1/members/{id}/home", Some(Ask), |route| {
+        route(Method::GET, "/v1/members/{id}/recommendations/live", &[Ask], |route| route.to(live::follow)),
+        route(Method::GET, "/v1/members/{id}/home", &[Ask], |route| {
             admitted(route.to(home::page), Query::Home)
         }),
-        route(Method::GET, "/v1/members/{id}", Some(Ask), |route| {
+        route(Method::GET, "/v1/members/{id}", &[Ask], |route| {
             admitted(route.to(members::read), Query::Member)
         }),
-        route(Method::DELETE, "/v1/members/{id}", Some(Publish), |route| route.to(members::erase)),
-        route(Method::GET, "/v1/trending", Some(Ask), |route| {
+        route(Method::DELETE, "/v1/members/{id}", &[Publish], |route| route.to(members::erase)),
+        route(Method::GET, "/v1/trending", &[Ask], |route| {
             admitted(route.to(trending::list), Query::Trending)
         }),
-        route(Method::POST, "/v1/titles", Some(Catalogue), |route| route.to(titles::put_many)),
-        route(Method::GET, "/v1/titles/{id}", Some(Ask), |route| route.to(titles::read)),
-        route(Method::PUT, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::put)),
-        route(Method::PATCH, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::patch)),
-        route(Method::DELETE, "/v1/titles/{id}", Some(Catalogue), |route| route.to(titles::withdraw)),
-        route(Method::GET, "/v1/titles/{id}/similar", Some(Ask), |route| {
+        route(Method::POST, "/v1/titles", &[Catalogue], |route| route.to(titles::put_many)),
+        route(Method::GET, "/v1/titles/{id}", &[Ask], |route| route.to(titles::read)),
+        route(Method::PUT, "/v1/titles/{id}", &[Catalogue], |route| route.to(titles::put)),
+        route(Method::PATCH, "/v1/titles/{id}", &[Catalogue], |route| route.to(titles::patch)),
+        route(Method::DELETE, "/v1/titles/{id}", &[Catalogue], |route| route.to(titles::withdraw)),
+        route(Method::GET, "/v1/titles/{id}/similar", &[Ask], |route| {
             admitted(route.to(titles::similar_to), Query::Similar)
         }),
-        route(Method::GET, "/v1/titles/{id}/insights", Some(Ask), |route| route.to(insights::read)),
-        route(Method::GET, "/v1/experiments", Some(Ask), |route| route.to(experiments::list)),
-        route(Method::GET, "/v1/experiments/{name}", Some(Ask), |route| route.to(experiments::read)),
-        route(Method::GET, "/v1/openapi.json", None, |route| route.to(openapi::read)),
+        route(Method::GET, "/v1/titles/{id}/insights", &[Ask], |route| route.to(insights::read)),
+        route(Method::GET, "/v1/experiments", &[Ask], |route| route.to(experiments::list)),
+        route(Method::GET, "/v1/experiments/{name}", &[Ask], |route| route.to(experiments::read)),
+        route(Method::GET, "/v1/openapi.json", &[], |route| route.to(openapi::read)),
     ]
 }
 
@@ -80,8 +78,8 @@ pub(super) struct Registered {
 pub(super) fn register_public(config: &mut web::ServiceConfig) {
     let keyed_handler = |route: PublicRoute| -> Box<dyn FnOnce(Route) -> Route> {
         match route.needs {
-            Some(needs) => Box::new(move |any| keyed((route.handler)(any), needs)),
-            None => Box::new(route.handler),
+            [] => Box::new(route.handler),
+            needs => Box::new(move |any| keyed((route.handler)(any), needs)),
         }
     };
     let registered = |route: PublicRoute| Registered {

@@ -237,7 +237,7 @@ pub(super) async fn similar_to(request: HttpRequest, state: State) -> Answer {
             let titles = titles.into_iter().map(RankedTitle::from).collect();
             ok(&SimilarAnswer { title: id, titles })
         }
-        None => Err(unknown(&id, "is not in the catalogue, and no event named it")),
+        None => Err(unknown(&id, "is not in the catalogue, and nothing was counted of it")),
     }
 }
 

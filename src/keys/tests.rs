@@ -33,19 +33,19 @@ fn a_key_is_good_for_its_scopes_until_it_ends_and_admin_for_all() {
         ("boss", "scopes = [\"admin\"]"),
     ]);
     let name = |caller: Caller| caller.0.map(|name| name.to_string());
-    let check = |key: &str, scope| ring.check(Some(key), scope, NOW_MS);
+    let check = |key: &str, scope| ring.check(Some(key), &[scope], NOW_MS);
     assert_eq!(check(&keys[0], Scope::Publish).map(name), Ok(Some("player".into())));
     assert_eq!(check(&keys[0], Scope::Query), Err(Refusal::NotFor("player".into(), Scope::Query)));
     for scope in [Scope::Publish, Scope::Query, Scope::Catalogue, Scope::Admin] {
         assert_eq!(check(&keys[1], scope).map(name), Ok(Some("boss".into())));
     }
-    assert_eq!(ring.check(None, Scope::Query, NOW_MS), Err(Refusal::Missing));
+    assert_eq!(ring.check(None, &[Scope::Query], NOW_MS), Err(Refusal::Missing));
     for wrong in ["", "nl_", &keys[0][1..], &format!("{}x", keys[0]), &keys[0].to_uppercase()] {
         assert_eq!(check(wrong, Scope::Publish), Err(Refusal::Unknown), "{wrong}");
     }
     let end_ms = 1_893_456_000_000;
-    assert!(ring.check(Some(&keys[0]), Scope::Publish, end_ms - 1).is_ok());
-    assert_eq!(ring.check(Some(&keys[0]), Scope::Publish, end_ms), Err(Refusal::Ended("player".into())));
+    assert!(ring.check(Some(&keys[0]), &[Scope::Publish], end_ms - 1).is_ok());
+    assert_eq!(ring.check(Some(&keys[0]), &[Scope::Publish], end_ms), Err(Refusal::Ended("player".into())));
     assert_eq!((ring.next_end_ms(end_ms - 7), ring.next_end_ms(end_ms)), (Some(7), None));
 }
 
@@ -53,7 +53,7 @@ fn a_key_is_good_for_its_scopes_until_it_ends_and_admin_for_all() {
 fn keys_of_one_name_share_their_allowance_and_keep_it_when_the_file_is_read_again() {
     let rest = "scopes = [\"query\"]\nrequests_per_second = 3";
     let (directory, ring, keys) = ring(&[("tv", rest), ("tv", rest), ("web", "scopes = [\"query\"]")]);
-    let ask = |key: &str| ring.check(Some(key), Scope::Query, NOW_MS);
+    let ask = |key: &str| ring.check(Some(key), &[Scope::Query], NOW_MS);
     for number in 0..3 {
         assert!(ask(&keys[number % 2]).is_ok());
     }
@@ -74,16 +74,16 @@ fn a_file_that_is_spoilt_or_gone_leaves_the_keys_as_they_were() {
     let file = directory.path().join("keys.toml");
     std::fs::write(&file, "[[keys]]\nname = ").expect("written");
     ring.read_again();
-    assert!(ring.check(Some(&keys[0]), Scope::Query, NOW_MS).is_ok());
+    assert!(ring.check(Some(&keys[0]), &[Scope::Query], NOW_MS).is_ok());
     std::fs::remove_file(&file).expect("removed");
     ring.read_again();
-    assert!(ring.check(Some(&keys[0]), Scope::Query, NOW_MS).is_ok());
+    assert!(ring.check(Some(&keys[0]), &[Scope::Query], NOW_MS).is_ok());
     let section = AccessSection { keys_file: file.display().to_string(), insecure: true };
     assert!(KeyRing::open(&section).is_err(), "a start without them does not open the door");
     std::fs::write(&file, "").expect("written");
     ring.read_again();
     assert_eq!(
-        ring.check(Some(&keys[0]), Scope::Query, NOW_MS),
+        ring.check(Some(&keys[0]), &[Scope::Query], NOW_MS),
         Err(Refusal::Unknown),
         "nor does an empty one"
     );

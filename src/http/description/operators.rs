@@ -109,7 +109,7 @@ impl Modify for Door {
             let method = route.method.as_str().to_lowercase();
             let operation = &mut document["paths"][route.path][method];
             if let Some(needs) = route.needs() {
-                ask_for_key(operation, needs);
+                ask_for_key(operation, &[needs]);
             }
             let responses = operation["responses"].as_object_mut().expect("responses");
             responses.insert("421".into(), problem("The host is none of this listener's"));

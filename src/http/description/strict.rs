@@ -5,6 +5,7 @@
 use crate::http::asked::MAX_NAMED;
 use crate::http::routes::public_routes;
 use nearline_config::Scope;
+use nearline_ranking::page::MAX_ROWS;
 use serde_json::{Map, Value, json};
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
@@ -70,9 +71,11 @@ impl Modify for Strict {
 /// what the empty requirement says.
 fn keyed(document: &mut Value) {
     for route in public_routes() {
-        let Some(needs) = route.needs else { continue };
+        if route.needs.is_empty() {
+            continue;
+        }
         let method = route.method.as_str().to_lowercase();
-        ask_for_key(&mut document["paths"][route.path][method], needs);
+        ask_for_key(&mut document["paths"][route.path][method], route.needs);
     }
     let key = "`nearline key new` makes keys; of scopes `publish`, `query`, `catalogue`, or `admin` for all of them";
     document["components"]["securitySchemes"] = bearer(key);
@@ -91,9 +94,10 @@ pub(super) fn problem(description: &str) -> Value {
     })
 }
 
-/// An operation for keys of the scope `needs`, and the answers to those who may not.
-pub(super) fn ask_for_key(operation: &mut Value, needs: Scope) {
-    operation["security"] = json!([{}, { "key": [needs.name()] }]);
+/// An operation for keys of one of the scopes `needs`, and the answers to those who may not.
+pub(super) fn ask_for_key(operation: &mut Value, needs: &[Scope]) {
+    let keys = needs.iter().map(|needs| json!({ "key": [needs.name()] }));
+    operation["security"] = std::iter::once(json!({})).chain(keys).collect();
     let responses = operation["responses"].as_object_mut().expect("responses");
     responses.insert("401".into(), problem("No key was shown, or it is not known, or it has ended"));
     also(responses, "403", "The key is not for this");
@@ -143,7 +147,7 @@ fn of_parameter(name: &str) -> Value {
         "exclude" => json!({ "pattern": "^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64})*$" }),
         // The default of `http.max_limit`.
         "limit" => json!({ "maximum": 200 }),
-        "rows" => json!({ "maximum": 7 }),
+        "rows" => json!({ "maximum": MAX_ROWS }),
         "max_maturity" => json!({ "maximum": 120 }),
         "cursor" => json!({ "pattern": "^[A-Za-z0-9_-]+$" }),
         "filter" | "boost" => json!({ "minLength": 1 }),
