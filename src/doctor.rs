@@ -3,6 +3,7 @@
 mod machine;
 
 use crate::certificate::Certificate;
+use crate::traces;
 use nearline_config::{BackendKind, Config, Listener, examine_backend, read_keys};
 use nearline_model::timestamp::format_rfc3339;
 use nearline_ports::finding::Finding;
@@ -18,6 +19,7 @@ pub async fn examine(config: &Config, now_ms: i64) -> Vec<Finding> {
     let mut findings = vec![configuration(config)];
     findings.extend(access(config, now_ms));
     findings.extend(certificates(config, now_ms));
+    findings.extend(records(config));
     findings.extend(machine::examine(config));
     findings.extend(examine_backend(config).await);
     findings
@@ -65,6 +67,32 @@ fn certificates(config: &Config, now_ms: i64) -> Vec<Finding> {
             }
         });
     }
+    findings
+}
+
+/// Where traces and what operators did are recorded, if anywhere.
+fn records(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = traces::is_built_for(config) {
+        findings.push(Finding::fail(
+            "traces",
+            error.to_string(),
+            "correct `telemetry.endpoint`, or build the program for it",
+        ));
+    }
+    let audit = Path::new(&config.admin.audit_file);
+    if audit.as_os_str().is_empty() {
+        return findings;
+    }
+    let advice = "let this user write there, or name another file in `admin.audit_file`";
+    let parent = audit.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    findings.push(match std::fs::OpenOptions::new().append(true).open(audit) {
+        Ok(_) => Finding::ok("audit", format!("{} takes lines", audit.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && parent.is_dir() => {
+            Finding::ok("audit", format!("{} is not there yet", audit.display()))
+        }
+        Err(error) => Finding::fail("audit", format!("{} takes no lines: {error}", audit.display()), advice),
+    });
     findings
 }
 

@@ -26,23 +26,31 @@ pub enum TracesError {
     Endpoint(String, String),
 }
 
+/// Whether this program can send traces where it is configured to.
+///
+/// # Errors
+/// [`TracesError::NotBuilt`].
+pub fn is_built_for(config: &Config) -> Result<(), TracesError> {
+    let endpoint = &config.telemetry.endpoint;
+    if cfg!(feature = "otlp") || endpoint.is_empty() {
+        return Ok(());
+    }
+    Err(TracesError::NotBuilt(endpoint.clone()))
+}
+
 /// Records traces from now on, if a collector is configured. Later calls in one process change nothing.
 ///
 /// # Errors
 /// [`TracesError`]: what is configured, and what is wrong with it.
 pub fn install(config: &Config) -> Result<(), TracesError> {
-    let endpoint = &config.telemetry.endpoint;
-    if endpoint.is_empty() {
-        return Ok(());
-    }
+    is_built_for(config)?;
     #[cfg(feature = "otlp")]
-    {
+    if !config.telemetry.endpoint.is_empty() {
         let lots = Lots::default();
         lots.set(config.telemetry.sampling);
-        install_with(config, Arc::new(lots))
+        install_with(config, Arc::new(lots))?;
     }
-    #[cfg(not(feature = "otlp"))]
-    Err(TracesError::NotBuilt(endpoint.clone()))
+    Ok(())
 }
 
 /// The same, with lots that are drawn as whoever holds them says.

@@ -32,6 +32,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(15);
 const COMMIT_TIME: Duration = Duration::from_millis(500);
 /// How long closing the directory may take, once everything has stopped: what is in memory goes into files.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// How long open requests get where the directory is opened anew: nothing is committed before that.
+const LET_GO_TIME: Duration = Duration::from_millis(500);
 /// How long the process may take to end by itself, once all is closed.
 const END_TIME: Duration = Duration::from_secs(1);
 
@@ -74,6 +76,14 @@ impl Service {
         let until_ready = actix_rt::spawn(tell_when_ready(engine.clone(), started));
         let shutdown = Duration::from_secs(config.http.shutdown_seconds);
         Ok(Self { engine, servers, until_ready, shutdown })
+    }
+
+    /// Lets go of the addresses, and of nothing else: a directory that takes no writes has nothing committed to it, however long
+    /// that is waited for. The log has what was acknowledged, and who opens the directory anew replays it.
+    async fn let_go(self, cause: &str) {
+        OperationalEvent::StopRequested { cause: cause.to_owned() }.emit();
+        self.until_ready.abort();
+        let _as_far_as_it_goes = tokio::time::timeout(LET_GO_TIME, self.servers.stop(true)).await;
     }
 
     /// Stops in order: no new requests, open ones end, what is folded is committed. All of it takes
@@ -196,7 +206,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             bail!("this node cannot help itself any more and must be started anew: {reason}")
         }
         () = takes_writes_again(&watch, PathBuf::from(&config.embedded.directory)) => {
-            service.stop("opening the directory anew").await;
+            service.let_go("opening the directory anew").await;
             Err(begin_anew(http, admin))
         }
     }

@@ -38,12 +38,15 @@ pub fn examine(settings: &EmbeddedSettings) -> Vec<Finding> {
     if is_held(path) {
         findings.push(Finding::ok(PART, format!("{shown} is held by a program that runs")));
     } else {
-        findings.push(Finding::fail_unless(
-            takes_writes(path),
-            PART,
-            format!("{shown} takes writes"),
-            "let this user write there, or make room",
-        ));
+        findings.push(if takes_writes(path) {
+            Finding::ok(PART, format!("{shown} takes writes"))
+        } else {
+            Finding::fail(
+                PART,
+                format!("{shown} takes no writes of 16 MiB"),
+                "let this user write there, or make room",
+            )
+        });
     }
     findings
 }

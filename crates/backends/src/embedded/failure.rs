@@ -50,7 +50,7 @@ pub(super) fn storage(what: &str, error: fjall::Error) -> PortError {
         },
         fjall::Error::Poisoned => unavailable(
             what,
-            &"an earlier write failed and nothing is written any more; check the disk, then restart the process",
+            &"an earlier write failed and nothing is written any more; check the disk; `nearline serve` opens it anew once it takes writes, other programs are to be started again",
         ),
         fjall::Error::Locked => {
             PortError::Misconfigured(format!("{what} is open already; stop the process that has it"))
