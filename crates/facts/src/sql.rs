@@ -54,8 +54,7 @@ impl Dialect {
             }
             Self::DuckDb => {
                 let names = paths.iter().flat_map(|path| patterns(path, source));
-                let each: Vec<String> =
-                    names.map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
+                let each: Vec<String> = names.map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
                 format!("read_parquet([{}], union_by_name = true)", each.join(", "))
             }
         }

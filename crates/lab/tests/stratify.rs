@@ -442,7 +442,10 @@ fn a_flow_that_cannot_give_every_row_says_what_it_took_and_shares_it() {
     assert!(text.contains("7010 rows were planned"), "{text}");
     // A sixth, two sixths, three sixths.
     let taken: Vec<u64> = report.plan.strata.iter().map(|stratum| stratum.take).collect();
-    assert!(taken.iter().zip([350, 701, 1_052]).all(|(taken, share)| taken.abs_diff(share) <= 2), "{taken:?}");
+    assert!(
+        taken.iter().zip([350, 701, 1_052]).all(|(taken, share)| taken.abs_diff(share) <= 2),
+        "{taken:?}"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub enum Repeats {
 
 /// As settings may be written.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected \"never\", \"learned\", \"always\", false or true")]
 enum RepeatsForm {
     Switch(bool),
     Name(RepeatsName),

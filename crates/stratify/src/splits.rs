@@ -210,7 +210,10 @@ mod tests {
         assert_eq!(embargo_in(day, 1), nanos_of_day);
         assert_eq!([1_000, 1_000_000, second].map(|unit| embargo_in(day, unit)), [day, 86_400_000, 86_400]);
         // What is less than a unit is one.
-        assert_eq!((embargo_in(1, second), embargo_in(day + 1, nanos_of_day), embargo_in(0, second)), (1, 2, 0));
+        assert_eq!(
+            (embargo_in(1, second), embargo_in(day + 1, nanos_of_day), embargo_in(0, second)),
+            (1, 2, 0)
+        );
         assert_eq!(embargo_in(i64::MAX, 1), i64::MAX);
     }
 

@@ -145,8 +145,7 @@ fn key_sql(rules: &Rules, dialect: Dialect, key: &str) -> String {
         dialect.as_text(&column)
     } else {
         // What is no number is in no bin.
-        let mut cases =
-            format!("CASE WHEN {column} IS NULL OR {} THEN NULL", dialect.is_no_number(&column));
+        let mut cases = format!("CASE WHEN {column} IS NULL OR {} THEN NULL", dialect.is_no_number(&column));
         for (above, bound) in source.bins.iter().enumerate() {
             let _ = write!(
                 cases,

@@ -19,7 +19,8 @@ const DAY: i64 = 86_400_000;
 
 /// Two facts of `a`, at minutes 1 and 2, with a column of each type that Parquet alone does not tell apart.
 fn facts() -> Vec<(&'static str, ArrayRef)> {
-    let berlin = TimestampMicrosecondArray::from(vec![60_000_000, 120_000_000]).with_timezone("Europe/Berlin");
+    let berlin =
+        TimestampMicrosecondArray::from(vec![60_000_000, 120_000_000]).with_timezone("Europe/Berlin");
     let lists = vec![Some(vec![Some(1.0), Some(2.0)]), Some(vec![Some(3.0), Some(4.0)])];
     let large = vec![Some(vec![Some(1)]), Some(vec![Some(2), None])];
     let codes = Int32Array::from(vec![1, 0]);

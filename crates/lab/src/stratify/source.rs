@@ -137,7 +137,7 @@ impl Source {
     }
 
     /// Paths, rows and bytes of the files.
-    pub fn files(&self) -> impl Iterator<Item = (&std::path::Path, i64, u64)> {
+    pub fn files(&self) -> impl Iterator<Item = (&Path, i64, u64)> {
         self.files.iter().map(|file| {
             let bytes = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
             (file.path.as_path(), file.metadata.file_metadata().num_rows(), bytes)
