@@ -189,15 +189,6 @@ fn requests() -> Vec<Request> {
             "invalid-title",
         ),
         (
-            "title's artwork twice",
-            "PUT",
-            "/v1/titles/t1",
-            json,
-            text(r#"{"artworks":["a1","a2","a1"]}"#),
-            400,
-            "invalid-title",
-        ),
-        (
             "title's unknown field",
             "PUT",
             "/v1/titles/t1",

@@ -1,7 +1,10 @@
 //! A Parquet file that is whole or not there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Date64Type};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -16,6 +19,8 @@ use parquet::schema::types::ColumnPath;
 use crate::error::{FactsError, Result};
 use crate::source::{Group, Source, is_text};
 use crate::whole_file::WholeFile;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Refuses to write a file anew that has a column which this program does not know: it would be lost.
 pub(crate) fn nothing_strange(path: &Path, found: &SchemaRef, known: &SchemaRef) -> Result<()> {
@@ -38,6 +43,7 @@ pub(crate) struct TableWriter {
 impl TableWriter {
     pub fn create(path: &Path, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let file = WholeFile::create(path)?;
+        let schema = &in_days(schema);
         let properties = typed(schema, properties).map_err(FactsError::unwritten(path))?;
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, SchemaRef::clone(schema), options)
@@ -51,7 +57,7 @@ impl TableWriter {
             let column = batch.column_by_name(field.name()).map(ArrayRef::clone);
             column.unwrap_or_else(|| arrow_array::new_null_array(field.data_type(), batch.num_rows()))
         });
-        let columns: Vec<ArrayRef> = own.chain(added).collect();
+        let columns: Vec<ArrayRef> = own.chain(added).map(day_numbers).collect();
         let whole = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)
             .map_err(|error| FactsError::Refused(format!("the result cannot be put together: {error}")))?;
         self.writer.write(&whole).map_err(FactsError::unwritten(&self.path))
@@ -72,6 +78,23 @@ impl TableWriter {
     fn close(self) -> Result<WholeFile> {
         let Self { path, writer, .. } = self;
         writer.into_inner().map_err(FactsError::unwritten(&path))
+    }
+}
+
+/// Parquet has no dates in milliseconds: they are written as days, since as bare integers no other reader would know them.
+fn in_days(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Date64 => Arc::new(field.as_ref().clone().with_data_type(DataType::Date32)),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
+}
+
+/// A column as [`in_days`] has it.
+fn day_numbers(column: ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<Date64Type>() {
+        Some(dates) => Arc::new(dates.unary::<_, Date32Type>(|ms| ms.div_euclid(DAY_MS) as i32)),
+        None => column,
     }
 }
 

@@ -293,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn an_artwork_that_is_named_twice_is_refused() {
+        let with = |artworks: &[&str]| Title {
+            id: "a".to_owned(),
+            artworks: artworks.iter().collect(),
+            ..Title::default()
+        };
+        with(&["a1", "a2"]).validate().expect("each once");
+        let refused = with(&["a1", "a2", "a1"]).validate().expect_err("it would be shown too often");
+        assert!(refused.detail.contains(r#""a1" twice"#), "{refused:?}");
+    }
+
+    #[test]
     fn with_only_catalogued_titles_others_are_available_nowhere() {
         let mut catalogue = Catalogue::new(true);
         assert!(!catalogue.is_available("a", None));

@@ -66,7 +66,9 @@ impl Dialect {
     /// Whether a number is NaN, which engines hold for the largest of all; whole numbers are none.
     pub(super) fn is_no_number(self, column: &str) -> String {
         match self {
-            Self::Spark | Self::DuckDb => format!("isnan(CAST({column} AS DOUBLE))"),
+            Self::Spark => format!("isnan(CAST({column} AS DOUBLE))"),
+            // As text: DuckDB takes `isnan` of a Parquet column for false where its statistics, which leave NaN out, do.
+            Self::DuckDb => format!("CAST({column} AS VARCHAR) = 'nan'"),
             Self::Trino => format!("is_nan(CAST({column} AS DOUBLE))"),
             Self::BigQuery => format!("IS_NAN(CAST({column} AS FLOAT64))"),
         }
