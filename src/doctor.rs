@@ -88,7 +88,10 @@ fn records(config: &Config) -> Vec<Finding> {
     let parent = audit.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     findings.push(match std::fs::OpenOptions::new().append(true).open(audit) {
         Ok(_) => Finding::ok("audit", format!("{} takes lines", audit.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && parent.is_dir() => {
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound
+                && rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).is_ok() =>
+        {
             Finding::ok("audit", format!("{} is not there yet", audit.display()))
         }
         Err(error) => Finding::fail("audit", format!("{} takes no lines: {error}", audit.display()), advice),

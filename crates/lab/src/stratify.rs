@@ -99,7 +99,7 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     if let Some(selection) = selection {
         report.balance.clone_from(&selection.totals);
         report.rows_out = selection.rows.count();
-        report.missing = selection.missing.clone();
+        report.tell_missing(selection.missing.clone());
         write_sample(job, &source, &keys, &strata, &plan, &selection, &mut report, progress)?;
     }
     report.finish(started);

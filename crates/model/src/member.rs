@@ -127,20 +127,19 @@ impl Member {
         if self.recent.contains(id, log_s, settings) {
             return Ok(Applied::Duplicate);
         }
-        if event.kind == EventKind::Forget {
-            // It erases all that arrived before it, whatever its time: one that came late brings nothing back, either.
-            self.erase(record.at_ms.max(self.forgotten_ms));
-            delta.erase(&event.member);
-            self.recent.insert(id, log_s, settings);
-            return Ok(Applied::Changed);
-        }
         // Of what the log's clock bounds, all at the same time, the later in the log is the later.
         let is_bounded = event.at_ms > record.at_ms;
         let is_before =
             record.at_ms < self.forgotten_ms || (record.at_ms == self.forgotten_ms && !is_bounded);
-        if self.forgotten_ms > 0 && is_before {
+        if self.forgotten_ms > 0 && is_before && !self.erases_again(event, record, settings) {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::BeforeErasure);
+        }
+        if event.kind == EventKind::Forget {
+            self.erase(record.at_ms.max(self.forgotten_ms));
+            delta.erase(&event.member);
+            self.recent.insert(id, log_s, settings);
+            return Ok(Applied::Changed);
         }
         let names = Names::number(event, names, &mut self.introduced)?;
         self.recent.insert(id, log_s, settings);
@@ -164,6 +163,14 @@ impl Member {
             EventKind::Forget => {}
         }
         Ok(Applied::Changed)
+    }
+
+    /// Whether an event from before the last erasure is one more `forget`, of a client whose clock is behind. What comes later
+    /// than events do is taken for an older one that comes again: it must not take what is newer.
+    fn erases_again(&self, event: &Event<'_>, record: RecordTime, settings: &FoldSettings) -> bool {
+        event.kind == EventKind::Forget
+            && record.at_ms < self.forgotten_ms
+            && record.log_ms - record.at_ms <= i64::from(settings.lateness_seconds) * 1_000
     }
 
     fn impression(

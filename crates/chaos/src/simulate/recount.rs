@@ -40,10 +40,6 @@ impl Recount {
             }
             let erased = erased_ms.entry(&planned.event.member).or_insert(i64::MIN);
             let at_ms = planned.at_ms.min(now_ms);
-            if planned.counted == Counted::Forget {
-                *erased = at_ms.max(*erased);
-                continue;
-            }
             if at_ms < *erased || (at_ms == *erased && planned.at_ms == at_ms) {
                 continue;
             }
@@ -55,7 +51,8 @@ impl Recount {
                         *self.countries.entry(country).or_default() += 1;
                     }
                 }
-                Counted::Forget | Counted::Other | Counted::Bad | Counted::Poison => {}
+                Counted::Forget => *erased = at_ms,
+                Counted::Other | Counted::Bad | Counted::Poison => {}
             }
         }
     }

@@ -172,17 +172,23 @@ impl Report {
         self.plan.size = self.plan.strata.iter().map(|stratum| stratum.take).sum();
     }
 
-    pub(super) fn finish(&mut self, started: std::time::Instant) {
-        if !self.missing.is_empty() {
-            let planned = self.plan.size;
-            self.tell_what_was_taken();
-            let most = self.missing.iter().map(|(_, rows)| rows.unsigned_abs()).max().unwrap_or_default();
-            self.largest_deviation = self.largest_deviation.max(most as f64);
-            self.notes.push(format!(
-                "entities: {} strata are off the plan, by up to {most} rows; {planned} rows were planned",
-                self.missing.len()
-            ));
+    /// Tells of strata that the selection left off the plan, before anything is written of it.
+    pub(super) fn tell_missing(&mut self, missing: Vec<(usize, i64)>) {
+        self.missing = missing;
+        if self.missing.is_empty() {
+            return;
         }
+        let planned = self.plan.size;
+        self.tell_what_was_taken();
+        let most = self.missing.iter().map(|(_, rows)| rows.unsigned_abs()).max().unwrap_or_default();
+        self.largest_deviation = self.largest_deviation.max(most as f64);
+        self.notes.push(format!(
+            "entities: {} strata are off the plan, by up to {most} rows; {planned} rows were planned",
+            self.missing.len()
+        ));
+    }
+
+    pub(super) fn finish(&mut self, started: std::time::Instant) {
         self.wall_s = started.elapsed().as_secs_f64();
         self.cpu_s = usage::cpu_s();
         self.peak_mib = usage::peak_mib();

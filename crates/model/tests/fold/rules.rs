@@ -124,7 +124,7 @@ fn forget_erases_the_member_and_nothing_from_before_comes_back() {
 }
 
 #[test]
-fn forget_erases_what_arrived_before_it_whatever_its_time() {
+fn forget_erases_what_arrived_before_it_though_its_clock_is_behind() {
     let of = |id: &str, kind: &str, at_ms| event(id, kind, "m", "t1", at_ms, json!({}));
     let mut harness = Harness::new(0, 1, FoldSettings::default());
     harness.fold(&[
@@ -138,6 +138,13 @@ fn forget_erases_what_arrived_before_it_whatever_its_time() {
     assert_eq!(erased.erased_at.as_deref(), Some("2026-03-01T00:00:00.000Z"), "it is not set back");
     let folded = harness.fold(&[record(5, START_MS + 10_000, &of("e3", "play", START_MS - 1))]);
     assert_eq!(folded.before_erasure, 1, "nothing from before the first one comes back");
+    let folded = harness.fold(&[
+        record(6, START_MS + 11_000, &of("e4", "play", START_MS + 11_000)),
+        record(7, START_MS + 12_000, &of("f1-again", "forget", START_MS)),
+        record(8, START_MS + 700_000, &of("f0", "forget", START_MS - 1)),
+    ]);
+    assert_eq!((folded.changed, folded.before_erasure), (1, 2), "one that comes again takes nothing");
+    assert_eq!(titles(&harness.snapshot("m")), ["t1"]);
 }
 
 #[test]

@@ -323,6 +323,7 @@ fn unit_nanos(batches: &[RecordBatch], name: &str) -> Result<Option<i64>, String
     let columns = column(batches, name)?;
     Ok(columns.first().and_then(|array| match array.data_type() {
         DataType::Date32 => Some(86_400_000_000_000),
+        DataType::Date64 => Some(1_000_000),
         DataType::Timestamp(TimeUnit::Second, _) => Some(1_000_000_000),
         DataType::Timestamp(TimeUnit::Millisecond, _) => Some(1_000_000),
         DataType::Timestamp(TimeUnit::Microsecond, _) => Some(1_000),

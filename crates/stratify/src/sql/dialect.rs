@@ -68,7 +68,7 @@ impl Dialect {
         match self {
             Self::Spark => format!("isnan(CAST({column} AS DOUBLE))"),
             // As text: DuckDB takes `isnan` of a Parquet column for false where its statistics, which leave NaN out, do.
-            Self::DuckDb => format!("CAST({column} AS VARCHAR) = 'nan'"),
+            Self::DuckDb => format!("CAST({column} AS VARCHAR) IN ('nan', '-nan')"),
             Self::Trino => format!("is_nan(CAST({column} AS DOUBLE))"),
             Self::BigQuery => format!("IS_NAN(CAST({column} AS FLOAT64))"),
         }

@@ -75,7 +75,7 @@ fn what_must_be_sent_and_what_is_refused_now_breaks() {
         body["maxItems"] = json!(10);
     });
     assert_eq!(narrower, ["POST /v1/events: body: maxItems is 10 now"]);
-    let keyed = broken(|new| new["paths"]["/v1/log"]["get"]["security"] = json!([{"key": ["admin"]}]));
+    let keyed = broken(|new| new["paths"]["/v1/trending"]["get"]["security"] = json!([{"key": ["admin"]}]));
     assert_eq!(keyed.len(), 2, "{keyed:?}");
     let parameter = json!({"name": "a", "in": "query", "required": true, "schema": {"type": "string"}});
     let new_parameter = broken(|new| new["paths"]["/v1/log"]["get"]["parameters"] = json!([parameter]));

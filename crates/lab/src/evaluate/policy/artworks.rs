@@ -125,7 +125,11 @@ impl ArtworkLog {
             return Ok(());
         }
         known.recent.insert(id, log_s, &self.settings);
-        if known.erased_ms.is_some_and(|erased_ms| event.at_ms <= erased_ms) {
+        let late_ms = i64::from(self.settings.lateness_seconds) * 1_000;
+        let erases_again = |erased_ms| {
+            event.kind == EventKind::Forget && event.at_ms < erased_ms && log_ms - event.at_ms <= late_ms
+        };
+        if known.erased_ms.is_some_and(|erased_ms| event.at_ms <= erased_ms && !erases_again(erased_ms)) {
             self.skipped.erased += usize::from(event.kind == EventKind::Impression);
             return Ok(());
         }
@@ -168,7 +172,7 @@ impl ArtworkLog {
     fn erase(&mut self, member: u64, at_ms: i64) {
         let known = self.known.entry(member).or_default();
         known.open = OpenEvents::default();
-        known.erased_ms = Some(at_ms);
+        known.erased_ms = known.erased_ms.max(Some(at_ms));
         for (_, decisions) in self.shown.extract_if(|shown, _| shown.0 == member) {
             self.skipped.erased += decisions.len();
             decisions.into_iter().for_each(|decision| self.decisions[decision].is_erased = true);
