@@ -56,6 +56,11 @@ impl Sums {
         self.aggregates.write().add(delta)
     }
 
+    /// Whether they reflect nothing yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.aggregates.read().positions().iter().all(|position| position.is_start())
+    }
+
     /// Puts `again` in the place of the sums, if these still reflect what they did: false, and nothing is done, where something
     /// was added meanwhile.
     pub(super) async fn replace_those_at(&self, positions: &[Position], again: Aggregates) -> bool {

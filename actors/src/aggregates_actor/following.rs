@@ -37,8 +37,7 @@ impl Following {
         interval: Duration,
     ) -> Result<(), PortError> {
         // Whoever has nothing yet answers nothing of the sums: that does not wait.
-        let has_any = sums.aggregates.read().positions().iter().any(|position| !position.is_start());
-        if has_any && self.resume.is_some_and(|resume| Instant::now() < resume) {
+        if !sums.is_empty() && self.resume.is_some_and(|resume| Instant::now() < resume) {
             return Ok(());
         }
         let looked = self.take_over(ports, sums, threads, interval * INTERVALS_WHEN_AHEAD).await;

@@ -131,7 +131,9 @@ impl Member {
         let is_bounded = event.at_ms > record.at_ms;
         let is_before =
             record.at_ms < self.forgotten_ms || (record.at_ms == self.forgotten_ms && !is_bounded);
-        if self.forgotten_ms > 0 && is_before && !self.erases_again(event, record, settings) {
+        let erases_again =
+            || erases_again(event.kind, (record.at_ms, record.log_ms), self.forgotten_ms, settings);
+        if self.forgotten_ms > 0 && is_before && !erases_again() {
             self.recent.insert(id, log_s, settings);
             return Ok(Applied::BeforeErasure);
         }
@@ -163,14 +165,6 @@ impl Member {
             EventKind::Forget => {}
         }
         Ok(Applied::Changed)
-    }
-
-    /// Whether an event from before the last erasure is one more `forget`, of a client whose clock is behind. What comes later
-    /// than events do is taken for an older one that comes again: it must not take what is newer.
-    fn erases_again(&self, event: &Event<'_>, record: RecordTime, settings: &FoldSettings) -> bool {
-        event.kind == EventKind::Forget
-            && record.at_ms < self.forgotten_ms
-            && record.log_ms - record.at_ms <= i64::from(settings.lateness_seconds) * 1_000
     }
 
     fn impression(
@@ -364,6 +358,21 @@ impl Member {
         let (recent, introduced) = (std::mem::take(&mut self.recent), self.introduced);
         *self = Self { recent, introduced, forgotten_ms: at_ms, ..Self::default() };
     }
+}
+
+/// Whether an event from before the last erasure is one more `forget`, of a client whose clock is behind. What comes later than
+/// events do is taken for an older one that comes again: it must not take what is newer.
+///
+/// Times are Unix milliseconds: the event's, bounded by the log's, and the log's.
+pub fn erases_again(
+    kind: EventKind,
+    (at_ms, log_ms): (i64, i64),
+    forgotten_ms: i64,
+    settings: &FoldSettings,
+) -> bool {
+    kind == EventKind::Forget
+        && at_ms < forgotten_ms
+        && log_ms.saturating_sub(at_ms) <= i64::from(settings.lateness_seconds) * 1_000
 }
 
 /// Makes room for one more, and half of what there is: there are as many lists as members, most of a few entries.

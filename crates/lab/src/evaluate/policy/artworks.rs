@@ -12,6 +12,7 @@ use nearline_model::Position;
 use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts, epoch_of};
 use nearline_model::identifier::fingerprint;
 use nearline_model::member::attribution::{Impression, OpenEvents, OpenPlay};
+use nearline_model::member::erases_again;
 use nearline_model::member::recent_ids::RecentIds;
 use nearline_model::settings::AggregateSettings;
 use nearline_model::symbols::{NONE, Symbol, Symbols};
@@ -125,10 +126,8 @@ impl ArtworkLog {
             return Ok(());
         }
         known.recent.insert(id, log_s, &self.settings);
-        let late_ms = i64::from(self.settings.lateness_seconds) * 1_000;
-        let erases_again = |erased_ms| {
-            event.kind == EventKind::Forget && event.at_ms < erased_ms && log_ms - event.at_ms <= late_ms
-        };
+        let erases_again =
+            |erased_ms| erases_again(event.kind, (event.at_ms, log_ms), erased_ms, &self.settings);
         if known.erased_ms.is_some_and(|erased_ms| event.at_ms <= erased_ms && !erases_again(erased_ms)) {
             self.skipped.erased += usize::from(event.kind == EventKind::Impression);
             return Ok(());
