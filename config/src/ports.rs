@@ -134,8 +134,8 @@ pub fn examine_backend(config: &Config) -> BoxFuture<'_, Vec<Finding>> {
                 })
             }
             BackendKind::Cluster => {
-                let redis =
-                    nearline_backends::redis::examine(redis_settings(config), config.engine.partitions);
+                let (partitions, fold) = (config.engine.partitions, &config.fold);
+                let redis = nearline_backends::redis::examine(redis_settings(config), partitions, fold);
                 let nats = nearline_backends::nats::examine(nats_settings(config), config.fold.event_bytes);
                 let (mut findings, more) = futures_util::future::join(nats, redis).await;
                 findings.extend(more);

@@ -1,5 +1,6 @@
 //! `nearline doctor` on real servers: as they should be, and each of them broken in a way of its own.
 
+use nearline_model::{FoldSettings, PartitionId};
 use nearline_servers::{NatsServer, RedisServer, free_port};
 use serde_json::Value;
 use std::path::Path;
@@ -119,6 +120,34 @@ fn a_redis_that_evicts_that_keeps_nothing_or_that_forbids_scripts_is_told() {
     let (_, findings) = doctor(directory.path(), &cluster(&nats_url, &wrong));
     says(&findings, "redis", "fail", "does not let this client in");
     assert!(!format!("{findings:?}").contains("reader:wrong"), "no password is shown");
+}
+
+#[test]
+fn state_folded_with_other_settings_is_told_with_what_differs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let nats = NatsServer::start(None).expect("nats");
+    let redis = RedisServer::start().expect("redis");
+    let (nats_url, redis_url) = (nats.url(), redis.url());
+    for partition in 0..16 {
+        let kept = FoldSettings { lateness_seconds: 60 + partition / 14, ..FoldSettings::default() };
+        let meta = format!("nl:{{{}}}:meta", PartitionId(partition as u16));
+        run(&redis, &["HSET", &meta, "settings", &serde_json::to_string(&kept).expect("numbers")]);
+    }
+    let mut settings = cluster(&nats_url, &redis_url);
+    let (_, findings) = doctor(directory.path(), &settings);
+    let told = |partitions, was| {
+        format!(
+            "state of {partitions} partitions was folded with other settings: `fold.lateness_seconds` was {was}, is 600"
+        )
+    };
+    says(&findings, "redis", "fail", &told(14, 60));
+    says(&findings, "redis", "fail", &told(2, 61));
+    settings.push(("FOLD__LATENESS_SECONDS", "61"));
+    let (_, findings) = doctor(directory.path(), &settings);
+    says(&findings, "redis", "fail", "`fold.lateness_seconds` was 60, is 61");
+    let differing =
+        |finding: &&Value| finding["says"].as_str().is_some_and(|says| says.contains("other settings"));
+    assert_eq!(findings.iter().filter(differing).count(), 1, "{findings:#?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
+use nearline_model::settings::differences;
 use nearline_model::{FoldSettings, Partition, PartitionId, Position};
 use nearline_ports::{Acquired, PortError};
 use std::sync::Arc;
@@ -179,8 +180,9 @@ fn same_settings(partition: PartitionId, kept: &str, now: &FoldSettings) -> Resu
     if kept == *now {
         return Ok(());
     }
+    let differ = differences("fold", &kept, now);
     Err(PortError::Misconfigured(format!(
-        "the state of {partition} was folded with other settings: stored {kept:?}, configured {now:?}; \
-         set [fold] back, or fold into an empty store"
+        "the state of {partition} was folded with other settings: {differ}; set them back, or fold the log anew with \
+         these (`nearline refold`, every node stopped)"
     )))
 }

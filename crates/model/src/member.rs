@@ -353,10 +353,12 @@ impl Member {
     }
 
     /// Erases everything but the ids of recent events (fingerprints, which keep redelivered events
-    /// from coming back), the time of erasure, and how many names the member brought.
+    /// from coming back), the time of erasure, and how many names the member brought. Where the client's clock is behind, so that
+    /// what is erased is of later than its erasure, that time stays too: by event time, an earlier state is not the newer one.
     fn erase(&mut self, at_ms: i64) {
         let (recent, introduced) = (std::mem::take(&mut self.recent), self.introduced);
-        *self = Self { recent, introduced, forgotten_ms: at_ms, ..Self::default() };
+        let newest_ms = if self.newest_ms > at_ms { self.newest_ms } else { 0 };
+        *self = Self { recent, introduced, forgotten_ms: at_ms, newest_ms, ..Self::default() };
     }
 }
 

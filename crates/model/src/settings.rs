@@ -69,6 +69,22 @@ impl Default for FoldSettings {
     }
 }
 
+/// Which keys of a section differ, each as `fold.recent_ids` was 256, is 128.
+pub fn differences<T: Serialize>(section: &str, kept: &T, now: &T) -> String {
+    let fields = |settings: &T| match serde_json::to_value(settings) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (kept, now) = (fields(kept), fields(now));
+    let differing = now.iter().filter(|(key, value)| kept.get(*key) != Some(value));
+    let told: Vec<String> = differing
+        .map(|(key, value)| {
+            format!("`{section}.{key}` was {}, is {value}", kept.get(key).unwrap_or(&serde_json::Value::Null))
+        })
+        .collect();
+    told.join("; ")
+}
+
 /// Settings of the aggregates: how long counters are kept and how fast popularity fades.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, GetSize)]
 #[serde(deny_unknown_fields, default)]

@@ -15,7 +15,7 @@ use super::{Aggregates, Numbering};
 use crate::decay::DecayedSum;
 use crate::delta::{Counts, PositionBand, ReturnCell};
 use crate::identifier::Position;
-use crate::settings::AggregateSettings;
+use crate::settings::{AggregateSettings, differences};
 use crate::symbols::{NONE, Symbol};
 use crate::versioned::{self, DecodeError};
 use contests::ContestsV6;
@@ -276,9 +276,10 @@ impl Aggregates {
             return Err(damaged(format!("made for {} partitions, not {partitions}", positions.len())));
         }
         if contents.settings != *settings {
+            let differ = differences("aggregates", &contents.settings, settings);
             return Err(damaged(format!(
-                "made with the settings {:?}, configured are {settings:?}; restore the settings or rebuild the state",
-                contents.settings
+                "made with other settings: {differ}; set them back, or fold the log anew with these \
+                 (`nearline refold`, every node stopped)"
             )));
         }
         let mut aggregates = Self::new(partitions, settings.clone());

@@ -104,6 +104,12 @@ proptest! {
                 captured.insert(fact.position, fact);
             }
         }
+        // Whoever joins by event time finds what was known last as the newest.
+        let mut told: BTreeMap<&str, i64> = BTreeMap::new();
+        for fact in clean.values() {
+            let before = told.insert(&fact.member, fact.event_at_ms);
+            prop_assert!(before.is_none_or(|before| before <= fact.event_at_ms), "{} after {:?}", fact.event_at_ms, before);
+        }
         // At the end of each part that was streamed, everybody's newest fact is the newest change.
         for part in &harness.streamed {
             let mut newest: BTreeMap<&str, Position> = BTreeMap::new();
