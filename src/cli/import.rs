@@ -105,8 +105,10 @@ async fn publish(imported: Imported, to_url: Option<String>, config: &Config) ->
     let destination = Destination::open(&DestinationArgs { to: to_url }, config).await?;
     put_titles(&destination, imported.titles).await?;
     let amount = Amount::Lines(imported.events.len() as u64);
-    let lines =
-        imported.events.zip(1..).map(|(text, number)| Ok(Line { number, text: Some(text), end: number }));
+    let lines = imported
+        .events
+        .zip(1..)
+        .map(|(text, number)| Ok(Line { number, text: Some(text), end: number, is_ended: true }));
     let mut publisher = Publisher::new(destination, amount);
     publisher.publish(lines, |_| Ok(())).await?;
     publisher.finish()

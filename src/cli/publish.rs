@@ -92,7 +92,7 @@ fn lines(file: &mut TextFile) -> impl Iterator<Item = anyhow::Result<Line>> {
             };
             let text = line.text.map(|text| text.trim().to_owned());
             if text.as_deref() != Some("") {
-                return Some(Ok(Line { number: line.number, text, end: line.end }));
+                return Some(Ok(Line { number: line.number, text, end: line.end, is_ended: line.is_ended }));
             }
         }
     })

@@ -35,6 +35,8 @@ pub struct TextLine {
     pub number: u64,
     /// Bytes from the start (of what was decompressed) to its end.
     pub end: u64,
+    /// Whether a line break ends it; the last line of a file may have none.
+    pub is_ended: bool,
     /// What it says, without its end; `None` where it has more than [`LONGEST_LINE`] bytes.
     pub text: Option<String>,
 }
@@ -107,7 +109,7 @@ impl TextFile {
     /// Where the file cannot be read further: a gzip file that is cut off, for one.
     pub fn next_line(&mut self) -> anyhow::Result<Option<TextLine>> {
         let mut bytes = Vec::new();
-        let (mut length, mut is_whole) = (0_u64, true);
+        let (mut length, mut is_whole, mut is_ended) = (0_u64, true, false);
         loop {
             let found = self.reader.fill_buf().with_context(|| {
                 let hint = if self.is_compressed { "; is the gzip file whole?" } else { "" };
@@ -125,6 +127,7 @@ impl TextFile {
             self.reader.consume(taken);
             length += taken as u64;
             if end.is_some() {
+                is_ended = true;
                 break;
             }
         }
@@ -141,7 +144,7 @@ impl TextFile {
             let text = text.strip_suffix('\n').unwrap_or(text);
             text.strip_suffix('\r').unwrap_or(text).to_owned()
         });
-        Ok(Some(TextLine { number: self.lines, end: self.bytes, text }))
+        Ok(Some(TextLine { number: self.lines, end: self.bytes, is_ended, text }))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Line {
     pub text: Option<String>,
     /// Up to the line's end: bytes of the file, or lines where these are counted.
     pub end: u64,
+    /// Whether a line break ends it.
+    pub is_ended: bool,
 }
 
 /// How much there is to publish, as far as is known.
@@ -175,7 +177,7 @@ impl Publisher {
         }
         if let Some(last) = batch.last() {
             self.point.lines = last.number;
-            self.point.bytes = last.end;
+            (self.point.bytes, self.point.is_open) = (last.end, !last.is_ended);
             self.point.last_line = fingerprint(last.text.as_deref().unwrap_or_default());
             self.progress.set_position(last.end);
         }

@@ -23,6 +23,9 @@ pub(crate) struct ResumePoint {
     pub rejected: u64,
     /// Fingerprint of the last line that was answered; 0: of none.
     pub last_line: u64,
+    /// Whether the file ended without a line break there, which one more line brings.
+    #[serde(default)]
+    pub is_open: bool,
 }
 
 /// What is remembered of one file: how far it came at each place that it was published to.
@@ -107,7 +110,10 @@ pub(crate) fn go_on(file: &mut TextFile, point: ResumePoint, memory: &Memory) ->
         None => point.lines == 0,
         Some(line) => {
             let text = line.text.as_deref().unwrap_or_default().trim();
-            line.end == point.bytes && (point.last_line == 0 || fingerprint(text) == point.last_line)
+            // `\n` or `\r\n`.
+            let line_break = if point.is_open { 2 } else { 0 };
+            (point.bytes..=point.bytes + line_break).contains(&line.end)
+                && (point.last_line == 0 || fingerprint(text) == point.last_line)
         }
     };
     if !is_known {
@@ -143,6 +149,23 @@ mod tests {
         .expect("written");
         let error = Memory::open(Some(path), "here".to_owned()).expect_err("no place").to_string();
         assert!(error.contains("--restart"), "{error}");
+    }
+
+    #[test]
+    fn a_line_without_an_end_may_get_one() {
+        let last_line = fingerprint("b");
+        let point = ResumePoint { lines: 2, bytes: 3, last_line, is_open: true, ..ResumePoint::default() };
+        let memory = Memory::open(None, String::new()).expect("opened");
+        for (text, fits) in [
+            ("a\nb", true),
+            ("a\nb\nc\n", true),
+            ("a\nb\r\nc\n", true),
+            ("a\nbb\n", false),
+            ("aaaa\nb\n", false),
+        ] {
+            let mut file = TextFile::read_from(text.as_bytes(), "f").expect("opened");
+            assert_eq!(go_on(&mut file, point, &memory).is_ok(), fits, "{text:?}");
+        }
     }
 
     #[test]
