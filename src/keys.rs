@@ -39,11 +39,16 @@ pub enum Refusal {
     #[error("the key of {0:?} has ended; ask whoever runs this for another one")]
     Ended(Arc<str>),
     /// It is for something else.
-    #[error("the key of {0:?} may not do this; it needs the scope `{needs}`", needs = .1.name())]
-    NotFor(Arc<str>, Scope),
+    #[error("the key of {0:?} may not do this; it needs the scope {scopes}", scopes = either(.1))]
+    NotFor(Arc<str>, Vec<Scope>),
     /// More requests than were agreed on.
     #[error("{0:?} may send {1} requests a second, and sent more; try again after `Retry-After`")]
     TooOften(Arc<str>, u32, Duration),
+}
+
+fn either(scopes: &[Scope]) -> String {
+    let names: Vec<String> = scopes.iter().map(|scope| format!("`{}`", scope.name())).collect();
+    names.join(" or ")
 }
 
 impl Refusal {
@@ -177,11 +182,9 @@ impl KeyRing {
             return Err(Refusal::Ended(name()));
         }
         let is_admin = key.scopes.contains(&Scope::Admin);
-        if let Some(first) = needs.first()
-            && !is_admin
-            && !needs.iter().any(|needs| key.scopes.contains(needs))
-        {
-            return Err(Refusal::NotFor(name(), *first));
+        let may = needs.is_empty() || needs.iter().any(|needs| key.scopes.contains(needs));
+        if !is_admin && !may {
+            return Err(Refusal::NotFor(name(), needs.to_vec()));
         }
         if let Some(limit) = &key.limit
             && let Err(later) = limit.limiter.check()

@@ -35,7 +35,11 @@ fn a_key_is_good_for_its_scopes_until_it_ends_and_admin_for_all() {
     let name = |caller: Caller| caller.0.map(|name| name.to_string());
     let check = |key: &str, scope| ring.check(Some(key), &[scope], NOW_MS);
     assert_eq!(check(&keys[0], Scope::Publish).map(name), Ok(Some("player".into())));
-    assert_eq!(check(&keys[0], Scope::Query), Err(Refusal::NotFor("player".into(), Scope::Query)));
+    assert_eq!(check(&keys[0], Scope::Query), Err(Refusal::NotFor("player".into(), vec![Scope::Query])));
+    let of_two = ring
+        .check(Some(&keys[0]), &[Scope::Query, Scope::Catalogue], NOW_MS)
+        .map_err(|refusal| refusal.to_string());
+    assert!(of_two.is_err_and(|says| says.ends_with("it needs the scope `query` or `catalogue`")));
     for scope in [Scope::Publish, Scope::Query, Scope::Catalogue, Scope::Admin] {
         assert_eq!(check(&keys[1], scope).map(name), Ok(Some("boss".into())));
     }
