@@ -9,7 +9,7 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use nearline_model::identifier::{Blocks, sequence_of};
+use nearline_model::identifier::{Blocks, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -19,10 +19,10 @@ use crate::error::{FactsError, Result};
 use crate::location::Location;
 use crate::marks;
 use crate::table_writer::{TableWriter, properties};
-use crate::tidy::{Form, Tidied, Tidying};
+use crate::tidy::{Form, Rows, Tidied, Tidying};
 
 pub(crate) use erase::Erasing;
-pub use erase::{Erased, Limits};
+pub use erase::{Erased, Limit, Limits};
 pub use rows::Events;
 
 /// The setting that holds the number of partitions.
@@ -161,6 +161,23 @@ impl EventArchive {
         first.split('-').next()?.parse().ok()
     }
 
+    /// Refuses a partition whose first events are gone: state is the fold of all of them.
+    ///
+    /// # Errors
+    /// Which events are there.
+    pub fn check_whole(&self, partition: PartitionId) -> Result<()> {
+        let Some(found) = self.first(partition) else { return Ok(()) };
+        let number = sequence_of(found, partition, self.partitions);
+        if number.is_some_and(|number| self.blocks.follows(0, number)) {
+            return Ok(());
+        }
+        Err(FactsError::Refused(format!(
+            "the archive's events of partition {partition} begin at position {found}, not at {}: what was before is gone, and with \
+             it what their state is made of",
+            position_of(1, partition, self.partitions)
+        )))
+    }
+
     /// Adds the events of a partition that follow the last one, in order, under a name that is nobody else's.
     ///
     /// # Errors
@@ -224,7 +241,7 @@ impl EventArchive {
             series: Some(partition_in),
             name: spanning,
         };
-        Tidying { by_week: false, ..tidying.clone() }.run(&mut self.table, Some(&form), name)
+        Tidying { by_week: false, ..tidying.clone() }.run(&mut self.table, Rows::Ordered(&form), name)
     }
 
     /// Refuses events that do not follow the last one: each is so many positions behind the one before as there are

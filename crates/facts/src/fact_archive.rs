@@ -24,7 +24,7 @@ use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
 use crate::location::Location;
 use crate::marks;
 use crate::table_writer::{TableWriter, properties};
-use crate::tidy::{Form, Tidied, Tidying};
+use crate::tidy::{Form, Rows, Tidied, Tidying};
 
 /// The setting that says which table it is.
 const TABLE: &str = "nearline.facts";
@@ -257,7 +257,7 @@ impl FactArchive {
         Ok(Some(Self { table, which }))
     }
 
-    /// Keeps the table fit for use: old files go, and those of writers that died. Weeks of members are sorted by member; of
+    /// Keeps the table fit for use: old files go, but for what was known of each member then, and those of writers that died. Weeks of members are sorted by member; of
     /// what they were offered, small files of days that are over become large ones.
     ///
     /// # Errors
@@ -268,11 +268,16 @@ impl FactArchive {
             schema: schema(&columns),
             properties: &|| dictionaries(&columns),
             series: None,
-            name: |_, _, nonce| format!("{}-{nonce}.parquet", FactTable::Decisions.name()),
+            name: match self.which {
+                FactTable::Decisions => |_, _, nonce| format!("decisions-{nonce}.parquet"),
+                FactTable::Members => |_, _, nonce| format!("carried-{nonce}.parquet"),
+            },
         };
-        let is_merged = self.which == FactTable::Decisions;
-        let by_week = tidying.by_week && self.which == FactTable::Members;
-        Tidying { by_week, ..tidying.clone() }.run(&mut self.table, is_merged.then_some(&form), name)
+        let (rows, by_week) = match self.which {
+            FactTable::Decisions => (Rows::Ordered(&form), false),
+            FactTable::Members => (Rows::Newest(&form), tidying.by_week),
+        };
+        Tidying { by_week, ..tidying.clone() }.run(&mut self.table, rows, name)
     }
 
     /// Erases members, each up to a position, and proves it. `name` gives names that are nobody else's. Archivers may run
@@ -288,8 +293,14 @@ impl FactArchive {
     ) -> Result<Erased> {
         let columns = self.which.columns();
         let properties = || dictionaries(&columns);
-        Erasing { table: &mut self.table, schema: schema(&columns), properties: &properties, limits }
-            .erase(&mut name, now_ms)
+        Erasing {
+            table: &mut self.table,
+            schema: schema(&columns),
+            properties: &properties,
+            limits,
+            are_events: false,
+        }
+        .erase(&mut name, now_ms)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Each step is one commit, and a file is deleted when no version names it any more: whoever dies leaves files that nobody
 //! reads, which the next run deletes.
 
+mod carried;
 mod last_known;
 mod merge;
 
@@ -32,7 +33,7 @@ const WEEKLY: &str = "week-";
 /// What is done with a table.
 #[derive(Debug, Clone)]
 pub struct Tidying {
-    /// Files all of whose rows became known before this moment go, Unix milliseconds.
+    /// Files all of whose rows became known before this moment go, Unix milliseconds. What was known then of each member stays.
     pub keep_from_ms: Option<i64>,
     /// Whether weeks that are over are written anew in the order of their members.
     pub by_week: bool,
@@ -40,6 +41,15 @@ pub struct Tidying {
     pub threads: usize,
     /// Now, Unix milliseconds.
     pub now_ms: i64,
+}
+
+/// What the rows of a table are to those who read it.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// What happened, in an order: small files of a day are merged.
+    Ordered(&'a Form<'a>),
+    /// What was known of members from then on: each one's newest row is needed for as long as there is no newer one.
+    Newest(&'a Form<'a>),
 }
 
 /// What it came to.
@@ -59,6 +69,8 @@ pub struct Tidied {
     pub old_rows: u64,
     /// Files of them.
     pub old_files: u64,
+    /// Rows of these files that stay: the newest fact of each member.
+    pub carried_rows: u64,
     /// Files that no version names, deleted: of writers that died.
     pub orphans: u64,
     /// Whether there is an index of members now.
@@ -71,7 +83,7 @@ impl Tidied {
         let index = if self.indexed { "; indexed by member" } else { "" };
         format!(
             "{} rows of {} weeks sorted, from {} files into {}; {} rows merged from {} files into {}; {} rows in {} files were too \
-             old; {} files of nobody deleted{index}",
+             old, {} in them were each member's newest and stay; {} files of nobody deleted{index}",
             self.weekly_rows,
             self.weeks,
             self.weekly_files.0,
@@ -81,6 +93,7 @@ impl Tidied {
             self.merged_files.1,
             self.old_rows,
             self.old_files,
+            self.carried_rows,
             self.orphans
         )
     }
@@ -92,27 +105,27 @@ fn monday(at_ms: i64) -> i64 {
 }
 
 impl Tidying {
-    /// Does it. `name` gives names that are nobody else's; `form` is given where rows stay in their order and small files of a
-    /// day are merged. Archivers may run meanwhile; of two that tidy one table, one alone gets its way.
+    /// Does it. `name` gives names that are nobody else's. Archivers may run meanwhile; of two that tidy one table, one alone gets
+    /// its way.
     ///
     /// # Errors
     /// Files that cannot be read, written or deleted; another one that tidied or erased at the same time.
     pub(crate) fn run(
         &self,
         table: &mut DeltaTable,
-        form: Option<&Form<'_>>,
+        rows: Rows<'_>,
         mut name: impl FnMut() -> String,
     ) -> Result<Tidied> {
         let mut tidied = Tidied::default();
         let mut known = LastKnown::default();
         if let Some(keep_from_ms) = self.keep_from_ms {
-            self.retain(table, keep_from_ms, &mut known, &mut tidied)?;
+            self.retain(table, keep_from_ms, rows, &mut name, &mut known, &mut tidied)?;
         }
         if self.by_week {
             self.weeks(table, &mut known, &mut name, &mut tidied)?;
             tidied.indexed = self.index(table)?;
         }
-        if let Some(form) = form {
+        if let Rows::Ordered(form) = rows {
             self.merge(table, form, &mut known, &mut name, &mut tidied)?;
         }
         for unnamed in table.unnamed()? {
@@ -144,23 +157,49 @@ impl Tidying {
         &self,
         table: &mut DeltaTable,
         keep_from_ms: i64,
+        rows: Rows<'_>,
+        name: &mut dyn FnMut() -> String,
         known: &mut LastKnown,
         tidied: &mut Tidied,
     ) -> Result<()> {
+        let files = Vec::from_iter(table.files().cloned());
         let mut old = Vec::new();
-        for file in Vec::from_iter(table.files().cloned()) {
+        for file in &files {
             if known.of(table, &file.path)?.is_some_and(|last| last < keep_from_ms) {
-                old.push(file);
+                old.push(file.clone());
             }
         }
         if old.is_empty() {
             return Ok(());
         }
-        let rows = old.iter().map(Add::rows).sum::<u64>();
-        let remove: Vec<String> = old.into_iter().map(|file| file.path).collect();
-        tidied.old_files = remove.len() as u64;
-        tidied.old_rows = rows;
-        self.commit(table, Change { remove, operation: "DELETE", ..Change::default() })
+        let mut add = Vec::new();
+        match rows {
+            Rows::Ordered(Form { series: Some(series), .. }) => {
+                // A file of which nothing is left says that its events were archived: not when others go.
+                let goes = |file: &&Add| old.iter().any(|old| series(&old.path) == series(&file.path));
+                let empty: Vec<Add> =
+                    files.iter().filter(|file| file.rows() == 0).filter(goes).cloned().collect();
+                old.extend(empty);
+            }
+            Rows::Ordered(_) => {}
+            Rows::Newest(form) => match self.carry(table, form, &old, &name())? {
+                Some(carried) => add.push(carried),
+                None => return Ok(()),
+            },
+        }
+        let count = |files: &[Add]| files.iter().map(Add::rows).sum::<u64>();
+        tidied.old_files = old.len() as u64;
+        tidied.old_rows = count(&old) - count(&add);
+        tidied.carried_rows = count(&add);
+        let remove = old.into_iter().map(|file| file.path).collect();
+        let written = add.first().map(|add| add.path.clone());
+        let done = self.commit(table, Change { add, remove, operation: "DELETE", ..Change::default() });
+        if done.is_err()
+            && let Some(name) = written
+        {
+            table.location().delete(&name)?;
+        }
+        done
     }
 
     /// Writes each week that is over anew, in the order of its members.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use nearline_facts::delta::DeltaTable;
-use nearline_facts::{Archived, ArchivedLog, EventArchive, Source};
+use nearline_facts::{Archived, ArchivedLog, EventArchive, Source, Tidying};
 use nearline_model::identifier::{Blocks, position_of};
-use nearline_model::{LogRecord, PartitionId, Position};
+use nearline_model::{FoldSettings, LogRecord, PartitionId, Position};
 
 const PARTITIONS: u16 = 4;
 
@@ -240,22 +240,63 @@ fn an_event_of_a_clock_that_is_ahead_did_not_happen_after_it_was_known() {
 }
 
 #[test]
+fn an_archive_whose_first_file_is_empty_by_erasure_is_whole_and_one_that_was_cut_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = open(folder.path());
+    let of_one = |records: Vec<LogRecord>| -> Vec<LogRecord> {
+        let payload = |id| {
+            format!(r#"{{"id":"{id}","type":"play","member":"m1","title":"t","at":"2026-03-01T20:15:00Z"}}"#)
+        };
+        records
+            .into_iter()
+            .map(|record| LogRecord { payload: payload(record.position).into(), ..record })
+            .collect()
+    };
+    archive.add(PartitionId(0), &of_one(records(0, 1..20)), "a", 2_000).unwrap();
+    archive.add(PartitionId(0), &records(0, 20..40), "b", 2_000).unwrap();
+    let mut number = 0;
+    let mut name = || {
+        number += 1;
+        format!("e{number}")
+    };
+    let limits = archive.erasable(&["m1".into()], None).unwrap();
+    assert!(archive.erase(&limits, &mut name, 3_000).unwrap().events >= 19);
+    archive.check_whole(PartitionId(0)).unwrap();
+    // Older than is kept are the first ones: the empty file must not speak for them.
+    let ms = |number| records(0, std::iter::once(number))[0].log_ms;
+    archive.add(PartitionId(0), &records(0, 40..60), "c", 4_000).unwrap();
+    let keep = Tidying { keep_from_ms: Some(ms(40)), by_week: false, threads: 1, now_ms: ms(60) };
+    assert_eq!(archive.tidy(&keep, &mut name).unwrap().old_files, 2);
+    let refused = archive.check_whole(PartitionId(0)).unwrap_err().to_string();
+    assert!(refused.contains("begin at position 157, not at 1"), "{refused}");
+}
+
+#[test]
 fn a_forgotten_member_leaves_the_archive_files_and_all_and_the_others_stay() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = open(folder.path());
     let mut first = records(0, 1..200);
     // A record that is no event, and names the member all the same.
     first[7].payload = r#"{"type":"unknown","member":"m1"}"#.into();
-    let forget = r#"{"id":"f","type":"forget","member":"m1","at":"2026-03-01T20:15:00Z"}"#;
+    let forget = |id: &str, at: &str| {
+        format!(r#"{{"id":"{id}","type":"forget","member":"m1","at":"2026-03-01T{at}Z"}}"#)
+    };
     let mut second = records(0, 200..400);
-    second[50].payload = forget.into();
+    second[50].payload = forget("f", "20:14:59").into();
+    // Late, and of before: the fold lets it change nothing; the same `forget` once more erases nothing.
+    let late = r#"{"id":"late","type":"play","member":"m1","title":"t1","at":"2026-03-01T20:14:58Z"}"#;
+    second[60].payload = late.into();
+    second[70].payload = forget("f", "20:14:59").into();
     archive.add(PartitionId(0), &first, "a", 2_000).unwrap();
     archive.add(PartitionId(0), &second, "b", 2_000).unwrap();
     let limit = second[50].position;
     let names = |record: &LogRecord| String::from_utf8_lossy(&record.payload).contains("\"m1\"");
     let all = [first, second].concat();
-    let stay: Vec<LogRecord> =
-        all.iter().filter(|record| !names(record) || record.position > limit).cloned().collect();
+    let stay: Vec<LogRecord> = all
+        .iter()
+        .filter(|record| !names(record) || record.position >= limit && record.payload != late)
+        .cloned()
+        .collect();
     let before: Vec<_> = archive.table().files().map(|file| file.path.clone()).collect();
 
     let mut number = 0;
@@ -263,27 +304,28 @@ fn a_forgotten_member_leaves_the_archive_files_and_all_and_the_others_stay() {
         number += 1;
         format!("e{number}")
     };
-    let erased = archive.erase(&[], true, &mut name, 3_000).unwrap();
+    let settings = FoldSettings::default();
+    let limits = archive.erasable(&[], Some(&settings)).unwrap();
+    let erased = archive.erase(&limits, &mut name, 3_000).unwrap();
     assert_eq!((erased.members, erased.files, erased.deleted), (1, 2, 2));
     assert_eq!(erased.events, (all.len() - stay.len()) as u64);
     assert_eq!(
         events(&EventArchive::existing(folder.path()).unwrap(), 0),
         stay,
-        "whoever came back after it stays"
+        "whoever came back after it stays, and that it was asked for"
     );
+    assert_eq!(archive.erasable(&[], Some(&settings)).unwrap(), limits, "it can be erased elsewhere later");
+    assert_eq!(archive.erase(&limits, &mut name, 3_500).unwrap().events, 0);
     for path in before {
         assert!(!folder.path().join(&path).exists(), "{path} is still there");
     }
     // The archiver goes on where it was.
     archive.add(PartitionId(0), &records(0, 400..410), "c", 4_000).unwrap();
 
-    let erased = archive.erase(&["m1".into(), "m2".into()], false, &mut name, 5_000).unwrap();
+    let limits = archive.erasable(&["m1".into(), "m2".into()], None).unwrap();
+    let erased = archive.erase(&limits, &mut name, 5_000).unwrap();
     assert_eq!(erased.members, 2);
     let left = events(&archive, 0);
     assert!(!left.is_empty() && left.iter().all(|record| !names(record)));
-    assert_eq!(
-        archive.erase(&["m1".into()], true, &mut name, 6_000).unwrap().events,
-        0,
-        "nothing is left of it"
-    );
+    assert_eq!(archive.erasable(&[], Some(&settings)).unwrap().len(), 0, "nothing is left of it");
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use nearline_facts::location::Object;
-use nearline_facts::{Archived, ArchivedLog, EventArchive, Location, Remote, Source};
+use nearline_facts::{Archived, ArchivedLog, EventArchive, Limit, Location, Remote, Source};
 use nearline_model::identifier::{Blocks, position_of};
 use nearline_model::{LogRecord, PartitionId};
 
@@ -168,8 +168,11 @@ fn an_erased_member_is_gone_from_the_store_and_from_mirrors_that_are_brought_up_
         number += 1;
         format!("erased{number}")
     };
-    let erased =
-        open(&store, &folder.path().join("third"), "x").erase(&["m1".into()], false, &mut name, 9_000_000);
+    let erased = open(&store, &folder.path().join("third"), "x").erase(
+        &[("m1".into(), Limit::Everything)].into(),
+        &mut name,
+        9_000_000,
+    );
     assert_eq!(erased.map(|erased| (erased.events, erased.files, erased.deleted)).unwrap(), (10, 1, 2));
     for (name, bytes) in &*store.objects.lock().unwrap() {
         assert!(!bytes.windows(4).any(|window| window == b"\"m1\""), "{name}");

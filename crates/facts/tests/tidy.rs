@@ -100,14 +100,19 @@ fn what_is_older_than_is_kept_goes_whole_files_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     add(&mut open(folder.path()), MONDAY_MS, 10, "a");
     let tidied = tidy(folder.path(), Some(MONDAY_MS + 4 * DAY_MS), MONDAY_MS + 5 * DAY_MS).unwrap();
-    assert_eq!((tidied.old_files, tidied.old_rows), (4, 80), "{tidied:?}");
-    assert_eq!(positions(folder.path()), (81..=200).collect());
+    assert_eq!((tidied.old_files, tidied.old_rows, tidied.carried_rows), (4, 67, 13), "{tidied:?}");
+    assert_eq!(positions(folder.path()), (68..=200).collect(), "what was known of each member then stays");
     let left = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
         entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "parquet")
     });
-    assert_eq!(left.count(), 6, "the files are gone, too");
+    assert_eq!(left.count(), 7, "the files are gone, too");
+    let again = tidy(folder.path(), Some(MONDAY_MS + 4 * DAY_MS), MONDAY_MS + 5 * DAY_MS).unwrap();
+    assert_eq!((again.old_files, again.carried_rows), (0, 0), "there is nothing more to do: {again:?}");
+    let later = tidy(folder.path(), Some(MONDAY_MS + 6 * DAY_MS), MONDAY_MS + 6 * DAY_MS).unwrap();
+    assert_eq!((later.old_files, later.old_rows, later.carried_rows), (3, 40, 13), "{later:?}");
+    assert_eq!(positions(folder.path()), (108..=200).collect());
     add(&mut open(folder.path()), MONDAY_MS + 10 * DAY_MS, 1, "b");
-    assert_eq!(positions(folder.path()), (81..=220).collect(), "nothing that went is archived again");
+    assert_eq!(positions(folder.path()), (108..=220).collect(), "nothing that went is archived again");
 }
 
 #[test]

@@ -97,7 +97,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // Samples and joins need no configuration of the engine.
         Command::Stratify(args) => return stratify::stratify(args),
         Command::Compact(args) => return compact::compact(args, &mut places),
-        Command::Erase(args) => return erase::run(&args, &mut places).map(|()| ExitCode::SUCCESS),
         Command::Extract(args) => return extract::extract(args, &mut places),
         Command::Tidy(args) => return tidy::run(&args, &mut places).map(|()| ExitCode::SUCCESS),
         Command::ToJsonl(args) => return to_jsonl::run(&args).map(|()| ExitCode::SUCCESS),
@@ -111,12 +110,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Archive(args) => runtime.block_on(archive::run(args, &config, &mut places))?,
         Command::Audit(args) => audit::run(args, &config, &mut places)?,
         Command::Backfill(args) => backfill::run(args, &config, &mut places)?,
+        Command::Erase(args) => erase::run(&args, &config, &mut places)?,
         Command::State(args) => state::run(&args, &config, &mut places)?,
         Command::WhatIf(args) => what_if::run(&args, &config, &mut places)?,
         Command::Evaluate(args) => runtime.block_on(evaluate::run(args, &config))?,
         // Done above: they need no configuration.
         Command::Compact(_)
-        | Command::Erase(_)
         | Command::Extract(_)
         | Command::Stratify(_)
         | Command::Tidy(_)

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use nearline_facts::EventArchive;
 use nearline_model::identifier::partition_of;
+use nearline_model::log_clock::LogClock;
 use nearline_model::partition::{Batch, Lookup};
 use nearline_model::{FoldSettings, LogRecord, MemberSnapshot, Partition};
 
@@ -20,19 +21,22 @@ pub struct StateAt {
     pub events: u64,
 }
 
-/// Folds the events of a member's partition that the log had at a moment, Unix milliseconds.
+/// Folds the events of a member's partition that the log had at a moment, Unix milliseconds, by the time that is believed.
 ///
 /// # Errors
-/// A folder that is no archive, and events that cannot be folded.
+/// A folder that is no archive, one without the first events of the partition, and events that cannot be folded.
 pub fn state_at(archive: &Path, member: &str, at_ms: i64, fold: &FoldSettings) -> anyhow::Result<StateAt> {
     let archive = EventArchive::existing(archive)?;
     let id = partition_of(member, archive.partitions());
+    archive.check_whole(id)?;
+    let mut clock = LogClock::default();
     let mut partition = Partition::new(id, archive.partitions(), fold.clone());
     let mut events = 0;
     for records in archive.events(id) {
         let mut records: Vec<LogRecord> = records?;
         // The log's time decides, and the log is in its own order: what follows a later event was not there yet.
-        let known = records.iter().position(|record| record.log_ms > at_ms).unwrap_or(records.len());
+        let is_later = |record: &LogRecord| clock.read(record.log_ms, fold).0 > at_ms;
+        let known = records.iter().position(is_later).unwrap_or(records.len());
         let ended = known < records.len();
         records.truncate(known);
         events += records.len() as u64;

@@ -13,7 +13,8 @@ use std::path::Path;
 
 use anyhow::bail;
 use nearline_facts::EventArchive;
-use nearline_model::{Event, PartitionId, Title};
+use nearline_model::log_clock::LogClock;
+use nearline_model::{Event, FoldSettings, PartitionId, Title};
 
 use crate::evaluate::policy::PolicyReport;
 use crate::evaluate::policy::artworks::ArtworkLog;
@@ -101,8 +102,8 @@ pub fn run(
         .map(|settings| settings.replay.fold.event_bytes)
         .into_iter()
         .min();
-    let (events, left_out) =
-        events(&EventArchive::existing(archive)?, question.to_ms, event_bytes.unwrap_or(0))?;
+    let fold = FoldSettings { event_bytes: event_bytes.unwrap_or(0), ..question.served.replay.fold.clone() };
+    let (events, left_out) = events(&EventArchive::existing(archive)?, question.to_ms, &fold)?;
     let events_before = match question.from_ms {
         Some(from_ms) => events.partition_point(|event| event.at_ms < from_ms),
         None => events.len() / 5 * 4,
@@ -146,22 +147,27 @@ pub fn run(
     })
 }
 
-/// The events that the log had before a moment, in the order of its time; those of one time by partition and position.
-/// And how many records are left out.
-fn events(archive: &EventArchive, to_ms: i64, event_bytes: usize) -> anyhow::Result<(Vec<TimedEvent>, u64)> {
+/// The events that the log had before a moment, in the order of the time that is believed; those of one time by partition and
+/// position. And how many records are left out.
+fn events(archive: &EventArchive, to_ms: i64, fold: &FoldSettings) -> anyhow::Result<(Vec<TimedEvent>, u64)> {
     let (mut events, mut left_out) = (Vec::new(), 0);
     for partition in (0..archive.partitions()).map(PartitionId) {
+        archive.check_whole(partition)?;
+        let (mut clock, mut newest_ms) = (LogClock::default(), 0);
         'partition: for records in archive.events(partition) {
             for record in records? {
                 // The log is in its own order: what follows a later event was not there yet.
-                if record.log_ms >= to_ms {
+                let (at_ms, _) = clock.read(record.log_ms, fold);
+                if at_ms >= to_ms {
                     break 'partition;
                 }
-                if Event::parse(&record.payload, event_bytes).is_err() {
+                // Also where a clock that was ahead is put right, a partition's events stay in their order.
+                newest_ms = at_ms.max(newest_ms);
+                if Event::parse(&record.payload, fold.event_bytes).is_err() {
                     left_out += 1;
                     continue;
                 }
-                events.push(TimedEvent { at_ms: record.log_ms, payload: record.payload });
+                events.push(TimedEvent { at_ms: newest_ms, payload: record.payload });
             }
         }
     }

@@ -83,9 +83,9 @@ impl Rows {
     fn add(&mut self, fact: &Fact, decision: &Decision, ordinal: i32, candidate: Option<&Candidate>) {
         self.event_at.append_value(fact.event_at_ms.saturating_mul(1_000));
         self.known_at.append_value(fact.known_at_ms.saturating_mul(1_000));
-        // Made without the member's state: no position answers for it.
-        let position = (!fact.position.is_start()).then_some(fact.position.0 as i64);
-        let longs = [Some(fact.position.0 as i64), position, decision.known.map(u64::cast_signed)];
+        // What was made without the member's state reflects no event: position 0, and joined with no fact.
+        let position = Some(fact.position.0 as i64);
+        let longs = [position, position, decision.known.map(u64::cast_signed)];
         self.longs.iter_mut().zip(longs).for_each(|(column, value)| column.append_option(value));
         let artwork = candidate.and_then(|candidate| candidate.artwork.as_ref());
         let told = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);

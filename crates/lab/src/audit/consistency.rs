@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use nearline_facts::{EventArchive, FactArchive};
 use nearline_model::PartitionId;
 use nearline_model::facts::{CaptureSettings, Known};
+use nearline_model::identifier::partition_of;
 use serde::Serialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -64,13 +65,22 @@ pub struct Refolded {
     pub equal: u64,
     /// Some that are not: member at position.
     pub examples: Vec<String>,
+    /// Partitions whose first events are gone, so that nothing can be said of their facts.
+    pub cut: Vec<PartitionId>,
     /// Partitions that cannot be folded, with why.
     pub not_folded: Vec<String>,
 }
 
 impl Refolded {
     pub(super) fn text(&self) -> String {
-        format!("{} of {} are byte for byte what the events tell", self.equal, self.facts)
+        let told = format!("{} of {} are byte for byte what the events tell", self.equal, self.facts);
+        match self.cut.len() {
+            0 => told,
+            1 => told + "; of one partition the first events are gone, and nothing can be said",
+            many => {
+                format!("{told}; of {many} partitions the first events are gone, and nothing can be said")
+            }
+        }
     }
 
     pub(super) fn finding(&self) -> Option<String> {
@@ -162,6 +172,10 @@ pub(super) fn refolded(
         if up_to.is_start() {
             continue;
         }
+        if events.check_whole(partition).is_err() {
+            refolded.cut.push(partition);
+            continue;
+        }
         let part = Part { partition, after: Position::START, up_to, most_facts: MOST_FACTS };
         let capture = CaptureSettings { every_change: true, ..job.capture };
         let folded = refold(events, &part, &job.fold, capture, &|_| {}, |made| {
@@ -174,7 +188,9 @@ pub(super) fn refolded(
             refolded.not_folded.push(format!("partition {partition}: {error:#}"));
         }
     }
-    for (member, facts) in &sampled.0 {
+    let is_told = |member: &str| !refolded.cut.contains(&partition_of(member, events.partitions()));
+    let told_of: Vec<_> = sampled.0.iter().filter(|(member, _)| is_told(member)).collect();
+    for (member, facts) in told_of {
         for (position, digests) in facts {
             refolded.facts += 1;
             if told.get(&(member.clone(), *position)) == Some(&digests.payload) {

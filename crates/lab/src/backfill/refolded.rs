@@ -4,7 +4,6 @@ use anyhow::{Context, bail};
 use nearline_facts::EventArchive;
 use nearline_model::facts::CaptureSettings;
 use nearline_model::identifier::OwnerEpoch;
-use nearline_model::identifier::{position_of, sequence_of};
 use nearline_model::partition::Batch;
 use nearline_model::{FoldSettings, LogRecord, MemberFacts, Partition, PartitionId, Position};
 
@@ -42,7 +41,7 @@ pub fn refold(
     if part.after.is_start() {
         folding.begin(capture);
     }
-    is_whole(events, part.partition)?;
+    events.check_whole(part.partition)?;
     for records in events.events(part.partition) {
         let mut records: Vec<LogRecord> = records?;
         records.truncate(records.partition_point(|record| record.position <= part.up_to));
@@ -69,20 +68,6 @@ pub fn refold(
         bail!("the archive's events end at position {last}, before {}", part.up_to);
     }
     take(folding.facts(Some(part.up_to))).map(drop)
-}
-
-/// State is the fold of all events: without the first ones, facts would be wrong.
-fn is_whole(events: &EventArchive, partition: PartitionId) -> anyhow::Result<()> {
-    let Some(found) = events.first(partition) else { return Ok(()) };
-    let number = sequence_of(found, partition, events.partitions());
-    if !number.is_some_and(|number| events.blocks().follows(0, number)) {
-        bail!(
-            "the archive's events begin at position {found}, not at {}: what was before is gone, and with it what facts would \
-             be made of",
-            position_of(1, partition, events.partitions())
-        );
-    }
-    Ok(())
 }
 
 struct Folding {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use nearline_config::Config;
 use nearline_facts::{Erased, EventArchive, FactArchive, FactTable};
 use nearline_ports::{Clock, SystemClock};
 use nearline_terminal::print_all;
@@ -23,7 +24,7 @@ pub struct EraseArgs {
     /// A member of which everything goes; may be given several times.
     #[arg(long = "member", value_name = "MEMBER", required_unless_present = "forgotten")]
     members: Vec<String>,
-    /// Whoever asked to be forgotten (an event `forget` in the archive), up to that event.
+    /// Whoever asked to be forgotten (an event `forget` in the archive): what is of before. The event itself stays.
     #[arg(long)]
     forgotten: bool,
     /// Prints one JSON object.
@@ -35,11 +36,10 @@ pub struct EraseArgs {
 ///
 /// # Errors
 /// Files that cannot be read, written or deleted.
-pub fn run(args: &EraseArgs, places: &mut Places) -> anyhow::Result<()> {
+pub fn run(args: &EraseArgs, config: &Config, places: &mut Places) -> anyhow::Result<()> {
     let mut archive = EventArchive::existing(places.location(&args.archive)?)?;
     let now_ms = SystemClock.now_ms();
-    // The facts first: who asked to be forgotten is told by events that go, too.
-    let limits = archive.erasable(&args.members, args.forgotten)?;
+    let limits = archive.erasable(&args.members, args.forgotten.then_some(&config.fold))?;
     let mut facts = Erased::default();
     for which in [FactTable::Members, FactTable::Decisions] {
         let Some(folder) = &args.facts else { break };
@@ -50,17 +50,18 @@ pub fn run(args: &EraseArgs, places: &mut Places) -> anyhow::Result<()> {
             facts.deleted += erased.deleted;
         }
     }
-    let mut erased = archive.erase(&args.members, args.forgotten, unique_name, now_ms)?;
+    let mut erased = archive.erase(&limits, unique_name, now_ms)?;
     erased.files += facts.files;
     erased.deleted += facts.deleted;
+    let stays = if args.forgotten { " than that they asked to be forgotten" } else { "" };
     print_all(&if args.json {
         let mut json = serde_json::to_value(&erased)?;
         json["facts"] = facts.events.into();
         format!("{json}\n")
     } else {
         format!(
-            "{} members: {} events and {} rows of facts erased, {} files written anew, {} deleted; no file names them any more\n",
-            erased.members, erased.events, facts.events, erased.files, erased.deleted
+            "{} members: {} events and {} rows of facts erased, {} files written anew, {} deleted; no file holds more of them{}\n",
+            erased.members, erased.events, facts.events, erased.files, erased.deleted, stays
         )
     })
 }
