@@ -40,6 +40,7 @@ pub mod operator_routes;
 mod order;
 mod overview;
 mod own_origin;
+mod pieces;
 pub mod problem;
 mod query;
 mod recommendations;
@@ -134,6 +135,7 @@ pub async fn serve(
             .app_data(public.clone())
             .wrap(from_fn(replies::answer))
             .wrap(from_fn(lag::shed))
+            .wrap(from_fn(own_origin::guard_public))
             .wrap(from_fn(access::observe))
             .wrap(from_fn(cors::allow))
             .configure(routes::register_public)
@@ -218,7 +220,7 @@ fn bind_admin(
             .app_data(turn.clone())
             .app_data(audit.clone())
             .app_data(prometheus.clone())
-            .wrap(from_fn(keyed::guard))
+            .wrap(from_fn(keyed::bring_cookie))
             .wrap(from_fn(audit::note))
             .wrap(from_fn(own_origin::guard))
             .wrap(from_fn(access::observe))

@@ -207,6 +207,10 @@ impl KeyRing {
     fn take(&self, file: &Path) -> Result<(), KeysError> {
         let read = read_keys(file)?;
         let before = self.keys.read().clone();
+        // A file that is being written is empty for a moment; who means to let nobody in stops the program.
+        if read.is_empty() && !before.read.is_empty() {
+            return Err(KeysError::Empty(file.display().to_string()));
+        }
         if before.read != read {
             tracing::info!(event = "keys_read", keys = read.len(), "the keys were read again");
             *self.keys.write() = Arc::new(Keys::new(read, Some(&before)));

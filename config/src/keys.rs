@@ -127,6 +127,9 @@ pub enum KeysError {
         /// What happened.
         detail: String,
     },
+    /// It had keys, and has none.
+    #[error("`access.keys_file`, {0}, has no keys any more; to let nobody in, stop the program")]
+    Empty(String),
     /// It is no list of keys.
     #[error("the keys of `access.keys_file`, {path}, are refused: {detail}")]
     Malformed {

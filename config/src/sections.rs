@@ -303,7 +303,7 @@ pub struct HttpSection {
     pub max_connections: usize,
     /// Milliseconds for a request's head to arrive.
     pub head_timeout_ms: u64,
-    /// Milliseconds for a request's body to arrive.
+    /// Milliseconds for a request's body to arrive, and for a client to take something of its answer.
     pub body_timeout_ms: u64,
     /// Seconds for which an idle connection is kept.
     pub keep_alive_seconds: u64,
@@ -321,6 +321,9 @@ pub struct HttpSection {
     pub compiled_expressions: usize,
     /// Origins of pages that may call from a browser (CORS), separated by commas; empty: none.
     pub cors_origins: String,
+    /// Names under which it may be called, separated by commas, beside localhost and any address, where it is on loopback and no
+    /// keys are asked for.
+    pub hosts: String,
     /// PEM file of the certificate, followed by those that it was signed with; empty: plain HTTP.
     pub certificate_file: String,
     /// PEM file of its key.
@@ -355,6 +358,7 @@ impl Default for HttpSection {
             expression_steps: 2_000_000,
             compiled_expressions: 256,
             cors_origins: String::new(),
+            hosts: String::new(),
             certificate_file: String::new(),
             key_file: String::new(),
         }

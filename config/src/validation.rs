@@ -288,9 +288,11 @@ impl Check<'_> {
             !name.is_empty()
                 && name.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"-._".contains(&sign))
         };
-        if !admin.hosts.trim().is_empty() && !admin.hosts.split(',').map(str::trim).all(is_name) {
-            let expected = "empty, or names of hosts without scheme and port, separated by commas";
-            return Err(self.impossible("admin.hosts", format!("{:?}", admin.hosts), expected));
+        for (key, hosts) in [("http.hosts", &http.hosts), ("admin.hosts", &admin.hosts)] {
+            if !hosts.trim().is_empty() && !hosts.split(',').map(str::trim).all(is_name) {
+                let expected = "empty, or names of hosts without scheme and port, separated by commas";
+                return Err(self.impossible(key, format!("{hosts:?}"), expected));
+            }
         }
         self.range("admin.audit_bytes", admin.audit_bytes, 65_536, 1_099_511_627_776)?;
         // Lowering `max_limit` alone is fine: answers are then as long as that.

@@ -1,10 +1,11 @@
 //! Around every request: counts it, tells of it where its trace is recorded, and names the path in problem documents.
 
+use super::pieces::in_pieces;
 use super::problem::Problem;
 use actix_web::ResponseError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use nearline_ports::trace::{self, Span, TraceContext};
 
@@ -36,7 +37,17 @@ pub(super) async fn observe(
         span.fail(&status);
     }
     metrics::counter!("nearline_http_requests_total", "route" => route, "status" => status).increment(1);
-    Ok(response)
+    Ok(uncached(response).map_body(|_, body| in_pieces(body)))
+}
+
+/// What is told of members and of the service is of this moment and for this caller: nothing on the way keeps it, unless an
+/// answer says otherwise.
+fn uncached(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let headers = response.headers_mut();
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 /// The span of a request, and whether its caller asked for the trace. Of whom a request asks is not told.

@@ -23,8 +23,6 @@ use std::time::Instant;
 const KEPT: usize = 1_000;
 /// Entries of one answer, if the caller does not say.
 const DEFAULT_ENTRIES: usize = 100;
-/// What is no administration: a play on the console's page of a member.
-const EVENTS: &str = "/v1/events";
 
 /// One action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +48,9 @@ pub(super) struct Entry {
     /// Milliseconds until the answer.
     took_ms: u64,
 }
+
+/// Marks a request as one that changes something, as an extension of it, by the route that it took.
+pub(super) struct Changes;
 
 /// What a handler adds to its entry, as an extension of its response.
 pub(super) struct Detail(pub String);
@@ -102,17 +103,16 @@ pub(super) async fn note(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let log = request.app_data::<web::Data<AuditLog>>().cloned();
     let state = request.app_data::<State>().cloned();
-    let (true, Some(log), Some(state)) =
-        (!request.method().is_safe() && request.path() != EVENTS, log, state)
-    else {
+    let (false, Some(log), Some(state)) = (request.method().is_safe(), log, state) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let (began, at_ms) = (Instant::now(), state.now_ms());
     let what = format!("{} {}", request.method(), request.path());
     let from = request.peer_addr().map_or_else(String::new, |address| address.ip().to_string());
     let response = next.call(request).await?.map_into_boxed_body();
+    let changes = response.request().extensions().contains::<Changes>();
     let caller = response.request().extensions().get::<Caller>().cloned();
-    if let Some(Caller(who)) = caller {
+    if let Some(Caller(who)) = caller.filter(|_| changes) {
         let detail = response.response().extensions().get::<Detail>().map(|detail| detail.0.clone());
         log.note(Entry {
             at: format_rfc3339(at_ms),

@@ -1,6 +1,6 @@
 //! Request bodies: read within limits, and split into entries.
 
-use super::body_room::{Body, Place};
+use super::body_room::{Body, BodyRoom, Place};
 use super::problem::{Problem, ProblemKind};
 use super::state::ApiState;
 use actix_web::HttpRequest;
@@ -80,6 +80,17 @@ pub async fn read(request: &HttpRequest, payload: Payload, state: &ApiState) -> 
     let (limits, mut place) = (&state.config.http, state.bodies.place());
     let body = read_raw(request, payload, limits, &mut place).await?;
     unpacked(body, encoding, place, limits.max_body_bytes).await
+}
+
+/// Reads a body of at most `most` bytes, as it comes, without a place among those of publishers: of callers that are not known yet.
+pub async fn read_few(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &ApiState,
+    most: usize,
+) -> Result<Bytes, Problem> {
+    let limits = HttpSection { max_body_bytes: most, ..state.config.http.clone() };
+    read_raw(request, payload, &limits, &mut BodyRoom::new(2 * most).place()).await
 }
 
 /// Takes a body that is here already, decompressed, as [`read`] does.

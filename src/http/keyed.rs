@@ -1,6 +1,7 @@
 //! Keys at the doors: of each public route, of the operators' routes, and of the console, which keeps its key in a cookie that no
 //! script can read.
 
+use super::audit::Changes;
 use super::body;
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
@@ -15,20 +16,32 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, Route, we
 use nearline_api::operators::{SessionDocument, SessionRequest};
 use nearline_config::Scope;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 
 /// The console's cookie. Not sent by pages of other sites, and not looked at by the public listener.
 const COOKIE_NAME: &str = "nearline_key";
 /// Where the console brings its key.
 const SESSION: &str = "/admin/session";
+/// Bytes of what brings it, before anybody knows who sends them.
+const SESSION_BYTES: usize = 1_024;
 
-/// A route for callers whose key has one of the scopes `needs`.
-pub(super) fn keyed(route: Route, needs: &'static [Scope]) -> Route {
-    route.wrap(from_fn(move |request, next| let_in(needs, request, next)))
+/// A route for callers whose key has one of the scopes `needs`. A door for each route, so that how a path is written does not
+/// matter: the one that is taken is the one that is asked at.
+pub(super) fn keyed(route: Route, needs: Vec<Scope>, changes: bool) -> Route {
+    let needs: Rc<[Scope]> = needs.into();
+    route.wrap(from_fn(move |request: ServiceRequest, next| {
+        let needs = needs.clone();
+        async move {
+            if changes {
+                request.extensions_mut().insert(Changes);
+            }
+            let_in(&needs, request, next).await
+        }
+    }))
 }
 
-/// The operators' routes: all below `/admin` is for keys of the scope `admin`; what the console shows may be seen with the scope
-/// `view`, too. Probes and metrics need none.
-pub(super) async fn guard(
+/// Takes the console's key, where a request brings none as programs do.
+pub(super) async fn bring_cookie(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -37,14 +50,12 @@ pub(super) async fn guard(
     {
         request.headers_mut().insert(AUTHORIZATION, shown);
     }
-    if let Some(needs) = needs(request.method(), request.path()) {
-        return let_in(&[needs], request, next).await;
-    }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// What a key has to be for on a path that is for operators alone; none: none is asked for at the door. Whole logs and streams
-/// of facts are more than any page shows.
+/// What a key has to be for on an operators' route; none: none is asked for at the door. All below `/admin` is for keys of the
+/// scope `admin`; what the console shows may be seen with the scope `view`, too, but whole logs and streams of facts are more than
+/// any page shows. Probes and metrics need none.
 pub(super) fn needs(method: &Method, path: &str) -> Option<Scope> {
     if !path.starts_with("/admin") || path == SESSION {
         return None;
@@ -151,10 +162,11 @@ pub(super) async fn standing(request: HttpRequest, state: State) -> Answer {
 ))]
 pub(super) async fn begin(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     Parameters::read(&request, &[])?;
-    let bytes = body::read(&request, payload, &state).await?;
+    let bytes = body::read_few(&request, payload, &state, SESSION_BYTES).await?;
     let SessionRequest { key } = body::object(&bytes)?;
     let caller = state.keys.check(Some(&key), &[Scope::View], state.now_ms()).map_err(refused)?;
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(Changes);
     if !state.keys.is_asked_for() {
         // It may be anything, and opens nothing: it is not kept.
         return Ok(HttpResponse::NoContent().finish());

@@ -60,6 +60,7 @@ where
     let address = listener.local_addr()?;
     let (keep_alive, head) =
         (Duration::from_secs(limits.keep_alive_seconds), Duration::from_millis(limits.head_timeout_ms));
+    let patience = Duration::from_millis(limits.body_timeout_ms);
     let acceptor = certificate.as_ref().map(|shown| TlsAcceptor::from(shown.server_config()));
     let signal = builder.graceful_shutdown_signal();
     let builder = builder.listen(*name, listener, move || {
@@ -81,7 +82,7 @@ where
             async move {
                 let peer = stream.peer_addr().ok();
                 let connection = open(stream, acceptor, head).await?;
-                Ok((Explaining::new(connection), Protocol::Http1, peer))
+                Ok((Explaining::new(connection, patience), Protocol::Http1, peer))
             }
         })
         .and_then(service)

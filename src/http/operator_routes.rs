@@ -79,10 +79,14 @@ pub(super) fn register(config: &mut web::ServiceConfig, with_faults: bool) {
     let routes = operator_routes().into_iter().filter(|route| with_faults || !route.is_fault);
     super::routes::register(
         config,
-        routes.map(|OperatorRoute { method, path, handler, .. }| Registered {
-            method,
-            path,
-            handler: Box::new(handler),
+        routes.map(|route| {
+            let (needs, changes) = (route.needs(), !route.method.is_safe());
+            let OperatorRoute { method, path, handler, .. } = route;
+            let handler: Box<dyn FnOnce(Route) -> Route> = match needs {
+                None => Box::new(handler),
+                Some(needs) => Box::new(move |any| keyed::keyed(handler(any), vec![needs], changes)),
+            };
+            Registered { method, path, handler }
         }),
     );
     config.default_service(web::to(admin::not_found));

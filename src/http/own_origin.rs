@@ -12,7 +12,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Refuses what does not come from a program or from the console itself.
 pub(super) async fn guard(
@@ -26,11 +26,40 @@ pub(super) async fn guard(
     }
 }
 
+/// The public listener, where it is on loopback and nobody has to show a key: a page that points a name of its own at this
+/// machine would read and write as this machine's programs do.
+pub(super) async fn guard_public(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let is_open = |state: &&State| {
+        let address = state.config.http.address.parse::<SocketAddr>();
+        !state.keys.is_asked_for() && address.is_ok_and(|at| at.ip().to_canonical().is_loopback())
+    };
+    let hosts = request.app_data::<State>().filter(is_open).map(|state| state.config.http.hosts.clone());
+    let host = host_of(request.request());
+    // A browser always names one.
+    match hosts.filter(|hosts| !host.is_empty() && !is_ours(host, hosts)) {
+        None => Ok(next.call(request).await?.map_into_boxed_body()),
+        Some(_) => {
+            let detail = format!(
+                "the host is {host:?}; where no keys are asked for, expected localhost, an IP address, or a name in `http.hosts`"
+            );
+            let problem = Problem::new(ProblemKind::ForeignOrigin, detail);
+            Ok(request.into_response(HttpResponse::from_error(problem)))
+        }
+    }
+}
+
+/// The host that a request is for.
+fn host_of(request: &HttpRequest) -> &str {
+    let named = request.headers().get(HOST).map(|value| value.to_str().unwrap_or("?"));
+    named.or_else(|| request.uri().authority().map(|authority| authority.as_str())).unwrap_or_default()
+}
+
 fn check(request: &HttpRequest, hosts: &str) -> Result<(), Problem> {
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host =
-        header(HOST.as_str()).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let host = host.unwrap_or_default();
+    let host = host_of(request);
     if !is_ours(host, hosts) {
         let detail = format!(
             "the host is {host:?}; expected localhost, an IP address, or a name in `admin.hosts`: add it there if \

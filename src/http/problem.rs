@@ -90,6 +90,8 @@ pub enum ProblemKind {
     MalformedRequest,
     /// The head of a request did not arrive in time.
     HeadTimeout,
+    /// The request's head is larger than is read.
+    HeadTooLarge,
     /// The start waits for a server that is away.
     Starting,
     /// A mistake of ours.
@@ -163,6 +165,7 @@ impl ProblemKind {
                 ("/problems/letter-unpublishable", "The event cannot be published again", 409)
             }
             Self::MalformedRequest => ("/problems/malformed-request", "The request cannot be read", 400),
+            Self::HeadTooLarge => ("/problems/head-too-large", "The head is too large", 431),
             Self::HeadTimeout => ("/problems/head-timeout", "The head did not arrive in time", 408),
             Self::Starting => ("/problems/starting", "The service has not started yet", 503),
             Self::Internal => ("/problems/internal", "Something went wrong", 500),

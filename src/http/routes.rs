@@ -20,13 +20,22 @@ pub struct PublicRoute {
     pub path: &'static str,
     /// What a caller's key has to be for, one of them; none: no key is asked for.
     pub needs: &'static [Scope],
+    /// Whether it changes something: what operators do is noted. Events come and go, and are not.
+    changes: bool,
     handler: fn(Route) -> Route,
 }
 
 /// Every public route, those of one path beside each other.
 pub fn public_routes() -> Vec<PublicRoute> {
     use Scope::{Catalogue, Publish, Query as Ask};
-    let route = |method, path, needs, handler| PublicRoute { method, path, needs, handler };
+    let unnoted = ["/v1/events", "/v1/members/{id}/order"];
+    let route = |method: Method, path, needs, handler| PublicRoute {
+        changes: !method.is_safe() && !unnoted.contains(&path),
+        method,
+        path,
+        needs,
+        handler,
+    };
     vec![
         route(Method::POST, "/v1/events", &[Publish], |route| route.to(events::publish)),
         route(Method::GET, "/v1/log", &[Publish, Ask], |route| route.to(log::read)),
@@ -79,7 +88,7 @@ pub(super) fn register_public(config: &mut web::ServiceConfig) {
     let keyed_handler = |route: PublicRoute| -> Box<dyn FnOnce(Route) -> Route> {
         match route.needs {
             [] => Box::new(route.handler),
-            needs => Box::new(move |any| keyed((route.handler)(any), needs)),
+            needs => Box::new(move |any| keyed((route.handler)(any), needs.to_vec(), route.changes)),
         }
     };
     let registered = |route: PublicRoute| Registered {

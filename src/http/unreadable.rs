@@ -6,25 +6,50 @@ use super::problem::{Problem, ProblemKind};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 /// Bytes of what was read last that are kept, to say what was wrong with it.
 const SEEN_BYTES: usize = 2_048;
 /// How the library's own answers begin; ours have a body.
 const NO_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n";
+const NO_ROOM: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n";
 const NO_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n";
 
 /// A connection that remembers what was read last.
 pub(super) struct Explaining<T> {
     stream: T,
     seen: Vec<u8>,
+    /// Whether what was seen is answered: what is read next is another request.
+    is_answered: bool,
+    /// How long a client may take nothing of what it asked for.
+    patience: Duration,
+    /// Until when something of what is to be written must be taken; none: nothing waits.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// What stands in the place of the library's answer, and how much of it is written.
     instead: Option<(Vec<u8>, usize)>,
 }
 
 impl<T> Explaining<T> {
-    pub(super) fn new(stream: T) -> Self {
-        Self { stream, seen: Vec::new(), instead: None }
+    pub(super) fn new(stream: T, patience: Duration) -> Self {
+        Self { stream, seen: Vec::new(), is_answered: false, patience, stalled: None, instead: None }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Explaining<T> {
+    /// Writes, and gives up a client that has taken nothing for long: what it was sent takes room here.
+    fn write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(stalled.as_mut().poll(context));
+        metrics::counter!("nearline_http_stalled_connections_total").increment(1);
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of its answer")))
     }
 }
 
@@ -38,8 +63,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
         let outcome = Pin::new(&mut self.stream).poll_read(context, into);
         let read = &into.filled()[before..];
         if !read.is_empty() {
-            self.seen.clear();
-            self.seen.extend_from_slice(&read[..read.len().min(SEEN_BYTES)]);
+            if std::mem::take(&mut self.is_answered) {
+                self.seen.clear();
+            }
+            let room = SEEN_BYTES.saturating_sub(self.seen.len());
+            self.seen.extend_from_slice(&read[..read.len().min(room)]);
         }
         outcome
     }
@@ -56,15 +84,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Explaining<T> {
         {
             self.instead = Some((answer, 0));
         }
-        let Self { stream, instead, .. } = &mut *self;
-        let Some((answer, written)) = instead else { return Pin::new(stream).poll_write(context, bytes) };
-        while *written < answer.len() {
-            match ready!(Pin::new(&mut *stream).poll_write(context, &answer[*written..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                more => *written += more,
+        self.is_answered = true;
+        let Some((answer, mut written)) = self.instead.take() else { return self.write(context, bytes) };
+        while written < answer.len() {
+            match self.write(context, &answer[written..]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(more)) => written += more,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.instead = Some((answer, written));
+                    return Poll::Pending;
+                }
             }
         }
-        *instead = None;
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -83,6 +115,12 @@ fn instead_of(bytes: &[u8], seen: &[u8]) -> Option<Vec<u8>> {
         let what = what_is_wrong(seen);
         metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "400").increment(1);
         Problem::new(ProblemKind::MalformedRequest, what)
+    } else if bytes.starts_with(NO_ROOM) {
+        metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "431").increment(1);
+        Problem::new(
+            ProblemKind::HeadTooLarge,
+            "address and headers are larger than 128 KiB, or more than 96 headers; send less",
+        )
     } else if bytes.starts_with(NO_HEAD) {
         metrics::counter!("nearline_http_requests_total", "route" => "none", "status" => "408").increment(1);
         Problem::new(ProblemKind::HeadTimeout, "the request's head did not arrive in time")

@@ -156,17 +156,89 @@ fn a_character_that_had_to_be_encoded_is_named_in_a_problem_document() {
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         (head.to_owned(), serde_json::from_str::<serde_json::Value>(body).unwrap_or_default())
     };
-    let (head, problem) = ask("GET /v1/trending?filter=title.year>1990 HTTP/1.1\r\nhost: x\r\n\r\n");
+    let (head, problem) = ask("GET /v1/trending?filter=title.year>1990 HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 400 Bad Request"), "{head}");
     assert!(head.contains("content-type: application/problem+json"), "{head}");
     assert_eq!(problem["type"], "/problems/malformed-request");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("%3E")), "{problem}");
     // What can be read is answered as ever, also behind another request on the same connection.
-    let two = "GET /v1/experiments HTTP/1.1\r\nhost: x\r\n\r\n";
+    let two = "GET /v1/experiments HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let (head, _) = ask(&format!("{two}{}", two.replace("host", "connection: close\r\nhost")));
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let (head, problem) = ask("\u{16}\u{3}\u{1}\u{2}\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 400") && problem["type"] == "/problems/malformed-request", "{head}");
+}
+
+/// What comes of a request as it stands, until the connection ends.
+fn raw(service: &Service, request: &[u8]) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
+    // It may be answered and closed before its end.
+    let _refused = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _reset = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_page_that_points_a_name_at_this_machine_gets_nothing_where_no_keys_are_asked_for() {
+    let names = |config: &mut nearline_config::Config| config.http.hosts = "nearline.test".to_owned();
+    let service = Service::start_with(names, |ports| ports);
+    let ask = |host: &str| {
+        raw(&service, format!("GET /v1/members/ana HTTP/1.1\r\n{host}connection: close\r\n\r\n").as_bytes())
+    };
+    for host in
+        ["host: localhost:7700\r\n", "host: 127.0.0.1\r\n", "host: [::1]:1\r\n", "host: nearline.test:80\r\n"]
+    {
+        assert!(ask(host).starts_with("HTTP/1.1 200"), "{host}: {}", ask(host));
+    }
+    let refused = ask("host: evil.example:7700\r\norigin: http://evil.example:7700\r\n");
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("/problems/foreign-origin"), "{refused}");
+    assert!(refused.contains("http.hosts"), "{refused}");
+}
+
+#[test]
+fn a_head_that_is_too_large_or_comes_in_parts_is_told_as_what_it_is() {
+    use std::io::{Read, Write};
+    let service = Service::start();
+    let many: String = (0..300).map(|at| format!("x-{at}: {at}\r\n")).collect();
+    let large = format!("x-large: {}\r\n", "x".repeat(200_000));
+    for headers in [many, large] {
+        let answer = raw(
+            &service,
+            format!("GET /v1/trending HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").as_bytes(),
+        );
+        // Of what is far too large the rest may reset the connection before the answer is read.
+        assert!(
+            answer.is_empty()
+                || answer.starts_with("HTTP/1.1 431") && answer.contains("/problems/head-too-large"),
+            "{answer}"
+        );
+    }
+    let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
+    stream.set_nodelay(true).expect("set");
+    stream.write_all(b"GET /v1/trending HTTP/1.1\r\n").expect("sent");
+    // Read by itself: what comes next is another segment.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    stream.write_all(b"Bad header line\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 400") && !answer.contains("percent-encoded"), "{answer}");
+}
+
+#[test]
+fn whoever_reads_nothing_takes_little_room_and_is_given_up() {
+    use std::io::Write;
+    let service = Service::start_with(|config| config.http.body_timeout_ms = 500, |ports| ports);
+    let mut stalled = std::net::TcpStream::connect(service.http).expect("connected");
+    let request = "GET /v1/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+    stalled.write_all(request.as_bytes()).expect("sent");
+    service.until("it is given up", || {
+        let metrics = service.ask(service.admin, "/metrics").text;
+        let line =
+            metrics.lines().find(|line| line.starts_with("nearline_http_stalled_connections_total "))?;
+        line.ends_with(" 1").then_some(())
+    });
 }
 
 #[test]
@@ -189,7 +261,7 @@ fn stalled_bodies_take_no_more_than_their_room_and_leave_it_when_they_are_gone()
     let stalled: Vec<_> = (0..40)
         .map(|_| {
             let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
-            let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 900000\r\n\r\n";
+            let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: 900000\r\n\r\n";
             stream.write_all(head.as_bytes()).expect("sent");
             // The refused ones may be closed while it is sent.
             let _refused = stream.write_all(&vec![b' '; 300_000]);

@@ -1,7 +1,8 @@
 //! Keys of callers: who may do what, on both listeners and from the command line.
 
 use crate::running::{Reply, Service};
-use nearline_config::Config;
+use nearline::http::operator_routes::operator_routes;
+use nearline_config::{Config, Scope};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,61 @@ impl Keyed {
     fn with_key(&self, to: SocketAddr, method: &str, path: &str, key: &str, body: &str) -> Reply {
         self.send(to, method, path, ("authorization", &format!("Bearer {key}")), body)
     }
+}
+
+/// The path with one of its letters percent-encoded: the same path to whoever routes it.
+fn encoded(path: &str) -> impl Iterator<Item = String> {
+    let letters = path.char_indices().filter(|(_, letter)| letter.is_ascii_alphabetic());
+    letters.map(|(at, letter)| format!("{}%{:02x}{}", &path[..at], letter as u32, &path[at + 1..]))
+}
+
+#[test]
+fn however_a_path_is_written_its_key_is_asked_for_and_what_was_done_is_noted() {
+    let keyed = Keyed::start();
+    let admin = keyed.service.admin;
+    let viewer = key(&keyed.file, "viewer", &["--scope", "view"]);
+    keyed.service.until("the new key is known", || {
+        (keyed.with_key(admin, "GET", "/admin/overview", &viewer, "").status == 200).then_some(())
+    });
+    let routes = operator_routes();
+    let asked = routes.iter().filter(|route| route.needs().is_some() && !route.is_fault);
+    for route in asked {
+        let path = route.path.replace("{partition}", "0").replace("{position}", "1").replace("{id}", "ana");
+        for path in encoded(&path).chain([path.clone()]) {
+            let method = route.method.as_str();
+            let reply = keyed.send(admin, method, &path, ("", ""), "");
+            assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text);
+            if route.needs() == Some(Scope::Admin) {
+                let reply = keyed.with_key(admin, method, &path, &viewer, "");
+                assert_eq!(reply.status, 403, "{method} {path}: {}", reply.text);
+            }
+        }
+    }
+    let audit = || keyed.with_key(admin, "GET", "/admin/audit", &keyed.keys[3], "").json();
+    assert_eq!(audit(), json!([]), "strangers push nothing out");
+    let reply = keyed.with_key(admin, "DELETE", "/%61dmin/dead-letters/1", &keyed.keys[3], "");
+    assert_eq!(reply.status, 404);
+    // What is asked and what is published is no administration.
+    for (path, key, body) in [
+        ("/v1/members/ana/order", &keyed.keys[1], r#"{"titles":["heist"]}"#),
+        ("/v1/%65vents", &keyed.keys[0], EVENT),
+        ("/v1/events", &keyed.keys[0], EVENT),
+    ] {
+        assert_eq!(keyed.with_key(admin, "POST", path, key, body).status, 200, "{path}");
+    }
+    let noted = audit();
+    assert_eq!(noted.as_array().map(Vec::len), Some(1), "{noted}");
+    assert_eq!((&noted[0]["who"], &noted[0]["outcome"]), (&json!("admin"), &json!(404)));
+}
+
+#[test]
+fn whoever_brings_no_key_yet_takes_no_room_of_publishers() {
+    let keyed = Keyed::start();
+    let body = format!(r#"{{"key":"{}"}}"#, "x".repeat(2_000));
+    let reply = keyed.send(keyed.service.admin, "POST", "/admin/session", ("", ""), &body);
+    assert_eq!((reply.status, &reply.json()["type"]), (413, &json!("/problems/body-too-large")));
+    let reply = keyed.send(keyed.service.admin, "POST", "/admin/session", ("", ""), r#"{"key":"nl_x"}"#);
+    assert_eq!(reply.status, 401);
 }
 
 const EVENT: &str = r#"{"id":"e1","type":"play","member":"ana","title":"heist","at":"2026-03-01T20:15:00Z"}"#;
@@ -111,7 +167,6 @@ fn operators_need_an_admin_key_and_probes_none_and_the_console_keeps_its_own_in_
         "/admin/log",
         "/admin/log/0",
         "/admin/facts",
-        "/admin/nothing",
     ] {
         assert_eq!(keyed.service.ask(admin, path).status, 401, "{path}");
         assert_eq!(keyed.with_key(admin, "GET", path, &keyed.keys[1], "").status, 403, "{path}");

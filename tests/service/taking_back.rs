@@ -113,7 +113,7 @@ struct LiveRows(std::sync::mpsc::Receiver<String>);
 fn live_rows(service: &Service) -> LiveRows {
     use std::io::Write as _;
     let mut stream = std::net::TcpStream::connect(service.http).expect("connected");
-    let request = "GET /v1/members/nobody/recommendations/live HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n";
+    let request = "GET /v1/members/nobody/recommendations/live HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("sent");
     let (sender, rows) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

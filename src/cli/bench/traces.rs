@@ -186,7 +186,10 @@ impl Asker {
 
     fn slice(&mut self, members: &[String], events: &[NewEvent]) -> anyhow::Result<()> {
         for member in members {
-            self.ask(&format!("GET /v1/members/{member}/recommendations HTTP/1.1\r\nhost: x\r\n\r\n"), &[])?;
+            self.ask(
+                &format!("GET /v1/members/{member}/recommendations HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+                &[],
+            )?;
         }
         for chunk in events.chunks(AT_ONCE) {
             let body = [
@@ -196,7 +199,7 @@ impl Asker {
             ]
             .concat();
             let head = format!(
-                "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             );
             self.ask(&head, &body)?;
