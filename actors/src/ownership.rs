@@ -358,7 +358,7 @@ impl Running {
         }
         self.gone |= self.machine.is_replaced() && self.runs.is_empty();
         let now = NodeStatus {
-            settled: self.machine.is_settled(),
+            settled: self.machine.is_settled() && !self.machine.is_replaced(),
             others: self.machine.others().count(),
             held: self.runs.len(),
             sums_role: self.shell.sums_role.get(),

@@ -126,6 +126,8 @@ pub struct Progress {
     held: AtomicU8,
     pub(crate) epoch: SharedEpoch,
     pub(crate) folded: SharedPosition,
+    /// How far it was folded here before it was built anew.
+    pub(crate) had: SharedPosition,
     pub(crate) committed: SharedPosition,
     pub(crate) read: SharedPosition,
     pub(crate) reader_open: AtomicBool,
@@ -153,6 +155,7 @@ impl Progress {
             held: AtomicU8::new(0),
             epoch: SharedEpoch::default(),
             folded: SharedPosition::default(),
+            had: SharedPosition::default(),
             committed: SharedPosition::default(),
             read: SharedPosition::default(),
             reader_open: AtomicBool::new(false),

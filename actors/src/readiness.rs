@@ -30,7 +30,7 @@ pub enum NotReady {
         /// Why it failed last.
         last_failure: Option<String>,
     },
-    /// A partition has not folded what was in the log at the start.
+    /// A partition has not folded what was in the log at the start, or what it had folded before its state was set back.
     Behind {
         /// The partition.
         partition: PartitionId,
@@ -67,7 +67,7 @@ impl std::fmt::Display for NotReady {
             Self::Behind { partition, folded, wanted } => {
                 write!(
                     f,
-                    "partition {partition} has folded {folded} of {wanted} that were in the log at the start"
+                    "partition {partition} has folded {folded} of {wanted} that were in the log at the start, or folded before"
                 )
             }
             Self::Sums { partition, known, wanted } => {
@@ -121,6 +121,7 @@ impl Readiness {
             (!runs).then(|| NotReady::Partition { partition, state, last_failure: last_failure() })
         }));
         if self.caught_up.load(Relaxed) {
+            reasons.extend(set_back(partitions));
             return self.after_grace(reasons);
         }
         reasons.extend(self.behind(partitions, sums));
@@ -140,6 +141,7 @@ impl Readiness {
         if since.get_or_insert_with(Instant::now).elapsed() < GRACE { Vec::new() } else { reasons }
     }
 
+    /// Partitions that lack what the log had at the start.
     fn behind(
         &self,
         partitions: &[Arc<PartitionHandle>],
@@ -160,4 +162,13 @@ impl Readiness {
         }
         reasons
     }
+}
+
+/// Partitions whose state was set back, and which have not folded again what they had.
+fn set_back(partitions: &[Arc<PartitionHandle>]) -> impl Iterator<Item = NotReady> + '_ {
+    partitions.iter().filter_map(|handle| {
+        let (partition, folded, wanted) = (handle.partition, handle.folded.load(), handle.had.load());
+        let is_behind = handle.state() == PartitionState::Live && folded < wanted;
+        is_behind.then_some(NotReady::Behind { partition, folded, wanted })
+    })
 }

@@ -8,6 +8,7 @@ use nearline_backends::embedded::{self, DirectoryWatch, EmbeddedSettings};
 use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::control::remediation::RemediationSettings;
+use nearline_ports::examine;
 use nearline_ports::finding::Finding;
 use nearline_ports::{PortError, Ports};
 use std::path::Path;
@@ -134,11 +135,12 @@ pub fn examine_backend(config: &Config) -> BoxFuture<'_, Vec<Finding>> {
                 })
             }
             BackendKind::Cluster => {
-                let (partitions, fold) = (config.engine.partitions, &config.fold);
-                let redis = nearline_backends::redis::examine(redis_settings(config), partitions, fold);
-                let nats = nearline_backends::nats::examine(nats_settings(config), config.fold.event_bytes);
-                let (mut findings, more) = futures_util::future::join(nats, redis).await;
-                findings.extend(more);
+                let (nats, redis) = (nats_settings(config), redis_settings(config));
+                let (mut findings, ports) =
+                    nearline_backends::cluster::examine(nats, redis, config.fold.event_bytes).await;
+                if let Some(ports) = ports {
+                    findings.extend(examine::stored(&ports, &config.fold, &config.aggregates).await);
+                }
                 findings
             }
         }

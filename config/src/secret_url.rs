@@ -22,6 +22,21 @@ impl SecretUrl {
     pub(super) fn each(&self) -> impl Iterator<Item = &str> {
         self.0.split(',').map(str::trim)
     }
+
+    /// The URLs as they may be shown: a part that ends a password with a comma in it is none by itself.
+    fn shown(&self) -> Vec<String> {
+        let mut whole: Vec<String> = Vec::new();
+        for part in self.each() {
+            match whole.last_mut() {
+                Some(last) if part.contains('@') && !part.contains("://") => {
+                    last.push(',');
+                    last.push_str(part);
+                }
+                _ => whole.push(part.to_owned()),
+            }
+        }
+        whole.iter().map(|url| redact(url)).collect()
+    }
 }
 
 /// `url` with everything up to the last `@` of its authority hidden.
@@ -36,8 +51,7 @@ fn redact(url: &str) -> String {
 
 impl std::fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown: Vec<String> = self.each().map(redact).collect();
-        f.write_str(&shown.join(","))
+        f.write_str(&self.shown().join(","))
     }
 }
 
@@ -58,6 +72,8 @@ mod tests {
             ("nats://user:se@cret@host:4222", "nats://***@host:4222"),
             ("nats://token@a:4222,nats://token@b:4222", "nats://***@a:4222,nats://***@b:4222"),
             ("redis://:se/cret@host", "redis://***@host"),
+            ("nats://nl:s3cr%t,pw,cret@host:4222", "nats://***@host:4222"),
+            ("nats://nl:se,cret@a:4222,nats://b:4222", "nats://***@a:4222,nats://b:4222"),
             ("redis://host:6379", "redis://host:6379"),
             (":secret@host", "***@host"),
         ] {

@@ -1,13 +1,12 @@
 //! `nearline doctor` on real servers: as they should be, and each of them broken in a way of its own.
 
-use nearline_model::{FoldSettings, PartitionId};
 use nearline_servers::{NatsServer, RedisServer, free_port};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
 /// Exit code, and what was found.
-fn doctor(directory: &Path, settings: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
+pub fn doctor(directory: &Path, settings: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
     let output = Command::new(env!("CARGO_BIN_EXE_nearline"))
         .current_dir(directory)
         .envs(settings.iter().map(|(key, value)| (format!("NEARLINE__{key}"), value)))
@@ -31,7 +30,7 @@ fn doctor(directory: &Path, settings: &[(&str, &str)]) -> (Option<i32>, Vec<Valu
 }
 
 /// Asserts that something of `part` has the verdict and says so.
-fn says(findings: &[Value], part: &str, verdict: &str, words: &str) {
+pub fn says(findings: &[Value], part: &str, verdict: &str, words: &str) {
     let is_meant = |finding: &&Value| {
         finding["part"] == part
             && finding["verdict"] == verdict
@@ -40,7 +39,7 @@ fn says(findings: &[Value], part: &str, verdict: &str, words: &str) {
     assert!(findings.iter().any(|finding| is_meant(&finding)), "{part} {verdict} {words:?}: {findings:#?}");
 }
 
-fn cluster<'a>(nats: &'a str, redis: &'a str) -> Vec<(&'a str, &'a str)> {
+pub fn cluster<'a>(nats: &'a str, redis: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("BACKEND__KIND", "cluster"),
         ("NATS__URL", nats),
@@ -60,7 +59,7 @@ fn servers_as_they_should_be_are_all_right_and_what_is_looked_at_is_not_changed(
     for _ in 0..2 {
         let (code, findings) = doctor(directory.path(), &settings);
         assert_eq!(code, Some(0), "{findings:#?}");
-        says(&findings, "nats", "ok", "EVENTS_p00, …) are made at the start");
+        says(&findings, "nats", "ok", "EVENTS_p00, …) are made at the first start");
         says(&findings, "nats", "ok", "may publish to nearline.log.>");
         says(&findings, "redis", "ok", "scripts run and write for 16 partitions");
         says(&findings, "redis", "ok", "ms apart");
@@ -85,7 +84,7 @@ fn servers_that_are_away_are_told_of_both() {
 }
 
 /// Runs a command of Redis.
-fn run(redis: &RedisServer, command: &[&str]) {
+pub fn run(redis: &RedisServer, command: &[&str]) {
     let mut connection = redis::Client::open(redis.url().as_str())
         .and_then(|client| client.get_connection())
         .expect("connected");
@@ -120,34 +119,6 @@ fn a_redis_that_evicts_that_keeps_nothing_or_that_forbids_scripts_is_told() {
     let (_, findings) = doctor(directory.path(), &cluster(&nats_url, &wrong));
     says(&findings, "redis", "fail", "does not let this client in");
     assert!(!format!("{findings:?}").contains("reader:wrong"), "no password is shown");
-}
-
-#[test]
-fn state_folded_with_other_settings_is_told_with_what_differs() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let nats = NatsServer::start(None).expect("nats");
-    let redis = RedisServer::start().expect("redis");
-    let (nats_url, redis_url) = (nats.url(), redis.url());
-    for partition in 0..16 {
-        let kept = FoldSettings { lateness_seconds: 60 + partition / 14, ..FoldSettings::default() };
-        let meta = format!("nl:{{{}}}:meta", PartitionId(partition as u16));
-        run(&redis, &["HSET", &meta, "settings", &serde_json::to_string(&kept).expect("numbers")]);
-    }
-    let mut settings = cluster(&nats_url, &redis_url);
-    let (_, findings) = doctor(directory.path(), &settings);
-    let told = |partitions, was| {
-        format!(
-            "state of {partitions} partitions was folded with other settings: `fold.lateness_seconds` was {was}, is 600"
-        )
-    };
-    says(&findings, "redis", "fail", &told(14, 60));
-    says(&findings, "redis", "fail", &told(2, 61));
-    settings.push(("FOLD__LATENESS_SECONDS", "61"));
-    let (_, findings) = doctor(directory.path(), &settings);
-    says(&findings, "redis", "fail", "`fold.lateness_seconds` was 60, is 61");
-    let differing =
-        |finding: &&Value| finding["says"].as_str().is_some_and(|says| says.contains("other settings"));
-    assert_eq!(findings.iter().filter(differing).count(), 1, "{findings:#?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod facts;
 mod kill;
 mod kubernetes;
 mod late_servers;
+mod mistakes;
 mod other_log;
 mod ownership;
 mod program;

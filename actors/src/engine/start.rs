@@ -54,6 +54,7 @@ impl Engine {
         let catalogue = Arc::new(SharedCatalogue::new(settings.only_catalogued));
         let stopping = Arc::new(AtomicBool::new(false));
         let (aggregates, catalogue_following) = load(&ports, &settings, &catalogue).await?;
+        stored::check_fold(&ports, &settings.fold).await?;
         let log_at_start = log_ends(&ports).await?;
         let committed_at_start = committed(&ports).await?;
 

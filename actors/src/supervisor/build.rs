@@ -10,8 +10,8 @@ use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
 use nearline_model::quarantine::Quarantine;
-use nearline_model::settings::differences;
-use nearline_model::{FoldSettings, Partition, PartitionId, Position};
+use nearline_model::{Partition, Position};
+use nearline_ports::stored::same_settings;
 use nearline_ports::{Acquired, PortError};
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
@@ -31,6 +31,8 @@ impl Supervisor {
         let incarnation = self.handle.take_over();
         check_invariant!(I5, self.handle.address().is_none(), "an earlier actor of {id} is still asked");
         self.handle.epoch.store(epoch);
+        // Set back, it is what it was only when it has folded again what it had.
+        self.handle.had.store(self.handle.had.load().max(self.handle.folded.load()));
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position);
         }
@@ -170,19 +172,4 @@ fn ended_untold(joined: Result<(), tokio::task::JoinError>) -> Ended {
         }
     };
     Ended::Panicked { position: None, message }
-}
-
-fn same_settings(partition: PartitionId, kept: &str, now: &FoldSettings) -> Result<(), PortError> {
-    let kept: FoldSettings = serde_json::from_str(kept).map_err(|error| PortError::Damaged {
-        what: format!("stored fold settings of {partition}"),
-        detail: error.to_string(),
-    })?;
-    if kept == *now {
-        return Ok(());
-    }
-    let differ = differences("fold", &kept, now);
-    Err(PortError::Misconfigured(format!(
-        "the state of {partition} was folded with other settings: {differ}; set them back, or fold the log anew with \
-         these (`nearline refold`, every node stopped)"
-    )))
 }

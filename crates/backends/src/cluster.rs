@@ -7,6 +7,7 @@ use crate::threads::SystemThreads;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nearline_model::{PartitionId, Position};
+use nearline_ports::finding::{Finding, Verdict};
 use nearline_ports::{EventLog, PortError, Ports, StateStore, SystemClock};
 use std::sync::Arc;
 
@@ -49,6 +50,41 @@ pub fn connect_cluster(
             remediations: Arc::new(nats.remediations),
         })
     })
+}
+
+/// Looks at both servers, without changing anything. Where everything fits and there is state, also how the engine would start
+/// with it: the ports to look further, if it would.
+pub async fn examine(
+    nats: NatsSettings,
+    redis: RedisSettings,
+    event_bytes: usize,
+) -> (Vec<Finding>, Option<Ports>) {
+    let partitions = nats.partitions;
+    let looking =
+        (crate::nats::examine(nats.clone(), event_bytes), crate::redis::examine(redis.clone(), partitions));
+    let (mut findings, more) = futures_util::future::join(looking.0, looking.1).await;
+    findings.extend(more);
+    if findings.iter().any(|finding| finding.verdict == Verdict::Fail) {
+        return (findings, None);
+    }
+    // Where nothing is folded yet, a start makes what is missing.
+    let stored = match crate::redis::connect(redis.clone(), partitions).await {
+        Ok(store) => followed(&store, partitions).await,
+        Err(error) => Err(error),
+    };
+    let ports = match stored {
+        Ok(Followed { identity: None, .. }) => return (findings, None),
+        Ok(_) => connect_cluster(nats, redis).await,
+        Err(error) => Err(error),
+    };
+    let advice = "do what the message says: until then the engine does not start";
+    match ports {
+        Ok(ports) => (findings, Some(ports)),
+        Err(error) => {
+            findings.push(Finding::fail("start", error.to_string(), advice));
+            (findings, None)
+        }
+    }
 }
 
 /// What the store has of the log that it was folded from.

@@ -15,6 +15,7 @@ pub mod dead_letters;
 pub mod erasure;
 pub mod event_log;
 pub mod event_requests;
+pub mod examine;
 pub mod fact_stream;
 pub mod finding;
 pub mod membership;

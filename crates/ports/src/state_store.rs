@@ -58,6 +58,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// The log that the state of a partition was folded from; `None`: none yet, or by a version that did not keep it.
     async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError>;
 
+    /// The fold settings that the state of a partition was made with, as JSON; `None`: nothing is stored.
+    async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError>;
+
     /// Proves that commits would be taken, without one. Where that needs no proof, there is none.
     async fn prove(&self) -> Result<(), PortError> {
         Ok(())

@@ -1,9 +1,10 @@
 //! Reading what is stored, without the engine: a member, and the sums.
 
 use crate::{OutboxEntry, PortError, Ports};
+use futures_util::future::try_join_all;
 use nearline_model::aggregates::Added;
 use nearline_model::identifier::partition_of;
-use nearline_model::settings::AggregateSettings;
+use nearline_model::settings::{AggregateSettings, FoldSettings, differences};
 use nearline_model::symbols::Symbol;
 use nearline_model::{Aggregates, Delta, Member, MemberSnapshot, PartitionId, Position};
 use std::collections::HashMap;
@@ -51,6 +52,38 @@ pub async fn member(ports: &Ports, member: &str, complete: bool) -> Result<Store
     let text = |symbol| texts.get(&symbol).cloned().unwrap_or_default();
     let snapshot = MemberSnapshot::new(member, position, &state, text, complete);
     Ok(StoredMember { snapshot, bytes: stored.map_or(0, |bytes| bytes.len()) })
+}
+
+/// Refuses state of any partition that was folded with other settings than `now`: it would go on as neither.
+///
+/// # Errors
+/// The store's, and [`PortError::Misconfigured`] with what differs.
+pub async fn check_fold(ports: &Ports, now: &FoldSettings) -> Result<(), PortError> {
+    let partitions = (0..ports.log.partitions()).map(PartitionId);
+    let kept = try_join_all(partitions.map(|partition| ports.store.fold_settings(partition))).await?;
+    for (partition, kept) in (0..).map(PartitionId).zip(kept) {
+        kept.map_or(Ok(()), |kept| same_settings(partition, &kept, now))?;
+    }
+    Ok(())
+}
+
+/// Refuses state of a partition that was folded with the settings `kept`, if `now` are others.
+///
+/// # Errors
+/// [`PortError::Misconfigured`] with what differs.
+pub fn same_settings(partition: PartitionId, kept: &str, now: &FoldSettings) -> Result<(), PortError> {
+    let kept: FoldSettings = serde_json::from_str(kept).map_err(|error| PortError::Damaged {
+        what: format!("stored fold settings of {partition}"),
+        detail: error.to_string(),
+    })?;
+    if kept == *now {
+        return Ok(());
+    }
+    let differ = differences("fold", &kept, now);
+    Err(PortError::Misconfigured(format!(
+        "the state of {partition} was folded with other settings: {differ}; set them back, or fold the log anew with these (`nearline \
+         refold`, every node stopped)"
+    )))
 }
 
 /// The sums as a node that starts now learns them: the stored snapshot, and what was committed since.

@@ -311,6 +311,10 @@ impl StateStore for EmbeddedStore {
         self.off_thread(move |store| Ok(store.files.row(partition)?.lock().log.clone())).await
     }
 
+    async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        self.off_thread(move |store| Ok(store.files.row(partition)?.lock().settings.clone())).await
+    }
+
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
         self.off_thread(move |store| Ok(store.files.row(partition)?.lock().position)).await
     }

@@ -98,9 +98,11 @@ async fn streams(links: &Links) -> Vec<Finding> {
     }
     let says = match missing.as_slice() {
         [] => format!("{fitting} streams and buckets fit the settings"),
-        [name] => format!("{fitting} streams and buckets fit the settings; {name} is made at the start"),
+        [name] => {
+            format!("{fitting} streams and buckets fit the settings; {name} is made at the first start")
+        }
         [first, ..] => format!(
-            "{fitting} streams and buckets fit the settings; {} ({first}, …) are made at the start",
+            "{fitting} streams and buckets fit the settings; {} ({first}, …) are made at the first start",
             missing.len()
         ),
     };

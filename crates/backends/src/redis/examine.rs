@@ -4,8 +4,7 @@ use super::RedisSettings;
 use super::connection::Connections;
 use super::scripts::EXAMINE;
 use crate::server_version::major_minor;
-use nearline_model::settings::differences;
-use nearline_model::{FoldSettings, PartitionId};
+use nearline_model::PartitionId;
 use nearline_ports::finding::Finding;
 use nearline_ports::{Clock, PortError, SystemClock};
 use std::collections::BTreeMap;
@@ -20,8 +19,8 @@ const CLOCKS_APART_MS: i64 = 1_000;
 const NEARLY_FULL: f64 = 0.85;
 
 /// What a server answers: milliseconds since 1970, version, run id, bytes used, bytes at most, policy, whether there is an
-/// append-only file, and the fold's settings that the partition's state was made with, if there is any.
-type Answer = (i64, String, String, u64, u64, String, u64, String);
+/// append-only file.
+type Answer = (i64, String, String, u64, u64, String, u64);
 
 /// One server, as a partition met it.
 struct Server {
@@ -32,8 +31,8 @@ struct Server {
 }
 
 /// Looks at everything that the engine needs of Redis: on each partition's server, a script writes, removes what it wrote, and
-/// tells how the server stands. What is stored must be what `fold` makes.
-pub async fn examine(settings: RedisSettings, partitions: u16, fold: &FoldSettings) -> Vec<Finding> {
+/// tells how the server stands.
+pub async fn examine(settings: RedisSettings, partitions: u16) -> Vec<Finding> {
     let connections = match Connections::connect(&settings).await {
         Ok(connections) => connections,
         Err(error) => {
@@ -43,16 +42,9 @@ pub async fn examine(settings: RedisSettings, partitions: u16, fold: &FoldSettin
         }
     };
     let mut servers: BTreeMap<String, Server> = BTreeMap::new();
-    // By how they differ.
-    let mut others: BTreeMap<String, u32> = BTreeMap::new();
     for partition in (0..partitions).map(PartitionId) {
         match meet(&connections, &settings.key_prefix, partition).await {
             Ok(met) => {
-                if let Ok(kept) = serde_json::from_str::<FoldSettings>(&met.answer.7)
-                    && kept != *fold
-                {
-                    *others.entry(differences("fold", &kept, fold)).or_default() += 1;
-                }
                 servers
                     .entry(met.answer.2.clone())
                     .and_modify(|server| server.partitions += 1)
@@ -70,22 +62,15 @@ pub async fn examine(settings: RedisSettings, partitions: u16, fold: &FoldSettin
     let mut findings =
         vec![Finding::ok(PART, format!("{what}: scripts run and write for {partitions} partitions"))];
     servers.values().for_each(|server| findings.extend(of_server(server)));
-    findings.extend(others.iter().map(|(differ, partitions)| {
-        let says = format!("state of {partitions} partitions was folded with other settings: {differ}");
-        let advice =
-            "set them back, or fold the log anew with these: stop every node, then nearline refold --yes";
-        Finding::fail(PART, says, advice)
-    }));
     findings
 }
 
 async fn meet(connections: &Connections, prefix: &str, partition: PartitionId) -> Result<Server, PortError> {
-    let key = |part: &str| format!("{prefix}:{{{partition}}}:{part}");
-    let (written, meta) = (key("doctor"), key("meta"));
+    let key = format!("{prefix}:{{{partition}}}:doctor");
     let (asked, clock) = (Instant::now(), SystemClock);
     let answer: Answer = connections
         .run_script("examining", &EXAMINE, move |command| {
-            command.arg(2).arg(&written).arg(&meta);
+            command.arg(1).arg(&key);
         })
         .await?;
     let took = asked.elapsed();
@@ -95,7 +80,7 @@ async fn meet(connections: &Connections, prefix: &str, partition: PartitionId) -
 }
 
 fn of_server(server: &Server) -> Vec<Finding> {
-    let (_, version, id, used, most, policy, appends, _) = &server.answer;
+    let (_, version, id, used, most, policy, appends) = &server.answer;
     let id = &id[..id.len().min(8)];
     let memory = match most {
         0 => format!("server {id}: {used} bytes used, without a limit"),

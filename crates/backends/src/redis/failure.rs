@@ -4,6 +4,9 @@ use super::link::Link;
 use nearline_ports::PortError;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
+/// What Redis says of a stream's entry that lies before its last one.
+const OUT_OF_ORDER: &str = "ID specified in XADD";
+
 /// An error of Redis; if it is that a key is of another type than it should be, which one.
 pub(super) struct Failure {
     error: RedisError,
@@ -37,6 +40,16 @@ impl Failure {
             ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) if !in_cluster => {
                 node_of_a_cluster(&what)
             }
+            ErrorKind::Server(ServerErrorKind::ResponseError) if error.to_string().contains(OUT_OF_ORDER) => {
+                let detail = format!(
+                    "{detail}: the outbox is further than the partition's position, as where single keys were removed or \
+                     restored; fold the log anew (`nearline refold`, every node stopped)"
+                );
+                PortError::Damaged { what, detail }
+            }
+            _ if error.to_string().contains("NOAUTH") => PortError::Misconfigured(format!(
+                "{what} asks for a password, and redis.url has none: {detail}"
+            )),
             // Out of memory, read only, loading, failing over, a slot on its way, slow, away: all pass.
             _ => PortError::Unavailable { what, detail },
         }

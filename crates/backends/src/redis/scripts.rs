@@ -62,8 +62,7 @@ local info = redis.call('INFO', 'server') .. redis.call('INFO', 'memory') .. red
 local function field(name) return string.match(info, '\n' .. name .. ':([^\r\n]*)') or '' end
 local function number(name) return tonumber(field(name)) or 0 end
 return {time[1] * 1000 + math.floor(time[2] / 1000), field('redis_version'), field('run_id'), number('used_memory'),
-        number('maxmemory'), field('maxmemory_policy'), number('aof_enabled'),
-        redis.call('HGET', KEYS[2], 'settings') or ''}
+        number('maxmemory'), field('maxmemory_policy'), number('aof_enabled')}
 ",
     )
 });

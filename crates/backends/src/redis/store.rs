@@ -116,6 +116,12 @@ impl StateStore for RedisStore {
         self.connections.run(Lane::Reads, "reading which log a partition was folded from", read).await
     }
 
+    async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        let mut read = cmd("HGET");
+        read.arg(self.key(partition, "meta")).arg("settings");
+        self.connections.run(Lane::Reads, "reading the settings that a partition was folded with", read).await
+    }
+
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
         let key = self.key(partition, "meta");
         let mut read = cmd("HGET");

@@ -96,6 +96,9 @@ pub async fn acquisition_returns_symbols_position_and_the_first_settings(fixture
     assert_eq!(stored(&ports, P0).await, (20, expected.clone()));
     drop(ports);
     let ports = fixture.ports().await;
+    let settings = ports.store.fold_settings(P0).await.expect("asked");
+    assert_eq!(settings.as_deref(), Some("{\"first\":1}"), "without taking it over");
+    assert_eq!(ports.store.fold_settings(P1).await.expect("asked"), None);
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert_eq!((acquired.position, acquired.symbols), (Position(20), expected));
     assert_eq!(acquired.fold_state.as_deref(), Some(&b"fold state at 20"[..]));
@@ -121,6 +124,7 @@ pub async fn what_is_forgotten_is_folded_from_the_start_by_a_new_owner(fixture: 
     assert!(is_fenced(&late), "{late:?}");
     drop(ports);
     let ports = fixture.ports().await;
+    assert_eq!(ports.store.fold_settings(P0).await.expect("asked"), None);
     let acquired = ports.store.acquire(P0, ports.log.identity(), "{\"second\":2}").await.expect("acquired");
     assert!(acquired.epoch > epoch);
     assert_eq!((acquired.position, acquired.symbols, acquired.fold_state), (Position::START, vec![], None));

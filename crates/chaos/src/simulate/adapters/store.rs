@@ -64,6 +64,10 @@ impl StateStore for SimulatedStore {
         self.link.call(move |servers| Ok(servers.store.row(partition).folded_log.clone())).await
     }
 
+    async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
+        self.link.call(move |servers| Ok(servers.store.row(partition).settings.clone())).await
+    }
+
     async fn position(&self, partition: PartitionId) -> Result<Position, PortError> {
         self.link.call(move |servers| Ok(servers.store.row(partition).position)).await
     }

@@ -27,7 +27,8 @@ pub struct Row {
     pub outbox: BTreeMap<Position, Bytes>,
     /// Epoch of the last commit.
     pub committed_by: OwnerEpoch,
-    settings: Option<String>,
+    /// Settings of the fold that the first owner came with.
+    pub settings: Option<String>,
     /// The log that it was folded from.
     pub folded_log: Option<String>,
     /// Of the record at `position`.
