@@ -148,3 +148,34 @@ fn nothing_is_folded_anew_under_a_node_that_runs() {
         assert!(done, "{said}");
     });
 }
+
+#[test]
+fn events_that_are_gone_before_anything_was_counted_are_told_and_a_log_begun_late_is_taken() {
+    run(async {
+        let bed = Bed::cluster().await;
+        bed.engine(settings("n1")).await.stop().await;
+        bed.append(audience_events(500, 50, 76)).await;
+        let (nats, redis) = bed.servers.as_ref().expect("servers");
+        let client = async_nats::connect(nats.url()).await.expect("connected");
+        let stream = async_nats::jetstream::new(client).get_stream("EVENTS_p01").await.expect("there");
+        stream.purge().keep(3).await.expect("purged");
+        let engine = Engine::start(bed.ports.clone(), settings("n1")).await.expect("started");
+        eventually("the partition says what is gone", || {
+            let failure = engine.partitions().swap_remove(1).last_failure;
+            failure.is_some_and(|text| text.contains("gone though they were never counted"))
+                && !engine.is_ready()
+        })
+        .await;
+        engine.stop().await;
+        // Whoever begins with what is there, knowing that it is not all, begins, also after a restart.
+        let nats = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let redis =
+            RedisSettings { url: redis.url(), key_prefix: "late".to_owned(), ..RedisSettings::default() };
+        let ports = connect_cluster(nats, redis).await.expect("connected");
+        for _twice in 0..2 {
+            let engine = Engine::start(ports.clone(), settings("n1")).await.expect("started");
+            eventually("it begins with what is there", || engine.is_ready()).await;
+            engine.stop().await;
+        }
+    });
+}

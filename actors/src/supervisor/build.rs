@@ -9,6 +9,7 @@ use crate::reader::{Reader, same_log};
 use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
+use nearline_model::identifier::sequence_of;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Partition, Position};
 use nearline_ports::stored::same_settings;
@@ -124,6 +125,9 @@ impl Supervisor {
         if let Some(kept) = &acquired.settings {
             same_settings(id, kept, &self.settings.fold)?;
         }
+        if acquired.position.is_start() {
+            self.check_beginning().await?;
+        }
         if let Some(condemned) = &memory.condemned {
             // Under the new epoch: nobody else can have folded the event, or will.
             if condemned.position > acquired.position {
@@ -144,6 +148,32 @@ impl Supervisor {
         memory.history.quarantined = troubles.quarantine.len();
         let sums_end = self.sums_end(acquired.position).await?;
         Ok((acquired, troubles.quarantine, sums_end))
+    }
+
+    /// Where nothing is folded yet, the log must begin where it did for the first who came: what is gone since was never counted.
+    /// A log that had lost its beginning before that is taken as it is, and said.
+    async fn check_beginning(&self) -> Result<(), PortError> {
+        let (id, log) = (self.handle.partition, &self.ports.log);
+        let first = log.bounds(id).await?.first;
+        let is_whole = first.is_start()
+            || sequence_of(first, id, log.partitions()).is_some_and(|number| log.blocks().follows(0, number));
+        let first = if is_whole { Position::START } else { first };
+        let begun = self.ports.store.keep_beginning(id, first).await?;
+        let had = self.handle.had.load().max(self.handle.folded.load());
+        if is_whole || (begun >= first && had.is_start()) {
+            if !is_whole {
+                tracing::warn!(partition = %id, %first, "the log no longer holds its beginning: what was before is not counted");
+            }
+            return Ok(());
+        }
+        Err(PortError::Damaged {
+            what: format!("the log {}", log.identity()),
+            detail: format!(
+                "it begins at position {first} of partition {id}, and nothing of it is stored: events before that are gone though \
+                 they were never counted, or their state is; restore the log or the store, or give the engines an empty store \
+                 (another redis.key_prefix) to fold what is left; keep the log longer"
+            ),
+        })
     }
 
     /// Off this thread: all supervisors share it, and there may be very many symbols.

@@ -145,6 +145,7 @@ macro_rules! contract_suite {
     (@state_store $fixture:path) => {
         $crate::contract_suite!(@promises state_store, $fixture,
             an_empty_partition_is_acquired_at_position_zero
+            the_first_beginning_is_kept_until_the_partition_is_forgotten
             every_acquisition_raises_the_epoch
             an_epoch_is_never_given_out_again_after_reopening
             acquisition_returns_symbols_position_and_the_first_settings

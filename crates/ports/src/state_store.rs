@@ -61,6 +61,10 @@ pub trait StateStore: Send + Sync + 'static {
     /// The fold settings that the state of a partition was made with, as JSON; `None`: nothing is stored.
     async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError>;
 
+    /// Where the log of a partition began when its first owner came, before anything of it was folded: `found`, unless one is
+    /// kept. Kept until the partition is forgotten.
+    async fn keep_beginning(&self, partition: PartitionId, found: Position) -> Result<Position, PortError>;
+
     /// Proves that commits would be taken, without one. Where that needs no proof, there is none.
     async fn prove(&self) -> Result<(), PortError> {
         Ok(())

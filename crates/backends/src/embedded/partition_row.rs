@@ -20,6 +20,9 @@ pub(super) struct PartitionRow {
     committed_by: OwnerEpoch,
     /// The fold's settings of the first owner.
     pub(super) settings: Option<String>,
+    /// Where that log began for the first owner.
+    #[serde(default)]
+    pub(super) begins: Option<Position>,
     /// The log that it was folded from.
     #[serde(default)]
     pub(super) log: Option<String>,
@@ -36,6 +39,7 @@ impl PartitionRow {
             position: Position::START,
             committed_by: OwnerEpoch::NONE,
             settings: None,
+            begins: None,
             log: None,
             mark: None,
         }

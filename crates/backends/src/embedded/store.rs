@@ -69,6 +69,21 @@ impl EmbeddedStore {
         })
     }
 
+    fn keep_beginning_now(&self, partition: PartitionId, found: Position) -> Result<Position, PortError> {
+        let files = &self.files;
+        let mut row = files.row(partition)?.lock();
+        if let Some(begins) = row.begins {
+            return Ok(begins);
+        }
+        let mut kept = row.clone();
+        kept.begins = Some(found);
+        let mut batch = files.batch(1, files.persist);
+        batch.insert(&files.partitions, partition.0.to_be_bytes(), kept.encode());
+        batch.commit().map_err(|error| files.failure(error))?;
+        *row = kept;
+        Ok(found)
+    }
+
     fn fold_state_now(&self, partition: PartitionId) -> Result<Option<Bytes>, PortError> {
         let stored = self.files.fold_states.get(partition.0.to_be_bytes());
         Ok(stored.map_err(|error| self.files.failure(error))?.map(Bytes::from))
@@ -309,6 +324,10 @@ impl StateStore for EmbeddedStore {
 
     async fn folded_log(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
         self.off_thread(move |store| Ok(store.files.row(partition)?.lock().log.clone())).await
+    }
+
+    async fn keep_beginning(&self, partition: PartitionId, found: Position) -> Result<Position, PortError> {
+        self.off_thread(move |store| store.keep_beginning_now(partition, found)).await
     }
 
     async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError> {

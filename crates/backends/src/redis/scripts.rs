@@ -51,6 +51,16 @@ return {epoch, meta[2] or '0', symbols, meta[3], meta[5], meta[6]}
     )
 });
 
+/// Key: meta. Argument: where the log begins. Gives where it began first.
+pub(super) static KEEP_BEGINNING: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+redis.call('HSETNX', KEYS[1], 'begins', ARGV[1])
+return redis.call('HGET', KEYS[1], 'begins')
+",
+    )
+});
+
 /// Key: one that is written and removed. Gives what [`super::examine`] looks at.
 pub(super) static EXAMINE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -113,7 +123,7 @@ pub(super) static FORGET: LazyLock<Script> = LazyLock::new(|| {
         r"
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') + 1
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
-redis.call('HDEL', KEYS[1], 'position', 'committed_by', 'settings', 'fold_state', 'log', 'mark')
+redis.call('HDEL', KEYS[1], 'position', 'committed_by', 'settings', 'fold_state', 'log', 'mark', 'begins')
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
 return epoch
 ",

@@ -97,6 +97,17 @@ impl StateStore for RedisStore {
         })
     }
 
+    async fn keep_beginning(&self, partition: PartitionId, found: Position) -> Result<Position, PortError> {
+        let key = self.key(partition, "meta");
+        let meta = key.clone();
+        let fill = move |command: &mut Cmd| {
+            command.arg(1).arg(&meta).arg(found.0);
+        };
+        let kept: String =
+            self.connections.run_script("keeping where a log begins", &scripts::KEEP_BEGINNING, fill).await?;
+        self.number(&key, &kept).map(Position)
+    }
+
     async fn prove(&self) -> Result<(), PortError> {
         // The first and the last partition: in a Redis Cluster, two masters as likely as not.
         for partition in [0, self.partitions.saturating_sub(1)] {

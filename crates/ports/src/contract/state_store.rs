@@ -64,6 +64,25 @@ pub async fn an_empty_partition_is_acquired_at_position_zero(fixture: &dyn Fixtu
     assert_eq!(ports.store.load_aggregates().await.expect("loaded"), None);
 }
 
+pub async fn the_first_beginning_is_kept_until_the_partition_is_forgotten(fixture: &dyn Fixture) {
+    let ports = fixture.ports().await;
+    acquire(&ports, P0).await;
+    let keep =
+        async |ports: &Ports, found| ports.store.keep_beginning(P0, Position(found)).await.expect("kept").0;
+    assert_eq!((keep(&ports, 0).await, keep(&ports, 9).await), (0, 0));
+    assert_eq!(
+        ports.store.keep_beginning(P1, Position(7)).await.expect("kept"),
+        Position(7),
+        "the neighbour's"
+    );
+    drop(ports);
+    let ports = fixture.ports().await;
+    acquire(&ports, P0).await;
+    assert_eq!(keep(&ports, 9).await, 0);
+    ports.store.forget_partition(P0).await.expect("forgotten");
+    assert_eq!(keep(&ports, 9).await, 9);
+}
+
 pub async fn every_acquisition_raises_the_epoch(fixture: &dyn Fixture) {
     let ports = fixture.ports().await;
     let mut last = OwnerEpoch::NONE;

@@ -64,6 +64,15 @@ impl StateStore for SimulatedStore {
         self.link.call(move |servers| Ok(servers.store.row(partition).folded_log.clone())).await
     }
 
+    async fn keep_beginning(&self, partition: PartitionId, found: Position) -> Result<Position, PortError> {
+        self.link
+            .call(move |servers| {
+                servers.takes_claim()?;
+                Ok(*servers.store.row_mut(partition).begins.get_or_insert(found))
+            })
+            .await
+    }
+
     async fn fold_settings(&self, partition: PartitionId) -> Result<Option<String>, PortError> {
         self.link.call(move |servers| Ok(servers.store.row(partition).settings.clone())).await
     }

@@ -27,6 +27,8 @@ pub struct Row {
     pub outbox: BTreeMap<Position, Bytes>,
     /// Epoch of the last commit.
     pub committed_by: OwnerEpoch,
+    /// Where the log began for the first owner.
+    pub begins: Option<Position>,
     /// Settings of the fold that the first owner came with.
     pub settings: Option<String>,
     /// The log that it was folded from.
