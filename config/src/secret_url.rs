@@ -23,16 +23,18 @@ impl SecretUrl {
         self.0.split(',').map(str::trim)
     }
 
-    /// The URLs as they may be shown: a part that ends a password with a comma in it is none by itself.
+    /// The URLs as they may be shown. Where a part without a scheme has an `@`, what is before it may be the password of the URL that
+    /// began last, with commas in it: all of that is hidden.
     fn shown(&self) -> Vec<String> {
         let mut whole: Vec<String> = Vec::new();
+        let mut begun = 0;
         for part in self.each() {
-            match whole.last_mut() {
-                Some(last) if part.contains('@') && !part.contains("://") => {
-                    last.push(',');
-                    last.push_str(part);
-                }
-                _ => whole.push(part.to_owned()),
+            if part.contains("://") || !part.contains('@') {
+                begun = if part.contains("://") { whole.len() } else { begun };
+                whole.push(part.to_owned());
+            } else {
+                let url = whole.drain(begun..).chain([part.to_owned()]).collect::<Vec<_>>().join(",");
+                whole.push(url);
             }
         }
         whole.iter().map(|url| redact(url)).collect()
