@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -128,6 +129,8 @@ impl Keys {
 pub struct KeyRing {
     file: Option<PathBuf>,
     keys: RwLock<Arc<Keys>>,
+    /// Whether the file was empty when it was looked at last, though there are keys.
+    is_empty: AtomicBool,
 }
 
 impl KeyRing {
@@ -143,7 +146,7 @@ impl KeyRing {
                 "`access.keys_file` has no key: nobody may call; make one with `nearline key new`"
             );
         }
-        Ok(Self { file, keys: RwLock::new(Arc::new(Keys::new(read, None))) })
+        Ok(Self { file, keys: RwLock::new(Arc::new(Keys::new(read, None))), is_empty: AtomicBool::default() })
     }
 
     /// Whether callers need a key.
@@ -207,8 +210,10 @@ impl KeyRing {
     fn take(&self, file: &Path) -> Result<(), KeysError> {
         let read = read_keys(file)?;
         let before = self.keys.read().clone();
-        // A file that is being written is empty for a moment; who means to let nobody in stops the program.
-        if read.is_empty() && !before.read.is_empty() {
+        // A file that is being written is empty for a moment; one that is still empty at the next look is meant so.
+        if !read.is_empty() || before.read.is_empty() {
+            self.is_empty.store(false, Relaxed);
+        } else if !self.is_empty.swap(true, Relaxed) {
             return Err(KeysError::Empty(file.display().to_string()));
         }
         if before.read != read {

@@ -128,6 +128,8 @@ pub struct Progress {
     pub(crate) folded: SharedPosition,
     /// How far it was folded here before it was built anew.
     pub(crate) had: SharedPosition,
+    /// How far it was committed here before it was built anew.
+    pub(crate) had_committed: SharedPosition,
     pub(crate) committed: SharedPosition,
     pub(crate) read: SharedPosition,
     pub(crate) reader_open: AtomicBool,
@@ -156,6 +158,7 @@ impl Progress {
             epoch: SharedEpoch::default(),
             folded: SharedPosition::default(),
             had: SharedPosition::default(),
+            had_committed: SharedPosition::default(),
             committed: SharedPosition::default(),
             read: SharedPosition::default(),
             reader_open: AtomicBool::new(false),

@@ -167,7 +167,9 @@ impl Readiness {
 /// Partitions whose state was set back, and which have not folded again what they had.
 fn set_back(partitions: &[Arc<PartitionHandle>]) -> impl Iterator<Item = NotReady> + '_ {
     partitions.iter().filter_map(|handle| {
-        let (partition, folded, wanted) = (handle.partition, handle.folded.load(), handle.had.load());
+        // What was folded and not committed may be gone from the log, too.
+        let wanted = handle.had.load().min(handle.log_last.load());
+        let (partition, folded) = (handle.partition, handle.folded.load());
         let is_behind = handle.state() == PartitionState::Live && folded < wanted;
         is_behind.then_some(NotReady::Behind { partition, folded, wanted })
     })

@@ -128,7 +128,9 @@ pub enum KeysError {
         detail: String,
     },
     /// It had keys, and has none.
-    #[error("`access.keys_file`, {0}, has no keys any more; to let nobody in, stop the program")]
+    #[error(
+        "`access.keys_file`, {0}, has no keys any more; where it still has none in two seconds, nobody is let in"
+    )]
     Empty(String),
     /// It is no list of keys.
     #[error("the keys of `access.keys_file`, {path}, are refused: {detail}")]

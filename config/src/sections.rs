@@ -303,9 +303,9 @@ pub struct HttpSection {
     pub max_connections: usize,
     /// Milliseconds for a request's head to arrive.
     pub head_timeout_ms: u64,
-    /// Milliseconds for a request's body to arrive, and for a client to take something of its answer.
+    /// Milliseconds for a request's body to arrive.
     pub body_timeout_ms: u64,
-    /// Seconds for which an idle connection is kept.
+    /// Seconds for which an idle connection is kept, and one whose client takes nothing of its answer.
     pub keep_alive_seconds: u64,
     /// Queries of members answered at once; more are turned away with 429.
     pub max_queries_under_way: usize,

@@ -30,8 +30,8 @@ async fn running_node(ports: &Ports, lease: Duration) -> anyhow::Result<Option<N
     let mut events = ports.membership.watch().await?;
     let mut known = BTreeSet::new();
     let deadline = tokio::time::Instant::now() + 2 * lease;
-    while let Ok(Some(event)) = tokio::time::timeout_at(deadline, events.recv()).await {
-        match event {
+    while let Ok(event) = tokio::time::timeout_at(deadline, events.recv()).await {
+        match event.context("whether a node runs cannot be told: the registry broke off; try again")? {
             MembershipEvent::Announced(announcement) => {
                 let node = announcement.beat.node;
                 if !known.insert(node.clone()) {

@@ -60,7 +60,8 @@ where
     let address = listener.local_addr()?;
     let (keep_alive, head) =
         (Duration::from_secs(limits.keep_alive_seconds), Duration::from_millis(limits.head_timeout_ms));
-    let patience = Duration::from_millis(limits.body_timeout_ms);
+    // Linux tells of room for more only once a good part of what was sent is taken: a slow reader needs a while for that.
+    let patience = keep_alive;
     let acceptor = certificate.as_ref().map(|shown| TlsAcceptor::from(shown.server_config()));
     let signal = builder.graceful_shutdown_signal();
     let builder = builder.listen(*name, listener, move || {

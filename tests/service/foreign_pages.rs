@@ -203,14 +203,14 @@ fn a_head_that_is_too_large_or_comes_in_parts_is_told_as_what_it_is() {
     let service = Service::start();
     let many: String = (0..300).map(|at| format!("x-{at}: {at}\r\n")).collect();
     let large = format!("x-large: {}\r\n", "x".repeat(200_000));
-    for headers in [many, large] {
+    for (headers, may_reset) in [(many, false), (large, true)] {
         let answer = raw(
             &service,
             format!("GET /v1/trending HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").as_bytes(),
         );
         // Of what is far too large the rest may reset the connection before the answer is read.
         assert!(
-            answer.is_empty()
+            (answer.is_empty() && may_reset)
                 || answer.starts_with("HTTP/1.1 431") && answer.contains("/problems/head-too-large"),
             "{answer}"
         );
@@ -229,7 +229,7 @@ fn a_head_that_is_too_large_or_comes_in_parts_is_told_as_what_it_is() {
 #[test]
 fn whoever_reads_nothing_takes_little_room_and_is_given_up() {
     use std::io::Write;
-    let service = Service::start_with(|config| config.http.body_timeout_ms = 500, |ports| ports);
+    let service = Service::start_with(|config| config.http.keep_alive_seconds = 1, |ports| ports);
     let mut stalled = std::net::TcpStream::connect(service.http).expect("connected");
     let request = "GET /v1/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
     stalled.write_all(request.as_bytes()).expect("sent");

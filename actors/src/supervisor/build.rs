@@ -34,6 +34,7 @@ impl Supervisor {
         self.handle.epoch.store(epoch);
         // Set back, it is what it was only when it has folded again what it had.
         self.handle.had.store(self.handle.had.load().max(self.handle.folded.load()));
+        self.handle.had_committed.store(self.handle.had_committed.load().max(self.handle.committed.load()));
         for place in [&self.handle.folded, &self.handle.committed, &self.handle.read] {
             place.store(position);
         }
@@ -159,7 +160,7 @@ impl Supervisor {
             || sequence_of(first, id, log.partitions()).is_some_and(|number| log.blocks().follows(0, number));
         let first = if is_whole { Position::START } else { first };
         let begun = self.ports.store.keep_beginning(id, first).await?;
-        let had = self.handle.had.load().max(self.handle.folded.load());
+        let had = self.handle.had_committed.load().max(self.handle.committed.load());
         if is_whole || (begun >= first && had.is_start()) {
             if !is_whole {
                 tracing::warn!(partition = %id, %first, "the log no longer holds its beginning: what was before is not counted");

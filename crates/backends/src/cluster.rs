@@ -62,7 +62,7 @@ pub async fn examine(
     let partitions = nats.partitions;
     let looking =
         (crate::nats::examine(nats.clone(), event_bytes), crate::redis::examine(redis.clone(), partitions));
-    let (mut findings, more) = futures_util::future::join(looking.0, looking.1).await;
+    let ((mut findings, missing), more) = futures_util::future::join(looking.0, looking.1).await;
     findings.extend(more);
     if findings.iter().any(|finding| finding.verdict == Verdict::Fail) {
         return (findings, None);
@@ -74,6 +74,11 @@ pub async fn examine(
     };
     let ports = match stored {
         Ok(Followed { identity: None, .. }) => return (findings, None),
+        // A start would make it, or refuse to: not this.
+        Ok(_) if !missing.is_empty() => Err(PortError::Misconfigured(format!(
+            "Redis holds state, and {} is gone from NATS: restore it, or give the engines an empty store (another redis.key_prefix)",
+            missing.join(", ")
+        ))),
         Ok(_) => connect_cluster(nats, redis).await,
         Err(error) => Err(error),
     };

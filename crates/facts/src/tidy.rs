@@ -19,7 +19,8 @@ use crate::delta::{Add, Change, Committed, DeltaTable};
 use crate::error::{FactsError, Result};
 use crate::index::{INDEX, build_index};
 
-use last_known::{LastKnown, taken_out};
+use last_known::LastKnown;
+pub(crate) use last_known::taken_out;
 pub(crate) use merge::Form;
 
 /// How long a file that the table does not name may still be somebody's.
@@ -192,14 +193,7 @@ impl Tidying {
         tidied.old_rows = count(&old) - count(&add);
         tidied.carried_rows = count(&add);
         let remove = old.into_iter().map(|file| file.path).collect();
-        let written = add.first().map(|add| add.path.clone());
-        let done = self.commit(table, Change { add, remove, operation: "DELETE", ..Change::default() });
-        if done.is_err()
-            && let Some(name) = written
-        {
-            table.location().delete(&name)?;
-        }
-        done
+        self.commit(table, Change { add, remove, operation: "DELETE", ..Change::default() })
     }
 
     /// Writes each week that is over anew, in the order of its members.
@@ -243,17 +237,11 @@ impl Tidying {
         // What is left in it is in a folder that readers pass over.
         let _ = std::fs::remove_dir_all(&sorting);
         let (rows, add) = sorted?;
-        let written: Vec<String> = add.iter().map(|add| add.path.clone()).collect();
         tidied.weeks += 1;
         tidied.weekly_rows += rows;
         tidied.weekly_files.0 += files.len() as u64;
         tidied.weekly_files.1 += add.len() as u64;
-        let done =
-            self.commit(table, Change { add, remove: files, operation: "OPTIMIZE", ..Change::default() });
-        if done.is_err() {
-            written.iter().try_for_each(|name| table.location().delete(name))?;
-        }
-        done
+        self.commit(table, Change { add, remove: files, operation: "OPTIMIZE", ..Change::default() })
     }
 
     /// Takes the sorted files of a week into the table's folder.
@@ -278,16 +266,23 @@ impl Tidying {
         Ok(add)
     }
 
-    /// Commits, and deletes what was removed. It is refused where another one has removed some of it.
+    /// Commits, and deletes what was removed, or what was written where nothing came of it. It is refused where another one has
+    /// removed some of it. A file that cannot be deleted is nobody's, and goes after a day.
     fn commit(&self, table: &mut DeltaTable, change: Change) -> Result<()> {
         while table.commit(&change, self.now_ms)? == Committed::Conflict {
             table.refresh()?;
             let gone = change.remove.iter().find(|path| !table.files().any(|file| &file.path == *path));
             if let Some(gone) = gone {
-                return Err(taken_out(table, gone));
+                let refused = taken_out(table, gone);
+                change.add.iter().try_for_each(|add| table.location().delete(&add.path))?;
+                return Err(refused);
             }
         }
-        change.remove.iter().try_for_each(|path| table.location().delete(path))
+        // They are named no more, whatever becomes of them.
+        for path in &change.remove {
+            let _left = table.location().delete(path);
+        }
+        Ok(())
     }
 }
 

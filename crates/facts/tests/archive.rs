@@ -272,6 +272,25 @@ fn an_archive_whose_first_file_is_empty_by_erasure_is_whole_and_one_that_was_cut
 }
 
 #[test]
+fn who_asked_while_the_clock_was_ahead_and_came_back_since_keeps_what_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = open(folder.path());
+    let mut all = records(0, 1..60);
+    // Twenty hours ahead, for as long as it took to be put right.
+    all[20].log_ms += 72_000_000;
+    all[20].payload = r#"{"id":"f","type":"forget","member":"m1","at":"2026-03-02T16:00:00Z"}"#.into();
+    let of_m1 = |record: &LogRecord| String::from_utf8_lossy(&record.payload).contains("\"m1\"");
+    let limit = all[20].position;
+    let stay: Vec<LogRecord> =
+        all.iter().filter(|record| !of_m1(record) || record.position >= limit).cloned().collect();
+    archive.add(PartitionId(0), &all, "a", 2_000).unwrap();
+    let limits = archive.erasable(&[], Some(&FoldSettings::default())).unwrap();
+    archive.erase(&limits, || "e".to_owned(), 3_000).unwrap();
+    assert!(stay.iter().filter(|record| of_m1(record)).count() > 5);
+    assert_eq!(events(&archive, 0), stay);
+}
+
+#[test]
 fn a_forgotten_member_leaves_the_archive_files_and_all_and_the_others_stay() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = open(folder.path());

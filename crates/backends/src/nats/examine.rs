@@ -17,23 +17,25 @@ const OLDEST: (u32, u32) = (2, 10);
 const NOWHERE: &str = "doctor";
 
 /// Looks at everything that the engine needs of NATS.
-pub async fn examine(settings: NatsSettings, event_bytes: usize) -> Vec<Finding> {
+///
+/// And which streams and buckets are not there.
+pub async fn examine(settings: NatsSettings, event_bytes: usize) -> (Vec<Finding>, Vec<String>) {
     let links = match Links::connect(Arc::new(settings)).await {
         Ok(links) => Arc::new(links),
         Err(error) => {
             let advice = "start NATS there, or correct nats.url and what this node signs in with";
-            return vec![Finding::fail(PART, error.to_string(), advice)];
+            return (vec![Finding::fail(PART, error.to_string(), advice)], Vec::new());
         }
     };
     let looked = links.clone();
     // On the links' own runtime: what the client library spawns stays there.
     let looking = links.runtime().spawn(async move { look(&looked, event_bytes).await });
-    looking
-        .await
-        .unwrap_or_else(|error| vec![Finding::fail(PART, error.to_string(), "report this: it is a bug")])
+    looking.await.unwrap_or_else(|error| {
+        (vec![Finding::fail(PART, error.to_string(), "report this: it is a bug")], Vec::new())
+    })
 }
 
-async fn look(links: &Links, event_bytes: usize) -> Vec<Finding> {
+async fn look(links: &Links, event_bytes: usize) -> (Vec<Finding>, Vec<String>) {
     let info = links.main().client.server_info();
     let version = format!("server {} of version {}", info.server_name, info.version);
     let mut findings = vec![
@@ -52,12 +54,13 @@ async fn look(links: &Links, event_bytes: usize) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(finding) => {
             findings.push(finding);
-            return findings;
+            return (findings, Vec::new());
         }
     }
-    findings.extend(streams(links).await);
+    let (found, missing) = streams(links).await;
+    findings.extend(found);
     findings.push(may_publish(links).await);
-    findings
+    (findings, missing)
 }
 
 /// Whether there is JetStream, and room in it.
@@ -83,7 +86,7 @@ async fn account(links: &Links) -> Result<Vec<Finding>, Finding> {
 }
 
 /// Streams and buckets against the settings.
-async fn streams(links: &Links) -> Vec<Finding> {
+async fn streams(links: &Links) -> (Vec<Finding>, Vec<String>) {
     let (mut fitting, mut missing, mut findings) = (0, Vec::new(), Vec::new());
     for (name, standing) in standings(links).await {
         match standing {
@@ -107,7 +110,7 @@ async fn streams(links: &Links) -> Vec<Finding> {
         ),
     };
     findings.push(Finding::ok(PART, says));
-    findings
+    (findings, missing)
 }
 
 /// Whether this user may publish where nodes do: on a subject beside those of the streams, which nobody takes. Who may is

@@ -16,7 +16,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use memchr::memmem::Finder;
 use nearline_model::FoldSettings;
-use nearline_model::event::EventKind;
+use nearline_model::event::{Event, EventKind};
 use nearline_model::member::erases_again;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -27,6 +27,7 @@ use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
 use crate::delta::{Add, Change, Committed, DeltaTable};
 use crate::error::{FactsError, Result};
 use crate::table_writer::{TableWriter, nothing_strange};
+use crate::tidy::taken_out;
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -74,9 +75,11 @@ impl Limit {
     fn takes_late(self, is_forget: bool, at_ms: i64, known_ms: i64) -> bool {
         match self {
             Self::Everything => true,
-            // Of what the log's clock bounds, the later in the log is the later.
+            // Of what the log's clock bounds, the later in the log is the later. What the log had before that time came after a
+            // clock that was ahead was put right: the fold brings the time of erasure back then.
             Self::Forgotten { at_ms: forgotten_ms, .. } => {
-                !is_forget && (at_ms < forgotten_ms || (at_ms == forgotten_ms && at_ms < known_ms))
+                let is_before = at_ms < forgotten_ms || (at_ms == forgotten_ms && at_ms < known_ms);
+                !is_forget && is_before && known_ms >= forgotten_ms
             }
         }
     }
@@ -126,7 +129,7 @@ impl EventArchive {
 
     /// The members that asked to be forgotten, and where they did it last.
     fn forgotten(&self, settings: &FoldSettings) -> Result<Limits> {
-        let mut limits = Limits::new();
+        let (mut limits, mut ids) = (Limits::new(), BTreeSet::new());
         // Names hold positions: their order is the log's.
         for file in self.table.files() {
             for batch in batches(&self.table.file(&file.path)?)? {
@@ -134,6 +137,12 @@ impl EventArchive {
                     let member = batch[MEMBER].as_string::<i32>().value(row);
                     let position = batch[POSITION].as_primitive::<Int64Type>().value(row);
                     let [at_ms, known_ms] = times_of(&batch, row);
+                    let payload = batch["payload"].as_binary::<i32>().value(row);
+                    let id = Event::parse(payload, usize::MAX).map(|event| event.id.into_owned());
+                    // One that comes again asks for nothing.
+                    if !ids.insert((member.to_owned(), id.unwrap_or_default())) {
+                        continue;
+                    }
                     match limits.get_mut(member) {
                         Some(limit) => Limit::asked_again(limit, position, at_ms, known_ms, settings),
                         None => {
@@ -234,6 +243,10 @@ impl Erasing<'_> {
         }
         while self.table.commit(&change, now_ms)? == Committed::Conflict {
             self.table.refresh()?;
+            if !self.table.files().any(|file| file.path == old) {
+                change.add.iter().try_for_each(|add| self.table.location().delete(&add.path))?;
+                return Err(taken_out(self.table, old));
+            }
         }
         self.table.location().delete(old)?;
         erased.events += gone;

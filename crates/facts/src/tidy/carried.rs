@@ -45,7 +45,11 @@ impl Tidying {
         each_batch(table, form, old, |batch| {
             let positions = batch[POSITION].as_primitive::<Int64Type>();
             let members = batch[MEMBER].as_string::<i32>();
-            let is_newest = |row: usize| newest.get(members.value(row)) == Some(&positions.value(row));
+            // Once, should it be there twice.
+            let mut is_newest = |row: usize| {
+                let is_newest = newest.get(members.value(row)) == Some(&positions.value(row));
+                is_newest && newest.remove(members.value(row)).is_some()
+            };
             let keep: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_newest(row))).collect();
             let kept =
                 filter_record_batch(batch, &keep).map_err(|error| FactsError::Refused(error.to_string()))?;

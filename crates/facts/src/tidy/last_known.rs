@@ -50,7 +50,7 @@ fn last_known(table: &mut DeltaTable, name: &str) -> Result<Option<i64>> {
     Ok(groups.and_then(|groups| groups.into_iter().max()))
 }
 
-pub(super) fn taken_out(table: &DeltaTable, file: &str) -> FactsError {
+pub(crate) fn taken_out(table: &DeltaTable, file: &str) -> FactsError {
     FactsError::Refused(format!(
         "another program tidied {} or erased members from it at the same time, and took {file} out; nothing of that was changed by \
          this one: run it again",

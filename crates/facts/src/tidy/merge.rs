@@ -119,11 +119,7 @@ impl Tidying {
             operation: "OPTIMIZE",
             ..Change::default()
         };
-        let done = self.commit(table, change);
-        if done.is_err() {
-            table.location().delete(&name)?;
-            return done;
-        }
+        self.commit(table, change)?;
         tidied.merged_rows += rows;
         tidied.merged_files.0 += pieces.len() as u64;
         tidied.merged_files.1 += 1;
