@@ -87,6 +87,7 @@ fn begin_at_zero() {
     counter!("nearline_threads_left_behind_total").increment(0);
     counter!("nearline_queries_shed_total").increment(0);
     counter!("nearline_bodies_shed_total").increment(0);
+    counter!("nearline_http_stalled_connections_total").increment(0);
     counter!("nearline_ownership_starts_total").increment(0);
 }
 
@@ -200,6 +201,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
         "nearline_bodies_shed_total",
         Unit::Count,
         "Bodies turned away because all together would have taken too much memory",
+    ),
+    (
+        "nearline_http_stalled_connections_total",
+        Unit::Count,
+        "Connections given up whose clients took nothing of their answers",
     ),
     (
         "nearline_trace_export_failures_total",

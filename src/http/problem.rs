@@ -123,9 +123,7 @@ impl ProblemKind {
             }
             Self::BodyTooLarge => ("/problems/body-too-large", "The body is too large", 413),
             Self::TooManyEntries => ("/problems/too-many-entries", "The body has too many entries", 413),
-            Self::OriginNotAllowed => {
-                ("/problems/origin-not-allowed", "Pages of this origin may not send this", 403)
-            }
+            Self::OriginNotAllowed => ("/problems/origin-not-allowed", "This origin may not send this", 403),
             Self::BodyTimeout => ("/problems/body-timeout", "The body did not arrive in time", 408),
             Self::TitleNotFound => ("/problems/title-not-found", "Nothing is known of the title", 404),
             Self::InvalidExpression => {
