@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+/// Bytes that, read at once, may be many requests.
+const AT_ONCE: usize = 4_096;
 /// Bytes of what was read last that are kept, to say what was wrong with it.
 const SEEN_BYTES: usize = 2_048;
 /// How the library's own answers begin; ours have a body.
@@ -21,6 +23,8 @@ const NO_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n";
 pub(super) struct Explaining<T> {
     stream: T,
     seen: Vec<u8>,
+    /// Whether as much was read at once as is read before anything is answered.
+    is_full: bool,
     /// Whether what was seen is answered: what is read next is another request.
     is_answered: bool,
     /// How long a client may take nothing of what it asked for.
@@ -33,7 +37,15 @@ pub(super) struct Explaining<T> {
 
 impl<T> Explaining<T> {
     pub(super) fn new(stream: T, patience: Duration) -> Self {
-        Self { stream, seen: Vec::new(), is_answered: false, patience, stalled: None, instead: None }
+        Self {
+            stream,
+            seen: Vec::new(),
+            is_full: false,
+            is_answered: false,
+            patience,
+            stalled: None,
+            instead: None,
+        }
     }
 }
 
@@ -46,7 +58,10 @@ impl<T: AsyncWrite + Unpin> Explaining<T> {
 
     fn patiently<R>(&mut self, context: &mut Context<'_>, done: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if done.is_ready() {
-            self.stalled = None;
+            // Reading waits for this, too.
+            if self.stalled.take().is_some() {
+                context.waker().wake_by_ref();
+            }
             return done;
         }
         let patience = self.patience;
@@ -63,9 +78,19 @@ impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Each request that is read takes kilobytes: no more of them while what was answered is not taken,
+        if self.stalled.is_some() {
+            return Poll::Pending;
+        }
+        // and, where there are many, those that are here first.
+        if std::mem::take(&mut self.is_full) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = into.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, into);
         let read = &into.filled()[before..];
+        self.is_full = read.len() >= AT_ONCE;
         if !read.is_empty() {
             if std::mem::take(&mut self.is_answered) {
                 self.seen.clear();

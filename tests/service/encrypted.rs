@@ -132,6 +132,11 @@ fn publishing_over_tls_trusts_whom_it_is_told_to() {
         command.args(["publish", "--to", &format!("https://{}", service.http)]).arg(&events);
         command.env("SSL_CERT_FILE", trusted).output().expect("it runs")
     };
+    let begun = std::time::Instant::now();
+    let output = publish(&files.path("cert.pem"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("SSL_CERT_FILE"), "{said}");
+    assert!(begun.elapsed().as_secs() < 30, "it is not tried again and again");
     let output = publish(&files.path("ca.pem"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 accepted"), "{output:?}");

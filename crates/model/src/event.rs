@@ -315,17 +315,19 @@ pub fn routing_of(payload: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Reject
     Ok((required_id(id, "id")?, required_id(member, "member")?))
 }
 
-/// What `json` is by its first byte, where that is well-formed but no object; `None` for an object, and for what
-/// the parser had better complain about.
+/// What `json` is, where that is well-formed (an array may not be) but no object; `None` for an object, and for what the parser had better complain
+/// about.
 pub fn no_object(json: &[u8]) -> Option<&'static str> {
-    match json.trim_ascii_start().first()? {
-        b'[' => Some("an array"),
-        b'"' => Some("a string"),
-        b'0'..=b'9' | b'-' => Some("a number"),
-        b't' | b'f' => Some("true or false"),
-        b'n' => Some("null"),
-        _ => None,
-    }
+    let found = match json.trim_ascii_start().first()? {
+        b'[' => return Some("an array"),
+        b'"' => "a string",
+        b'0'..=b'9' | b'-' => "a number",
+        b't' | b'f' => "true or false",
+        b'n' => "null",
+        _ => return None,
+    };
+    // A line of CSV begins like one of these, too.
+    serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok().then_some(found)
 }
 
 fn json_reject(error: serde_json::Error) -> Reject {
@@ -411,6 +413,9 @@ mod tests {
             ("\"e1\"", "a string"),
             ("17", "a number"),
             ("null", "null"),
+            ("t12,ana,5", "payload is no JSON object"),
+            ("17,42,3", "payload is no JSON object"),
+            ("\"abc\",d", "payload is no JSON object"),
         ] {
             for reject in [parse(json).expect_err(json), routing_of(json.as_bytes()).expect_err(json)] {
                 assert_eq!(reject.reason, RejectReason::MalformedJson);

@@ -114,9 +114,12 @@ impl Destination {
                     backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
                 }
                 Err(SendError::Transient(detail)) => bail!("{detail}"),
-                Err(SendError::TooLarge(detail) | SendError::Final(detail)) => {
+                Err(SendError::TooLarge(detail) | SendError::Final(detail))
+                    if detail.contains("answered 404") =>
+                {
                     bail!("{detail}; is this a nearline of the same version?")
                 }
+                Err(SendError::TooLarge(detail) | SendError::Final(detail)) => bail!("{detail}"),
             }
         }
     }
@@ -177,7 +180,13 @@ fn read_answer(
     url: &str,
     sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<Value, SendError> {
-    let broken = |error: ureq::Error| SendError::Transient(format!("{url}: {error}"));
+    let broken = |error: ureq::Error| match error.to_string() {
+        // A certificate is not trusted the next time either.
+        said if said.contains("peer certificate") => SendError::Final(format!(
+            "{url}: {said}: it is not signed by whom this machine trusts; name the file of those to trust in SSL_CERT_FILE"
+        )),
+        said => SendError::Transient(format!("{url}: {said}")),
+    };
     let mut answer = sent.map_err(broken)?;
     let status = answer.status().as_u16();
     let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string().map_err(broken)?;
