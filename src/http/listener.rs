@@ -82,6 +82,8 @@ where
             let acceptor = acceptor.clone();
             async move {
                 let peer = stream.peer_addr().ok();
+                // Answers go out in pieces: the last one does not wait until the one before is acknowledged.
+                stream.set_nodelay(true)?;
                 let connection = open(stream, acceptor, head).await?;
                 Ok((Explaining::new(connection, patience), Protocol::Http1, peer))
             }

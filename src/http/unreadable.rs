@@ -10,8 +10,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that, read at once, may be many requests.
-const AT_ONCE: usize = 4_096;
+/// Bytes that are read at once where requests begin: each request takes kilobytes until it is answered.
+const AT_ONCE: usize = 1_024;
+/// How far it is looked for the beginning of a request in what was read.
+const LOOKED: usize = 512;
 /// Bytes of what was read last that are kept, to say what was wrong with it.
 const SEEN_BYTES: usize = 2_048;
 /// How the library's own answers begin; ours have a body.
@@ -23,6 +25,8 @@ const NO_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n";
 pub(super) struct Explaining<T> {
     stream: T,
     seen: Vec<u8>,
+    /// Whether the last read is of a body: much is read at once then.
+    in_body: bool,
     /// Whether as much was read at once as is read before anything is answered.
     is_full: bool,
     /// Whether what was seen is answered: what is read next is another request.
@@ -40,6 +44,7 @@ impl<T> Explaining<T> {
         Self {
             stream,
             seen: Vec::new(),
+            in_body: false,
             is_full: false,
             is_answered: false,
             patience,
@@ -78,7 +83,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Each request that is read takes kilobytes: no more of them while what was answered is not taken,
+        // No more requests while what was answered is not taken,
         if self.stalled.is_some() {
             return Poll::Pending;
         }
@@ -88,9 +93,21 @@ impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
             return Poll::Pending;
         }
         let before = into.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, into);
+        let outcome = if self.in_body || into.remaining() <= AT_ONCE {
+            Pin::new(&mut self.stream).poll_read(context, into)
+        } else {
+            let mut bytes = [0; AT_ONCE];
+            let mut few = ReadBuf::new(&mut bytes);
+            let outcome = Pin::new(&mut self.stream).poll_read(context, &mut few);
+            into.put_slice(few.filled());
+            outcome
+        };
         let read = &into.filled()[before..];
-        self.is_full = read.len() >= AT_ONCE;
+        if !read.is_empty() {
+            let looked = &read[..read.len().min(LOOKED)];
+            self.in_body = !looked.windows(7).any(|part| part == b"HTTP/1.");
+            self.is_full = !self.in_body && read.len() >= AT_ONCE;
+        }
         if !read.is_empty() {
             if std::mem::take(&mut self.is_answered) {
                 self.seen.clear();

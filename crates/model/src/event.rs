@@ -295,6 +295,12 @@ fn json_payload(text: &str) -> Result<Payload<Text<'_>>, Reject> {
         let detail = format!("an event is {found}; expected one JSON object, {{\"id\":…}}");
         return Err(Reject::new(RejectReason::MalformedJson, detail));
     }
+    // What begins otherwise is no object, whatever a field's parser would make of its beginning.
+    if !text.trim_ascii_start().starts_with('{')
+        && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text)
+    {
+        return Err(json_reject(error));
+    }
     serde_json::from_str(text).map_err(json_reject)
 }
 

@@ -28,7 +28,7 @@ impl Asked {
             Self::Home => format!("/v1/members/{member}/home?limit=20"),
             Self::Trending => "/v1/trending?limit=20".to_owned(),
         };
-        format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")
     }
 }
 
