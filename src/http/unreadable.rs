@@ -107,8 +107,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Explaining<T> {
             let looked = &read[..read.len().min(LOOKED)];
             self.in_body = !looked.windows(7).any(|part| part == b"HTTP/1.");
             self.is_full = !self.in_body && read.len() >= AT_ONCE;
-        }
-        if !read.is_empty() {
             if std::mem::take(&mut self.is_answered) {
                 self.seen.clear();
             }
