@@ -113,13 +113,9 @@ impl Destination {
                     tokio::time::sleep(Duration::from_millis(backoff_ms)).await;
                     backoff_ms = (backoff_ms * 2).min(BACKOFF_MAX_MS);
                 }
-                Err(SendError::Transient(detail)) => bail!("{detail}"),
-                Err(SendError::TooLarge(detail) | SendError::Final(detail))
-                    if detail.contains("answered 404") =>
-                {
-                    bail!("{detail}; is this a nearline of the same version?")
-                }
-                Err(SendError::TooLarge(detail) | SendError::Final(detail)) => bail!("{detail}"),
+                Err(
+                    SendError::Transient(detail) | SendError::TooLarge(detail) | SendError::Final(detail),
+                ) => bail!("{detail}"),
             }
         }
     }
@@ -200,6 +196,7 @@ fn read_answer(
     Err(match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => SendError::Transient(said),
         413 => SendError::TooLarge(said),
+        404 => SendError::Final(format!("{said}; is this a nearline of the same version?")),
         _ => SendError::Final(said),
     })
 }
