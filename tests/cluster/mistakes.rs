@@ -2,9 +2,9 @@
 
 use crate::bed::{Bed, PARTITIONS, audience_events, eventually, run};
 use crate::doctor::{cluster, doctor, says};
+use crate::other_log::{nats_settings, redis_settings};
 use nearline_actors::{Engine, EngineSettings};
 use nearline_backends::cluster::connect_cluster;
-use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_model::{FoldSettings, PartitionId};
 use nearline_ports::Ports;
@@ -17,11 +17,8 @@ fn settings(node: &str) -> EngineSettings {
 
 /// Connections of another process.
 async fn other_ports(bed: &Bed) -> Ports {
-    let (nats, redis) = bed.servers.as_ref().expect("servers");
-    let nats = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
-    connect_cluster(nats, RedisSettings { url: redis.url(), ..RedisSettings::default() })
-        .await
-        .expect("connected")
+    let (_, redis) = bed.servers.as_ref().expect("servers");
+    connect_cluster(nats_settings(bed), redis_settings(redis)).await.expect("connected")
 }
 
 /// State of 500 events, and nobody on it.
@@ -168,10 +165,8 @@ fn events_that_are_gone_before_anything_was_counted_are_told_and_a_log_begun_lat
         .await;
         engine.stop().await;
         // Whoever begins with what is there, knowing that it is not all, begins, also after a restart.
-        let nats = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
-        let redis =
-            RedisSettings { url: redis.url(), key_prefix: "late".to_owned(), ..RedisSettings::default() };
-        let ports = connect_cluster(nats, redis).await.expect("connected");
+        let redis = RedisSettings { key_prefix: "late".to_owned(), ..redis_settings(redis) };
+        let ports = connect_cluster(nats_settings(&bed), redis).await.expect("connected");
         for _twice in 0..2 {
             let engine = Engine::start(ports.clone(), settings("n1")).await.expect("started");
             eventually("it begins with what is there", || engine.is_ready()).await;

@@ -12,12 +12,12 @@ use nearline_ports::{EventLog, NewEvent, PortError};
 use nearline_servers::{NatsServer, RedisServer};
 use std::time::Instant;
 
-fn nats_settings(bed: &Bed) -> NatsSettings {
+pub fn nats_settings(bed: &Bed) -> NatsSettings {
     let url = bed.servers.as_ref().expect("servers").0.url();
     NatsSettings { url, partitions: bed.ports.log.partitions(), ..NatsSettings::default() }
 }
 
-fn redis_settings(redis: &RedisServer) -> RedisSettings {
+pub fn redis_settings(redis: &RedisServer) -> RedisSettings {
     RedisSettings { url: redis.url(), ..RedisSettings::default() }
 }
 
