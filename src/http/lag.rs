@@ -6,38 +6,79 @@ use actix_web::ResponseError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Time between two turns of the task that tells how late the thread is.
 const TURN: Duration = Duration::from_millis(5);
+/// Turns without a request after which the task rests: a node that is asked nothing need not wake up hundreds of times a second.
+const QUIET_TURNS: u32 = 200;
 /// Share of the deadline of queries, 1 in so many, that a thread may be late before it refuses.
 const SHARE: u64 = 4;
 
 thread_local! {
-    /// When the task had its last turn, and how late the thread may be; `None`: the task does not run here.
-    static WATCHED: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    /// What tells how late this thread is; empty: the task does not run here.
+    static WATCH: OnceCell<Rc<Watch>> = const { OnceCell::new() };
+}
+
+/// How late one thread is.
+struct Watch {
+    /// How late it may be.
+    most: Duration,
+    /// When the task had its last turn; `None`: it rests.
+    turn: Cell<Option<Instant>>,
+    /// Whether a request came since.
+    is_asked: Cell<bool>,
+    /// Ends its rest.
+    wake: Notify,
+}
+
+impl Watch {
+    async fn run(&self) {
+        loop {
+            let mut quiet = 0;
+            while quiet < QUIET_TURNS {
+                self.turn.set(Some(Instant::now()));
+                tokio::time::sleep(TURN).await;
+                quiet = if self.is_asked.take() { 0 } else { quiet + 1 };
+            }
+            self.turn.set(None);
+            self.wake.notified().await;
+        }
+    }
+
+    /// A request has come: how late the thread is, if it is too late. While the task rests nobody has waited, and it begins anew.
+    fn too_late(&self) -> Option<Duration> {
+        self.is_asked.set(true);
+        let Some(turn) = self.turn.get() else {
+            self.turn.set(Some(Instant::now()));
+            self.wake.notify_one();
+            return None;
+        };
+        let late = turn.elapsed().saturating_sub(TURN);
+        (late > self.most).then_some(late)
+    }
 }
 
 /// Begins to tell on this thread, which may be late by a share of the deadline of queries.
 pub(super) fn watch(deadline_ms: u64) {
-    let most = Duration::from_millis(deadline_ms / SHARE);
-    if WATCHED.replace(Some((Instant::now(), most))).is_some() {
-        return;
-    }
-    actix_rt::spawn(async move {
-        loop {
-            tokio::time::sleep(TURN).await;
-            WATCHED.set(Some((Instant::now(), most)));
-        }
+    WATCH.with(|watch| {
+        watch.get_or_init(|| {
+            let most = Duration::from_millis(deadline_ms / SHARE);
+            let turn = Cell::new(Some(Instant::now()));
+            let watch = Rc::new(Watch { most, turn, is_asked: Cell::default(), wake: Notify::new() });
+            let running = watch.clone();
+            actix_rt::spawn(async move { running.run().await });
+            watch
+        });
     });
 }
 
-/// How late this thread is, if it is too late.
+/// How late this thread is, if it is too late, for a request that has come.
 fn too_late() -> Option<Duration> {
-    let (last, most) = WATCHED.get()?;
-    let late = last.elapsed().saturating_sub(TURN);
-    (late > most).then_some(late)
+    WATCH.with(|watch| watch.get()?.too_late())
 }
 
 /// Refuses a request that comes to a thread that is too late.
@@ -81,5 +122,22 @@ mod tests {
             tokio::time::sleep(TURN).await;
         }
         assert_eq!(ask("/short").await.status().as_u16(), 200);
+    }
+
+    /// One that rests is not late for having rested, and tells how late it is as soon as it was asked something.
+    #[actix_web::test]
+    async fn a_thread_that_is_asked_nothing_rests_and_tells_again_once_it_is_asked() {
+        watch(80);
+        let is_resting = || WATCH.with(|watch| watch.get().is_some_and(|watch| watch.turn.get().is_none()));
+        let begun = Instant::now();
+        while !is_resting() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it never rests");
+            tokio::time::sleep(TURN).await;
+        }
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(too_late().is_none(), "nobody waited");
+        assert!(!is_resting(), "it was asked");
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(too_late().is_some(), "whoever came now has waited");
     }
 }

@@ -60,7 +60,7 @@ pub async fn run(args: &FreshnessArgs) -> anyhow::Result<Report> {
     let quantile = |histogram: &Histogram<u64>, q: f64| histogram.value_at_quantile(q) as f64 / 1_000.0;
     let (visible, acknowledged) = (visible_us.lock().clone(), acknowledged_us.lock().clone());
     engine.stop().await;
-    Ok(Report::new("freshness", args.backend.name(), "p99 ≤ 20 ms at 5,000 events/s")
+    Ok(Report::new("freshness", args.backend.name(), "p99 ≤ 10 ms at 5,000 events/s")
         .figure("p50_ms", quantile(&visible, 0.5))
         .figure("p99_ms", quantile(&visible, 0.99))
         .figure("max_ms", visible.max() as f64 / 1_000.0)
