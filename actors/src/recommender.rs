@@ -30,7 +30,7 @@ use nearline_model::catalogue::Catalogue;
 use nearline_model::check_invariant;
 use nearline_model::{Aggregates, MemberSnapshot};
 use nearline_ports::Clock;
-use nearline_ranking::artwork::affinity_segment;
+use nearline_ranking::artwork::{Viewer, affinity_segment};
 use nearline_ranking::experiment::{Allocation, Experiment, ExperimentResults, recommendation_id};
 use nearline_ranking::exploration::Seed;
 use nearline_ranking::expression::{Context, Stop};
@@ -430,13 +430,15 @@ impl Recommender {
     ) {
         let now_ms = self.sources.clock.now_ms();
         let mut segment = None;
+        let erased_at = snapshot.and_then(|snapshot| snapshot.erased_at.as_deref());
         for title in titles {
             let Some(known) = title.known.as_ref().filter(|title| !title.artworks.is_empty()) else {
                 continue;
             };
             let segment = segment.get_or_insert_with(|| affinity_segment(catalogue, snapshot));
             let chooser = self.artworks.of(&known.id);
-            let choice = chooser.lock().choose(aggregates, known, member, segment.as_ref(), now_ms);
+            let viewer = Viewer { member, segment: segment.as_ref(), erased_at };
+            let choice = chooser.lock().choose(aggregates, known, viewer, now_ms);
             title.artwork = choice.and_then(|choice| {
                 let id = known.artworks.get(choice.artwork)?.to_owned();
                 Some(OfferedArtwork { id, propensity: choice.propensity, segment: choice.segment })

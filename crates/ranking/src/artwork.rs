@@ -63,6 +63,17 @@ impl Default for ArtworkSettings {
     }
 }
 
+/// Who is shown an artwork.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer<'a> {
+    /// The member.
+    pub member: &'a str,
+    /// The member's affinity segment.
+    pub segment: Option<&'a Arc<str>>,
+    /// When the member was erased: what was chosen before follows from what is forgotten.
+    pub erased_at: Option<&'a str>,
+}
+
 /// An artwork that was chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
@@ -116,16 +127,16 @@ impl Chooser {
         }
     }
 
-    /// The artwork of `title` that `member`, of `segment`, is shown at `now_ms` (Unix milliseconds).
+    /// The artwork of `title` that `viewer` is shown at `now_ms` (Unix milliseconds).
     /// `None` if the catalogue has none.
     pub fn choose(
         &mut self,
         aggregates: &Aggregates,
         title: &Title,
-        member: &str,
-        segment: Option<&Arc<str>>,
+        viewer: Viewer<'_>,
         now_ms: i64,
     ) -> Option<Choice> {
+        let Viewer { member, segment, erased_at } = viewer;
         if title.artworks.is_empty() || !self.settings.enabled {
             return None;
         }
@@ -133,7 +144,8 @@ impl Chooser {
         let list = hash(offered(title).map(str::as_bytes));
         let window = Window::of(member, now_ms, self.settings.hold_seconds);
         let draw = hash([member.as_bytes(), title.id.as_bytes(), &window.number.to_le_bytes()]);
-        let key = hash([&draw.to_le_bytes()[..], &list.to_le_bytes()]);
+        let erased = erased_at.unwrap_or_default();
+        let key = hash([&draw.to_le_bytes()[..], &list.to_le_bytes(), erased.as_bytes()]);
         if let Some(choice) = self.choices.get(key, now_ms) {
             return Some(choice);
         }

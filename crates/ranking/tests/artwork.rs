@@ -4,7 +4,7 @@ use nearline_model::Position;
 use nearline_model::delta::{ArmCell, ArmCounts, Cell, Counts};
 use nearline_model::settings::AggregateSettings;
 use nearline_model::{Aggregates, Delta, PartitionId, Title};
-use nearline_ranking::artwork::{ArtworkSettings, Chooser, MAX_ARTWORKS, probabilities};
+use nearline_ranking::artwork::{ArtworkSettings, Chooser, MAX_ARTWORKS, Viewer, probabilities};
 use std::sync::Arc;
 
 const NOW_MS: i64 = 1_772_323_200_000;
@@ -55,6 +55,10 @@ fn teach(aggregates: &mut Aggregates, after: u64, arms: &[(&str, &str, u32, u32)
     });
 }
 
+fn viewer<'a>(member: &'a str, segment: &'a Arc<str>) -> Viewer<'a> {
+    Viewer { member, segment: Some(segment), erased_at: None }
+}
+
 fn settings() -> ArtworkSettings {
     ArtworkSettings { exploration_floor: 0.02, ..ArtworkSettings::default() }
 }
@@ -97,7 +101,7 @@ fn propensities_are_calibrated() {
     let (members, mut chosen) = (100_000, [0_u32; 4]);
     for member in 0..members {
         let choice = chooser
-            .choose(&aggregates, &title, &format!("m{member}"), Some(&segment), NOW_MS)
+            .choose(&aggregates, &title, viewer(&format!("m{member}"), &segment), NOW_MS)
             .expect("there are artworks");
         assert_eq!(choice.propensity, f64::from(expected[choice.artwork]) / 1e6);
         assert_eq!(choice.segment.as_ref(), Some(&segment));
@@ -116,6 +120,30 @@ fn propensities_are_calibrated() {
 }
 
 #[test]
+fn what_was_chosen_before_a_member_was_erased_is_shown_no_more() {
+    let aggregates = aggregates(&[
+        ("a0", "drama", 500, 100),
+        ("a1", "drama", 500, 5),
+        ("a0", "comedy", 5_000, 50),
+        ("a1", "comedy", 5_000, 1_000),
+    ]);
+    let (title, segment): (_, Arc<str>) = (title(2), "drama".into());
+    let mut chooser = Chooser::new(settings());
+    let mut choose = |viewer| chooser.choose(&aggregates, &title, viewer, NOW_MS).expect("artworks");
+    let before = choose(viewer("m", &segment));
+    assert_eq!(before.segment.as_deref(), Some("drama"));
+    let watched_on = Viewer { segment: None, ..viewer("m", &segment) };
+    assert_eq!(choose(watched_on), before, "it is held for the window");
+    let erased = Viewer { erased_at: Some("2026-01-01T00:00:00Z"), ..watched_on };
+    let after = choose(erased);
+    assert_eq!(after.segment, None, "the segment tells of what was watched");
+    assert_ne!(after.artwork, before.artwork, "nor is it held what followed from that");
+    assert_eq!(choose(erased), after);
+    let again = Viewer { erased_at: Some("2026-01-02T00:00:00Z"), segment: Some(&segment), ..watched_on };
+    assert_eq!(choose(again).segment.as_deref(), Some("drama"), "erased again, it is chosen anew");
+}
+
+#[test]
 fn a_page_is_stable_within_its_window_whatever_is_learned() {
     let mut aggregates = aggregates(&[("a0", "drama", 100, 5), ("a1", "drama", 100, 5)]);
     let (title, segment): (_, Arc<str>) = (title(2), "drama".into());
@@ -123,7 +151,7 @@ fn a_page_is_stable_within_its_window_whatever_is_learned() {
     let members: Vec<String> = (0..500).map(|member| format!("m{member}")).collect();
     let choose = |chooser: &mut Chooser, aggregates: &Aggregates, now_ms| -> Vec<_> {
         let choice = |member: &String| {
-            chooser.choose(aggregates, &title, member, Some(&segment), now_ms).expect("artworks")
+            chooser.choose(aggregates, &title, viewer(member, &segment), now_ms).expect("artworks")
         };
         members.iter().map(choice).collect()
     };
@@ -147,7 +175,7 @@ fn another_node_and_a_restart_choose_the_same() {
         let member = format!("m{member}");
         for later_ms in [0, 1_000] {
             let [a, b] = [&mut one, &mut other]
-                .map(|node| node.choose(&aggregates, &title, &member, Some(&segment), NOW_MS + later_ms));
+                .map(|node| node.choose(&aggregates, &title, viewer(&member, &segment), NOW_MS + later_ms));
             assert_eq!(a, b);
         }
     }
@@ -161,8 +189,9 @@ fn members_titles_and_windows_are_drawn_for_independently() {
     let (mut same_title, mut same_window) = (0, 0);
     for member in 0..2_000 {
         let member = format!("m{member}");
+        let viewer = Viewer { member: &member, segment: None, erased_at: None };
         let mut choose = |title: &Title, now_ms| {
-            chooser.choose(&nothing, title, &member, None, now_ms).expect("artworks").artwork
+            chooser.choose(&nothing, title, viewer, now_ms).expect("artworks").artwork
         };
         let first = choose(&title(2), NOW_MS);
         same_title += usize::from(first == choose(&other, NOW_MS));

@@ -15,7 +15,7 @@ use nearline_model::settings::AggregateSettings;
 use nearline_model::timestamp::format_rfc3339;
 use nearline_model::{Aggregates, FoldSettings, LogRecord, Partition, PartitionId, Position};
 use nearline_ranking::artwork::policy::UNIT;
-use nearline_ranking::artwork::{ArtworkSettings, Chooser, Window};
+use nearline_ranking::artwork::{ArtworkSettings, Chooser, Viewer, Window};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::io::Write;
@@ -136,7 +136,12 @@ fn simulate(args: &BanditArgs, settings: &ArtworkSettings) -> anyhow::Result<Out
         let (title, name) = (&world.titles[title_at], &world.segments[*segment]);
         let started = Instant::now();
         let choice = chooser
-            .choose(&learning.aggregates, title, member, Some(name), at_ms)
+            .choose(
+                &learning.aggregates,
+                title,
+                Viewer { member, segment: Some(name), erased_at: None },
+                at_ms,
+            )
             .context("titles of this world have artworks")?;
         outcome.choosing += started.elapsed();
         let window = Window::of(member, at_ms, settings.hold_seconds);
