@@ -49,11 +49,18 @@ pub(crate) fn experiments(
     for (at, section) in sections.iter().enumerate() {
         let mut variants = Vec::with_capacity(section.variants.len());
         for (number, variant) in section.variants.iter().enumerate() {
-            let settings = merged(base, &variant.ranking).map_err(|found| InvalidExperiment {
-                key: format!("experiments[{at}].variants[{number}].ranking"),
-                found,
-                expected: "keys of [ranking]".to_owned(),
+            let key = format!("experiments[{at}].variants[{number}].ranking");
+            let settings = merged(base, &variant.ranking).map_err(|found| {
+                let expected = "keys of [ranking]".to_owned();
+                InvalidExperiment { key: key.clone(), found, expected }
             })?;
+            if let Some((setting, value, least, most)) = settings.out_of_bounds() {
+                return Err(InvalidExperiment {
+                    key: format!("{key}.{setting}"),
+                    found: value.to_string(),
+                    expected: format!("a number from {least} to {most}"),
+                });
+            }
             variants.push(Variant { name: variant.name.clone(), weight: variant.weight, settings });
         }
         let ExperimentSection { name, salt, share, .. } = section;
@@ -92,6 +99,27 @@ mod tests {
         let unknown = experiments(&[section], &RankingSettings::default()).expect_err("refused");
         assert_eq!(unknown.key, "experiments[0].variants[1].ranking");
         assert!(unknown.found.contains("spice"), "{unknown}");
+    }
+
+    #[test]
+    fn a_variant_with_a_setting_out_of_bounds_is_refused_by_its_key() {
+        for (setting, value) in [
+            ("freshness", "inf"),
+            ("diversity", "nan"),
+            ("exploration", "0.95"),
+            ("popularity_weight", "-1"),
+            ("damping_plays", "-5"),
+            ("step_weight", "3.0"),
+        ] {
+            let text = format!(
+                "name = 'rows'\nsalt = 's'\n[[variants]]\nname = 'a'\nweight = 1\n\
+                 [[variants]]\nname = 'b'\nweight = 1\nranking = {{ {setting} = {value} }}\n"
+            );
+            let section: ExperimentSection = toml::from_str(&text).expect("TOML");
+            let impossible = experiments(&[section], &RankingSettings::default()).expect_err("refused");
+            assert_eq!(impossible.key, format!("experiments[0].variants[1].ranking.{setting}"));
+            assert!(impossible.expected.starts_with("a number from"), "{impossible}");
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// All there are.
+    pub const ALL: [Self; 5] = [Self::Publish, Self::Query, Self::Catalogue, Self::View, Self::Admin];
+
     /// Its name, as in the file.
     pub fn name(self) -> &'static str {
         match self {

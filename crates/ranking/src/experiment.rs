@@ -4,7 +4,7 @@
 //! member, so that they hold across restarts and nodes without being stored anywhere. Where weights or
 //! variants change, nobody moves between variants that stay as they are: variants draw members as nodes draw
 //! partitions, by weighted rendezvous (Schindelhauer and Schomaker 2005: "Weighted Distributed Hash Tables"),
-//! so a variant that is new or heavier only takes, and one that goes or is lighter only gives.
+//! so a variant that is new or heavier only takes, of any other, and one that goes or is lighter only gives, to any other.
 //!
 //! A recommendation made under an experiment has an id that ends in `-x-EXPERIMENT-VARIANT-DEFINITION`;
 //! impressions and plays carry it back as `request`, which is how a variant's take rate is counted. The
