@@ -4,7 +4,7 @@ use super::rendered::{
     OVERLAYS, Rendered, engine, made_secrets, made_secrets_text, name_of, overlay, repository, text_of,
     validated, validated_overlay,
 };
-use nearline_config::Config;
+use nearline_config::{Config, Scope};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -170,6 +170,29 @@ fn a_pod_has_the_time_that_stopping_in_order_may_take() {
         assert!(grace >= needed, "{name}: {grace} s, and stopping may take {needed} s");
         assert!(set["spec"]["minReadySeconds"].as_u64() > Some(lease), "{name}: a lease is waited for");
     }
+}
+
+#[test]
+fn how_many_engines_there_are_is_said_by_the_autoscaler_alone_where_there_is_one() {
+    for name in OVERLAYS {
+        let rendered = overlay(name);
+        for autoscaler in rendered.of_kind("HorizontalPodAutoscaler") {
+            let target = &autoscaler["spec"]["scaleTargetRef"];
+            let [kind, scaled] = ["kind", "name"].map(|key| target[key].as_str().expect("a target"));
+            let spec = &rendered.get(kind, scaled)["spec"];
+            assert!(spec["replicas"].is_null(), "{name}: each `apply` sets {kind}/{scaled} to {spec}");
+        }
+    }
+    let production = overlay("production");
+    assert_eq!(production.get("HorizontalPodAutoscaler", "nearline")["spec"]["minReplicas"], 6);
+}
+
+#[test]
+fn there_is_a_key_for_every_scope() {
+    let keys = &made_secrets().secret("nearline-callers");
+    let named: BTreeSet<&str> = keys.keys().map(String::as_str).collect();
+    let scopes = Scope::ALL.map(Scope::name);
+    assert_eq!(named, BTreeSet::from(scopes));
 }
 
 #[test]
