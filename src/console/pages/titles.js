@@ -38,9 +38,15 @@ function Take({ dimension, totals, most }) {
       <line x1=${x(low)} x2=${x(high)} y1="7" y2="7" /><circle cx=${x(rate)} cy="7" r="3.5" /></svg></td></tr>`;
 }
 
+const HALF_HOUR_MS = 1_800_000;
+
 /** @param {{epochs: import("../types").Document<"EpochDocument">[]}} of */
 function Curve({ epochs }) {
-  const plays = epochs.map((one) => one.plays);
+  // Half hours in which nothing was counted are not in the answer.
+  const counted = new Map(epochs.map((one) => [Date.parse(one.start), one.plays]));
+  const starts = [...counted.keys()];
+  const [first, last] = [Math.min(...starts), Math.max(...starts)];
+  const plays = Array.from({ length: epochs.length && (last - first) / HALF_HOUR_MS + 1 }, (_, at) => counted.get(first + at * HALF_HOUR_MS) ?? 0);
   if (plays.length < 2) return html`<p class="note">Counted in one half hour only: nothing to draw yet.</p>`;
   const most = Math.max(1, ...plays);
   const points = plays.map((count, i) => `${((600 * i) / (plays.length - 1)).toFixed(1)},${(78 - (74 * count) / most).toFixed(1)}`).join(" ");
