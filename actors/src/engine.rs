@@ -5,6 +5,7 @@
 pub(crate) mod catalogue;
 mod giving;
 mod injection;
+mod log_watch;
 mod start;
 
 pub use giving::NotGivenAway;
@@ -48,8 +49,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// Time between looks at the log's end, for lag and readiness.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest time that stopping waits for commits.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -85,7 +84,7 @@ struct Inner {
     event_loops: Vec<EventLoop>,
     supervised: Arc<SupervisedNode>,
     stopping: Arc<AtomicBool>,
-    readiness: Readiness,
+    readiness: Arc<Readiness>,
     measured: Arc<MeasuredShared>,
 }
 
@@ -464,24 +463,5 @@ impl Engine {
             inner.event_loops.iter().for_each(EventLoop::stop);
             inner.supervised.workers.stop();
         })
-    }
-
-    /// Looks at the log's end now and then.
-    async fn watch_log(self) {
-        let inner = Arc::downgrade(&self.inner);
-        drop(self);
-        while let Some(inner) = inner.upgrade() {
-            if inner.stopping.load(Relaxed) {
-                return;
-            }
-            Self { inner: inner.clone() }.not_ready();
-            for handle in inner.partitions.iter() {
-                if let Ok(bounds) = inner.ports.log.bounds(handle.partition).await {
-                    handle.see_log(bounds.last, inner.ports.clock.now_ms());
-                }
-            }
-            drop(inner);
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
     }
 }

@@ -173,6 +173,7 @@ impl Shell {
                 self.aggregates.clone(),
                 self.ports.store.clone(),
                 self.partitions.clone(),
+                self.sums_role.clone(),
             ),
             happened,
             status,

@@ -99,6 +99,11 @@ impl Readiness {
         }
     }
 
+    /// Whether nothing has kept the node from being ready, once.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Relaxed)
+    }
+
     /// What keeps the node from being ready now; to be asked regularly.
     pub(crate) fn look(
         &self,

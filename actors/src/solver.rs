@@ -7,7 +7,8 @@
 //! while nothing was learned.
 //!
 //! While plays grow as fast as when a node catches up with its log, weights are not chosen: what they are chosen by is about to be
-//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. While they come as a
+//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. Nor is anything solved, for as
+//! long at most, until a node that has started has caught up: it is sent no queries before. While plays come as a
 //! flood, which hardly any service's members make, nothing is solved either, for some seconds at most.
 //!
 //! What is chosen is shared by all nodes (`shared_tuning`).
@@ -19,6 +20,7 @@ mod shared_tuning;
 use crate::background::BackgroundThread;
 use crate::engine::catalogue::SharedCatalogue;
 use crate::event_loop::Threads;
+use crate::readiness::Readiness;
 use nearline_model::Aggregates;
 use nearline_ranking::Learned;
 use nearline_ranking::appeal::Study;
@@ -47,6 +49,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(600);
 const TURN_LENGTH: Duration = Duration::from_millis(1);
 /// How long a choice of weights that is due waits for plays that grow fast.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a solve waits for a node that has started to catch up.
+const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Plays between two looks that are a flood, if they are many beside those before, too.
 const FLOOD_PLAYS: u64 = 2_500;
@@ -61,6 +65,8 @@ pub(crate) struct Solver {
     /// Titles solved at most.
     pub solved_titles: usize,
     pub stopping: Arc<AtomicBool>,
+    /// Whether the node has caught up since it started.
+    pub readiness: Arc<Readiness>,
     /// Where it is done.
     pub threads: Threads,
     /// The weights that were chosen.
@@ -78,6 +84,7 @@ impl Solver {
         let mut changes_then = None;
         let mut pause = LOOK_INTERVAL;
         let mut flood = Flood::default();
+        let start_ends = Instant::now() + START_PATIENCE;
         while !solver.stopping.load(Relaxed) {
             solver.tuning.share().await;
             // Newcomers follow from years, too: not only a title that is added is to be learned of.
@@ -88,7 +95,9 @@ impl Solver {
                 continue;
             }
             let plays = plays_of(&solver.aggregates.read());
-            if flood.is_waited_for(plays, Instant::now()) && solver.is_of_these_sums() {
+            let now = Instant::now();
+            let is_starting = now < start_ends && !solver.readiness.has_caught_up();
+            if (flood.is_waited_for(plays, now) || is_starting) && solver.is_of_these_sums() {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             }

@@ -65,6 +65,7 @@ impl Engine {
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers, ports.threads.clone());
+        let readiness = Arc::new(Readiness::new(log_at_start, committed_at_start));
         let tuning = SharedTuning::new(ports.store.clone(), sums_role.clone(), snapshot_interval(&settings));
         let presence = Arc::new(Presence::new(settings.lease_ms.max(1)));
         let supervised =
@@ -88,7 +89,7 @@ impl Engine {
         let ownership = shell.start(&owning);
         let sources = Sources::new(aggregates.clone(), catalogue.clone(), ports.clock.clone());
         let learned = sources.learned.clone();
-        learning.spawn(solver(&settings, &sources, &stopping, tuning).run());
+        learning.spawn(solver(&settings, &sources, (&stopping, &readiness), tuning).run());
         let measured = measure(&aggregates_actor, &sources, &learning, threads);
         supervision.spawn(sweep(supervised.clone()));
         let router = Router::new(node.clone(), partitions.clone(), ports.clone(), &settings, presence);
@@ -110,7 +111,7 @@ impl Engine {
             event_loops,
             supervised,
             stopping,
-            readiness: Readiness::new(log_at_start, committed_at_start),
+            readiness,
             measured,
         };
         let engine = Self { inner: Arc::new(inner) };
@@ -158,7 +159,7 @@ async fn load(
 fn solver(
     settings: &EngineSettings,
     sources: &Sources,
-    stopping: &Arc<AtomicBool>,
+    (stopping, readiness): (&Arc<AtomicBool>, &Arc<Readiness>),
     tuning: SharedTuning,
 ) -> Solver {
     // What was stored is no growth.
@@ -169,6 +170,7 @@ fn solver(
         learned: sources.learned.clone(),
         solved_titles: settings.solved_titles,
         stopping: stopping.clone(),
+        readiness: readiness.clone(),
         threads: settings.threads,
         tuning,
         choice: Mutex::new(NextChoice::at_once(plays)),

@@ -2,10 +2,13 @@
 //! position. Now and then it asks the store how far the partitions are, so that nothing stays unknown when the registry
 //! says nothing, and a partition into which nothing is published notices that the store was set back.
 
-use crate::aggregates_actor::{AggregatesActor, CatchUp};
+use crate::aggregates_actor::{AggregatesActor, CatchUp, SharedRole};
 use crate::partition_actor::PortFailed;
 use crate::partition_handle::PartitionHandle;
+use crate::progress::PartitionState;
 use actix::Addr;
+use futures_util::TryStreamExt;
+use nearline_model::control::ownership::SumsRole;
 use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, StateStore};
 use parking_lot::{Mutex, RwLock};
@@ -17,6 +20,8 @@ use tokio::sync::Notify;
 /// Time between two looks at how far partitions are in the store: at least, and for each of them.
 const LEAST_ROUND: Duration = Duration::from_secs(2);
 const ROUND_PER_PARTITION: Duration = Duration::from_millis(30);
+/// Partitions asked for at the same time.
+const ASKED_AT_ONCE: usize = 16;
 
 /// The one who learns.
 pub(super) struct OutboxFollower {
@@ -32,6 +37,7 @@ impl OutboxFollower {
         sums: Arc<RwLock<Aggregates>>,
         store: Arc<dyn StateStore>,
         partitions: Arc<[Arc<PartitionHandle>]>,
+        role: SharedRole,
     ) -> Self {
         let wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>> = Arc::default();
         let news = Arc::new(Notify::new());
@@ -53,7 +59,9 @@ impl OutboxFollower {
                 }
             }
         });
-        let asking = actix_rt::spawn(ask(store, partitions, sums.clone(), wanted.clone(), news.clone()));
+        let (known, asker_wants, tells) = (sums.clone(), wanted.clone(), news.clone());
+        let asker = Asker { store, partitions, sums: known, role, wanted: asker_wants, news: tells };
+        let asking = actix_rt::spawn(asker.run());
         Self { wanted, news, sums, tasks: [learning, asking] }
     }
 
@@ -79,42 +87,51 @@ impl Drop for OutboxFollower {
     }
 }
 
-/// Asks the store how far each partition is, wants to learn what the sums do not know of it, and tells the actor of one
+/// Asks the store how far partitions are, wants to learn what the sums do not know of one, and tells the actor of one
 /// that stands further back there than it has committed.
-async fn ask(
+struct Asker {
     store: Arc<dyn StateStore>,
     partitions: Arc<[Arc<PartitionHandle>]>,
     sums: Arc<RwLock<Aggregates>>,
+    role: SharedRole,
     wanted: Arc<Mutex<BTreeMap<PartitionId, Position>>>,
     news: Arc<Notify>,
-) {
-    let round = LEAST_ROUND.max(ROUND_PER_PARTITION * partitions.len() as u32);
-    loop {
-        tokio::time::sleep(round).await;
-        for handle in partitions.iter() {
-            let (partition, committed, epoch) =
-                (handle.partition, handle.committed.load(), handle.epoch.load());
+}
+
+impl Asker {
+    async fn run(self) {
+        let round = LEAST_ROUND.max(ROUND_PER_PARTITION * self.partitions.len() as u32);
+        loop {
+            tokio::time::sleep(round).await;
+            // Who follows learns nothing of what runs elsewhere but from snapshots.
+            let follows = self.role.get() == SumsRole::Follows;
+            let is_asked =
+                |handle: &&Arc<PartitionHandle>| !follows || handle.state() != PartitionState::Elsewhere;
+            let asked = futures_util::stream::iter(self.partitions.iter().filter(is_asked).map(Ok));
+            let asked = asked.try_for_each_concurrent(ASKED_AT_ONCE, |handle| self.ask(handle)).await;
             // Without an answer now there is another round.
-            let Ok(position) = store.position(partition).await else { break };
-            if position < committed
-                && let Some(actor) = handle.address()
-                && handle.epoch.load() == epoch
-            {
-                let expected = committed;
-                actor.do_send(PortFailed(PortError::UnexpectedPosition {
-                    partition,
-                    expected,
-                    found: position,
-                }));
-            }
-            if sums.read().position(partition) < position {
-                wanted
-                    .lock()
-                    .entry(partition)
-                    .and_modify(|up_to| *up_to = position.max(*up_to))
-                    .or_insert(position);
-                news.notify_one();
+            if let Err(error) = asked {
+                tracing::debug!(%error, "how far partitions are in the store is asked in the next round");
             }
         }
+    }
+
+    async fn ask(&self, handle: &PartitionHandle) -> Result<(), PortError> {
+        let (partition, committed, epoch) = (handle.partition, handle.committed.load(), handle.epoch.load());
+        let position = self.store.position(partition).await?;
+        if position < committed
+            && let Some(actor) = handle.address()
+            && handle.epoch.load() == epoch
+        {
+            let (expected, found) = (committed, position);
+            actor.do_send(PortFailed(PortError::UnexpectedPosition { partition, expected, found }));
+        }
+        if self.sums.read().position(partition) < position {
+            let mut wanted = self.wanted.lock();
+            let up_to = wanted.entry(partition).or_insert(position);
+            *up_to = position.max(*up_to);
+            self.news.notify_one();
+        }
+        Ok(())
     }
 }
