@@ -57,7 +57,15 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     let source = Source::open(&job.inputs)?;
     if let Some(output) = &job.output {
         let references = job.references.iter().map(|(_, path)| path);
-        refuse_inputs(output, job.inputs.iter().chain(references).map(PathBuf::as_path))?;
+        let read = || job.inputs.iter().chain(references.clone()).map(PathBuf::as_path);
+        refuse_inputs(output, read())?;
+        let described = croissant::path(output);
+        refuse_inputs(&described, read())?;
+        anyhow::ensure!(
+            !described.is_dir(),
+            "{} is a folder, and is to describe the sample",
+            described.display()
+        );
     }
     let rules = &job.rules;
     if let Some(dialect) = job.dialect {

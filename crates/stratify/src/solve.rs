@@ -53,6 +53,7 @@ pub(crate) struct Solved {
 pub(crate) fn solve(problem: &Problem, names: &[String]) -> Result<Solved, StratifyError> {
     let others: Vec<Constraint> = problem.constraints.iter().filter(|c| !is_size(c)).cloned().collect();
     let sizes = linear::sizes(&problem.available, &others)?;
+    let sizes = if leaves_rows(problem, sizes) { sizes } else { None };
     let (feasible, size) = match (problem.wanted, sizes) {
         (Wanted::Exactly(size), _) if flow::applies(problem) => (flow::cut(problem, size).is_none(), size),
         (Wanted::Exactly(size), Some((low, high))) => (within(size, low, high), size),
@@ -102,9 +103,15 @@ fn infeasible(
 ) -> Result<Solved, StratifyError> {
     let conflicts = conflict::find(problem, names, sizes)?;
     let hard: Vec<Constraint> = problem.constraints.iter().filter(|c| c.hard).cloned().collect();
-    let hard_feasible = linear::sizes(&problem.available, &hard)?.is_some();
+    let hard_feasible = leaves_rows(problem, linear::sizes(&problem.available, &hard)?);
     let (rows, size) = closest::closest(problem)?;
     Ok(Solved { rows, size, feasible: false, hard_feasible, conflicts, sizes })
+}
+
+/// Whether constraints that hold at these sizes leave a row, if there is one: no rows at all keep any rule of shares.
+fn leaves_rows(problem: &Problem, sizes: Option<(f64, f64)>) -> bool {
+    let is_any = problem.available.iter().sum::<f64>() >= 1.0;
+    sizes.is_some_and(|(_, high)| high >= 1.0 - 1e-6 || !is_any)
 }
 
 pub(crate) fn is_size(constraint: &Constraint) -> bool {

@@ -135,6 +135,25 @@ fn ten_of_ninety_and_ten_of_ten_have_an_effective_size_of_twelve() {
 }
 
 #[test]
+fn rules_that_only_an_empty_sample_keeps_are_in_conflict() {
+    let census = one_key(&[("a", 100), ("b", 100)]);
+    let shares = |a: f64| Distribution::Shares([("a".to_owned(), a), ("b".to_owned(), 1.0 - a)].into());
+    let rules = Rules::new("id", &["level"]).target("even", &["level"], shares(0.5));
+    assert_eq!(Plan::new(&rules, &census).unwrap().take(), [100, 100]);
+    let rules = rules.target("uneven", &["level"], shares(0.1));
+    let plan = Plan::new(&rules, &census).unwrap();
+    assert_eq!((plan.outcome, plan.sizes), (Outcome::Refused, None));
+    assert_eq!(plan.conflicts[0].rules, ["even", "uneven"]);
+    let closest = Plan::new(&rules.closest(), &census).unwrap();
+    assert!(closest.size > 0, "the closest sample has rows: {closest:?}");
+    let nothing = Plan::new(
+        &Rules::new("id", &["level"]).target("even", &["level"], shares(0.5)),
+        &one_key(&[("a", 0), ("b", 0)]),
+    );
+    assert!(nothing.is_err() || nothing.unwrap().outcome != Outcome::Refused, "there is nothing to select");
+}
+
+#[test]
 fn a_rate_of_a_half_allows_fifty_of_a_hundred() {
     let census = one_key(&[("a", 100)]);
     let limits = Limits { rate: Some(0.5), ..Limits::default() };

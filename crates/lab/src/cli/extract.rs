@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use nearline_facts::{Dialect, Extraction, Feature, MEMORY, Order, Rules, What, parse_duration, usage};
+use nearline_facts::{
+    Dialect, Extraction, Feature, MEMORY, Order, Rules, What, parse_duration, refuse_inputs, usage,
+};
 use nearline_terminal::print_all;
 use serde::Serialize;
 
@@ -87,6 +89,17 @@ pub fn extract(mut args: ExtractArgs, places: &mut Places) -> anyhow::Result<Exi
     (args.facts, args.labels) = (places.folders(&args.facts)?, places.folders(&args.labels)?);
     let rules = rules(&args)?;
     let threads = super::threads(args.threads);
+    if let (Some(output), Some(features)) = (&args.output, &args.features) {
+        refuse_inputs(output, [features.as_path()].into_iter())?;
+    }
+    let has_features = args.features.is_some() && !rules.features.is_empty();
+    let is_for_labels = rules.strict || !rules.delay.is_zero() || rules.ttl.is_some() || has_features;
+    if is_for_labels && args.lookup.is_wanted() {
+        bail!(
+            "`strict`, `delay`, `ttl` and the features of a file are for labels, and a look-up gives facts as they are; \
+             leave them out (`--columns` names columns)"
+        );
+    }
     if let Some(lookup) =
         args.lookup.lookup(args.facts.clone(), args.columns, rules.order, args.output.clone(), threads)
     {

@@ -31,6 +31,11 @@ fn range(text: &str) -> anyhow::Result<(Timestamp, Timestamp)> {
 }
 
 impl LookupArgs {
+    /// Whether a look-up was asked for.
+    pub fn is_wanted(&self) -> bool {
+        self.members.is_some() || self.as_of.is_some() || self.changes.is_some()
+    }
+
     /// The look-up that was asked for, if one was.
     pub fn lookup(
         self,

@@ -1,10 +1,11 @@
 //! `nearline-lab stratify`: a sample that satisfies rules, or a plain word why not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use nearline_facts::refuse_inputs;
 use nearline_stratify::sql::Dialect;
 use nearline_stratify::{Outcome, Rules};
 use nearline_terminal::print_all;
@@ -66,7 +67,7 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
         print_all(nearline_stratify::report::SCHEMA)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let path = args.rules.unwrap_or_default();
+    let path = args.rules.clone().unwrap_or_default();
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let mut rules = Rules::from_toml(&text).with_context(|| format!("{} holds no rules", path.display()))?;
@@ -82,6 +83,7 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
         print_all(&counted.sql)?;
         return Ok(code(counted.plan.outcome));
     }
+    refuse_places(&args, &path)?;
     let threads =
         args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(8));
     let job = Job {
@@ -105,6 +107,25 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
         print_all(&report.text())?;
     }
     Ok(code(report.outcome))
+}
+
+/// Refuses to write over what is read, and where nothing can be written: before the work is done.
+fn refuse_places(args: &StratifyArgs, rules: &PathBuf) -> anyhow::Result<()> {
+    for written in args.output.iter().chain(&args.report) {
+        let references = args.like.iter().map(|(_, path)| path);
+        refuse_inputs(written, args.inputs.iter().chain(references).chain([rules]).map(PathBuf::as_path))?;
+    }
+    if let Some(report) = &args.report {
+        let output = args.output.as_ref().filter(|output| *output == report);
+        anyhow::ensure!(output.is_none(), "{} is to be the sample and the report", report.display());
+        let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty());
+        anyhow::ensure!(
+            folder.is_none_or(Path::is_dir) && !report.is_dir(),
+            "{} cannot be written: its folder is not there, or it is a folder itself",
+            report.display()
+        );
+    }
+    Ok(())
 }
 
 fn code(outcome: Outcome) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -318,11 +318,20 @@ fn add_expression(
     Ok(most)
 }
 
-/// A column of times (or integers) as integers; every row needs one.
+/// A column of times (or whole numbers) as integers; every row needs one.
 pub(super) fn integers(name: &str, array: &ArrayRef) -> anyhow::Result<Vec<i64>> {
     if array.null_count() > 0 {
         bail!("{} selected rows have no `{name}`, by which they are split", array.null_count());
     }
-    let bits = numbers::bits(array)?;
-    Ok((0..array.len()).map(|row| bits.integer(row)).collect())
+    let bits = numbers::bits(array).with_context(|| format!("`{name}`"))?;
+    let integer = |row| {
+        bits.integer(row).with_context(|| {
+            let data_type = array.data_type();
+            format!(
+                "`{name}` is of type {data_type}, and row {row} of a batch is no whole number within 64 bits: parts \
+                 would not follow each other; make it a timestamp, or whole numbers"
+            )
+        })
+    };
+    (0..array.len()).map(integer).collect()
 }

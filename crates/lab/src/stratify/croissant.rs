@@ -1,7 +1,7 @@
 //! Croissant metadata (MLCommons, 1.0) beside the sample: what is in the file, where it comes from.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use arrow_schema::DataType;
@@ -11,7 +11,12 @@ use sha2::{Digest, Sha256};
 
 use super::Report;
 
-/// Writes `OUT.croissant.json` beside the sample.
+/// What describes the sample: `OUT.croissant.json` beside it.
+pub(super) fn path(output: &Path) -> PathBuf {
+    output.with_extension("croissant.json")
+}
+
+/// Writes what describes the sample.
 pub(super) fn write(output: &Path, report: &Report) -> anyhow::Result<()> {
     let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut file = std::fs::File::open(output)?;
@@ -48,7 +53,7 @@ pub(super) fn write(output: &Path, report: &Report) -> anyhow::Result<()> {
         }],
         "recordSet": [{ "@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields }],
     });
-    let path = output.with_extension("croissant.json");
+    let path = path(output);
     std::fs::write(&path, format!("{document:#}\n"))
         .with_context(|| format!("{} cannot be written", path.display()))
 }

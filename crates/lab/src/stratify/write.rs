@@ -87,7 +87,10 @@ pub(super) fn write(
 
 fn schema(source: &Source, added: &Added) -> anyhow::Result<Arc<Schema>> {
     let mut fields = source.schema().fields().to_vec();
-    for (name, column) in &added.columns {
+    for (place, (name, column)) in added.columns.iter().enumerate() {
+        if added.columns[..place].iter().any(|(before, _)| before == name) {
+            bail!("two added columns are called `{name}`; name that of the weights otherwise");
+        }
         if source.schema().field_with_name(name).is_ok() {
             bail!("the data has a column `{name}` already; name the added one otherwise");
         }

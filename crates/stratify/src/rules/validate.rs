@@ -11,6 +11,9 @@ use crate::StratifyError;
 /// How far shares may be from adding up to one.
 pub(crate) const SHARE_TOLERANCE: f64 = 1e-6;
 
+/// Parts that a split has at most: the column `part` names them by numbers of one byte.
+const MOST_PARTS: usize = 128;
+
 impl Rules {
     /// Checks the rules by themselves.
     ///
@@ -230,6 +233,10 @@ impl SplitRule {
             || self.parts.is_empty()
         {
             return Err(StratifyError::rule(rule, "`parts` need shares of zero or more"));
+        }
+        if self.parts.len() > MOST_PARTS {
+            let parts = self.parts.len();
+            return Err(StratifyError::rule(rule, format!("{parts} `parts`; there may be {MOST_PARTS}")));
         }
         let names: BTreeSet<&String> = self.parts.iter().map(|part| &part.name).collect();
         if names.len() < self.parts.len() {

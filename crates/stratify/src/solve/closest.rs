@@ -6,7 +6,7 @@ use microlp::OptimizationDirection::{Maximize, Minimize};
 use crate::StratifyError;
 use crate::problem::{Constraint, Problem, Wanted};
 use crate::solve::linear::{Answer, Boxes, Programme};
-use crate::solve::{is_size, linear, project, whole};
+use crate::solve::{is_size, leaves_rows, linear, project, whole};
 
 /// Above so many constraints of one priority, the programme's own choice of who gives way is kept.
 const MOST_PROBED: usize = 400;
@@ -18,7 +18,11 @@ pub(super) fn closest(problem: &Problem) -> Result<(Vec<f64>, f64), StratifyErro
     let most = match problem.wanted {
         Wanted::Exactly(size) | Wanted::AtMost(size) => size,
     };
-    let size = whole(largest(&settled, (0.0, total))?.unwrap_or(most));
+    let mut size = whole(largest(&settled, (0.0, total))?.unwrap_or(most));
+    if !leaves_rows(problem, Some((0.0, size))) {
+        // No rows at all are as close to any shares as can be, and nothing that anybody wants.
+        size = whole(most.min(total));
+    }
     let settled = settle(problem, (size, size))?;
     let projection = project(&problem.start, &settled, &settled.constraints, size)?;
     if projection.converged() {

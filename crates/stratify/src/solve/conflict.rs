@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::StratifyError;
 use crate::problem::{Constraint, Problem, Wanted, trim};
-use crate::solve::{Conflict, flow, is_size, linear};
+use crate::solve::{Conflict, flow, is_size, leaves_rows, linear};
 
 /// More conflicts than these help nobody; the next run shows the next ones.
 const MOST: usize = 4;
@@ -52,7 +52,7 @@ fn dedup(conflicts: &mut Vec<Conflict>) {
 fn feasible(problem: &Problem, active: &[usize]) -> Result<bool, StratifyError> {
     let constraints: Vec<Constraint> =
         active.iter().map(|place| problem.constraints[*place].clone()).collect();
-    Ok(linear::sizes(&problem.available, &constraints)?.is_some())
+    Ok(leaves_rows(problem, linear::sizes(&problem.available, &constraints)?))
 }
 
 /// The deletion filter: drops constraints in ever smaller chunks as long as the rest stays infeasible.

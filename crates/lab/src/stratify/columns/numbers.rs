@@ -13,6 +13,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use nearline_stratify::rules::DatePart;
 
+/// Up to here every whole number is a float of its own.
+const LARGEST_WHOLE: f64 = (1_u64 << 53) as f64;
+
 /// A column's values as 64 bits each.
 pub(super) enum Bits<'a> {
     Signed(Box<dyn Fn(usize) -> i64 + 'a>),
@@ -85,11 +88,16 @@ impl Bits<'_> {
         }
     }
 
-    /// The column as integers, for times.
-    pub fn integer(&self, row: usize) -> i64 {
+    /// The number as an integer, for times; `None`: it is none, or too large for one.
+    pub fn integer(&self, row: usize) -> Option<i64> {
         match self {
-            Self::Float(get) => get(row) as i64,
-            _ => self.at(row).cast_signed(),
+            Self::Signed(get) => Some(get(row)),
+            Self::Unsigned(get) => i64::try_from(get(row)).ok(),
+            Self::Float(get) => {
+                let number = get(row);
+                (number.fract() == 0.0 && number.abs() <= LARGEST_WHOLE).then_some(number as i64)
+            }
+            Self::Bool(_) => None,
         }
     }
 }
