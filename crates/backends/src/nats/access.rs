@@ -5,6 +5,7 @@
 //! client library is given as servers holds no secret, since it logs their addresses.
 
 use super::NatsSettings;
+use crate::tls::{Holds, check_file};
 use async_nats::{Auth, AuthError, ConnectError, ConnectErrorKind, ConnectOptions};
 use nearline_ports::PortError;
 use nkeys::KeyPair;
@@ -41,10 +42,14 @@ pub(super) fn access(settings: &NatsSettings) -> Result<(Vec<String>, ConnectOpt
 
 fn tls(settings: &NatsSettings, mut options: ConnectOptions) -> Result<ConnectOptions, PortError> {
     let NatsSettings { ca_file, certificate_file, key_file, tls_first, .. } = settings;
-    let named =
-        [("nats.ca_file", ca_file), ("nats.certificate_file", certificate_file), ("nats.key_file", key_file)];
-    for (key, file) in named.iter().filter(|(_, file)| !file.is_empty()) {
-        read(key, file).map_err(PortError::Misconfigured)?;
+    let named = [
+        ("nats.ca_file", ca_file, Holds::Certificates),
+        ("nats.certificate_file", certificate_file, Holds::Certificates),
+        ("nats.key_file", key_file, Holds::Key),
+    ];
+    for (key, file, holds) in named.iter().filter(|(_, file, _)| !file.is_empty()) {
+        let text = read(key, file).map_err(PortError::Misconfigured)?;
+        check_file(key, file, *holds, text.as_bytes())?;
     }
     if !ca_file.is_empty() {
         options = options.add_root_certificates(ca_file.into());
@@ -62,7 +67,7 @@ fn tls(settings: &NatsSettings, mut options: ConnectOptions) -> Result<ConnectOp
         options = options.tls_first();
     }
     // Whoever names an authority does not want to talk to a server that shows none.
-    Ok(options.require_tls(*tls_first || named.iter().any(|(_, file)| !file.is_empty())))
+    Ok(options.require_tls(*tls_first || named.iter().any(|(_, file, _)| !file.is_empty())))
 }
 
 /// Servers without user and password, and what the URLs say of these.

@@ -67,8 +67,16 @@ async fn look(links: &Links, event_bytes: usize) -> (Vec<Finding>, Vec<String>) 
 async fn account(links: &Links) -> Result<Vec<Finding>, Finding> {
     let asked = Instant::now();
     let account = links.main().jetstream.query_account().await.map_err(|error| {
-        let advice =
-            "switch JetStream on for the account (config/nats.conf), and let this user call $JS.API.>";
+        // 10008: there are too few servers to elect a leader of.
+        let advice = match error.to_string() {
+            says if says.contains("10008") || says.contains("temporarily unavailable") => {
+                "bring a majority of the JetStream servers back (`nats server report jetstream`)"
+            }
+            says if says.contains("timed out") || says.contains("deadline") => {
+                "let this user call $JS.API.> and subscribe to _INBOX.>; if it may, look whether the servers have a leader"
+            }
+            _ => "switch JetStream on for the account (config/nats.conf), and let this user call $JS.API.>",
+        };
         Finding::fail(PART, format!("JetStream does not answer: {error}"), advice)
     })?;
     let took_ms = asked.elapsed().as_secs_f64() * 1_000.0;

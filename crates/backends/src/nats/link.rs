@@ -6,12 +6,15 @@ use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, Event};
 use nearline_ports::PortError;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
+/// For how long the same refusal is not logged again.
+const SAID_FOR: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const RUNTIME_THREADS: usize = 2;
 /// Far above what readers ask for at once, so that no message is ever dropped on the way.
@@ -27,12 +30,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    async fn connect(settings: &NatsSettings, name: &str) -> Result<Self, PortError> {
+    async fn connect(settings: &NatsSettings, name: &str, said: &Arc<Said>) -> Result<Self, PortError> {
         let (lost, disconnects) = watch::channel(0);
         let lost = Arc::new(lost);
         let timeout = Duration::from_millis(settings.timeout_ms);
         crate::tls::choose_provider();
         let (servers, options) = access::access(settings)?;
+        let said = said.clone();
         let options = options
             .name(name)
             .ping_interval(PING_INTERVAL)
@@ -41,7 +45,7 @@ impl Link {
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64 * 25).min(500)))
             .event_callback(move |event| {
-                let lost = lost.clone();
+                let (lost, said) = (lost.clone(), said.clone());
                 async move {
                     match event {
                         Event::Disconnected | Event::Closed => {
@@ -50,13 +54,16 @@ impl Link {
                             tracing::warn!("connection to NATS lost");
                         }
                         Event::Connected => tracing::debug!("connected to NATS"),
+                        Event::ServerError(error) => said.hear(error.to_string()),
                         event => tracing::warn!(%event, "NATS client"),
                     }
                 }
             });
         let client = options.connect(servers).await.map_err(|error| {
             let refused = access::refused(&access::shown(&settings.url), &error);
-            refused.unwrap_or_else(|| unavailable(settings, "connecting", chain(&error)))
+            let reason = chain(&error);
+            let hint = crate::tls::hint("nats", &reason);
+            refused.unwrap_or_else(|| unavailable(settings, "connecting", format!("{reason}{hint}")))
         })?;
         let jetstream = ContextBuilder::new()
             .timeout(timeout)
@@ -68,6 +75,28 @@ impl Link {
 
     pub(super) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+}
+
+/// What the server has refused last: who is not let do something is told so beside the request, which only times out.
+#[derive(Debug, Default)]
+struct Said(Mutex<Option<(Instant, String)>>);
+
+impl Said {
+    /// Logs it, unless it was said a moment ago.
+    fn hear(&self, error: String) {
+        let mut last = self.0.lock();
+        let is_news = last.as_ref().is_none_or(|(at, before)| *before != error || at.elapsed() >= SAID_FOR);
+        if is_news {
+            tracing::warn!(%error, "NATS refuses something");
+            *last = Some((Instant::now(), error));
+        }
+    }
+
+    /// What was refused a moment ago.
+    fn lately(&self) -> Option<String> {
+        let last = self.0.lock();
+        last.as_ref().filter(|(at, _)| at.elapsed() < 2 * SAID_FOR).map(|(_, error)| error.clone())
     }
 }
 
@@ -89,6 +118,7 @@ pub(super) struct Links {
     readers: Vec<Link>,
     next_reader: AtomicUsize,
     runtime: OwnRuntime,
+    said: Arc<Said>,
 }
 
 impl Links {
@@ -101,18 +131,19 @@ impl Links {
             .map_err(|error| unavailable(&settings, "starting its runtime", error))?;
         let runtime = OwnRuntime(Some(runtime));
         let handle = handle(&runtime).clone();
-        let wanted = settings.clone();
+        let (wanted, said) = (settings.clone(), Arc::<Said>::default());
+        let heard = said.clone();
         let connecting = handle.spawn(async move {
-            let main = Link::connect(&wanted, "nearline").await?;
+            let main = Link::connect(&wanted, "nearline", &heard).await?;
             let mut readers = Vec::new();
             for _ in 0..wanted.connections.max(1) {
-                readers.push(Link::connect(&wanted, "nearline readers").await?);
+                readers.push(Link::connect(&wanted, "nearline readers", &heard).await?);
             }
             Ok::<_, PortError>((main, readers))
         });
         let (main, readers) =
             connecting.await.map_err(|error| unavailable(&settings, "connecting", error))??;
-        Ok(Self { settings, main, readers, next_reader: AtomicUsize::new(0), runtime })
+        Ok(Self { settings, main, readers, next_reader: AtomicUsize::new(0), runtime, said })
     }
 
     /// The connection that publishes and asks.
@@ -132,7 +163,10 @@ impl Links {
 
     /// A transient failure of `doing`.
     pub(super) fn unavailable(&self, doing: &str, error: impl std::fmt::Display) -> PortError {
-        unavailable(&self.settings, doing, error)
+        match self.said.lately() {
+            Some(said) => unavailable(&self.settings, doing, format!("{error} (the server says: {said})")),
+            None => unavailable(&self.settings, doing, error),
+        }
     }
 }
 

@@ -52,9 +52,7 @@ pub async fn examine(settings: RedisSettings, partitions: u16) -> Vec<Finding> {
             }
             Err(error) => {
                 let says = format!("partition {partition}: {error}");
-                let advice = "let this user run scripts (EVAL, EVALSHA), read, write, and ask TIME and INFO on its keys; \
-                              where memory is used up, give Redis more";
-                return vec![Finding::fail(PART, says, advice)];
+                return vec![Finding::fail(PART, says.clone(), advice(&says))];
             }
         }
     }
@@ -63,6 +61,22 @@ pub async fn examine(settings: RedisSettings, partitions: u16) -> Vec<Finding> {
         vec![Finding::ok(PART, format!("{what}: scripts run and write for {partitions} partitions"))];
     servers.values().for_each(|server| findings.extend(of_server(server)));
     findings
+}
+
+/// What to do where Redis says this.
+fn advice(says: &str) -> &'static str {
+    match says {
+        says if says.contains("READONLY") => "name the master in redis.url, not a replica of it",
+        says if says.contains("CLUSTERDOWN") => {
+            "bring the masters of all slots back (`redis-cli cluster info`, `cluster nodes`)"
+        }
+        says if says.contains("NOAUTH") => "write user and password into redis.url",
+        says if says.contains("OOM") => "give Redis more memory, or more masters: maxmemory is reached",
+        _ => {
+            "let this user run scripts (EVAL, EVALSHA), read, write, and ask TIME and INFO on its keys; \
+             where memory is used up, give Redis more"
+        }
+    }
 }
 
 async fn meet(connections: &Connections, prefix: &str, partition: PartitionId) -> Result<Server, PortError> {

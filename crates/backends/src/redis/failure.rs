@@ -70,14 +70,16 @@ pub(super) fn not_connected(what: &str, error: &RedisError) -> PortError {
         ));
     }
     if error.kind() == ErrorKind::AuthenticationFailed
-        || text.contains("NOAUTH")
-        || text.contains("WRONGPASS")
+        || ["NOAUTH", "WRONGPASS", "AuthenticationFailed"].iter().any(|sign| text.contains(sign))
     {
         return PortError::Misconfigured(format!(
             "{what} does not let this client in ({text}): correct user and password in redis.url"
         ));
     }
-    PortError::Unavailable { what: what.to_owned(), detail: format!("connecting: {text}") }
+    PortError::Unavailable {
+        what: what.to_owned(),
+        detail: format!("connecting: {text}{}", crate::tls::hint("redis", &text)),
+    }
 }
 
 /// Asks for the types of `keys` if one of them is of another type than the command needs: Redis does

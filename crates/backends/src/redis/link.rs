@@ -1,6 +1,7 @@
 //! One connection: to a single server, or to all masters of a Redis Cluster.
 
 use super::RedisSettings;
+use crate::tls::{Holds, check_file};
 use nearline_ports::PortError;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
@@ -130,15 +131,17 @@ fn certificates(
             "redis.certificate_file and redis.key_file belong together: give both or none".into(),
         );
     }
-    let read = |key: &str, file: &String| match file.is_empty() {
-        true => Ok(None),
-        false => std::fs::read(file)
-            .map(Some)
-            .map_err(|error| PortError::Misconfigured(format!("{key}: {file} cannot be read: {error}"))),
+    let read = |key: &str, file: &String, holds| {
+        if file.is_empty() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(file)
+            .map_err(|error| PortError::Misconfigured(format!("{key}: {file} cannot be read: {error}")))?;
+        check_file(key, file, holds, &bytes).map(|()| Some(bytes))
     };
-    let root_cert = read("redis.ca_file", ca_file)?;
-    let client_cert = read("redis.certificate_file", certificate_file)?;
-    let client_key = read("redis.key_file", key_file)?;
+    let root_cert = read("redis.ca_file", ca_file, Holds::Certificates)?;
+    let client_cert = read("redis.certificate_file", certificate_file, Holds::Certificates)?;
+    let client_key = read("redis.key_file", key_file, Holds::Key)?;
     let client_tls = client_cert
         .zip(client_key)
         .map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });

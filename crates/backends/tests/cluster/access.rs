@@ -6,7 +6,7 @@ use nearline_backends::nats::NatsSettings;
 use nearline_backends::redis::RedisSettings;
 use nearline_backends::{nats, redis};
 use nearline_ports::PortError;
-use nearline_servers::{NatsServer, RedisServer, free_port};
+use nearline_servers::{NatsServer, RedisCluster, RedisServer, free_port};
 use nkeys::KeyPair;
 use std::sync::{Arc, Mutex};
 
@@ -130,7 +130,9 @@ async fn tls_is_spoken_with_an_own_authority_and_with_no_other() {
     let_in(NatsSettings { ca_file: ca_file.clone(), ..settings(nats.url()) }).await;
     let wrong = NatsSettings { ca_file: file(&other, "ca.pem"), ..settings(nats.url()) };
     let error = nats::connect(wrong).await.map(drop).expect_err("not let in").to_string();
-    assert!(error.contains("invalid peer certificate"), "{error}");
+    assert!(error.contains("invalid peer certificate") && error.contains("see nats.ca_file"), "{error}");
+    let no_certificate = NatsSettings { ca_file: file(&authority, "server.key"), ..settings(nats.url()) };
+    refused(no_certificate, "holds no certificate").await;
     // Whoever names an authority is not content with a server that shows nothing.
     let plain = server(&authority, "");
     let error = nats::connect(NatsSettings { ca_file: ca_file.clone(), ..settings(plain.url()) }).await;
@@ -139,6 +141,47 @@ async fn tls_is_spoken_with_an_own_authority_and_with_no_other() {
     let first = server(&authority, &tls.replace("tls {", "tls { handshake_first: auto,"));
     let tls_first = NatsSettings { ca_file, tls_first: true, ..settings(first.url()) };
     let_in(tls_first).await;
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_let_a_user_do_is_told_beside_the_request_that_waits() {
+    let authority = Authority::new();
+    for denied in ["$JS.API.>", "$JS.API.STREAM.CREATE.>"] {
+        let permissions = format!("permissions: {{ publish: {{ deny: \"{denied}\" }} }}");
+        let user = format!("authorization {{ users: [{{ user: ana, password: secret1, {permissions} }}] }}");
+        let nats = server(&authority, &user);
+        let settings = settings(nats.url().replace("//", "//ana:secret1@"));
+        let error = nats::connect(settings).await.map(drop).expect_err("nothing can be made").to_string();
+        let says = error.to_lowercase();
+        assert!(says.contains("the server says") && says.contains("permissions violation"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_cluster_that_does_not_let_a_client_in_is_told_from_one_that_is_away() {
+    let cluster = RedisCluster::start(3).expect("a Redis Cluster");
+    for url in (0..3).map(|master| cluster.master_url(master)) {
+        let client = ::redis::Client::open(url).expect("a URL");
+        let mut connection = client.get_connection().expect("connected");
+        let _: () = ::redis::cmd("CONFIG")
+            .arg(&["SET", "requirepass", "secret1"])
+            .query(&mut connection)
+            .expect("set");
+    }
+    let at = |who: &str| RedisSettings {
+        url: cluster.url().replace("//", &format!("//{who}")),
+        cluster: true,
+        timeout_ms: 2_000,
+        ..RedisSettings::default()
+    };
+    redis::connect(at(":secret1@"), 2).await.map(drop).expect("let in");
+    for who in [":secret2@", ""] {
+        let error = redis::connect(at(who), 2).await.map(drop).expect_err("not let in");
+        assert!(matches!(error, PortError::Misconfigured(_)), "{error:?}");
+        let error = error.to_string();
+        assert!(error.contains("does not let this client in") && !error.contains("secret"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -164,7 +207,11 @@ async fn redis_is_spoken_to_over_tls_and_says_what_is_wrong() {
     redis::connect(settings("secret1", &authority), 2).await.map(drop).expect("let in");
     for (settings, says) in [
         (settings("secret2", &authority), "does not let this client in"),
-        (settings("secret1", &other), "certificate"),
+        (settings("secret1", &other), "see redis.ca_file"),
+        (
+            RedisSettings { ca_file: file(&authority, "server.key"), ..settings("secret1", &authority) },
+            "holds no certificate",
+        ),
         (RedisSettings { url: format!("redis://127.0.0.1:{port}"), ..settings("", &authority) }, "rediss://"),
         (
             RedisSettings { ca_file: "/nowhere".into(), ..settings("secret1", &authority) },
