@@ -42,7 +42,7 @@ pub(crate) fn hint(section: &str, reason: &str) -> String {
         );
     }
     if section == "redis" && reason.contains("reset by peer") {
-        return "; a server that takes TLS alone does this: write redis.url as rediss://HOST:PORT".to_owned();
+        return "; if it takes TLS alone, write redis.url as rediss://HOST:PORT".to_owned();
     }
     String::new()
 }
