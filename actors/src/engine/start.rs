@@ -55,8 +55,7 @@ impl Engine {
         let stopping = Arc::new(AtomicBool::new(false));
         let (aggregates, catalogue_following) = load(&ports, &settings, &catalogue).await?;
         stored::check_fold(&ports, &settings.fold).await?;
-        let log_at_start = log_ends(&ports).await?;
-        let committed_at_start = committed(&ports).await?;
+        let readiness = Arc::new(Readiness::new(log_ends(&ports).await?, committed(&ports).await?));
 
         let threads = settings.threads;
         let learning = EventLoop::new(threads);
@@ -65,7 +64,6 @@ impl Engine {
         let remediations = Remediations::start(ports.remediations.clone(), ports.clock.clone());
         let faults = settings.chaos.then(Arc::<Faults>::default);
         let workers = Workers::start(threads, settings.workers, ports.threads.clone());
-        let readiness = Arc::new(Readiness::new(log_at_start, committed_at_start));
         let tuning = SharedTuning::new(ports.store.clone(), sums_role.clone(), snapshot_interval(&settings));
         let presence = Arc::new(Presence::new(settings.lease_ms.max(1)));
         let supervised =

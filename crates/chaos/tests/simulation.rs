@@ -113,5 +113,5 @@ planted_bugs! {
     damaged_records_left_out_are_found: LeaveDamagedOut,
     a_foreign_log_that_does_not_say_so_is_found: HideForeignLog,
     known_titles_that_are_counted_no_more_are_found: StarveKnownTitles,
-    an_end_of_the_sums_hidden_from_absent_nodes_is_found: HideEndFromAbsent from 492_800,
+    an_end_of_the_sums_hidden_from_absent_nodes_is_found: HideEndFromAbsent from 495_600,
 }
