@@ -217,6 +217,14 @@ impl Progress {
         self.log_last.store(last);
     }
 
+    /// It is run here from now on: what it is behind counts from then, as nobody has looked at its log for a while.
+    pub(crate) fn arrive(&self, now_ms: i64) {
+        if self.state() == PartitionState::Elsewhere {
+            self.see_log(self.log_last.load(), now_ms);
+        }
+        self.set_state(PartitionState::Starting);
+    }
+
     pub(crate) fn set_state(&self, state: PartitionState) {
         self.state.store(state as u8, Relaxed);
     }

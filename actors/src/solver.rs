@@ -7,7 +7,7 @@
 //! while nothing was learned.
 //!
 //! While plays grow as fast as when a node catches up with its log, weights are not chosen: what they are chosen by is about to be
-//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. Nor is anything solved, for as
+//! overtaken, and the processor is wanted for getting there. That waits for half a minute at most. Nor is anything solved anew, for as
 //! long at most, until a node that has started has caught up: it is sent no queries before. While plays come as a
 //! flood, which hardly any service's members make, nothing is solved either, for some seconds at most.
 //!

@@ -7,7 +7,7 @@ use crate::partition_actor::PortFailed;
 use crate::partition_handle::PartitionHandle;
 use crate::progress::PartitionState;
 use actix::Addr;
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use nearline_model::control::ownership::SumsRole;
 use nearline_model::{Aggregates, PartitionId, Position};
 use nearline_ports::{PortError, StateStore};
@@ -107,18 +107,16 @@ impl Asker {
             let follows = self.role.get() == SumsRole::Follows;
             let is_asked =
                 |handle: &&Arc<PartitionHandle>| !follows || handle.state() != PartitionState::Elsewhere;
-            let asked = futures_util::stream::iter(self.partitions.iter().filter(is_asked).map(Ok));
-            let asked = asked.try_for_each_concurrent(ASKED_AT_ONCE, |handle| self.ask(handle)).await;
-            // Without an answer now there is another round.
-            if let Err(error) = asked {
-                tracing::debug!(%error, "how far partitions are in the store is asked in the next round");
-            }
+            let asked = futures_util::stream::iter(self.partitions.iter().filter(is_asked));
+            let ask = |handle: &Arc<PartitionHandle>| self.ask(handle.clone());
+            asked.for_each_concurrent(ASKED_AT_ONCE, ask).await;
         }
     }
 
-    async fn ask(&self, handle: &PartitionHandle) -> Result<(), PortError> {
+    async fn ask(&self, handle: Arc<PartitionHandle>) {
         let (partition, committed, epoch) = (handle.partition, handle.committed.load(), handle.epoch.load());
-        let position = self.store.position(partition).await?;
+        // Without an answer now there is another round.
+        let Ok(position) = self.store.position(partition).await else { return };
         if position < committed
             && let Some(actor) = handle.address()
             && handle.epoch.load() == epoch
@@ -132,6 +130,5 @@ impl Asker {
             *up_to = position.max(*up_to);
             self.news.notify_one();
         }
-        Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use super::{Happened, Shell};
 use crate::partition_actor::Stop;
 use crate::partition_handle::PartitionHandle;
-use crate::progress::PartitionState;
 use crate::retry::Backoff;
 use crate::supervisor::{Outcome, Supervisor};
 use futures_util::FutureExt;
@@ -30,7 +29,7 @@ impl Run {
     ) -> Self {
         let handle = shell.partitions[usize::from(partition.0)].clone();
         handle.epoch.store(OwnerEpoch::NONE);
-        handle.set_state(PartitionState::Starting);
+        handle.arrive(shell.ports.clock.now_ms());
         let stopping = watch::Sender::new(false);
         let supervisor = Supervisor {
             ports: shell.ports.clone(),

@@ -42,7 +42,7 @@ pub(crate) fn hint(section: &str, reason: &str) -> String {
         );
     }
     if section == "redis" && reason.contains("reset by peer") {
-        return "; if it takes TLS alone, write redis.url as rediss://HOST:PORT".to_owned();
+        return "; where it takes TLS alone, redis.url is to be rediss://HOST:PORT".to_owned();
     }
     String::new()
 }

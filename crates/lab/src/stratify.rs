@@ -26,6 +26,7 @@ use nearline_stratify::rules::EntityMethod;
 use nearline_stratify::sql::{self, Cuts, Dialect};
 use nearline_stratify::{Outcome, Plan, References, Rules};
 
+pub use croissant::described;
 pub use output::{Entities, PartRows, Report};
 pub use source::{Progress, Source};
 
@@ -59,12 +60,12 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
         let references = job.references.iter().map(|(_, path)| path);
         let read = || job.inputs.iter().chain(references.clone()).map(PathBuf::as_path);
         refuse_inputs(output, read())?;
-        let described = croissant::path(output);
-        refuse_inputs(&described, read())?;
+        let description = described(output);
+        refuse_inputs(&description, read())?;
         anyhow::ensure!(
-            !described.is_dir(),
+            !description.is_dir(),
             "{} is a folder, and is to describe the sample",
-            described.display()
+            description.display()
         );
     }
     let rules = &job.rules;

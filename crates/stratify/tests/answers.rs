@@ -144,8 +144,17 @@ fn rules_that_only_an_empty_sample_keeps_are_in_conflict() {
     let plan = Plan::new(&rules, &census).unwrap();
     assert_eq!((plan.outcome, plan.sizes), (Outcome::Refused, None));
     assert_eq!(plan.conflicts[0].rules, ["even", "uneven"]);
-    let closest = Plan::new(&rules.closest(), &census).unwrap();
-    assert!(closest.size > 0, "the closest sample has rows: {closest:?}");
+    assert!(Plan::new(&rules.closest(), &census).unwrap().size > 0, "the closest sample has rows");
+    let capped = |rules: Rules| rules.each(&[], Limits { at_most: Some(10), ..Limits::default() });
+    let soft = Rules::new("id", &["level"]).target("even", &["level"], shares(0.5)).soft();
+    let soft = capped(soft.target("uneven", &["level"], shares(0.1)).soft());
+    let plan = Plan::new(&soft, &census).unwrap();
+    assert!(plan.outcome == Outcome::Closest && plan.size > 0, "{plan:?}");
+    assert!(plan.take().iter().all(|take| *take <= 10), "what is hard holds: {plan:?}");
+    let even = Rules::new("id", &["level"]).target("even", &["level"], shares(0.5)).priority(1);
+    let ranked = even.target("uneven", &["level"], shares(0.1)).priority(2).closest();
+    let plan = Plan::new(&ranked, &one_key(&[("a", 100), ("b", 50)])).unwrap();
+    assert_eq!(plan.take(), [50, 50], "what comes first holds");
     let nothing = Plan::new(
         &Rules::new("id", &["level"]).target("even", &["level"], shares(0.5)),
         &one_key(&[("a", 0), ("b", 0)]),

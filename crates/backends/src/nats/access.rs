@@ -42,6 +42,11 @@ pub(super) fn access(settings: &NatsSettings) -> Result<(Vec<String>, ConnectOpt
 
 fn tls(settings: &NatsSettings, mut options: ConnectOptions) -> Result<ConnectOptions, PortError> {
     let NatsSettings { ca_file, certificate_file, key_file, tls_first, .. } = settings;
+    if certificate_file.is_empty() != key_file.is_empty() {
+        return Err(PortError::Misconfigured(
+            "nats.certificate_file and nats.key_file belong together: give both or none".into(),
+        ));
+    }
     let named = [
         ("nats.ca_file", ca_file, Holds::Certificates),
         ("nats.certificate_file", certificate_file, Holds::Certificates),
@@ -54,14 +59,8 @@ fn tls(settings: &NatsSettings, mut options: ConnectOptions) -> Result<ConnectOp
     if !ca_file.is_empty() {
         options = options.add_root_certificates(ca_file.into());
     }
-    match (certificate_file.is_empty(), key_file.is_empty()) {
-        (true, true) => {}
-        (false, false) => options = options.add_client_certificate(certificate_file.into(), key_file.into()),
-        _ => {
-            return Err(PortError::Misconfigured(
-                "nats.certificate_file and nats.key_file belong together: give both or none".into(),
-            ));
-        }
+    if !certificate_file.is_empty() {
+        options = options.add_client_certificate(certificate_file.into(), key_file.into());
     }
     if *tls_first {
         options = options.tls_first();

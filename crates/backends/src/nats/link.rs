@@ -4,7 +4,7 @@ use super::NatsSettings;
 use super::access;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, Event};
+use async_nats::{Client, Event, ServerError};
 use nearline_ports::PortError;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
-/// For how long the same refusal is not logged again.
+/// For how long no other refusal is logged, and one is told beside requests that fail.
 const SAID_FOR: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const RUNTIME_THREADS: usize = 2;
@@ -54,6 +54,9 @@ impl Link {
                             tracing::warn!("connection to NATS lost");
                         }
                         Event::Connected => tracing::debug!("connected to NATS"),
+                        Event::ServerError(ServerError::SlowConsumer(id)) => {
+                            tracing::warn!(id, "NATS says that this client is slow");
+                        }
                         Event::ServerError(error) => said.hear(error.to_string()),
                         event => tracing::warn!(%event, "NATS client"),
                     }
@@ -80,23 +83,34 @@ impl Link {
 
 /// What the server has refused last: who is not let do something is told so beside the request, which only times out.
 #[derive(Debug, Default)]
-struct Said(Mutex<Option<(Instant, String)>>);
+struct Said(Mutex<Option<Refusal>>);
+
+#[derive(Debug)]
+struct Refusal {
+    error: String,
+    heard: Instant,
+    /// When one was logged last.
+    logged: Instant,
+}
 
 impl Said {
-    /// Logs it, unless it was said a moment ago.
+    /// Logs it, unless something was logged a moment ago: who is not let do something tries on and on, of one thing after another.
     fn hear(&self, error: String) {
-        let mut last = self.0.lock();
-        let is_news = last.as_ref().is_none_or(|(at, before)| *before != error || at.elapsed() >= SAID_FOR);
-        if is_news {
-            tracing::warn!(%error, "NATS refuses something");
-            *last = Some((Instant::now(), error));
+        let (mut last, now) = (self.0.lock(), Instant::now());
+        let logged = last.as_ref().map(|last| last.logged).filter(|logged| now - *logged < SAID_FOR);
+        match logged {
+            Some(_) => tracing::debug!(%error, "NATS refuses something"),
+            None => {
+                tracing::warn!(%error, "NATS refuses something; what more it does is logged in ten seconds")
+            }
         }
+        *last = Some(Refusal { error, heard: now, logged: logged.unwrap_or(now) });
     }
 
     /// What was refused a moment ago.
     fn lately(&self) -> Option<String> {
         let last = self.0.lock();
-        last.as_ref().filter(|(at, _)| at.elapsed() < 2 * SAID_FOR).map(|(_, error)| error.clone())
+        last.as_ref().filter(|last| last.heard.elapsed() < SAID_FOR).map(|last| last.error.clone())
     }
 }
 

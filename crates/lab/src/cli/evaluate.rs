@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nearline_audience::title_file::read_titles;
 use nearline_config::Config;
 use nearline_terminal::{grouped, print_all};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -113,6 +113,9 @@ pub(super) async fn run(args: EvaluateArgs, config: &Config) -> anyhow::Result<(
 }
 
 fn run_prequential(args: PrequentialArgs, config: &Config) -> anyhow::Result<()> {
+    for written in args.html.iter().chain(&args.queries) {
+        args.input.refuse(written)?;
+    }
     let (mut file, titles) = args.input.read(config)?;
     if args.ratings_as_plays {
         file.take_ratings_for_plays()?;
@@ -161,6 +164,12 @@ impl InputArgs {
     fn read(&self, config: &Config) -> anyhow::Result<(EventFile, Vec<nearline_model::Title>)> {
         let titles = self.catalogue.as_deref().map(read_titles).transpose()?.unwrap_or_default();
         Ok((EventFile::read_all(&self.events, config.fold.event_bytes, self.ties)?, titles))
+    }
+
+    /// Refuses to write over what is read.
+    fn refuse(&self, written: &Path) -> anyhow::Result<()> {
+        let read = self.events.iter().chain(&self.catalogue).map(PathBuf::as_path);
+        Ok(nearline_facts::refuse_inputs(written, read)?)
     }
 
     fn source(&self) -> String {

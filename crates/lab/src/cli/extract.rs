@@ -94,6 +94,11 @@ pub fn extract(mut args: ExtractArgs, places: &mut Places) -> anyhow::Result<Exi
     }
     let has_features = args.features.is_some() && !rules.features.is_empty();
     let is_for_labels = rules.strict || !rules.delay.is_zero() || rules.ttl.is_some() || has_features;
+    if args.order.is_some() && args.lookup.is_wanted() && !args.lookup.is_as_of() {
+        bail!(
+            "`--order` says which fact of a member is the one, and `--members` and `--changes` give all; leave it out"
+        );
+    }
     if is_for_labels && args.lookup.is_wanted() {
         bail!(
             "`strict`, `delay`, `ttl` and the features of a file are for labels, and a look-up gives facts as they are; \

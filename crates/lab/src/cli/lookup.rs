@@ -31,6 +31,11 @@ fn range(text: &str) -> anyhow::Result<(Timestamp, Timestamp)> {
 }
 
 impl LookupArgs {
+    /// Whether it is one as of a moment.
+    pub fn is_as_of(&self) -> bool {
+        self.as_of.is_some()
+    }
+
     /// Whether a look-up was asked for.
     pub fn is_wanted(&self) -> bool {
         self.members.is_some() || self.as_of.is_some() || self.changes.is_some()

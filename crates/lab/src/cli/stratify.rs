@@ -10,7 +10,7 @@ use nearline_stratify::sql::Dialect;
 use nearline_stratify::{Outcome, Rules};
 use nearline_terminal::print_all;
 
-use crate::stratify::{Job, Progress, plan_counts, run};
+use crate::stratify::{Job, Progress, described, plan_counts, run};
 
 /// Takes a stratified sample of Parquet files.
 ///
@@ -111,13 +111,20 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
 
 /// Refuses to write over what is read, and where nothing can be written: before the work is done.
 fn refuse_places(args: &StratifyArgs, rules: &PathBuf) -> anyhow::Result<()> {
-    for written in args.output.iter().chain(&args.report) {
+    let descriptions: Vec<PathBuf> = args.output.iter().map(|output| described(output)).collect();
+    for written in args.output.iter().chain(&args.report).chain(&descriptions) {
         let references = args.like.iter().map(|(_, path)| path);
         refuse_inputs(written, args.inputs.iter().chain(references).chain([rules]).map(PathBuf::as_path))?;
     }
     if let Some(report) = &args.report {
-        let output = args.output.as_ref().filter(|output| *output == report);
-        anyhow::ensure!(output.is_none(), "{} is to be the sample and the report", report.display());
+        let written = args.output.iter().flat_map(|output| [output.clone(), described(output)]);
+        for other in written {
+            anyhow::ensure!(
+                place(&other) != place(report),
+                "{} is to be the report, and the sample or what describes it",
+                report.display()
+            );
+        }
         let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty());
         anyhow::ensure!(
             folder.is_none_or(Path::is_dir) && !report.is_dir(),
@@ -126,6 +133,14 @@ fn refuse_places(args: &StratifyArgs, rules: &PathBuf) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Where a file is or will be, by one name.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder =
+        || folder.canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 fn code(outcome: Outcome) -> ExitCode {

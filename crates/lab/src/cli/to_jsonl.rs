@@ -7,6 +7,7 @@ use arrow_cast::cast;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
 use arrow_schema::{DataType, Field, Schema};
 use clap::Args;
+use nearline_facts::refuse_inputs;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -40,6 +41,7 @@ pub(super) struct ToJsonlArgs {
 pub(super) fn run(args: &ToJsonlArgs) -> anyhow::Result<()> {
     let out: Box<dyn Write> = match &args.output {
         Some(path) => {
+            refuse_inputs(path, args.files.iter().map(PathBuf::as_path))?;
             Box::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?)
         }
         None => Box::new(std::io::stdout().lock()),

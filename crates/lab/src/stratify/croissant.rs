@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::Report;
 
 /// What describes the sample: `OUT.croissant.json` beside it.
-pub(super) fn path(output: &Path) -> PathBuf {
+pub fn described(output: &Path) -> PathBuf {
     output.with_extension("croissant.json")
 }
 
@@ -53,7 +53,7 @@ pub(super) fn write(output: &Path, report: &Report) -> anyhow::Result<()> {
         }],
         "recordSet": [{ "@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields }],
     });
-    let path = path(output);
+    let path = described(output);
     std::fs::write(&path, format!("{document:#}\n"))
         .with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -70,6 +70,8 @@ fn a_report_in_the_place_of_what_is_read_or_where_it_cannot_be_is_refused_before
         ("out.parquet", "rules.toml"),
         ("rules.toml", "report.html"),
         ("out.parquet", "out.parquet"),
+        ("out.parquet", "./out.parquet"),
+        ("out.parquet", "out.croissant.json"),
         ("out.parquet", "missing/report.html"),
         ("folder.parquet", "report.html"),
     ] {

@@ -21,7 +21,7 @@ pub(super) fn closest(problem: &Problem) -> Result<(Vec<f64>, f64), StratifyErro
     let mut size = whole(largest(&settled, (0.0, total))?.unwrap_or(most));
     if !leaves_rows(problem, Some((0.0, size))) {
         // No rows at all are as close to any shares as can be, and nothing that anybody wants.
-        size = whole(most.min(total));
+        size = whole(largest_that_leaves_rows(problem, total)?.min(most));
     }
     let settled = settle(problem, (size, size))?;
     let projection = project(&problem.start, &settled, &settled.constraints, size)?;
@@ -36,6 +36,29 @@ pub(super) fn closest(problem: &Problem) -> Result<(Vec<f64>, f64), StratifyErro
     Ok((from_programme(problem, &settled, &settled.constraints, size)?, size))
 }
 
+/// The largest size at which what leaves a row at all holds, priority by priority; the others give way at that size.
+fn largest_that_leaves_rows(problem: &Problem, total: f64) -> Result<f64, StratifyError> {
+    let mut kept: Vec<Constraint> = Vec::new();
+    for rank in ranks(problem) {
+        let mine = problem.constraints.iter().filter(|c| c.rank == rank);
+        let together: Vec<Constraint> = kept.iter().chain(mine).cloned().collect();
+        if holds(&problem.available, &together, (1.0, total))? {
+            kept = together;
+        }
+    }
+    let boxes =
+        Boxes::fold(&problem.available, &kept).unwrap_or_else(|| Boxes::open(&problem.available, &kept));
+    Ok(largest(&boxes, (1.0, total))?.unwrap_or(total))
+}
+
+/// The priorities that there are, the first one first.
+fn ranks(problem: &Problem) -> Vec<u8> {
+    let mut ranks: Vec<u8> = problem.constraints.iter().map(|constraint| constraint.rank).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
+    ranks
+}
+
 fn largest(settled: &Boxes, size: (f64, f64)) -> Result<Option<f64>, StratifyError> {
     let mut programme = Programme::new(settled, size, Maximize, 1.0);
     settled.constraints.iter().for_each(|constraint| programme.require(constraint));
@@ -44,11 +67,8 @@ fn largest(settled: &Boxes, size: (f64, f64)) -> Result<Option<f64>, StratifyErr
 
 /// Constraints that describe what is closest: those that can hold as they are, the others as far as they must give way.
 fn settle(problem: &Problem, size: (f64, f64)) -> Result<Boxes, StratifyError> {
-    let mut ranks: Vec<u8> = problem.constraints.iter().map(|constraint| constraint.rank).collect();
-    ranks.sort_unstable();
-    ranks.dedup();
     let mut kept: Vec<Constraint> = Vec::new();
-    for rank in ranks {
+    for rank in ranks(problem) {
         let mine: Vec<Constraint> = problem.constraints.iter().filter(|c| c.rank == rank).cloned().collect();
         let together: Vec<Constraint> = kept.iter().chain(&mine).cloned().collect();
         kept = if holds(&problem.available, &together, size)? {
