@@ -110,21 +110,21 @@ pub fn stratify(args: StratifyArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Refuses to write over what is read, and where nothing can be written: before the work is done.
-fn refuse_places(args: &StratifyArgs, rules: &PathBuf) -> anyhow::Result<()> {
-    let descriptions: Vec<PathBuf> = args.output.iter().map(|output| described(output)).collect();
-    for written in args.output.iter().chain(&args.report).chain(&descriptions) {
-        let references = args.like.iter().map(|(_, path)| path);
-        refuse_inputs(written, args.inputs.iter().chain(references).chain([rules]).map(PathBuf::as_path))?;
+fn refuse_places(args: &StratifyArgs, rules: &Path) -> anyhow::Result<()> {
+    // What the sample is made of is refused as its place where it is made.
+    let written: Vec<PathBuf> =
+        args.output.iter().flat_map(|output| [output.clone(), described(output)]).collect();
+    for path in &written {
+        refuse_inputs(path, std::iter::once(rules))?;
     }
     if let Some(report) = &args.report {
-        let written = args.output.iter().flat_map(|output| [output.clone(), described(output)]);
-        for other in written {
-            anyhow::ensure!(
-                place(&other) != place(report),
-                "{} is to be the report, and the sample or what describes it",
-                report.display()
-            );
-        }
+        let read = args.inputs.iter().chain(args.like.iter().map(|(_, path)| path)).map(PathBuf::as_path);
+        refuse_inputs(report, read.chain([rules]))?;
+        anyhow::ensure!(
+            written.iter().all(|path| place(path) != place(report)),
+            "{} is to be the report, and the sample or what describes it",
+            report.display()
+        );
         let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty());
         anyhow::ensure!(
             folder.is_none_or(Path::is_dir) && !report.is_dir(),
