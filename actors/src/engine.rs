@@ -383,7 +383,9 @@ impl Engine {
             SumsRole::Follows => Position::MAX,
             SumsRole::Adds | SumsRole::Keeps => inner.aggregates.read().position(partition),
         };
-        inner.readiness.look(&inner.partitions, settled, inner.catalogue.is_loaded(), sums)
+        let hindrances = || inner.ownership.hindrances.tell();
+        let not_settled = (!settled).then(|| NotReady::NotSettled { hindrances: hindrances() });
+        inner.readiness.look(&inner.partitions, not_settled, inner.catalogue.is_loaded(), sums)
     }
 
     /// Why this process cannot go on and is to be started anew; `None`: it can.

@@ -2,6 +2,7 @@
 //! says. Runs on a thread of its own, so that neither folding nor serving delays a beat.
 
 mod announcer;
+mod hindrances;
 mod outbox_follower;
 mod prover;
 mod run;
@@ -16,6 +17,7 @@ use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
+use hindrances::{Hindrances, Need};
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
 use nearline_model::control::ownership::{
@@ -80,6 +82,8 @@ pub(crate) struct Handle {
     happened: mpsc::UnboundedSender<Happened>,
     /// How the node stands.
     pub status: watch::Receiver<NodeStatus>,
+    /// What keeps it from taking part.
+    pub hindrances: Arc<Hindrances>,
 }
 
 impl Handle {
@@ -116,6 +120,7 @@ struct Running {
     outbox_follower: OutboxFollower,
     happened: mpsc::UnboundedSender<Happened>,
     status: watch::Sender<NodeStatus>,
+    hindrances: Arc<Hindrances>,
     gone: bool,
 }
 
@@ -125,8 +130,9 @@ impl Shell {
         let (leave, leaving) = mpsc::channel(1);
         let (status_sender, status) = watch::channel(NodeStatus::default());
         let (happened, happenings) = mpsc::unbounded_channel();
-        let handle = Handle { leave, happened: happened.clone(), status };
-        let run = move || self.run(leaving, status_sender, happened, happenings);
+        let hindrances = Arc::<Hindrances>::default();
+        let handle = Handle { leave, happened: happened.clone(), status, hindrances: hindrances.clone() };
+        let run = move || self.run(leaving, status_sender, hindrances, (happened, happenings));
         place.spawn_fn(move || drop(actix_rt::spawn(run())));
         handle
     }
@@ -135,8 +141,8 @@ impl Shell {
         self,
         mut leaving: mpsc::Receiver<()>,
         status: watch::Sender<NodeStatus>,
-        happened: mpsc::UnboundedSender<Happened>,
-        mut happenings: mpsc::UnboundedReceiver<Happened>,
+        hindrances: Arc<Hindrances>,
+        (happened, mut happenings): (mpsc::UnboundedSender<Happened>, mpsc::UnboundedReceiver<Happened>),
     ) {
         let lease_ms = self.settings.lease_ms.max(BEATS_PER_LEASE);
         let timing = OwnershipSettings {
@@ -150,16 +156,17 @@ impl Shell {
         let pause = timing.beat_ms.times(2).into();
         tokio::select! {
             biased;
-            () = Prover::first(&self.ports, pause, patience) => {}
+            () = Prover::first(&self.ports, pause, patience, &hindrances) => {}
             _asked = leaving.recv() => {
                 status.send_modify(|status| status.gone = true);
                 return;
             }
         }
         let incarnation = crate::retry::random();
-        let mut events = follow(&self.ports);
+        let mut events = follow(&self.ports, hindrances.clone());
         let membership = self.ports.membership.clone();
-        let prover = Prover::start(self.ports.clone(), pause, patience, timing.lease_ms.into());
+        let (ports, probation) = (self.ports.clone(), timing.lease_ms.into());
+        let prover = Prover::start(ports, pause, patience, probation, hindrances.clone());
         // What is not acknowledged by then was lost with a connection: the next beat is worth more.
         let patience = timing.beat_ms.times(BEATS_OF_PATIENCE).into();
         let presence = self.supervised.presence.clone();
@@ -167,7 +174,7 @@ impl Shell {
             machine: Ownership::new(self.node.clone(), incarnation, timing),
             started: Instant::now(),
             runs: BTreeMap::new(),
-            announcer: Announcer::start(membership, patience, presence, happened.clone()),
+            announcer: Announcer::start(membership, patience, presence, hindrances.clone(), happened.clone()),
             outbox_follower: OutboxFollower::start(
                 self.aggregates_actor.clone(),
                 self.aggregates.clone(),
@@ -177,6 +184,7 @@ impl Shell {
             ),
             happened,
             status,
+            hindrances,
             gone: false,
             shell: self,
         };
@@ -220,6 +228,8 @@ impl Running {
                     }
                     Happened::Replaced => {
                         tracing::error!(node = %self.shell.node, "another process goes by this node's name; this one stops: give each node a name of its own");
+                        let told = format!("another process goes by {}; give each node a name of its own", self.shell.node);
+                        self.hindrances.failed(Need::Name, told);
                         self.step(Input::Replaced);
                     }
                     Happened::Gone => self.gone = true,
@@ -378,26 +388,32 @@ impl Running {
 }
 
 /// The registry's events, through watches that break.
-fn follow(ports: &Ports) -> mpsc::Receiver<MembershipEvent> {
+fn follow(ports: &Ports, hindrances: Arc<Hindrances>) -> mpsc::Receiver<MembershipEvent> {
     let (sender, receiver) = mpsc::channel(EVENTS);
     let membership = ports.membership.clone();
     actix_rt::spawn(async move {
         let mut backoff = Backoff::new(20, 500);
         while !sender.is_closed() {
             match membership.watch().await {
-                Ok(mut events) => loop {
-                    let event = tokio::select! {
-                        biased;
-                        event = events.recv() => event,
-                        () = sender.closed() => return,
-                    };
-                    let Some(event) = event else { break };
-                    backoff.reset();
-                    if sender.send(event).await.is_err() {
-                        return;
+                Ok(mut events) => {
+                    hindrances.done(Need::Watch);
+                    loop {
+                        let event = tokio::select! {
+                            biased;
+                            event = events.recv() => event,
+                            () = sender.closed() => return,
+                        };
+                        let Some(event) = event else { break };
+                        backoff.reset();
+                        if sender.send(event).await.is_err() {
+                            return;
+                        }
                     }
-                },
-                Err(error) => tracing::warn!(%error, "the nodes cannot be watched; trying again"),
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the nodes cannot be watched; trying again");
+                    hindrances.failed(Need::Watch, error);
+                }
             }
             tokio::time::sleep(backoff.next_wait()).await;
         }

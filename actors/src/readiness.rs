@@ -18,7 +18,10 @@ pub enum NotReady {
     /// It is stopping.
     Stopping,
     /// It has not joined the registry, or a partition that it is to own is not held here.
-    NotSettled,
+    NotSettled {
+        /// What it has tried to that end in vain.
+        hindrances: Option<String>,
+    },
     /// The catalogue has not come.
     Catalogue,
     /// A partition that is this node's does not run.
@@ -54,8 +57,9 @@ impl std::fmt::Display for NotReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Stopping => f.write_str("the node is stopping"),
-            Self::NotSettled => {
-                f.write_str("the node has not joined the registry with all partitions that it is to own")
+            Self::NotSettled { hindrances } => {
+                f.write_str("the node has not joined the registry with all partitions that it is to own")?;
+                hindrances.iter().try_for_each(|told| write!(f, ": {told}"))
             }
             Self::Catalogue => f.write_str("the catalogue has not come"),
             Self::Partition { partition, state, last_failure: None } => {
@@ -108,14 +112,11 @@ impl Readiness {
     pub(crate) fn look(
         &self,
         partitions: &[Arc<PartitionHandle>],
-        settled: bool,
+        not_settled: Option<NotReady>,
         catalogue: bool,
         sums: impl Fn(PartitionId) -> Position,
     ) -> Vec<NotReady> {
-        let mut reasons = Vec::new();
-        if !settled {
-            reasons.push(NotReady::NotSettled);
-        }
+        let mut reasons = Vec::from_iter(not_settled);
         if !catalogue {
             reasons.push(NotReady::Catalogue);
         }

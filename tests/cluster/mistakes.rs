@@ -109,6 +109,8 @@ fn of_two_processes_of_one_name_the_earlier_is_not_ready() {
             later.is_ready() && !earlier.is_ready()
         })
         .await;
+        let told = earlier.not_ready().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(told.contains("another process goes by n1; give each node a name of its own"), "{told}");
         later.stop().await;
         earlier.stop().await;
     });

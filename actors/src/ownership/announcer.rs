@@ -2,6 +2,7 @@
 //! passed over for what is newer.
 
 use super::Happened;
+use super::hindrances::{Hindrances, Need};
 use crate::presence::Presence;
 use nearline_model::control::assignment::NodeId;
 use nearline_ports::{Announced, Announcement, Membership, PortError};
@@ -27,6 +28,7 @@ impl Announcer {
         membership: Arc<dyn Membership>,
         patience: Duration,
         presence: Arc<Presence>,
+        hindrances: Arc<Hindrances>,
         happened: mpsc::UnboundedSender<Happened>,
     ) -> Self {
         let (sender, mut said) = watch::channel(None);
@@ -39,11 +41,15 @@ impl Announcer {
                         let said_ms = presence.now_ms();
                         let written = in_time(patience, membership.announce(&announcement)).await;
                         match written {
-                            Ok(Announced::Done) => presence.heard(said_ms),
+                            Ok(Announced::Done) => {
+                                presence.heard(said_ms);
+                                hindrances.done(Need::Announce);
+                            }
                             Ok(Announced::Replaced) => drop(happened.send(Happened::Replaced)),
                             Err(error) => {
                                 metrics::counter!("nearline_announcement_failures_total").increment(1);
                                 tracing::warn!(%error, "this node could not announce itself; the next beat will");
+                                hindrances.failed(Need::Announce, error);
                             }
                         }
                     }

@@ -1,8 +1,10 @@
 //! Proves that this node can work: that its store takes writes and its log takes events. A node that cannot takes no
 //! part in the assignment for as long as others can.
 
+use super::hindrances::{Hindrances, Need};
 use nearline_model::control::ownership::Millis;
 use nearline_ports::{PortError, Ports};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,17 +14,23 @@ pub(super) struct Prover(watch::Receiver<Millis>);
 
 impl Prover {
     /// Tries until the first proof.
-    pub(super) async fn first(ports: &Ports, pause: Duration, patience: Duration) {
+    pub(super) async fn first(ports: &Ports, pause: Duration, patience: Duration, hindrances: &Hindrances) {
         let mut failed = false;
         loop {
             match prove(ports, patience).await {
-                Ok(()) if failed => return tracing::info!("store and log work: this node takes part now"),
-                Ok(()) => return,
+                Ok(()) => {
+                    hindrances.done(Need::Work);
+                    if failed {
+                        tracing::info!("store and log work: this node takes part now");
+                    }
+                    return;
+                }
                 Err(error) => {
                     if !failed {
                         tracing::warn!(%error, "this node takes no part until its store and its log work");
                     }
                     failed = true;
+                    hindrances.failed(Need::Work, error);
                 }
             }
             tokio::time::sleep(pause).await;
@@ -31,7 +39,13 @@ impl Prover {
 
     /// Goes on proving, every `pause`; each attempt has `patience`. A node that has failed counts as one that works again
     /// only after `probation`: what was away for all comes back to all, though not in the same moment.
-    pub(super) fn start(ports: Ports, pause: Duration, patience: Duration, probation: Duration) -> Self {
+    pub(super) fn start(
+        ports: Ports,
+        pause: Duration,
+        patience: Duration,
+        probation: Duration,
+        hindrances: Arc<Hindrances>,
+    ) -> Self {
         let (failing, told) = watch::channel(Millis::ZERO);
         actix_rt::spawn(async move {
             let (mut failing_since, mut working_since) = (None::<Instant>, None::<Instant>);
@@ -39,6 +53,7 @@ impl Prover {
                 match prove(&ports, patience).await {
                     Ok(()) if failing_since.is_some() => {
                         tracing::info!("store and log work again");
+                        hindrances.done(Need::Work);
                         (failing_since, working_since) = (None, Some(Instant::now()));
                     }
                     Ok(()) if working_since.is_some_and(|since| since.elapsed() >= probation) => {
@@ -50,6 +65,7 @@ impl Prover {
                             tracing::warn!(%error, "this node cannot work");
                         }
                         failing_since.get_or_insert_with(Instant::now);
+                        hindrances.failed(Need::Work, error);
                     }
                 }
                 let failing_ms = match failing_since {

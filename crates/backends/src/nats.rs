@@ -18,6 +18,7 @@ mod log;
 mod membership;
 mod publisher;
 mod remediation_journal;
+mod rights;
 mod streams;
 
 pub use catalogue::NatsCatalogue;

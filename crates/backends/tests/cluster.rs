@@ -28,6 +28,8 @@ mod redis_slots;
 mod redis_snapshots;
 #[path = "cluster/redis_trouble.rs"]
 mod redis_trouble;
+#[path = "cluster/rights.rs"]
+mod rights;
 #[path = "cluster/rivals.rs"]
 mod rivals;
 #[path = "cluster/stream.rs"]

@@ -2,10 +2,10 @@
 
 use super::NatsSettings;
 use super::link::Links;
-use super::streams::{Standing, own_subject, standings};
+use super::rights;
+use super::streams::{Standing, standings};
 use crate::server_version::major_minor;
-use async_nats::RequestErrorKind;
-use nearline_model::PartitionId;
+use async_nats::jetstream::account::Account;
 use nearline_ports::finding::Finding;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +13,6 @@ use std::time::Instant;
 const PART: &str = "nats";
 /// The oldest server that the streams can be made on: subject transforms and metadata.
 const OLDEST: (u32, u32) = (2, 10);
-/// Last part of a subject that no stream takes.
-const NOWHERE: &str = "doctor";
 
 /// Looks at everything that the engine needs of NATS.
 ///
@@ -50,21 +48,25 @@ async fn look(links: &Links, event_bytes: usize) -> (Vec<Finding>, Vec<String>) 
             "raise max_payload of the server, or lower fold.event_bytes before the first start",
         ),
     ];
-    match account(links).await {
-        Ok(found) => findings.extend(found),
+    let account = match account(links).await {
+        Ok((account, found)) => {
+            findings.extend(found);
+            account
+        }
         Err(finding) => {
             findings.push(finding);
             return (findings, Vec::new());
         }
-    }
+    };
     let (found, missing) = streams(links).await;
     findings.extend(found);
-    findings.push(may_publish(links).await);
+    findings.extend(room_for_streams(&account, missing.len()));
+    findings.extend(rights::examine(links, PART).await);
     (findings, missing)
 }
 
 /// Whether there is JetStream, and room in it.
-async fn account(links: &Links) -> Result<Vec<Finding>, Finding> {
+async fn account(links: &Links) -> Result<(Account, Vec<Finding>), Finding> {
     let asked = Instant::now();
     let account = links.main().jetstream.query_account().await.map_err(|error| {
         // 10008: there are too few servers to elect a leader of.
@@ -87,10 +89,20 @@ async fn account(links: &Links) -> Result<Vec<Finding>, Finding> {
     };
     let is_full = most.is_some_and(|most| most > 0 && used as f64 > 0.9 * most as f64);
     let advice = "raise the account's storage, or bound the log with nats.max_bytes";
-    Ok(vec![
-        Finding::ok(PART, format!("JetStream answered in {took_ms:.1} ms")),
-        Finding::warn_unless(!is_full, PART, room, advice),
-    ])
+    let answered = Finding::ok(PART, format!("JetStream answered in {took_ms:.1} ms"));
+    Ok((account, vec![answered, Finding::warn_unless(!is_full, PART, room, advice)]))
+}
+
+/// Whether the account takes the streams and buckets that are still to be made.
+fn room_for_streams(account: &Account, missing: usize) -> Option<Finding> {
+    let most = usize::try_from(account.limits.max_streams?).ok().filter(|most| *most > 0)?;
+    let all = account.streams + missing;
+    let says = format!(
+        "{} streams and buckets are there and {missing} to be made; the account takes {most}",
+        account.streams
+    );
+    let advice = format!("raise the account's streams to {all} or more (max_streams)");
+    Some(Finding::fail_unless(all <= most, PART, says, &advice))
 }
 
 /// Streams and buckets against the settings.
@@ -119,18 +131,4 @@ async fn streams(links: &Links) -> (Vec<Finding>, Vec<String>) {
     };
     findings.push(Finding::ok(PART, says));
     (findings, missing)
-}
-
-/// Whether this user may publish where nodes do: on a subject beside those of the streams, which nobody takes. Who may is
-/// told so, who may not is told nothing.
-async fn may_publish(links: &Links) -> Finding {
-    let subject = own_subject(&links.settings, PartitionId(0), NOWHERE);
-    let asked = links.main().client.request(subject.clone(), Default::default()).await;
-    let is_forbidden = asked.is_err_and(|error| error.kind() != RequestErrorKind::NoResponders);
-    let all = subject.rsplit_once(".0.").map_or(subject.as_str(), |(start, _)| start);
-    if is_forbidden {
-        let advice = format!("let this user publish to {all}.> and subscribe to _INBOX.>");
-        return Finding::fail(PART, format!("publishing to {all}.> is not let through"), advice);
-    }
-    Finding::ok(PART, format!("this user may publish to {all}.>"))
 }

@@ -71,6 +71,9 @@ fn advice(says: &str) -> &'static str {
             "bring the masters of all slots back (`redis-cli cluster info`, `cluster nodes`)"
         }
         says if says.contains("NOAUTH") => "write user and password into redis.url",
+        says if says.contains("refuses what Nearline does") => {
+            "give this user the rights that k8s/overlays/production/users.acl gives `nearline`"
+        }
         says if says.contains("OOM") => "give Redis more memory, or more masters: maxmemory is reached",
         _ => {
             "let this user run scripts (EVAL, EVALSHA), read, write, and ask TIME and INFO on its keys; \

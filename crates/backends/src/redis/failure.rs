@@ -6,6 +6,8 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 /// What Redis says of a stream's entry that lies before its last one.
 const OUT_OF_ORDER: &str = "ID specified in XADD";
+/// What it says where a script does what its user may not: 7 and newer, and 6.
+const DENIED_IN_A_SCRIPT: [&str; 2] = ["ACL failure in script", "The user executing the script can't"];
 
 /// An error of Redis; if it is that a key is of another type than it should be, which one.
 pub(super) struct Failure {
@@ -35,6 +37,9 @@ impl Failure {
                 PortError::Misconfigured(format!("{what} refuses the configured access: {detail}"))
             }
             ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot) => {
+                PortError::Misconfigured(format!("{what} refuses what Nearline does: {detail}"))
+            }
+            _ if DENIED_IN_A_SCRIPT.iter().any(|sign| error.to_string().contains(sign)) => {
                 PortError::Misconfigured(format!("{what} refuses what Nearline does: {detail}"))
             }
             ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) if !in_cluster => {

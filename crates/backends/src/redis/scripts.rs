@@ -61,12 +61,41 @@ return redis.call('HGET', KEYS[1], 'begins')
     )
 });
 
-/// Key: one that is written and removed. Gives what [`super::examine`] looks at.
+/// Key: one that is written, read and removed in every way that the adapter does. Gives what [`super::examine`] looks at.
 pub(super) static EXAMINE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-redis.call('HSET', KEYS[1], 'written', '1')
-redis.call('DEL', KEYS[1])
+local key, failed = KEYS[1], nil
+local function try(...)
+  local answer = redis.pcall(...)
+  if not failed and type(answer) == 'table' and answer.err then
+    failed = answer.err .. ' (' .. select(1, ...) .. ')'
+  end
+end
+try('HSET', key, 'written', '1')
+try('HSETNX', key, 'written', '2')
+try('HGET', key, 'written')
+try('HMGET', key, 'written')
+try('HGETALL', key)
+try('HSCAN', key, '0')
+try('HEXISTS', key, 'written')
+try('HLEN', key)
+try('HDEL', key, 'written')
+try('RPUSH', key, 'written')
+try('LLEN', key)
+try('LINDEX', key, '0')
+try('LRANGE', key, '0', '0')
+try('DEL', key)
+try('XADD', key, '1-0', 'd', 'written')
+try('XLEN', key)
+try('XRANGE', key, '-', '+')
+try('XTRIM', key, 'MINID', '2-0')
+try('UNLINK', key)
+try('SET', key, 'written')
+try('GET', key)
+try('TYPE', key)
+try('DEL', key)
+if failed then return redis.error_reply(failed) end
 local time = redis.call('TIME')
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'memory') .. redis.call('INFO', 'persistence')
 local function field(name) return string.match(info, '\n' .. name .. ':([^\r\n]*)') or '' end

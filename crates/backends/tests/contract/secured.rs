@@ -1,5 +1,6 @@
 //! The contract on servers that let nobody in who does not say who he is, and only over TLS: NATS with user,
-//! password and client certificate, Redis with an ACL and one, too.
+//! password and client certificate, Redis with an ACL and one, too. The user has the rights that the production
+//! overlay gives the engine, and no others.
 
 #[path = "../cluster/authority.rs"]
 mod authority;
@@ -16,6 +17,20 @@ use nearline_servers::{NatsServer, RedisServer, free_port};
 /// Characters that a URL has other uses for.
 const PASSWORD: &str = "s:e@c/r#e%t";
 const IN_A_URL: &str = "s%3Ae%40c%2Fr%23e%25t";
+
+/// What the production overlay gives the engine's user of NATS.
+fn nats_rights() -> &'static str {
+    let conf = include_str!("../../../../k8s/overlays/production/nats-cluster.conf");
+    let (_, engine) = conf.split_once("user: nearline,").expect("the engine's user");
+    let (_, rights) = engine.split_once("permissions: {").expect("its rights");
+    rights.split_once('}').expect("an end").0
+}
+
+/// And of Redis.
+fn redis_rights() -> &'static str {
+    let users = include_str!("../../../../k8s/overlays/production/users.acl");
+    users.lines().find_map(|line| line.strip_prefix("user nearline on #NEARLINE ")).expect("its rights")
+}
 
 struct Secured {
     authority: Authority,
@@ -56,8 +71,9 @@ async fn secured() -> impl Fixture {
     let tls = |name: &str| authority.file(name).display().to_string();
     let nats = format!(
         "jetstream {{ store_dir: $NATS_STORE_DIR }}\n\
-         authorization {{ user: nearline, password: \"{PASSWORD}\" }}\n\
+         authorization {{ users: [ {{ user: nearline, password: \"{PASSWORD}\", permissions: {{ {} }} }} ] }}\n\
          tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true }}\n",
+        nats_rights(),
         tls("server.pem"),
         tls("server.key"),
         tls("ca.pem")
@@ -65,10 +81,11 @@ async fn secured() -> impl Fixture {
     let redis_port = free_port().expect("a port");
     let redis = format!(
         "save \"\"\nappendonly yes\ntls-port {redis_port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
-         tls-auth-clients yes\nuser default off\nuser nearline on >{PASSWORD} ~nl:* &* +@all\n",
+         tls-auth-clients yes\nuser default off\nuser nearline on >{PASSWORD} {}\n",
         tls("server.pem"),
         tls("server.key"),
-        tls("ca.pem")
+        tls("ca.pem"),
+        redis_rights()
     );
     let (nats, redis) = (authority.write("nats.conf", &nats), authority.write("redis.conf", &redis));
     Secured {
