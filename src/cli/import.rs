@@ -50,6 +50,13 @@ enum DataSet {
 }
 
 pub(super) async fn run(args: ImportArgs, config: &Config) -> anyhow::Result<()> {
+    if let Some(path) = &args.to {
+        let read = match &args.set {
+            DataSet::Movielens { directory } => std::slice::from_ref(directory),
+            DataSet::Mind { directories } => directories,
+        };
+        [path, &titles_path(path)].into_iter().try_for_each(|written| refuse_inside(written, read))?;
+    }
     let imported = match &args.set {
         DataSet::Movielens { directory } => movielens::read(directory)?,
         DataSet::Mind { directories } => mind::read(directories)?,
@@ -75,10 +82,28 @@ fn all_were_read(report: &Report) -> anyhow::Result<()> {
     }
 }
 
+fn titles_path(path: &Path) -> PathBuf {
+    let mut titles = path.as_os_str().to_owned();
+    titles.push(".titles");
+    PathBuf::from(titles)
+}
+
+/// Refuses a file that lies in what is read: it may be a part of the data set.
+fn refuse_inside(written: &Path, directories: &[PathBuf]) -> anyhow::Result<()> {
+    let Ok(there) = written.canonicalize() else { return Ok(()) };
+    let is_inside = |directory: &PathBuf| directory.canonicalize().is_ok_and(|read| there.starts_with(read));
+    match directories.iter().find(|directory| is_inside(directory)) {
+        None => Ok(()),
+        Some(directory) => bail!(
+            "{} is there already, in {}, which is read; name another file with --to",
+            written.display(),
+            directory.display()
+        ),
+    }
+}
+
 fn write(imported: Imported, path: &Path) -> anyhow::Result<()> {
-    let mut titles_path = path.as_os_str().to_owned();
-    titles_path.push(".titles");
-    let titles_path = PathBuf::from(titles_path);
+    let titles_path = titles_path(path);
     let (events, titles) = (imported.events.len() as u64, imported.titles.len() as u64);
     write_lines(path, imported.events.map(Ok))?;
     write_lines(&titles_path, imported.titles.iter().map(|title| Ok(serde_json::to_string(title)?)))?;

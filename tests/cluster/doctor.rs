@@ -136,7 +136,12 @@ fn a_nats_without_jetstream_or_without_the_right_to_publish_or_with_another_stre
     let work = tempfile::tempdir().expect("a directory");
     let as_user = |user: &str| nats.url().replace("nats://", &format!("nats://{user}:p@"));
     let (_, findings) = doctor(work.path(), &cluster(&as_user("reader"), &redis_url));
-    says(&findings, "nats", "fail", "nearline.log.>, nearline.queries.>, nearline.remediations.> is not let through");
+    says(
+        &findings,
+        "nats",
+        "fail",
+        "nearline.log.>, nearline.queries.>, nearline.remediations.> is not let through",
+    );
     says(&findings, "nats", "fail", "messages of up to 32768 bytes");
     let (_, findings) = doctor(work.path(), &cluster(&nats.url(), &redis_url));
     assert!(

@@ -105,6 +105,10 @@ fn an_import_is_written_as_events_and_titles_that_can_be_published() {
     std::fs::create_dir(&set).expect("made");
     std::fs::write(set.join("movies.dat"), "1::Toy Story (1995)::Animation\n").expect("written");
     std::fs::write(set.join("ratings.dat"), "1::1::5::978300760\n2::1::4::978300761\n").expect("written");
+    for read in ["ml/ratings.dat", "ml/../ml/movies.dat"] {
+        let refused = nearline(directory.path(), &["import", "movielens", "ml", "--to", read]);
+        assert!(err(&refused).contains("is there already, in ml, which is read"), "{}", err(&refused));
+    }
     assert_done(&nearline(directory.path(), &["import", "movielens", "ml", "--to", "ml.ndjson"]));
     let published = nearline(directory.path(), &["publish", "ml.ndjson", "--titles", "ml.ndjson.titles"]);
     assert_done(&published);

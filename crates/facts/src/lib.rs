@@ -43,4 +43,4 @@ pub use rules::{Feature, Order, Rules, parse_duration};
 pub use source::{Snapshot, Source, roots};
 pub use sql::Dialect;
 pub use tidy::{Tidied, Tidying};
-pub use whole_file::{WholeFile, refuse_inputs};
+pub use whole_file::{WholeFile, refuse_inputs, refuse_inside};

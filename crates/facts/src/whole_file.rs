@@ -102,6 +102,22 @@ pub fn refuse_inputs<'a>(output: &Path, inputs: impl Iterator<Item = &'a Path>) 
     Ok(())
 }
 
+/// Refuses a file for a result that is there, in a folder that is read: it may be a part of what is there.
+///
+/// # Errors
+/// Such a file.
+pub fn refuse_inside(output: &Path, folder: &Path) -> Result<()> {
+    let (Ok(there), Ok(read)) = (output.canonicalize(), folder.canonicalize()) else { return Ok(()) };
+    if there.starts_with(read) {
+        return Err(FactsError::Refused(format!(
+            "{} is there already, in {}, which is read; name another file for the result",
+            output.display(),
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
 fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
@@ -229,5 +245,9 @@ mod tests {
             assert!(refused.contains("is one of the files that are read"), "{output}: {refused}");
         }
         refuse_inputs(&folder.path().join("out"), inputs()).unwrap();
+        let refused = refuse_inside(&link, folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("is there already"), "{refused}");
+        refuse_inside(&folder.path().join("out"), folder.path()).unwrap();
+        refuse_inside(&input, &folder.path().join("elsewhere")).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use nearline_config::Config;
-use nearline_facts::usage;
+use nearline_facts::{refuse_inside, usage};
 use nearline_terminal::print_all;
 
 use super::archive::captured;
@@ -54,6 +54,9 @@ pub fn run(args: AuditArgs, config: &Config, places: &mut Places) -> anyhow::Res
         fold: config.fold.clone(),
         capture: captured(config),
     };
+    for folder in [&job.archive, &job.facts] {
+        args.html.iter().try_for_each(|html| refuse_inside(html, folder))?;
+    }
     let report = audit(&job)?;
     if let Some(html) = &args.html {
         std::fs::write(html, page(&report))
