@@ -5,16 +5,19 @@
 //! not here is refused, never read wrongly. The protocol: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
 
 mod actions;
+mod left_behind;
 mod log;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{FactsError, Result};
-use crate::location::{Location, Object};
+use crate::location::Location;
 
 use actions::Action;
 pub use actions::{Add, Metadata, Transaction};
+pub(crate) use left_behind::SORTING;
+pub use left_behind::{LeftBehind, LeftKind};
 
 /// The folder of a table's log.
 pub(crate) const LOG: &str = "_delta_log";
@@ -197,18 +200,6 @@ impl DeltaTable {
     /// How far an application has come.
     pub fn transaction(&self, application: &str) -> Option<i64> {
         self.transactions.get(application).copied()
-    }
-
-    /// Parquet files in the folder that the table does not name: of writers that died, and those that were removed.
-    ///
-    /// # Errors
-    /// A folder that cannot be read.
-    pub fn unnamed(&self) -> Result<Vec<Object>> {
-        let is_data = |name: &str| name.ends_with(".parquet") || name.ends_with(".partial");
-        let mut unnamed = self.location.files()?;
-        unnamed.retain(|object| is_data(&object.name) && !self.files.contains_key(&object.name));
-        unnamed.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(unnamed)
     }
 
     fn apply(&mut self, action: Action) -> Result<()> {

@@ -21,8 +21,8 @@ use crate::marks;
 use crate::table_writer::{TableWriter, properties};
 use crate::tidy::{Form, Rows, Tidied, Tidying};
 
-pub(crate) use erase::Erasing;
-pub use erase::{Erased, Limit, Limits};
+pub use erase::{Erased, Forgotten, Limit, Limits};
+pub(crate) use erase::{ErasedRows, Erasing};
 pub use rows::Events;
 
 /// The setting that holds the number of partitions.
@@ -154,7 +154,7 @@ impl EventArchive {
         marks::may_be(&self.table, &application(partition), record.position.0, record.mark())
     }
 
-    /// Position of the first event of a partition that was archived; none if there is none, or all are erased.
+    /// Position of the first event of a partition that was archived and is still kept; none if there is none.
     pub fn first(&self, partition: PartitionId) -> Option<Position> {
         let of_partition = prefix_of(partition);
         let first = self.table.files().find_map(|file| file.path.strip_prefix(&of_partition))?;
@@ -166,7 +166,15 @@ impl EventArchive {
     /// # Errors
     /// Which events are there.
     pub fn check_whole(&self, partition: PartitionId) -> Result<()> {
-        let Some(found) = self.first(partition) else { return Ok(()) };
+        let last = self.last(partition);
+        let Some(found) = self.first(partition) else {
+            if last.is_start() {
+                return Ok(());
+            }
+            return Err(FactsError::Refused(format!(
+                "the archive's events of partition {partition} up to position {last} are gone, and with them what their state is made of"
+            )));
+        };
         let number = sequence_of(found, partition, self.partitions);
         if number.is_some_and(|number| self.blocks.follows(0, number)) {
             return Ok(());

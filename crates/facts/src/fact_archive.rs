@@ -20,7 +20,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::delta::{Add, Change, Committed, DeltaTable, Metadata, Transaction};
 use crate::error::{FactsError, Result};
-use crate::event_archive::{Archived, Erased, Erasing, LOG, Limits, PARTITIONS};
+use crate::event_archive::{Archived, Erased, ErasedRows, Erasing, LOG, Limits, PARTITIONS};
 use crate::location::Location;
 use crate::marks;
 use crate::table_writer::{TableWriter, properties};
@@ -298,7 +298,10 @@ impl FactArchive {
             schema: schema(&columns),
             properties: &properties,
             limits,
-            are_events: false,
+            rows: match self.which {
+                FactTable::Members => ErasedRows::Facts,
+                FactTable::Decisions => ErasedRows::Decisions,
+            },
         }
         .erase(&mut name, now_ms)
     }

@@ -33,7 +33,7 @@ mod whole_file;
 
 pub use compact::{Compacted, Compaction, PAGE_ROWS};
 pub use error::{FactsError, Result};
-pub use event_archive::{Archived, ArchivedLog, Erased, EventArchive, Events, Limit, Limits};
+pub use event_archive::{Archived, ArchivedLog, Erased, EventArchive, Events, Forgotten, Limit, Limits};
 pub use extract::{Counts, Explanation, Extraction, Lineage, MEMORY, Report};
 pub use fact_archive::{FactArchive, FactTable, Standing, Taken};
 pub use index::{Indexed, build_index};

@@ -4,6 +4,7 @@
 //! fetched again, and whoever reads and writes tables knows files alone.
 
 use std::fmt::Debug;
+use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -129,23 +130,41 @@ impl Location {
 
     /// The files right below the place: of the object store, or of the folder.
     pub(crate) fn files(&self) -> Result<Vec<Object>> {
-        let reading = || FactsError::reading(&self.folder);
         if let Some(remote) = &self.remote {
-            let mut objects = remote.list().map_err(reading())?;
+            let mut objects = remote.list().map_err(FactsError::reading(&self.folder))?;
             objects.retain(|object| !object.name.contains('/'));
             return Ok(objects);
         }
-        let mut files = Vec::new();
+        self.local_files()
+    }
+
+    /// The files right in the folder.
+    pub(crate) fn local_files(&self) -> Result<Vec<Object>> {
+        self.entries(Metadata::is_file)
+    }
+
+    /// The folders right in the folder; each was written when the newest file in it was.
+    pub(crate) fn folders(&self) -> Result<Vec<Object>> {
+        let mut folders = self.entries(Metadata::is_dir)?;
+        for folder in &mut folders {
+            let inside = newest_in(&self.folder.join(&folder.name))?;
+            folder.modified_ms = inside.max(folder.modified_ms);
+        }
+        Ok(folders)
+    }
+
+    fn entries(&self, is_wanted: impl Fn(&Metadata) -> bool) -> Result<Vec<Object>> {
+        let reading = || FactsError::reading(&self.folder);
+        let mut entries = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(reading())? {
             let entry = entry.map_err(reading())?;
             let file = entry.metadata().map_err(reading())?;
-            let since = file.modified().map_err(reading())?.duration_since(std::time::UNIX_EPOCH);
-            let modified_ms = i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
-            if let (true, Ok(name)) = (file.is_file(), entry.file_name().into_string()) {
-                files.push(Object { name, bytes: file.len(), modified_ms });
+            if let (true, Ok(name)) = (is_wanted(&file), entry.file_name().into_string()) {
+                let modified_ms = modified_ms(&file).map_err(reading())?;
+                entries.push(Object { name, bytes: file.len(), modified_ms });
             }
         }
-        Ok(files)
+        Ok(entries)
     }
 
     /// Brings the folder to what the object store holds: fetches what is new, deletes what is gone. Without an object store it
@@ -194,4 +213,24 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let partial = path.with_extension(format!("{}-{number}.fetched", std::process::id()));
     std::fs::write(&partial, bytes)?;
     std::fs::rename(&partial, path)
+}
+
+/// When something in a folder, or below, was written last, Unix milliseconds.
+fn newest_in(folder: &Path) -> Result<i64> {
+    let reading = || FactsError::reading(folder);
+    let mut newest = 0;
+    for entry in std::fs::read_dir(folder).map_err(reading())? {
+        let entry = entry.map_err(reading())?;
+        let file = entry.metadata().map_err(reading())?;
+        newest = newest.max(modified_ms(&file).map_err(reading())?);
+        if file.is_dir() {
+            newest = newest.max(newest_in(&entry.path())?);
+        }
+    }
+    Ok(newest)
+}
+
+fn modified_ms(file: &Metadata) -> io::Result<i64> {
+    let since = file.modified()?.duration_since(std::time::UNIX_EPOCH);
+    Ok(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
 }

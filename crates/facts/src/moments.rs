@@ -80,6 +80,30 @@ pub(crate) fn check(path: &Path, column: &str, data_type: &DataType) -> Result<T
     }
 }
 
+/// Refuses facts that do not say what they must: when they were and became known, and where in the log. Rows that are of nobody,
+/// as records that are no event, need not.
+pub(crate) fn whole<'a>(
+    path: &Path,
+    column: &str,
+    array: &'a ArrayRef,
+    is_of_nobody: impl Fn(usize) -> bool,
+) -> Result<&'a ArrayRef> {
+    let nulls = match array.null_count() {
+        0 => 0,
+        _ => (0..array.len()).filter(|row| array.is_null(*row) && !is_of_nobody(*row)).count(),
+    };
+    match nulls {
+        0 => Ok(array),
+        nulls => Err(FactsError::column(
+            path,
+            column,
+            format!(
+                "is null in {nulls} facts of a batch: what was known when cannot be said; leave them out"
+            ),
+        )),
+    }
+}
+
 /// The instants of an array; what nulls hold is arbitrary.
 pub(crate) fn instants<'a>(
     path: &Path,

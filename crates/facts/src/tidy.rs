@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use serde::Serialize;
 
 use crate::compact::{Compaction, PAGE_ROWS};
-use crate::delta::{Add, Change, Committed, DeltaTable};
+use crate::delta::{Add, Change, Committed, DeltaTable, SORTING};
 use crate::error::{FactsError, Result};
 use crate::index::{INDEX, build_index};
 
@@ -129,9 +129,9 @@ impl Tidying {
         if let Rows::Ordered(form) = rows {
             self.merge(table, form, &mut known, &mut name, &mut tidied)?;
         }
-        for unnamed in table.unnamed()? {
-            if unnamed.modified_ms < self.now_ms - GRACE_MS {
-                table.location().delete(&unnamed.name)?;
+        for left in table.left_behind()? {
+            if left.object.modified_ms < self.now_ms - GRACE_MS {
+                table.delete_left(&left)?;
                 tidied.orphans += 1;
             }
         }
@@ -227,7 +227,7 @@ impl Tidying {
         nonce: &str,
         tidied: &mut Tidied,
     ) -> Result<()> {
-        let sorting = table.root().join(format!("_week-{nonce}"));
+        let sorting = table.root().join(format!("{SORTING}{nonce}"));
         let paths = files.iter().map(|file| table.file(file)).collect::<Result<Vec<_>>>()?;
         let job =
             Compaction { facts: paths, output: sorting.clone(), page_rows: PAGE_ROWS, threads: self.threads };

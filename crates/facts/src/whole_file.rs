@@ -160,6 +160,12 @@ fn locked(path: &Path, partial: &Path) -> Result<File> {
     )))
 }
 
+/// Whether a run that lives writes this file beside its place: it holds the lock.
+pub(crate) fn is_being_written(partial: &Path) -> bool {
+    let opened = OpenOptions::new().write(true).open(partial);
+    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

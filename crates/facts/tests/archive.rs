@@ -116,7 +116,7 @@ fn of_two_archivers_of_one_partition_the_second_adds_nothing_and_leaves_nothing(
     let added = other.add(PartitionId(2), &records(2, 100..120), "other", 2_000).unwrap();
     assert!(matches!(added, Archived::Added { .. }), "it goes on where the first one is");
     assert_eq!(events(&other, 2), records(2, 1..120));
-    assert_eq!(other.table().unnamed().unwrap(), []);
+    assert_eq!(other.table().left_behind().unwrap(), []);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn archivers_of_all_partitions_at_once_lose_nothing_and_double_nothing() {
     for partition in 0..PARTITIONS {
         assert_eq!(events(&archive, partition), records(partition, 1..201), "partition {partition}");
     }
-    assert_eq!(archive.table().unnamed().unwrap().len(), 0);
+    assert_eq!(archive.table().left_behind().unwrap().len(), 0);
     assert_eq!(archive.table().version(), 40, "ten steps of each of four partitions");
 }
 
@@ -155,8 +155,11 @@ fn an_archiver_that_dies_before_its_commit_leaves_a_file_that_nobody_reads() {
     std::fs::copy(folder.path().join(whole), &orphan).unwrap();
     std::fs::write(folder.path().join("_delta_log/.draft"), "half a line").unwrap();
     let mut archive = open(folder.path());
-    let unnamed = archive.table().unnamed().unwrap();
-    assert_eq!(unnamed.iter().map(|file| folder.path().join(&file.name)).collect::<Vec<_>>(), [orphan]);
+    let unnamed = archive.table().left_behind().unwrap();
+    assert_eq!(
+        unnamed.iter().map(|left| folder.path().join(&left.object.name)).collect::<Vec<_>>(),
+        [folder.path().join("_delta_log/.draft"), orphan]
+    );
     archive.add(PartitionId(0), &records(0, 10..21), "b", 2_000).unwrap();
     assert_eq!(events(&archive, 0), records(0, 1..21));
     let source = Source::open(&[folder.path().to_owned()]).unwrap();

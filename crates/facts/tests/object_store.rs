@@ -115,7 +115,7 @@ fn two_machines_add_each_event_once_and_a_third_reads_all_of_them() {
     let read = open(&store, &mirror("third"), "third");
     let count = read.table().files().count() as u64;
     assert_eq!(events(&read), records(1..count * 10 + 1));
-    assert_eq!(read.table().unnamed().unwrap(), [], "what was overtaken left nothing there");
+    assert_eq!(read.table().left_behind().unwrap(), [], "what was overtaken left nothing there");
     let location = Location::mirrored(&mirror("fourth"), Arc::new(store.clone()));
     location.fetch_all().unwrap();
     assert_eq!(Source::open(&[mirror("fourth")]).unwrap().rows(), count * 10);

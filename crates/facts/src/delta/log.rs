@@ -115,7 +115,10 @@ pub(super) fn write(location: &Location, version: u64, actions: &[Action]) -> Re
         file.write_all(text.as_bytes())?;
         file.sync_all()
     })();
-    written.map_err(FactsError::writing(&draft))?;
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&draft);
+        return Err(FactsError::writing(&draft)(error));
+    }
     // A second name for the draft: the file system gives it to one writer alone.
     let made = match std::fs::hard_link(&draft, &path) {
         Ok(()) => Ok(true),

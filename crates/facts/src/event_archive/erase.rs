@@ -17,6 +17,7 @@ use arrow_select::filter::filter_record_batch;
 use memchr::memmem::Finder;
 use nearline_model::FoldSettings;
 use nearline_model::event::{Event, EventKind};
+use nearline_model::identifier::partition_of;
 use nearline_model::member::erases_again;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -24,10 +25,11 @@ use serde::Serialize;
 
 use super::{EventArchive, dictionaries, rows};
 use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
-use crate::delta::{Add, Change, Committed, DeltaTable};
+use crate::delta::{Add, Change, Committed, DeltaTable, LeftKind};
 use crate::error::{FactsError, Result};
 use crate::table_writer::{TableWriter, nothing_strange};
 use crate::tidy::taken_out;
+use crate::whole_file::is_being_written;
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -46,17 +48,27 @@ pub struct Erased {
 const GRACE_MS: i64 = 600_000;
 
 /// How much of a member is erased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Limit {
     /// Everything.
     Everything,
     /// What came before the member asked to be forgotten, and what came later and is of before.
-    Forgotten {
-        /// Where the log has the event.
-        position: i64,
-        /// When it was, Unix milliseconds: the latest time, if it was asked several times.
-        at_ms: i64,
-    },
+    Forgotten(Forgotten),
+}
+
+/// Where and when a member asked to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Where the log has the event that the fold obeyed last.
+    position: i64,
+    /// When it was, Unix milliseconds: the latest time, if it was asked several times.
+    at_ms: i64,
+    /// Where the log has the event with that time: it stays, for the fold holds late events against it.
+    latest: i64,
+    /// Where the events are that came later and stay.
+    stay: BTreeSet<i64>,
+    /// Up to where the member's events are archived.
+    archived: i64,
 }
 
 /// How much is erased, by member.
@@ -64,32 +76,39 @@ pub type Limits = BTreeMap<String, Limit>;
 
 impl Limit {
     /// Whether a row from this position of the log goes.
-    fn takes(self, position: i64) -> bool {
+    fn takes(&self, position: i64) -> bool {
         match self {
             Self::Everything => true,
-            Self::Forgotten { position: forgotten, .. } => position < forgotten,
+            Self::Forgotten(forgotten) => forgotten.takes(position),
         }
+    }
+}
+
+impl Forgotten {
+    fn takes(&self, position: i64) -> bool {
+        position < self.position && position != self.latest
     }
 
     /// Whether an event goes though it came later: the fold lets it change nothing.
-    fn takes_late(self, is_forget: bool, at_ms: i64, known_ms: i64) -> bool {
-        match self {
-            Self::Everything => true,
-            // Of what the log's clock bounds, the later in the log is the later. What the log had before that time came after a
-            // clock that was ahead was put right: the fold brings the time of erasure back then.
-            Self::Forgotten { at_ms: forgotten_ms, .. } => {
-                let is_before = at_ms < forgotten_ms || (at_ms == forgotten_ms && at_ms < known_ms);
-                !is_forget && is_before && known_ms >= forgotten_ms
-            }
-        }
+    fn takes_late(&self, is_forget: bool, [at_ms, known_ms]: [i64; 2]) -> bool {
+        // Of what the log's clock bounds, the later in the log is the later. What the log had before that time came after a
+        // clock that was ahead was put right: the fold brings the time of erasure back then.
+        let is_before = at_ms < self.at_ms || (at_ms == self.at_ms && at_ms < known_ms);
+        !is_forget && is_before && known_ms >= self.at_ms
+    }
+
+    /// Whether a fact goes though it came later: the event that it is of goes, or has gone.
+    fn takes_fact(&self, position: i64) -> bool {
+        position <= self.archived && position != self.latest && !self.stay.contains(&position)
     }
 
     /// One more event that asks for it; the fold obeys it or does not.
     fn asked_again(&mut self, position: i64, at_ms: i64, known_ms: i64, settings: &FoldSettings) {
-        let Self::Forgotten { position: last, at_ms: forgotten_ms } = self else { return };
-        let is_later = at_ms > *forgotten_ms || (at_ms == *forgotten_ms && at_ms == known_ms);
-        if is_later || erases_again(EventKind::Forget, (at_ms, known_ms), *forgotten_ms, settings) {
-            (*last, *forgotten_ms) = (position, at_ms.max(*forgotten_ms));
+        let is_later = at_ms > self.at_ms || (at_ms == self.at_ms && at_ms == known_ms);
+        if is_later {
+            (self.position, self.at_ms, self.latest) = (position, at_ms, position);
+        } else if erases_again(EventKind::Forget, (at_ms, known_ms), self.at_ms, settings) {
+            self.position = position;
         }
     }
 }
@@ -111,7 +130,7 @@ impl EventArchive {
             schema: rows::schema(),
             properties: &dictionaries,
             limits,
-            are_events: true,
+            rows: ErasedRows::Events,
         }
         .erase(&mut name, now_ms)
     }
@@ -129,7 +148,7 @@ impl EventArchive {
 
     /// The members that asked to be forgotten, and where they did it last.
     fn forgotten(&self, settings: &FoldSettings) -> Result<Limits> {
-        let (mut limits, mut ids) = (Limits::new(), BTreeSet::new());
+        let (mut all, mut ids) = (BTreeMap::<String, Forgotten>::new(), BTreeSet::new());
         // Names hold positions: their order is the log's.
         for file in self.table.files() {
             for batch in batches(&self.table.file(&file.path)?)? {
@@ -143,16 +162,43 @@ impl EventArchive {
                     if !ids.insert((member.to_owned(), id.unwrap_or_default())) {
                         continue;
                     }
-                    match limits.get_mut(member) {
-                        Some(limit) => Limit::asked_again(limit, position, at_ms, known_ms, settings),
+                    match all.get_mut(member) {
+                        Some(forgotten) => forgotten.asked_again(position, at_ms, known_ms, settings),
                         None => {
-                            limits.insert(member.to_owned(), Limit::Forgotten { position, at_ms });
+                            let archived = self.last(partition_of(member, self.partitions)).0;
+                            let archived = i64::try_from(archived).unwrap_or(i64::MAX);
+                            let latest = position;
+                            let stay = BTreeSet::new();
+                            let forgotten = Forgotten { position, at_ms, latest, stay, archived };
+                            all.insert(member.to_owned(), forgotten);
                         }
                     }
                 }
             }
         }
-        Ok(limits)
+        self.find_what_stays(&mut all)?;
+        Ok(all.into_iter().map(|(member, forgotten)| (member, Limit::Forgotten(forgotten))).collect())
+    }
+
+    /// Notes the events that came later than their member asked, and stay.
+    fn find_what_stays(&self, all: &mut BTreeMap<String, Forgotten>) -> Result<()> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        for file in self.table.files() {
+            for batch in batches(&self.table.file(&file.path)?)? {
+                let members = batch[MEMBER].as_string::<i32>();
+                for row in (0..batch.num_rows()).filter(|row| members.is_valid(*row)) {
+                    let Some(forgotten) = all.get_mut(members.value(row)) else { continue };
+                    let position = batch[POSITION].as_primitive::<Int64Type>().value(row);
+                    let is_late = forgotten.takes_late(is_forget(&batch, row), times_of(&batch, row));
+                    if position >= forgotten.position && !is_late {
+                        forgotten.stay.insert(position);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -173,10 +219,43 @@ pub(crate) struct Erasing<'a> {
     pub schema: SchemaRef,
     pub properties: &'a dyn Fn() -> WriterProperties,
     pub limits: &'a Limits,
-    /// Whether its rows are events: late ones go, too, and a file of which nothing is left stays, since its name says which
-    /// positions were archived.
-    pub are_events: bool,
+    pub rows: ErasedRows,
 }
+
+/// What the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErasedRows {
+    /// Events: late ones go, too, and a file of which nothing is left stays, since its name says which positions were archived.
+    Events,
+    /// Facts, each of an event: where that goes, the fact goes.
+    Facts,
+    /// Decisions, each of a member's state at a position.
+    Decisions,
+}
+
+/// What a file is of: its name without what makes it nobody else's, be it one of [`UNIQUE`] characters, or what is left of
+/// several of them.
+fn place_in(name: &str) -> &str {
+    let stem = name.strip_suffix(".parquet").unwrap_or(name);
+    let is_unique = |part: &str| {
+        let groups: Vec<&str> = part.split('-').collect();
+        let is_hex = groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let lengths = groups.iter().map(|group| group.len());
+        is_hex && (lengths.clone().eq([8, 4, 4, 4]) || lengths.eq([8, 4, 4, 4, 12]))
+    };
+    let mut place = stem;
+    while let Some((before, _)) = [UNIQUE, UNIQUE_WITHOUT_ITS_LAST_GROUP].into_iter().find_map(|length| {
+        let (before, last) = place.split_at_checked(place.len().checked_sub(length)?)?;
+        Some((before.strip_suffix('-')?, last)).filter(|(_, last)| is_unique(last))
+    }) {
+        place = before;
+    }
+    if place.len() < stem.len() { place } else { stem.rsplit_once('-').map_or(stem, |(place, _)| place) }
+}
+
+/// Characters of a UUID, and of one without its last group and the dash before it.
+const UNIQUE: usize = 36;
+const UNIQUE_WITHOUT_ITS_LAST_GROUP: usize = 23;
 
 impl Erasing<'_> {
     /// Erases them, and proves it.
@@ -190,20 +269,27 @@ impl Erasing<'_> {
         for path in paths {
             self.erase_from(&path, &name(), now_ms, &mut erased)?;
         }
-        for unnamed in self.table.unnamed()? {
-            let path = self.table.file(&unnamed.name)?;
-            if self.holds(&path)?.is_empty() {
+        for left in self.table.left_behind()? {
+            let path = self.table.root().join(&left.object.name);
+            let may_hold = match left.kind {
+                LeftKind::Unnamed => !self.holds(&self.table.file(&left.object.name)?)?.is_empty(),
+                // What it holds cannot be read. A file that is being written goes into the table after this, as what is archived later.
+                LeftKind::Partial => !is_being_written(&path),
+                LeftKind::Sorting => true,
+                LeftKind::Draft => false,
+            };
+            if !may_hold {
                 continue;
             }
             // An archiver writes its file first, and then the commit that names it.
-            if unnamed.modified_ms > now_ms - GRACE_MS {
+            if left.kind != LeftKind::Partial && left.object.modified_ms > now_ms - GRACE_MS {
                 return Err(FactsError::Refused(format!(
-                    "{} names erased members and is not the archive's yet: an archiver may be about to add it; erase again in \
-                     ten minutes",
+                    "{} may hold erased members and is not the archive's yet: an archiver or `tidy` may be about to add it; erase \
+                     again in ten minutes",
                     path.display()
                 )));
             }
-            self.table.location().delete(&unnamed.name)?;
+            self.table.delete_left(&left)?;
             erased.deleted += 1;
         }
         self.prove()?;
@@ -212,7 +298,7 @@ impl Erasing<'_> {
 
     fn erase_from(&mut self, old: &str, nonce: &str, now_ms: i64, erased: &mut Erased) -> Result<()> {
         let path = self.table.file(old)?;
-        let searches = Searches::new(self.limits, self.are_events);
+        let searches = Searches::new(self.limits, self.rows);
         let (mut kept, mut gone) = (Vec::new(), 0);
         for batch in batches(&path)? {
             let keep: BooleanArray =
@@ -230,10 +316,9 @@ impl Erasing<'_> {
         }
         let rows: u64 = kept.iter().map(|batch| batch.num_rows() as u64).sum();
         let mut change = Change { remove: vec![old.to_owned()], operation: "DELETE", ..Change::default() };
-        if rows > 0 || self.are_events {
+        if rows > 0 || self.rows == ErasedRows::Events {
             // Its positions stay in its name, which is its place in the order; the last part is new.
-            let stem = old.rsplit_once('-').map_or(old, |(stem, _)| stem);
-            let new = format!("{stem}-{nonce}.parquet");
+            let new = format!("{}-{nonce}.parquet", place_in(old));
             let place = self.table.root().join(&new);
             let mut writer = TableWriter::create(&place, &self.schema, (self.properties)())?;
             kept.iter().try_for_each(|batch| writer.write(batch, Vec::new()))?;
@@ -274,12 +359,8 @@ impl Erasing<'_> {
 
     /// The members of which a file holds a row that is to be erased.
     fn holds(&self, path: &Path) -> Result<BTreeSet<String>> {
-        let searches = Searches::new(self.limits, self.are_events);
+        let searches = Searches::new(self.limits, self.rows);
         let mut found = BTreeSet::new();
-        // A file that is being written has no footer yet.
-        if path.extension().is_some_and(|kind| kind != "parquet") {
-            return Ok(found);
-        }
         for batch in batches(path)? {
             for row in 0..batch.num_rows() {
                 found.extend(searches.found(&batch, row).map(str::to_owned));
@@ -292,17 +373,17 @@ impl Erasing<'_> {
 /// Searches for the names of members.
 struct Searches<'a> {
     limits: &'a Limits,
-    are_events: bool,
+    rows: ErasedRows,
     /// The names as they stand in JSON, for records that are no event.
     quoted: Vec<(&'a str, Finder<'static>)>,
 }
 
 impl<'a> Searches<'a> {
-    fn new(limits: &'a Limits, are_events: bool) -> Self {
+    fn new(limits: &'a Limits, rows: ErasedRows) -> Self {
         let quoted = |member: &'a String| {
             (member.as_str(), Finder::new(format!("\"{member}\"").as_bytes()).into_owned())
         };
-        Self { limits, are_events, quoted: limits.keys().map(quoted).collect() }
+        Self { limits, rows, quoted: limits.keys().map(quoted).collect() }
     }
 
     fn erases(&self, batch: &RecordBatch, row: usize) -> bool {
@@ -315,9 +396,12 @@ impl<'a> Searches<'a> {
         let members = batch[MEMBER].as_string::<i32>();
         if members.is_valid(row) {
             let (member, limit) = self.limits.get_key_value(members.value(row))?;
-            let is_late = || {
-                let [at_ms, known_ms] = times_of(batch, row);
-                self.are_events && limit.takes_late(is_forget(batch, row), at_ms, known_ms)
+            let is_late = || match (limit, self.rows) {
+                (Limit::Forgotten(forgotten), ErasedRows::Events) => {
+                    forgotten.takes_late(is_forget(batch, row), times_of(batch, row))
+                }
+                (Limit::Forgotten(forgotten), ErasedRows::Facts) => forgotten.takes_fact(position),
+                (Limit::Forgotten(_), ErasedRows::Decisions) | (Limit::Everything, _) => false,
             };
             return (limit.takes(position) || is_late()).then_some(member.as_str());
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use jiff::Timestamp;
 use nearline_model::check_invariant;
 
@@ -55,9 +55,13 @@ pub(super) fn choose(facts: &Source, paths: &[PathBuf], what: &What, threads: us
             let within = in_unit(*from, unit)?..in_unit(*to, unit)?;
             let rows = |path: &Path, batch: &RecordBatch| {
                 let array = column(path, batch, KNOWN_AT)?;
-                let times = moments::instants(path, KNOWN_AT, array, unit)?;
-                let rows =
-                    times.iter().enumerate().filter(|(row, at)| array.is_valid(*row) && within.contains(at));
+                let times = moments::instants(
+                    path,
+                    KNOWN_AT,
+                    moments::whole(path, KNOWN_AT, array, |_| false)?,
+                    unit,
+                )?;
+                let rows = times.iter().enumerate().filter(|(_, at)| within.contains(at));
                 Ok(rows.map(|(row, _)| row as u32).collect())
             };
             scan(facts, &groups, &[KNOWN_AT], threads, rows).map(scanned)
@@ -163,9 +167,12 @@ fn as_of(facts: &Source, groups: &[&Group], at: Timestamp, order: Order, threads
         for batch in facts.read(group, Read { columns: columns.clone(), ..Read::default() })? {
             let batch = batch.map_err(FactsError::parquet(path))?;
             let members = Members::of(path, MEMBER, column(path, &batch, MEMBER)?)?;
-            let event_at = moments::instants(path, EVENT_AT, column(path, &batch, EVENT_AT)?, unit)?;
-            let known_at = moments::instants(path, KNOWN_AT, column(path, &batch, KNOWN_AT)?, unit)?;
-            let positions = positions(path, POSITION, column(path, &batch, POSITION)?)?;
+            let whole = |name: &str| {
+                moments::whole(path, name, column(path, &batch, name)?, |row| members.is_null(row))
+            };
+            let event_at = moments::instants(path, EVENT_AT, whole(EVENT_AT)?, unit)?;
+            let known_at = moments::instants(path, KNOWN_AT, whole(KNOWN_AT)?, unit)?;
+            let positions = positions(path, POSITION, whole(POSITION)?)?;
             let mut locked = known.lock().unwrap_or_else(PoisonError::into_inner);
             let (table, best) = &mut *locked;
             for row in (0..batch.num_rows()).filter(|&row| known_at[row] <= at && event_at[row] <= at) {

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 
 use super::{Best, Numbers, View};
 use crate::columns::{EVENT_AT, KNOWN_AT, MEMBER, POSITION};
@@ -110,24 +110,13 @@ impl<'a> Columns<'a> {
         let column = |name: &str| -> Result<&'a ArrayRef> {
             batch.column_by_name(name).ok_or_else(|| FactsError::column(path, name, "is not there"))
         };
-        let whole = |name: &str| -> Result<&'a ArrayRef> {
-            let array = column(name)?;
-            match array.null_count() {
-                0 => Ok(array),
-                nulls => Err(FactsError::column(
-                    path,
-                    name,
-                    format!(
-                        "is null in {nulls} facts of a batch: what was known when cannot be said; leave them out"
-                    ),
-                )),
-            }
-        };
+        let members = Members::of(path, MEMBER, column(MEMBER)?)?;
+        let whole = |name: &str| moments::whole(path, name, column(name)?, |row| members.is_null(row));
         Ok(Self {
-            members: Members::of(path, MEMBER, column(MEMBER)?)?,
             event_at: moments::instants(path, EVENT_AT, whole(EVENT_AT)?, unit)?,
             known_at: moments::instants(path, KNOWN_AT, whole(KNOWN_AT)?, unit)?,
             position: positions(path, POSITION, whole(POSITION)?)?,
+            members,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use nearline_facts::{Compaction, Extraction, Found, Lookup, Order, Rules, What, build_index};
@@ -183,4 +184,32 @@ fn changes_are_those_that_became_known_from_a_moment_until_before_another() {
     let (_, positions) = look_up(folder.path().join("facts"), what);
     let within = facts.iter().filter(|fact| (300..420).contains(&fact.known_at));
     assert_eq!(positions, within.map(|fact| fact.position).collect::<Vec<_>>());
+}
+
+#[test]
+fn facts_that_do_not_say_when_they_became_known_are_refused_by_every_question_of_time() {
+    let minute = |minute: i64| jiff::Timestamp::from_second(minute * 60).unwrap();
+    for column in ["known_at", "event_at", "position"] {
+        let folder = tempfile::tempdir().unwrap();
+        let all: Vec<Fact> = (0..3).map(|n| fact("m", n, n, n as u64, None)).collect();
+        let path = write_facts(&folder.path().join("facts/0.parquet"), &all, 10);
+        let batch = read(&path);
+        let schema = batch.schema();
+        let columns = schema.fields().iter().zip(batch.columns()).map(|(field, array)| {
+            let is_it = field.name() == column;
+            let nulled = arrow_select::nullif::nullif(array, &BooleanArray::from(vec![false, true, false]));
+            (field.name().clone(), if is_it { nulled.unwrap() } else { array.clone() })
+        });
+        let columns: Vec<_> = columns.collect();
+        write(&path, columns.iter().map(|(name, array)| (name.as_str(), array.clone())).collect(), 10);
+        let changes = What::Changes { from: minute(0), to: minute(9) };
+        let mut questions = vec![What::AsOf { at: minute(9), order: Order::EventTime }];
+        questions.extend((column == "known_at").then_some(changes));
+        for what in questions {
+            let job =
+                Lookup { facts: vec![path.clone()], what, columns: Vec::new(), output: None, threads: 1 };
+            let refused = job.run().unwrap_err().to_string();
+            assert!(refused.contains(&format!("`{column}` is null in 1 facts")), "{refused}");
+        }
+    }
 }
