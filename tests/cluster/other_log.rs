@@ -182,6 +182,71 @@ fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
 }
 
 #[test]
+fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
+    run(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = |name: &str| directory.path().join(name);
+        let (streams, older, whole) = (place("streams"), place("older"), place("whole"));
+        let (mut nats, redis) =
+            (NatsServer::start(Some(&streams)).expect("nats"), RedisServer::start().expect("redis"));
+        let settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let reach = || connect_cluster(settings.clone(), redis_settings(&redis));
+        let (ports, other) = (reach().await.expect("reached"), reach().await.expect("reached"));
+        let node = |name: &str| EngineSettings { node: name.into(), ..EngineSettings::default() };
+        let bed = Bed { ports, servers: None, _directory: None };
+        let one = bed.engine(node("one")).await;
+        let two = Engine::start(other.clone(), node("two")).await.expect("started");
+        eventually("both run partitions", || one.node_status().held == 2 && two.node_status().held == 2)
+            .await;
+        bed.append(audience_events(400, 50, 5)).await;
+        one.caught_up().await.expect("caught up");
+        nats.stop();
+        copy(&streams, &older);
+        nats.restart().expect("nats is back");
+        let again: NewEvent = play("again", "ana", "t1");
+        while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
+        bed.append(audience_events(400, 50, 6)).await;
+        one.caught_up().await.expect("caught up");
+        nats.stop();
+        copy(&streams, &whole);
+        std::fs::remove_dir_all(&streams).expect("removed");
+        copy(&older, &streams);
+        nats.restart().expect("nats is back");
+        // Whichever node is asked, and whoever runs the partition.
+        for log in [&bed.ports.log, &other.log] {
+            let started = Instant::now();
+            loop {
+                let answered = log.append(audience_events(200, 50, 8)).await;
+                let told = answered.iter().all(|one| {
+                    one.as_ref()
+                        .err()
+                        .map(ToString::to_string)
+                        .is_some_and(|text| text.contains("taken for read"))
+                });
+                assert!(answered.iter().all(Result::is_err), "what has no place of its own is not accepted");
+                if told {
+                    break;
+                }
+                assert!(started.elapsed() < DEADLINE, "{answered:?}");
+            }
+        }
+        nats.stop();
+        std::fs::remove_dir_all(&streams).expect("removed");
+        copy(&whole, &streams);
+        nats.restart().expect("nats is back");
+        let started = Instant::now();
+        for event in audience_events(200, 50, 8) {
+            while let Err(error) = &bed.ports.log.append(vec![event.clone()]).await[0] {
+                assert!(started.elapsed() < DEADLINE, "{error}");
+            }
+        }
+        bed.assert_state_is_fold_of_log(&one, &EngineSettings::default()).await;
+        two.stop().await;
+        one.stop().await;
+    });
+}
+
+#[test]
 fn a_registry_that_is_gone_is_made_anew_and_the_nodes_find_each_other_again() {
     run(async {
         let bed = Bed::cluster().await;

@@ -237,7 +237,10 @@ async fn log_ends(ports: &Ports) -> Result<Vec<Position>, PortError> {
 /// The position up to which each partition's state is committed.
 async fn committed(ports: &Ports) -> Result<Vec<Position>, PortError> {
     let partitions = (0..ports.log.partitions()).map(PartitionId);
-    futures_util::future::try_join_all(partitions.map(|partition| ports.store.position(partition))).await
+    let asked = partitions.clone().map(|partition| ports.store.position(partition));
+    let committed = futures_util::future::try_join_all(asked).await?;
+    partitions.zip(&committed).for_each(|(partition, position)| ports.log.note_read(partition, *position));
+    Ok(committed)
 }
 
 /// Lets threads go that were left behind and have come back.

@@ -10,6 +10,7 @@ mod catalogue;
 mod cloud_event;
 mod consumer;
 mod dead_letters;
+mod ends;
 mod event_requests;
 mod examine;
 mod facts;

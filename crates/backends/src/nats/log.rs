@@ -3,19 +3,21 @@
 
 use super::blocks::{self, Block, Went};
 use super::consumer::{Delivered, StreamConsumer};
+use super::ends::{Ends, Standing, ends_before};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
-use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
+use super::streams::{self, AT_ONCE, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::stream::{self, Info, RawMessageErrorKind};
+use async_nats::jetstream::stream::{Config, Info, RawMessageErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use nearline_model::identifier::{Blocks, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
 use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub struct NatsLog {
     links: Arc<Links>,
     publisher: Publisher,
     identity: Arc<str>,
+    ends: Arc<Ends>,
     /// How often the connection had been lost when the streams were checked last.
     checked: Arc<tokio::sync::Mutex<u64>>,
 }
@@ -36,6 +39,7 @@ impl NatsLog {
     pub(super) fn new(links: Arc<Links>, identity: &str) -> Self {
         Self {
             publisher: Publisher::new(links.clone()),
+            ends: Arc::new(Ends::new(links.settings.partitions)),
             links,
             identity: identity.into(),
             checked: Arc::default(),
@@ -48,9 +52,28 @@ impl NatsLog {
         let mut checked = self.checked.lock().await;
         if *checked != lost {
             streams::check_all(&self.links, &self.identity).await?;
+            self.look_at_ends().await?;
             *checked = lost;
         }
         Ok(())
+    }
+
+    /// Finds out which streams were set back.
+    async fn look_at_ends(&self) -> Result<(), PortError> {
+        let partitions = (0..self.partitions()).map(PartitionId);
+        let looks = stream::iter(partitions.map(|partition| self.info(partition)).collect::<Vec<_>>());
+        looks.buffer_unordered(AT_ONCE).try_for_each(|_looked| std::future::ready(Ok(()))).await
+    }
+
+    /// Refuses events of a partition whose stream was set back.
+    async fn check_end(&self, partition: PartitionId) -> Result<(), PortError> {
+        if let Standing::Unknown = self.ends.standing(partition) {
+            self.info(partition).await?;
+        }
+        match self.ends.standing(partition) {
+            Standing::SetBack(error) => Err(error),
+            Standing::Whole | Standing::Unknown => Ok(()),
+        }
     }
 
     /// Where an event of a block is.
@@ -83,17 +106,20 @@ impl NatsLog {
         // Asked of the stream's leader: a follower's answer may be older than an acknowledgement.
         let stream = self.links.main().jetstream.get_stream(stream_of(&self.links.settings, partition)).await;
         let stream = stream.map_err(|error| self.links.unavailable("asking for the log's bounds", error))?;
-        Ok(stream.cached_info().clone())
+        let info = stream.cached_info().clone();
+        self.ends.look(partition, &info, self.blocks());
+        Ok(info)
     }
 
     /// The first message with records behind `after`. Refuses to read on where the stream is not what it was, where records
     /// behind `after` are gone, and where the log ends before it.
     async fn message_behind(&self, partition: PartitionId, after: Position) -> Result<u64, PortError> {
+        self.ends.note_read(partition, after);
         let mut info = self.info(partition).await?;
         let blocks = self.blocks();
         let number = sequence_of(after, partition, self.partitions());
         let read = number.map(|number| blocks.message_of(number));
-        if read.is_some_and(|read| read > info.state.last_sequence) && info.config.num_replicas > 1 {
+        if ends_before(&info, after, partition, self.partitions(), blocks) && info.config.num_replicas > 1 {
             tokio::time::sleep(SECOND_LOOK).await;
             info = self.info(partition).await?;
         }
@@ -108,16 +134,7 @@ impl NatsLog {
             (None, Some(read)) if read <= last => {
                 read + u64::from(number.is_none_or(|number| blocks.is_last(number)))
             }
-            _ => {
-                return Err(damaged(
-                    name,
-                    format!(
-                        "it ends with message {last}, but partition {partition} was read up to position {after}: \
-                         acknowledged events are gone, and new ones would be taken for read; restore the stream from a \
-                         backup, or give the engines an empty store (another redis.key_prefix) to fold what is there"
-                    ),
-                ));
-            }
+            _ => return Err(set_back(&info, partition, after)),
         };
         if first <= next {
             return Ok(next);
@@ -133,8 +150,21 @@ impl NatsLog {
     }
 }
 
+/// It ends before `read`.
+pub(super) fn set_back(info: &Info, partition: PartitionId, read: Position) -> PortError {
+    damaged(
+        &info.config.name,
+        format!(
+            "it ends with message {}, but partition {partition} was read up to position {read}: acknowledged events are gone, and \
+             new ones would be taken for read; restore the stream from a backup, or give the engines an empty store (another \
+             redis.key_prefix) to fold what is there",
+            info.state.last_sequence
+        ),
+    )
+}
+
 /// A number that the stream's metadata holds.
-fn noted(config: &stream::Config, key: &str) -> Option<u64> {
+pub(super) fn noted(config: &Config, key: &str) -> Option<u64> {
     config.metadata.get(key)?.parse().ok()
 }
 
@@ -170,6 +200,10 @@ impl EventLog for NatsLog {
         Blocks::of(self.links.settings.block_events)
     }
 
+    fn note_read(&self, partition: PartitionId, up_to: Position) {
+        self.ends.note_read(partition, up_to);
+    }
+
     async fn prove(&self) -> Result<(), PortError> {
         self.check_again().await?;
         let subject = own_subject(&self.links.settings, PartitionId(0), &self.identity);
@@ -189,13 +223,26 @@ impl EventLog for NatsLog {
         let settings = &self.links.settings;
         let (dealt, went) =
             blocks::deal(&events, settings.partitions, self.blocks(), self.links.main().client.max_payload());
-        let outgoing = dealt.iter().map(|block| {
+        let mut refused = BTreeMap::new();
+        for partition in dealt.iter().map(|block| block.partition).collect::<BTreeSet<_>>() {
+            if let Err(error) = self.check_end(partition).await {
+                refused.insert(partition, error);
+            }
+        }
+        let taken = dealt.iter().filter(|block| !refused.contains_key(&block.partition));
+        let outgoing = taken.map(|block| {
             let (headers, payload) = block.message(&events);
             let subject = own_subject(settings, block.partition, &self.identity);
             Outgoing { subject, headers: Some(headers), payload }
         });
-        let acks = self.publisher.publish(outgoing.collect()).await;
-        let acks: Vec<_> = dealt.iter().zip(acks).collect();
+        let mut acks = self.publisher.publish(outgoing.collect()).await.into_iter();
+        let no_answer = || Err(self.links.unavailable("publishing", "no answer"));
+        let ack = |block: &Block| match refused.get(&block.partition) {
+            Some(error) => Err(error.clone()),
+            None => acks.next().unwrap_or_else(no_answer),
+        };
+        let outcomes_of: Vec<_> = dealt.iter().map(ack).collect();
+        let acks: Vec<_> = dealt.iter().zip(outcomes_of).collect();
         let mut outcomes: Vec<Result<Appended, PortError>> = Vec::with_capacity(went.len());
         for went in went {
             outcomes.push(match went {
@@ -328,6 +375,10 @@ impl LogReader for NatsReader {
             self.look_into_taken()?;
         }
         let given = self.records.len().min(max_records.max(1));
-        Ok(self.records.drain(..given).collect())
+        let given: Vec<LogRecord> = self.records.drain(..given).collect();
+        if let Some(last) = given.last() {
+            self.log.note_read(self.partition, last.position);
+        }
+        Ok(given)
     }
 }
