@@ -134,8 +134,9 @@ fn access(config: &Config, now_ms: i64) -> Vec<Finding> {
             other.name == key.name && other.expires_ms().is_none_or(|other_ms| other_ms > ends_ms)
         });
         if !has_successor {
+            let ends = if ends_ms <= now_ms { "has ended" } else { "ends" };
             let says =
-                format!("the key of {} ends {}, and has no successor", key.name, format_rfc3339(ends_ms));
+                format!("the key of {} {ends} {}, and has no successor", key.name, format_rfc3339(ends_ms));
             findings.push(Finding::warn(PART, says, "make another one of the same name (nearline key new)"));
         }
     }

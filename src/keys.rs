@@ -223,10 +223,15 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Milliseconds until the next key ends, of those that have not.
+    /// Milliseconds until the next name is without a key that is good, of those whose keys end; below 0: it has been for so long.
     pub fn next_end_ms(&self, now_ms: i64) -> Option<i64> {
         let keys = self.keys.read().clone();
-        keys.keys.iter().filter_map(|key| key.ends_ms).map(|end| end - now_ms).filter(|left| *left > 0).min()
+        let mut ends: HashMap<&str, i64> = HashMap::new();
+        for key in &keys.keys {
+            let end = ends.entry(&key.name).or_insert(i64::MIN);
+            *end = key.ends_ms.unwrap_or(i64::MAX).max(*end);
+        }
+        ends.into_values().filter(|end| *end != i64::MAX).min().map(|end| end - now_ms)
     }
 }
 

@@ -259,7 +259,11 @@ const GAUGES: &[(&str, Unit, &str)] = &[
     ("nearline_ranking_tuning_gain", Unit::Count, "Mean of 10 / (9 + rank) of those plays"),
     ("nearline_ranking_step_weight", Unit::Count, "What a title counts for one more step back, as chosen"),
     ("nearline_certificate_expire_seconds", Unit::Seconds, "How long the certificate is good that ends next"),
-    ("nearline_keys_expire_seconds", Unit::Seconds, "How long the key is good that ends next"),
+    (
+        "nearline_keys_expire_seconds",
+        Unit::Seconds,
+        "How long the key is good that ends next and has no successor; 0: it has ended",
+    ),
     ("nearline_live_subscribers", Unit::Count, "Live rows open"),
     ("nearline_nodes_alive", Unit::Count, "Nodes that this one knows, itself included"),
     ("nearline_partitions_held", Unit::Count, "Partitions that this node holds"),

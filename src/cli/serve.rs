@@ -13,6 +13,7 @@ use nearline_backends::embedded::{DirectoryWatch, takes_writes};
 use nearline_config::{BackendKind, CertificateFiles, Config, open_ports_watched};
 use nearline_ports::{PortError, Ports, trace};
 use nearline_terminal::{clean, print_all};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -158,14 +159,27 @@ async fn tell_when_ready(engine: Engine, started: Instant) {
     OperationalEvent::BecameReady { after_ms: started.elapsed().as_millis() as u64 }.emit();
 }
 
-/// Waits for SIGTERM or SIGINT and says which.
+/// Waits for SIGTERM or SIGINT, or SIGHUP of a terminal that is closed, and says which. Without a terminal SIGHUP ends nothing: it is
+/// taken elsewhere for a wish to read everything again.
 pub(super) async fn stop_requested() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to SIGINT")?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+    let mut hangup = signal(SignalKind::hangup()).context("listening to SIGHUP")?;
+    let has_terminal = std::io::stdin().is_terminal();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok("SIGTERM"),
+            _ = interrupt.recv() => return Ok("SIGINT"),
+            _ = hangup.recv() => {
+                if has_terminal {
+                    return Ok("SIGHUP");
+                }
+                tracing::info!(
+                    "SIGHUP changes nothing: keys and certificates are read again by themselves, everything else at the start"
+                );
+            }
+        }
+    }
 }
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {

@@ -123,12 +123,12 @@ fn of_cookie(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("Bearer {key}")).ok()
 }
 
-/// Reads the file of keys again and again, and tells how long the next key is good for.
+/// Reads the file of keys again and again, and tells how long the next key is good for that has no successor.
 pub(super) async fn follow(state: ApiState) {
     while state.keys.is_asked_for() {
         let left_ms = state.keys.next_end_ms(state.now_ms());
         metrics::gauge!("nearline_keys_expire_seconds")
-            .set(left_ms.map_or(f64::INFINITY, |ms| ms as f64 / 1_000.0));
+            .set(left_ms.map_or(f64::INFINITY, |ms| ms.max(0) as f64 / 1_000.0));
         tokio::time::sleep(LOOK_AGAIN).await;
         let keys = state.keys.clone();
         // It says itself what went wrong.

@@ -3,6 +3,7 @@
 use super::listener::{self, Listening};
 use super::problem::{Problem, ProblemKind};
 use crate::certificate::Certificate;
+use crate::telemetry;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use nearline_config::{Config, Listener};
@@ -27,12 +28,14 @@ impl Waiting {
             // The start will say what is wrong with it, if it still is then.
             let Ok(certificate) = Certificate::open(files) else { continue };
             let reason = reason.clone();
+            let is_for_operators = name == "admin";
             let app = move || {
-                App::new()
+                let app = App::new()
                     .app_data(web::Data::new(reason.clone()))
                     .route("/livez", web::get().to(alive))
                     .route("/livez", web::head().to(alive))
-                    .default_service(web::to(not_yet))
+                    .default_service(web::to(not_yet));
+                if is_for_operators { app.route("/metrics", web::get().to(metrics_text)) } else { app }
             };
             let builder = Server::build().workers(1).shutdown_timeout(0).disable_signals();
             match listener::bind(builder, &Listening { name, address, limits, certificate }, app) {
@@ -57,6 +60,13 @@ impl Waiting {
 
 async fn alive(reason: web::Data<Reason>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "starting", "waiting_for": *reason.lock()}))
+}
+
+/// So that whoever watches is told that the node runs and is not ready.
+async fn metrics_text() -> HttpResponse {
+    let name = "nearline_ready";
+    let text = format!("# HELP {name} {}\n# TYPE {name} gauge\n{name} 0\n", telemetry::help(name));
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 
 async fn not_yet(request: HttpRequest, reason: web::Data<Reason>) -> Result<&'static str, Problem> {

@@ -50,7 +50,30 @@ fn a_key_is_good_for_its_scopes_until_it_ends_and_admin_for_all() {
     let end_ms = 1_893_456_000_000;
     assert!(ring.check(Some(&keys[0]), &[Scope::Publish], end_ms - 1).is_ok());
     assert_eq!(ring.check(Some(&keys[0]), &[Scope::Publish], end_ms), Err(Refusal::Ended("player".into())));
-    assert_eq!((ring.next_end_ms(end_ms - 7), ring.next_end_ms(end_ms)), (Some(7), None));
+    assert_eq!((ring.next_end_ms(end_ms - 7), ring.next_end_ms(end_ms + 5)), (Some(7), Some(-5)));
+}
+
+#[test]
+fn a_key_that_has_a_successor_is_not_the_next_to_end() {
+    let of = |ends: &[&str]| -> Vec<(&str, String)> {
+        let with = |end: &&str| format!("scopes = [\"query\"]\n{end}");
+        ends.iter()
+            .map(|end| ("tv", with(end)))
+            .chain([("web", with(&"expires = \"2031-01-01T00:00:00Z\""))])
+            .collect()
+    };
+    let year =
+        |year: i64| nearline_model::timestamp::parse_rfc3339_ms(&format!("{year}-01-01T00:00:00Z")).ok();
+    for (ends, next) in [
+        (&["expires = \"2030-01-01T00:00:00Z\"", "expires = \"2033-01-01T00:00:00Z\""][..], 2031),
+        (&["expires = \"2030-01-01T00:00:00Z\"", ""], 2031),
+        (&["expires = \"2030-01-01T00:00:00Z\""], 2030),
+    ] {
+        let keys = of(ends);
+        let keys: Vec<(&str, &str)> = keys.iter().map(|(name, rest)| (*name, rest.as_str())).collect();
+        let (_directory, ring, _) = ring(&keys);
+        assert_eq!(ring.next_end_ms(0), year(next), "{ends:?}");
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn a_program_that_starts_before_its_servers_says_what_it_waits_for_and_serves_on
         assert!(status == 503 && body.contains("/problems/starting"), "{status}: {body}");
         let (status, body) = program.ask("/v1/trending");
         assert!(status == 503 && body.contains("/problems/starting"), "{status}: {body}");
+        let (status, body) = program.operators_ask("/metrics");
+        assert!(status == 200 && body.ends_with("nearline_ready 0\n"), "{status}: {body}");
         assert!(!program.publish(&events), "nothing is taken while there is no log");
     };
     waits_for(&program, "redis");

@@ -39,3 +39,15 @@ fn after_a_stop_in_order_the_next_start_replays_nothing_and_everything_is_there(
     let plays = || program.get(&program.http, "/v1/titles/t1/insights")?.1["plays_ever"].as_u64();
     program.until("all plays are counted", || plays().filter(|plays| *plays == 400));
 }
+
+#[test]
+fn a_hangup_without_a_terminal_ends_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut program = Program::start(directory.path(), 100);
+    program.until_ready();
+    program.signal("HUP");
+    program.until("it says so", || program.said().contains("SIGHUP changes nothing").then_some(()));
+    program.until_ready();
+    program.terminate();
+    assert!(program.said().contains("everything is committed"), "{}", program.said());
+}

@@ -107,11 +107,16 @@ impl Program {
         self.said.lock().expect("not poisoned").join("\n")
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    }
+
     /// Sends SIGTERM; how long it took to end.
     pub fn terminate(&mut self) -> Duration {
         let asked = Instant::now();
-        let sent = Command::new("kill").arg(self.process.id().to_string()).status();
-        assert!(sent.is_ok_and(|status| status.success()));
+        self.signal("TERM");
         loop {
             if self.process.try_wait().expect("waited for").is_some() {
                 return asked.elapsed();
