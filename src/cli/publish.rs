@@ -2,6 +2,7 @@
 
 mod destination;
 mod publisher;
+mod refused;
 mod resume;
 mod waiting;
 
@@ -13,6 +14,7 @@ use clap::Args;
 use nearline_audience::text_file::TextFile;
 use nearline_audience::title_file::read_titles;
 use nearline_config::Config;
+use refused::RefusedLines;
 use resume::{Memory, go_on};
 use std::path::PathBuf;
 
@@ -25,7 +27,8 @@ Examples:
 
 FILE.published remembers how far the log acknowledged, for each place that was published to: run the
 same command again after an interruption and it goes on there. Lines that are refused are listed with
-their number and the reason; the exit code is then 1. Files may be compressed with gzip; a line that is
+their number and the reason, and written into FILE.refused; the exit code is then 1. Correct them there
+and publish that file: what was answered of FILE is not sent again. Files may be compressed with gzip; a line that is
 no UTF-8 is read as Latin-1. Without --to the configured backend must be free: the embedded
 directory can be open in one program only.")]
 pub(super) struct PublishArgs {
@@ -39,19 +42,28 @@ pub(super) struct PublishArgs {
     /// Where to remember how far publishing came [default: FILE.published; of standard input nothing].
     #[arg(long, value_name = "PATH")]
     state: Option<PathBuf>,
+    /// Where to write lines that are refused [default: FILE.refused; of standard input nowhere].
+    #[arg(long, value_name = "PATH")]
+    refused: Option<PathBuf>,
     /// Start from the first line, whatever is remembered.
     #[arg(long)]
     restart: bool,
 }
 
-pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()> {
-    let state = args.state.clone().or_else(|| {
-        let mut name = args.file.as_os_str().to_owned();
+impl PublishArgs {
+    /// A file beside the one that is published; none beside standard input.
+    fn beside(&self, ending: &str) -> Option<PathBuf> {
+        let mut name = self.file.as_os_str().to_owned();
         (name != "-").then(|| {
-            name.push(".published");
+            name.push(ending);
             PathBuf::from(name)
         })
-    });
+    }
+}
+
+pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()> {
+    let state = args.state.clone().or_else(|| args.beside(".published"));
+    let refused = args.refused.clone().or_else(|| args.beside(".refused"));
     let titles = args.titles.as_deref().map(read_titles).transpose()?;
     let mut file = TextFile::open(&args.file)?;
     if args.restart
@@ -74,6 +86,7 @@ pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()
     let amount = plain.map_or(Amount::Unknown, |about| Amount::Bytes(about.len()));
     let mut publisher = Publisher::new(destination, amount);
     publisher.resume_from(start);
+    publisher.refuse_into(refused.map(RefusedLines::into_file).unwrap_or_default());
     let published = publisher.publish(lines(&mut file), |point| memory.save(*point)).await;
     published.with_context(|| memory.advice())?;
     if file.latin1_lines() > 0 {

@@ -99,6 +99,33 @@ fn a_file_is_published_once_and_its_bad_lines_are_named() {
 }
 
 #[test]
+fn refused_lines_are_corrected_and_published_by_themselves() {
+    let directory = tempfile::tempdir().expect("directory");
+    let at = |name: &str| directory.path().join(name);
+    let play = |id: &str, key: &str| {
+        format!(r#"{{"id":"{id}","type":"play","member":"m","{key}":"t","at":"2026-03-01T20:15:00Z"}}"#)
+    };
+    let lines = [play("a", "title"), play("b", "titel"), "no JSON".into(), play("c", "title")];
+    std::fs::write(at("events.ndjson"), lines.join("\n") + "\n").expect("written");
+    let first = nearline(directory.path(), &["publish", "events.ndjson"]);
+    assert_eq!(first.status.code(), Some(1));
+    assert!(
+        err(&first).contains("2 lines were refused; they are in events.ndjson.refused"),
+        "{}",
+        err(&first)
+    );
+    let refused = std::fs::read_to_string(at("events.ndjson.refused")).expect("there");
+    assert_eq!(refused, format!("{}\nno JSON\n", lines[1]));
+    std::fs::write(at("events.ndjson.refused"), play("b", "title") + "\n").expect("corrected");
+    // Once more changes nothing, neither of what is counted nor of what was corrected.
+    let again = nearline(directory.path(), &["publish", "events.ndjson"]);
+    assert!(out(&again).contains("0 of them now"), "{}", out(&again));
+    let corrected = nearline(directory.path(), &["publish", "events.ndjson.refused"]);
+    assert_done(&corrected);
+    assert!(out(&corrected).contains("1 accepted, 0 duplicate, 0 rejected"), "{}", out(&corrected));
+}
+
+#[test]
 fn an_import_is_written_as_events_and_titles_that_can_be_published() {
     let directory = tempfile::tempdir().expect("directory");
     let set = directory.path().join("ml");

@@ -1,6 +1,7 @@
 //! Publishes lines in batches, in order; each batch is answered before the next is sent.
 
 use super::destination::{Destination, Outcome, SendError};
+use super::refused::RefusedLines;
 use super::resume::ResumePoint;
 use super::waiting::Waiting;
 use anyhow::bail;
@@ -50,6 +51,7 @@ pub(crate) struct Publisher {
     destination: Destination,
     point: ResumePoint,
     listed: Vec<(u64, String)>,
+    refused: RefusedLines,
     progress: ProgressBar,
     started: Instant,
     resumed: u64,
@@ -70,7 +72,8 @@ impl Publisher {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let (progress, point) = (progress.with_style(style), ResumePoint::default());
-        Self { destination, point, listed: Vec::new(), progress, started: Instant::now(), resumed: 0 }
+        let (listed, refused) = (Vec::new(), RefusedLines::default());
+        Self { destination, point, listed, refused, progress, started: Instant::now(), resumed: 0 }
     }
 
     /// Counts on from `point`.
@@ -79,6 +82,11 @@ impl Publisher {
         self.resumed = point.accepted + point.duplicates + point.rejected;
         self.progress.set_position(point.bytes);
         self.progress.reset_eta();
+    }
+
+    /// Writes refused lines into a file.
+    pub fn refuse_into(&mut self, refused: RefusedLines) {
+        self.refused = refused;
     }
 
     /// Publishes all of `lines`; `answered` hears after each batch how far it came.
@@ -99,7 +107,7 @@ impl Publisher {
                 batch.push(line);
             }
             let outcomes = self.send(&batch).await?;
-            self.count(&batch, outcomes);
+            self.count(&batch, outcomes)?;
             answered(&self.point)?;
         }
         Ok(())
@@ -162,12 +170,16 @@ impl Publisher {
         }
     }
 
-    fn count(&mut self, batch: &[Line], outcomes: Vec<Outcome>) {
+    fn count(&mut self, batch: &[Line], outcomes: Vec<Outcome>) -> anyhow::Result<()> {
         for (line, outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 Outcome::Accepted => self.point.accepted += 1,
                 Outcome::Duplicate => self.point.duplicates += 1,
                 Outcome::Rejected(reason) => {
+                    // One that is too long to be an event is too long to be corrected.
+                    if let Some(text) = &line.text {
+                        self.refused.put(text, self.point.rejected == 0)?;
+                    }
                     self.point.rejected += 1;
                     if self.listed.len() < LISTED_REJECTS {
                         self.listed.push((line.number, reason));
@@ -187,6 +199,7 @@ impl Publisher {
             nearline_terminal::grouped(accepted)
         );
         self.progress.set_message(message);
+        self.refused.flush()
     }
 
     /// Prints what was published.
@@ -212,7 +225,8 @@ impl Publisher {
         }
         match rejected {
             0 => Ok(()),
-            _ => bail!("{rejected} lines were refused; correct them and publish them again"),
+            1 => bail!("one line was refused; {}", self.refused.advice()),
+            _ => bail!("{rejected} lines were refused; {}", self.refused.advice()),
         }
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
@@ -155,20 +156,24 @@ class Nearline:
 
     def recommendations(self, member: str, **query: Unpack[Query]) -> RecommendationsAnswer:
         """Titles for a member, best first."""
+        _check_id(member)
         return self._ask(recommend._get_kwargs(member, **_arguments(query)), RecommendationsAnswer.from_dict)
 
     def home(self, member: str, **query: Unpack[HomeQuery]) -> HomeAnswer:
         """A page of rows for a member, no title twice."""
+        _check_id(member)
         return self._ask(read_home._get_kwargs(member, **_arguments(query)), HomeAnswer.from_dict)
 
     def order(self, member: str, titles: Sequence[str], **query: Unpack[OrderQuery]) -> OrderAnswer:
         """Titles that you have, in the order in which a member is likely to want them. Asking changes nothing."""
+        _check_id(member)
         arguments = _arguments(query)
         body = OrderRequest(titles=list(titles))
         return self._ask(order._get_kwargs(member, body=body, **arguments), OrderAnswer.from_dict)
 
     def similar(self, title: str, *, by: str | None = None, **query: Unpack[TitlesQuery]) -> SimilarAnswer:
         """Titles like a title; `by="next"`: those that are watched after it."""
+        _check_id(title)
         arguments = _arguments(query) | ({} if by is None else {"by": by})
         return self._ask(list_similar._get_kwargs(title, **arguments), SimilarAnswer.from_dict)
 
@@ -179,13 +184,16 @@ class Nearline:
 
     def erase(self, member: str) -> ErasureAnswer:
         """Erases a member: publishes `forget`. Erasing twice is harmless, so this is tried again as well."""
+        _check_id(member)
         return self._ask(erase_member._get_kwargs(member), ErasureAnswer.from_dict)
 
     def live(self, member: str, **query: Unpack[LiveQuery]) -> Iterator[RecommendationsAnswer]:
         """A member's row, again whenever it changes, without end: leave the loop, or close the generator.
 
-        A connection that ends is opened again where it ended. Raises `Unavailable` if that fails until the deadline.
+        A connection that ends is opened again where it ended. Raises `Unavailable` if that fails until the deadline, which
+        counts from the end of the connection.
         """
+        _check_id(member)
         last: str | None = None
         attempts = Attempts(self._retry)
         while True:
@@ -193,8 +201,10 @@ class Nearline:
             request = follow_recommendations._get_kwargs(member, **_arguments(query), **resumed)
             # The engine sends a comment each 15 seconds.
             request["timeout"] = httpx.Timeout(self._timeout_s, read=60.0)
+            opened: float | None = None
             try:
                 with self._http.stream(**request) as response:
+                    opened = time.monotonic() if response.status_code == 200 else None
                     if response.status_code != 200:
                         response.read()
                         self._raise_unless_passing(response)
@@ -203,12 +213,13 @@ class Nearline:
                         for sent in sse.read(response.iter_lines()):
                             last = sent.id
                             if sent.name == "recommendations":
-                                attempts = Attempts(self._retry)
                                 yield RecommendationsAnswer.from_dict(json.loads(sent.data))
-                                attempts = Attempts(self._retry)
+                                attempts.progressed()
                         failure = Failure(httpx.RemoteProtocolError("the stream ended"))
             except httpx.TransportError as error:
                 failure = Failure(error)
+            if opened is not None:
+                attempts.begin_anew(time.monotonic() - opened)
             attempts.wait(failure)
 
     def _ask(self, request: dict[str, Any], read: Callable[[Mapping[str, Any]], A]) -> A:
@@ -268,6 +279,12 @@ class Nearline:
     def _raise_unless_passing(response: httpx.Response) -> None:
         if response.status_code not in PASSING:
             raise Refused(response.status_code, problem_of(response))
+
+
+def _check_id(text: str) -> None:
+    """Refuses what an address cannot name: as a part of a path it means another place."""
+    if text in {"", ".", ".."}:
+        raise ValueError(f"{text!r} is no id of a member or a title")
 
 
 def _read(answer: httpx.Response, read: Callable[[Mapping[str, Any]], A]) -> A:

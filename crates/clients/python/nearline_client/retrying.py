@@ -34,8 +34,10 @@ class Attempts:
 
     def __init__(self, retry: Retry, deadline_s: float | None = None) -> None:
         self._retry = retry
-        self._until = time.monotonic() + (retry.deadline_s if deadline_s is None else deadline_s)
+        self._deadline_s = retry.deadline_s if deadline_s is None else deadline_s
+        self._until = time.monotonic() + self._deadline_s
         self._next_s = retry.first_s
+        self._answered: Failure | None = None
         self.count = 0
 
     def left_s(self) -> float:
@@ -46,17 +48,28 @@ class Attempts:
         """Waits are short again."""
         self._next_s = self._retry.first_s
 
+    def begin_anew(self, lasted_s: float) -> None:
+        """The deadline counts from now: a connection ended that was open for so long."""
+        self._until = time.monotonic() + self._deadline_s
+        self._answered = None
+        if lasted_s >= self._retry.most_s:
+            self.progressed()
+
     def wait(self, failure: Failure) -> None:
         """Waits before the next attempt.
 
-        Raises `Unavailable` at once if the deadline ends before the next attempt may be made.
+        Raises `Unavailable` at once if the deadline ends before the next attempt may be made. An attempt that the deadline
+        cut off says nothing: the answer before it is told.
         """
         self.count += 1
-        least = _seconds(failure.retry_after)
         left = self.left_s()
-        if least >= left:
+        if failure.status is not None:
+            self._answered = failure
+        elif left == 0 and self._answered is not None:
+            failure = self._answered
+        pause = _seconds(failure.retry_after) + self._next_s * random.uniform(0.5, 1.0)
+        if pause >= left:
             raise Unavailable(self.count, failure)
-        pause = min(least + self._next_s * random.uniform(0.5, 1.0), left)
         self._next_s = min(self._next_s * 2, self._retry.most_s)
         log.debug("attempt %d: %s; again in %.2f s", self.count, failure.detail, pause)
         time.sleep(pause)

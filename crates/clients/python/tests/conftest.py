@@ -27,7 +27,9 @@ def member():
 
 
 class Stub(ThreadingHTTPServer):
-    """Gives its answers in turn, each `(status, headers, body)`; `None` closes the connection without one."""
+    """Gives its answers in turn, each `(status, headers, body)`; `None` closes the connection without one. Seconds behind
+    them pass between head and body, or before the connection is closed.
+    """
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -45,14 +47,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, dict(self.headers), self.rfile.read(length)))
         self.server.times.append(time.monotonic())
         answer = self.server.answers.pop(0)
-        if answer is None:
+        if answer is None or answer[0] is None:
+            if answer is not None:
+                time.sleep(answer[1])
             self.close_connection = True
             return
-        status, headers, body = answer
+        status, headers, body, *held_s = answer
         self.send_response(status)
         for name, value in {**headers, "content-length": str(len(body)), "connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
+        for seconds in held_s:
+            time.sleep(seconds)
         self.wfile.write(body)
 
     do_GET = do_POST

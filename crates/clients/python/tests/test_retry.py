@@ -122,6 +122,39 @@ def test_a_live_row_goes_on_where_its_connection_ended(stub):
     assert stub.requests[1][1]["Last-Event-ID"] == "9-1"
 
 
+def test_a_live_row_that_was_quiet_for_longer_than_the_deadline_is_opened_again(stub):
+    row = json.dumps({"recommendation_id": "r", "member": "ana", "source": "live", "position": 9, "titles": []})
+    stream = f"event: recommendations\nid: 9-1\ndata: {row}\n\n".encode()
+    kind = {"content-type": "text/event-stream"}
+    stub.answers = [(200, kind, stream), (200, kind, b": keep\n\n", 0.5), None, (200, kind, stream)]
+    rows = stub.client(deadline_s=0.2).live("ana")
+    assert [next(rows).position, next(rows).position] == [9, 9]
+    rows.close()
+    assert stub.times[2] - stub.times[1] > 0.4
+
+
+def test_what_the_deadline_cut_off_does_not_hide_the_answer_before(stub):
+    stub.answers = [problem(503, "log-unavailable", {"retry-after": "0"}), (None, 0.6)]
+    with pytest.raises(Unavailable) as unavailable:
+        stub.client(deadline_s=0.3).trending()
+    assert (unavailable.value.attempts, unavailable.value.status) == (2, 503)
+    stub.answers = [problem(503, "log-unavailable", {"retry-after": "0"})] * 3
+    with pytest.raises(Unavailable) as unavailable:
+        stub.client(deadline_s=1, first_s=4, most_s=4).trending()
+    assert (unavailable.value.attempts, unavailable.value.status) == (1, 503), "at once, where no attempt may follow"
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_what_an_address_cannot_name_is_refused(stub, text):
+    client = stub.client()
+    for ask in [client.recommendations, client.home, client.similar, client.erase, lambda id: next(client.live(id))]:
+        with pytest.raises(ValueError, match="no id"):
+            ask(text)
+    with pytest.raises(ValueError, match="no id"):
+        client.order(text, ["t1"])
+    assert not stub.requests
+
+
 def test_the_key_is_shown_to_the_engine_and_to_nobody_else(stub, caplog):
     caplog.set_level(logging.DEBUG)
     stub.answers = [problem(503, "log-unavailable", {"retry-after": "0"}), problem(401, "key-unknown")]

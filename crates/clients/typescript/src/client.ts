@@ -92,26 +92,30 @@ export class Nearline {
   }
 
   /** Titles for a member, best first. */
-  recommendations(member: string, query: Query = {}, call: Call = {}): Promise<Schemas["RecommendationsAnswer"]> {
+  async recommendations(member: string, query: Query = {}, call: Call = {}): Promise<Schemas["RecommendationsAnswer"]> {
+    checkId(member);
     const params = { path: { id: member }, query: joined(query) };
     return this.#ask(call, (signal) => this.#checked.GET("/v1/members/{id}/recommendations", { params, signal }));
   }
 
   /** A page of rows for a member, no title twice. */
-  home(member: string, query: HomeQuery = {}, call: Call = {}): Promise<Schemas["HomeAnswer"]> {
+  async home(member: string, query: HomeQuery = {}, call: Call = {}): Promise<Schemas["HomeAnswer"]> {
+    checkId(member);
     const params = { path: { id: member }, query: joined(query) };
     return this.#ask(call, (signal) => this.#checked.GET("/v1/members/{id}/home", { params, signal }));
   }
 
   /** Titles that you have, in the order in which a member is likely to want them. Asking changes nothing. */
-  order(member: string, titles: string[], query: Parameters<"order"> = {}, call: Call = {}): Promise<Schemas["OrderAnswer"]> {
+  async order(member: string, titles: string[], query: Parameters<"order"> = {}, call: Call = {}): Promise<Schemas["OrderAnswer"]> {
+    checkId(member);
     const params = { path: { id: member }, query };
     const body = { titles };
     return this.#ask(call, (signal) => this.#checked.POST("/v1/members/{id}/order", { params, body, signal }));
   }
 
   /** Titles like a title; `by: "next"`: those that are watched after it. */
-  similar(title: string, query: Parameters<"list_similar"> = {}, call: Call = {}): Promise<Schemas["SimilarAnswer"]> {
+  async similar(title: string, query: Parameters<"list_similar"> = {}, call: Call = {}): Promise<Schemas["SimilarAnswer"]> {
+    checkId(title);
     const params = { path: { id: title }, query };
     return this.#ask(call, (signal) => this.#checked.GET("/v1/titles/{id}/similar", { params, signal }));
   }
@@ -122,7 +126,8 @@ export class Nearline {
   }
 
   /** Erases a member: publishes `forget`. Erasing twice is harmless, so this is tried again as well. */
-  erase(member: string, call: Call = {}): Promise<Schemas["ErasureAnswer"]> {
+  async erase(member: string, call: Call = {}): Promise<Schemas["ErasureAnswer"]> {
+    checkId(member);
     const params = { path: { id: member } };
     return this.#ask(call, (signal) => this.#checked.DELETE("/v1/members/{id}", { params, signal }));
   }
@@ -130,21 +135,26 @@ export class Nearline {
   /**
    * A member's row, again whenever it changes, without end: leave the loop, or abort the signal, which ends it quietly.
    *
-   * A connection that ends is opened again where it ended. Throws `Unavailable` if that fails until the deadline.
+   * A connection that ends is opened again where it ended. Throws `Unavailable` if that fails until the deadline, which counts
+   * from the end of the connection.
    */
   async *live(member: string, query: LiveQuery = {}, call: Call = {}): AsyncGenerator<Schemas["RecommendationsAnswer"]> {
     const { signal } = call;
     let last: string | undefined;
-    let attempts = this.#attempts(call);
+    const attempts = this.#attempts(call);
+    checkId(member);
     while (!signal?.aborted) {
       const silence = new Silence(this.#timeoutMs, signal);
       let failure: Failure = { detail: "the stream ended" };
+      let opened: number | undefined;
       try {
-        for await (const sent of read(await this.#follow(member, query, last, silence))) {
+        const rows = await this.#follow(member, query, last, silence);
+        opened = performance.now();
+        for await (const sent of read(rows)) {
           last = sent.id;
           if (sent.name !== "recommendations") continue;
           yield JSON.parse(sent.data) as Schemas["RecommendationsAnswer"];
-          attempts = this.#attempts(call);
+          attempts.progressed();
         }
       } catch (error) {
         if (error instanceof NearlineError) throw error;
@@ -152,6 +162,7 @@ export class Nearline {
       } finally {
         silence.end();
       }
+      if (opened !== undefined) attempts.beginAnew(performance.now() - opened);
       try {
         await attempts.wait(failure);
       } catch (error) {
@@ -311,6 +322,11 @@ function settle(batch: Entry[], results: unknown, known: Outcome[]): Entry[] {
   const outcomes = batch.map((entry, index) => outcomeOf(entry, results[index] as Schemas["EventResult"]));
   batch.forEach((entry, index) => (known[entry.place] = outcomes[index] as Outcome));
   return batch.filter((_, index) => outcomes[index]?.status === "unavailable");
+}
+
+/** Refuses what an address cannot name: as a part of a path it means another place. */
+function checkId(text: string): void {
+  if (["", ".", ".."].includes(text)) throw new TypeError(`${JSON.stringify(text)} is no id of a member or a title`);
 }
 
 function joined<Q extends { exclude?: readonly string[] }>({ exclude, ...query }: Q): Omit<Q, "exclude"> & { exclude?: string } {

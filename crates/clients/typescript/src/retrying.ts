@@ -17,10 +17,12 @@ export interface Retry {
 export class Attempts {
   readonly #first: number;
   readonly #most: number;
-  readonly #until: number;
+  readonly #deadline: number;
+  #until: number;
   readonly #signal: AbortSignal | undefined;
   #next: number;
   #count = 0;
+  #answered: Failure | undefined;
 
   constructor(retry: Retry, signal?: AbortSignal) {
     const { deadlineMs = 30_000, firstMs = 100, mostMs = 5_000 } = retry;
@@ -29,6 +31,7 @@ export class Attempts {
     }
     this.#first = this.#next = firstMs;
     this.#most = mostMs;
+    this.#deadline = deadlineMs;
     this.#until = performance.now() + deadlineMs;
     this.#signal = signal;
   }
@@ -43,13 +46,22 @@ export class Attempts {
     this.#next = this.#first;
   }
 
-  /** Waits before the next attempt. Throws `Unavailable` at once if the deadline ends before it may be made. */
+  /** The deadline counts from now: a connection ended that was open for so long. */
+  beginAnew(lastedMs: number): void {
+    this.#until = performance.now() + this.#deadline;
+    this.#answered = undefined;
+    if (lastedMs >= this.#most) this.progressed();
+  }
+
+  /** Waits before the next attempt. Throws `Unavailable` at once if the deadline ends before it may be made. An attempt that
+   * the deadline cut off says nothing: the answer before it is told. */
   async wait(failure: Failure): Promise<void> {
     this.#count += 1;
-    const least = milliseconds(failure.retryAfter);
     const left = this.left();
-    if (least >= left) throw new Unavailable(this.#count, failure);
-    const pause = Math.min(least + this.#next * (0.5 + Math.random() / 2), left);
+    if (failure.status !== undefined) this.#answered = failure;
+    const told = left === 0 && this.#answered ? this.#answered : failure;
+    const pause = milliseconds(failure.retryAfter) + this.#next * (0.5 + Math.random() / 2);
+    if (pause >= left) throw new Unavailable(this.#count, told);
     this.#next = Math.min(this.#next * 2, this.#most);
     await sleep(pause, this.#signal);
   }

@@ -118,6 +118,36 @@ on("a live row goes on where its connection ended", [stream, stream], async (stu
   assert.equal(stubbed.requests[1]?.headers["last-event-id"], "9-1");
 });
 
+const quiet = { ...stream, body: ": keep\n\n", heldMs: 500 };
+on("a live row that was quiet for longer than the deadline is opened again", [stream, quiet, null, stream], async (stubbed) => {
+  const rows: number[] = [];
+  for await (const row of stubbed.client({ retry: { firstMs: 10, deadlineMs: 200 } }).live("ana")) {
+    rows.push(row.position);
+    if (rows.length === 2) break;
+  }
+  assert.deepEqual(rows, [9, 9]);
+  assert.equal(stubbed.requests.length, 4);
+});
+
+const silent = { status: 0, body: "", heldMs: 600 };
+on("what the deadline cut off does not hide the answer before", [away, silent, away], async (stubbed) => {
+  const brief = stubbed.client({ retry: { firstMs: 10, deadlineMs: 300 } });
+  await assert.rejects(brief.trending(), { name: "Unavailable", attempts: 2, status: 503 });
+  const slow = stubbed.client({ retry: { firstMs: 4_000, deadlineMs: 1_000 } });
+  await assert.rejects(slow.trending(), { name: "Unavailable", attempts: 1, status: 503 });
+});
+
+on("what an address cannot name is refused", [], async (stubbed) => {
+  const client = stubbed.client();
+  for (const text of ["", ".", ".."]) {
+    const asks = [client.recommendations(text), client.home(text), client.similar(text), client.erase(text)];
+    for (const asked of [...asks, client.order(text, ["t1"]), client.live(text).next()]) {
+      await assert.rejects(asked, { name: "TypeError", message: /is no id/ });
+    }
+  }
+  assert.equal(stubbed.requests.length, 0);
+});
+
 on("a signal ends a call while it waits", [problem(503, "log-unavailable", { "retry-after": "20" })], async (stubbed) => {
   const controller = new AbortController();
   const asked = stubbed.client().recommendations("ana", {}, { signal: controller.signal });

@@ -5,8 +5,9 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Nearline, type Options } from "../src/index.js";
 
-/** An answer; `null` closes the connection without one. */
-export type Answer = { status: number; headers?: Record<string, string>; body: string } | null;
+/** An answer; `null` closes the connection without one. Milliseconds pass between head and body; status 0: then the connection
+ * is closed. */
+export type Answer = { status: number; headers?: Record<string, string>; body: string; heldMs?: number } | null;
 
 export interface Stub {
   requests: { url: string; headers: IncomingHttpHeaders; body: string; at: number }[];
@@ -23,7 +24,11 @@ export async function stub(...answers: Answer[]): Promise<Stub> {
     requests.push({ url: request.url ?? "", headers: request.headers, body, at: performance.now() });
     const answer = answers.shift() ?? null;
     if (!answer) return request.socket.destroy();
-    response.writeHead(answer.status, { ...answer.headers, connection: "close" }).end(answer.body);
+    const held = new Promise((resolve) => setTimeout(resolve, answer.heldMs ?? 0));
+    if (answer.status === 0) return held.then(() => request.socket.destroy());
+    response.writeHead(answer.status, { ...answer.headers, connection: "close" }).flushHeaders();
+    await held;
+    response.end(answer.body);
     return undefined;
   });
   server.listen(0, "127.0.0.1");
