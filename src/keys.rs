@@ -95,7 +95,33 @@ struct Keys {
     keys: Vec<Key>,
 }
 
+impl Key {
+    fn is_admin(&self) -> bool {
+        self.scopes.contains(&Scope::Admin)
+    }
+}
+
 impl Keys {
+    /// The key that is shown, if it is good for one of what `needs` says.
+    fn good(&self, shown: Option<&str>, needs: &[Scope], now_ms: i64) -> Result<&Key, Refusal> {
+        let digest = digest_of(shown.ok_or(Refusal::Missing)?);
+        let mut found = None;
+        for key in &self.keys {
+            if bool::from(key.digest.ct_eq(&digest)) {
+                found = Some(key);
+            }
+        }
+        let key = found.ok_or(Refusal::Unknown)?;
+        if key.ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms) {
+            return Err(Refusal::Ended(key.name.clone()));
+        }
+        let may = needs.is_empty() || needs.iter().any(|needs| key.scopes.contains(needs));
+        if !key.is_admin() && !may {
+            return Err(Refusal::NotFor(key.name.clone(), needs.to_vec()));
+        }
+        Ok(key)
+    }
+
     /// Whoever keeps name and limit goes on where they were: reading again is no way to get a new allowance.
     fn new(read: Vec<KeySection>, before: Option<&Self>) -> Self {
         let mut limits: HashMap<String, Arc<Limit>> = HashMap::new();
@@ -170,32 +196,21 @@ impl KeyRing {
         if !self.is_asked_for() {
             return Ok(Admitted { caller: Caller::default(), is_admin: true });
         }
-        let shown = shown.ok_or(Refusal::Missing)?;
-        let digest = digest_of(shown);
         let keys = self.keys.read().clone();
-        let mut found = None;
-        for key in &keys.keys {
-            if bool::from(key.digest.ct_eq(&digest)) {
-                found = Some(key);
-            }
-        }
-        let key = found.ok_or(Refusal::Unknown)?;
+        let key = keys.good(shown, needs, now_ms)?;
         let name = || key.name.clone();
-        if key.ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms) {
-            return Err(Refusal::Ended(name()));
-        }
-        let is_admin = key.scopes.contains(&Scope::Admin);
-        let may = needs.is_empty() || needs.iter().any(|needs| key.scopes.contains(needs));
-        if !is_admin && !may {
-            return Err(Refusal::NotFor(name(), needs.to_vec()));
-        }
         if let Some(limit) = &key.limit
             && let Err(later) = limit.limiter.check()
         {
             let wait = later.wait_time_from(DefaultClock::default().now());
             return Err(Refusal::TooOften(name(), limit.per_second.get(), wait));
         }
-        Ok(Admitted { caller: Caller(Some(name())), is_admin })
+        Ok(Admitted { caller: Caller(Some(name())), is_admin: key.is_admin() })
+    }
+
+    /// Whether a key that was good still is; asking counts for nothing.
+    pub fn is_still_good(&self, shown: Option<&str>, needs: &[Scope], now_ms: i64) -> bool {
+        !self.is_asked_for() || self.keys.read().clone().good(shown, needs, now_ms).is_ok()
     }
 
     /// Reads the file again; what cannot be read or is refused leaves the keys as they were, and is said once.

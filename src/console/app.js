@@ -1,5 +1,5 @@
 // The frame of the console: which page is shown, and how things stand.
-import { changes, clock, html, render, effect, locked, signal } from "./ui.js";
+import { changes, clock, html, render, effect, locked, signal, visits } from "./ui.js";
 import { Key } from "./key.js";
 import { connected, follow, heard, overview } from "./feed.js";
 import { Now } from "./pages/now.js";
@@ -20,20 +20,21 @@ const PAGES = {
   letters: ["Dead letters", Letters], member: ["Member", Member], titles: ["Titles", Titles], experiments: ["Experiments", Experiments],
   nodes: ["Nodes", Nodes], audit: ["Audit", Audit], chaos: ["Chaos", Chaos],
 };
-const named = () => location.hash.slice(2).split("/")[0] || "now";
+const named = () => { const name = location.hash.slice(2).split("/")[0]; return name in PAGES ? name : "now"; };
 const page = signal(named());
 addEventListener("hashchange", () => {
   const before = page.value;
   page.value = named();
   if (before === page.value) return;
+  visits.value += 1;
   scrollTo(0, 0);
   document.getElementById("main")?.focus({ preventScroll: true });
 });
 
 function App() {
   const now = overview.value;
-  const shown = PAGES[page.value] ?? PAGES.now;
   const pages = Object.entries(PAGES).filter(([name]) => name !== "chaos" || (now?.chaos && changes.value));
+  const shown = Object.fromEntries(pages)[page.value] ?? PAGES.now;
   const standing = locked.value ? ["locked", "holding"] : !connected.value ? ["no answer", "failed"] : !now?.ready ? ["catching up", "holding"]
     : now.live + now.elsewhere < now.partitions ? ["mending", "holding"] : ["ready", "live"];
   return html`
@@ -47,7 +48,7 @@ function App() {
     <main id="main" tabindex="-1">
       <h1>${locked.value ? "Locked" : shown[0]}</h1>
       ${now && !locked.value && !connected.value && html`<p role="alert" class="stale">This node has not answered since ${clock(heard.value)} UTC: what is shown is as of then.</p>`}
-      ${locked.value ? html`<${Key} />` : html`<${shown[1]} key=${page.value} />`}
+      ${locked.value ? html`<${Key} />` : html`<${shown[1]} key=${shown[0]} />`}
     </main>
     <footer>${now && html`${now.version} · ${now.backend} · node ${now.node || "of no name"}`}</footer>`;
 }

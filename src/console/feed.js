@@ -1,5 +1,5 @@
 // The one stream of what goes on, paused while nobody looks.
-import { ask, changes, locked, signal } from "./ui.js";
+import { ask, changes, locked, signal, visits } from "./ui.js";
 
 /**
  * @typedef {import("./types").Document<"StreamEvents">} Told
@@ -44,7 +44,10 @@ function open() {
    * @param {(document: Told[N]) => void} take
    */
   const on = (name, take) => stream.addEventListener(name, (event) => { take(JSON.parse(event.data)); last = event.lastEventId || last; });
-  on("overview", (document) => { [overview.value, connected.value, heard.value] = [document, true, Date.now()]; });
+  on("overview", (document) => {
+    if (!connected.value) visits.value += 1;
+    [overview.value, connected.value, heard.value] = [document, true, Date.now()];
+  });
   on("partitions", (changed) => {
     const all = [...partitions.value];
     for (const one of changed) all[one.partition] = one;
@@ -75,6 +78,7 @@ function open() {
 /** Opens the stream anew: a key is there now, or the listener is. */
 export function again() {
   close();
+  connected.value = false;
   if (!document.hidden) open();
 }
 
@@ -84,7 +88,11 @@ function close() {
 }
 
 export function follow() {
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    visits.value += 1;
+    return open();
+  });
   setInterval(() => { if (!document.hidden && Date.now() - heard.value > SILENCE) connected.value = false; }, 1000);
   if (!document.hidden) open();
 }

@@ -6,8 +6,9 @@ import { signal } from "./ui.js";
  * @type {import("./types").Signal<Record<string, {rate: number, p50?: number | null, p99?: number | null}>>}
  */
 export const measures = signal({});
-/** Queries since the program started, and those answered live within 100 ms. */
-export const answers = signal({ all: 0, good: 0 });
+/** Queries since the program started, and those answered live within 100 ms; none before the first look.
+ * @type {import("./types").Signal<{all: number, good: number} | null>} */
+export const answers = signal(null);
 
 const PARTS = {
   fold: "nearline_fold_batch_duration_seconds",
@@ -45,6 +46,11 @@ function read(text) {
   return found;
 }
 
+/** Whether the program was started anew since: counters do not fall otherwise.
+ * @param {Look} now
+ * @param {Look} then */
+const isAnew = (now, then) => now.published < then.published || Object.keys(PARTS).some((part) => now.parts[part].count < then.parts[part].count);
+
 /** The bound of the bucket in which a share of what was counted lies, in milliseconds.
  * @param {number} share
  * @param {Part} now
@@ -60,6 +66,9 @@ function quantile(share, now, then) {
 
 export async function look() {
   const now = read(await (await fetch("metrics", { cache: "no-store" })).text());
+  if (before && isAnew(now, before)) {
+    [before, measures.value] = [null, {}];
+  }
   if (before) {
     const seconds = (now.at - before.at) / 1000;
     /** @type {Record<string, {rate: number, p50?: number | null, p99?: number | null}>} */

@@ -17,10 +17,41 @@ export const partition = (n) => "p" + String(n).padStart(2, "0");
 /** @param {number} ms */
 export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 
+/** Counts what makes pages ask anew: another one is shown, somebody looks again, the listener came back or took a key. */
+export const visits = signal(0);
+/** Asks when its page is rendered, once for each visit.
+ * @param {() => void} load */
+export function eachVisit(load) {
+  let last = -1;
+  return () => {
+    if (visits.value === last) return;
+    last = visits.value;
+    load();
+  };
+}
+
 /** Whether the listener wants a key before it answers. */
 export const locked = signal(false);
 /** Whether the key may change anything; until the listener says so, it may not. */
 export const changes = signal(false);
+
+/** What an answer that is a problem is thrown as. */
+class Problem extends Error {
+  /**
+   * @param {string} words
+   * @param {number} status */
+  constructor(words, status) {
+    super(words);
+    this.status = status;
+  }
+}
+
+/** An id as a part of an address, which takes `.` and `..` for other places.
+ * @param {string} id */
+export function part(id) {
+  if (["", ".", ".."].includes(id)) throw new Error(`"${id}" is no id`);
+  return encodeURIComponent(id);
+}
 
 /**
  * Asks the listener that the page came from; an answer that is a problem is thrown with its words.
@@ -41,7 +72,7 @@ export async function ask(path, method = /** @type {M} */ ("GET"), body = undefi
   if (!reply.ok) {
     let words = `${reply.status}`;
     try { words = JSON.parse(text).detail ?? words; } catch { /* no problem document: the status has to do */ }
-    throw new Error(words);
+    throw new Problem(words, reply.status);
   }
   return text && JSON.parse(text);
 }

@@ -12,12 +12,13 @@ use super::overview::{self, Rates};
 use super::problem::{Problem, ProblemKind};
 use super::query::Parameters;
 use super::state::{Answer, ApiState, State};
-use super::{admin_dead_letters, admin_nodes, event_stream};
+use super::{admin_dead_letters, admin_nodes, event_stream, keyed};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use history::{History, Sent, event};
 use nearline_api::operators::NodesDocument;
+use nearline_config::Scope;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Looker {
         ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it; it goes before"),
     ),
     responses(
-        (status = 200, description = "Events, for good", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events, for as long as the key is good", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is not known", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many consoles are open as may be", body = Problem, content_type = "application/problem+json"),
     )
@@ -116,6 +117,7 @@ pub(super) async fn open(
     let mut looks = interval(EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let feed = Feed {
+        key: keyed::shown(&request).map(str::to_owned),
         state,
         rates,
         looks,
@@ -128,7 +130,7 @@ pub(super) async fn open(
         _seat: seat,
     };
     let events = futures_util::stream::unfold(feed, |mut feed| async move {
-        let text = feed.next().await;
+        let text = feed.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(text)), feed))
     });
     Ok(response.streaming(events))
@@ -136,6 +138,8 @@ pub(super) async fn open(
 
 /// What one console is sent.
 struct Feed {
+    /// The key that it was opened with.
+    key: Option<String>,
     state: State,
     rates: web::Data<Rates>,
     looks: Interval,
@@ -151,8 +155,12 @@ struct Feed {
 }
 
 impl Feed {
-    async fn next(&mut self) -> String {
+    /// None: the key is not good any more.
+    async fn next(&mut self) -> Option<String> {
         self.looks.tick().await;
+        if !self.state.keys.is_still_good(self.key.as_deref(), &[Scope::View], self.state.now_ms()) {
+            return None;
+        }
         let mut text = String::new();
         if std::mem::take(&mut self.is_first) {
             text.push_str("retry: 1000\n\n");
@@ -170,6 +178,6 @@ impl Feed {
         let mut looker = self.looker.lock().await;
         looker.look(&self.state).await;
         looker.history.tell(&mut text, &mut self.seen, self.why);
-        text
+        Some(text)
     }
 }

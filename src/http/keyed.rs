@@ -87,7 +87,7 @@ fn check(request: &HttpRequest, needs: &[Scope]) -> Result<Caller, Problem> {
 }
 
 /// The key that a request brings.
-fn shown(request: &HttpRequest) -> Option<&str> {
+pub(super) fn shown(request: &HttpRequest) -> Option<&str> {
     request.headers().get(AUTHORIZATION).and_then(bearer)
 }
 

@@ -78,12 +78,18 @@ class Walk:
 
     def read_only(self, key):
         """A key that may look sees every page but the one that breaks things, and no button that changes anything."""
+        self.go("Member")
         self.page.context.clear_cookies()
         self.page.reload()
         expect(self.page.get_by_role("heading", level=1)).to_have_text("Locked", timeout=15_000)
         self.page.get_by_label("Key").fill(key)
         self.page.get_by_role("button", name="Unlock").click()
         expect(self.page.get_by_text("read only")).to_be_visible()
+        # The page that was asked for before the key was there is whole.
+        expect(self.page.get_by_role("region", name="Top picks").get_by_role("button").first).to_be_visible()
+        expect(self.page.get_by_text("a key is asked for here")).to_have_count(0)
+        self.page.evaluate("location.hash = '#/chaos'")
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Now")
         self.trouble = [one for one in self.trouble if "401" not in one]
         expect(self.page.get_by_role("navigation").get_by_role("link", name="Chaos")).to_have_count(0)
         changing = re.compile("^(Verify bytes|Give away|Publish .*again|Drop|Erase.*|Break.*)$")
@@ -122,6 +128,25 @@ class Walk:
         self.step("play to rows anew", since)
         self.times["as the page says"] = done.first.inner_text().split("acknowledged")[-1].strip()
         self.page.get_by_role("button", name="why").first.click()
+        self.elsewhere(row)
+
+    def elsewhere(self, row):
+        """What is played elsewhere shows here by itself, also where it was not the first of its row, or another page was shown."""
+        publish = """title => fetch('v1/events', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(
+            [{ id: 'walk-' + title, type: 'play', member: 'm0', title, at: new Date().toISOString() }]) }).then(answer => answer.ok)"""
+        picks = """() => fetch('v1/members/m0/home?limit=8').then(answer => answer.json()).then(home => home.rows.find(one => one.row === 'top_picks').titles)"""
+        watched = self.page.get_by_role("complementary").locator("ol").last
+        for away in (False, True):
+            third = self.page.evaluate(picks)[2]
+            title, name = third["title"], third["name"]
+            if away:
+                self.go("Now")
+            if not self.page.evaluate(publish, title):
+                self.trouble.append(f"a play of {title} elsewhere is not taken")
+            if away:
+                self.go("Member")
+            expect(row.get_by_role("button", name=f"Play {name}", exact=True)).to_have_count(0)
+            expect(watched).to_contain_text(title)
 
     def break_one(self, fault, name):
         """Break a partition: the stopwatch stops by itself."""

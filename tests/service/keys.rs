@@ -212,6 +212,28 @@ fn operators_need_an_admin_key_and_probes_none_and_the_console_keeps_its_own_in_
 }
 
 #[test]
+fn the_consoles_stream_ends_with_its_key() {
+    use std::io::BufRead;
+    let keyed = Keyed::start();
+    let viewer = key(&keyed.file, "viewer", &["--scope", "view"]);
+    let admin = keyed.service.admin;
+    let ask = || {
+        ureq::get(format!("http://{admin}/admin/stream"))
+            .header("authorization", format!("Bearer {viewer}"))
+            .call()
+    };
+    let stream = keyed.service.until("the new key is known", || ask().ok());
+    let mut lines = std::io::BufReader::new(stream.into_body().into_reader()).lines();
+    assert!(lines.next().is_some_and(|line| line.is_ok()));
+    let text = std::fs::read_to_string(&keyed.file).expect("the keys");
+    let kept: Vec<&str> = text.split("[[keys]]").filter(|one| !one.contains("viewer")).collect();
+    std::fs::write(&keyed.file, kept.join("[[keys]]")).expect("the keys");
+    // To its end: where it never came, the test would.
+    assert!(lines.map_while(Result::ok).count() > 0);
+    assert!(ask().is_err());
+}
+
+#[test]
 fn two_keys_of_one_name_are_good_until_the_old_one_is_taken_out_without_a_restart() {
     let keyed = Keyed::start();
     let ask = |key: &str| keyed.with_key(keyed.service.http, "GET", "/v1/log", key, "").status;

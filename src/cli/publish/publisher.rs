@@ -85,7 +85,7 @@ impl Publisher {
     }
 
     /// Writes refused lines into a file.
-    pub fn refuse_into(&mut self, refused: RefusedLines) {
+    pub(super) fn refuse_into(&mut self, refused: RefusedLines) {
         self.refused = refused;
     }
 

@@ -1,5 +1,5 @@
 // Variants against the first of them, the control; what is not enough yet is said, and so is what cannot be trusted.
-import { html, signal, ask, number, percent } from "../ui.js";
+import { eachVisit, html, signal, ask, number, percent } from "../ui.js";
 
 /** @type {import("../types").Signal<import("../types").Document<"ExperimentDocument">[] | null>} */
 const experiments = signal(null);
@@ -75,10 +75,12 @@ function Experiment({ one }) {
     <p class="note">Impressions are taken as independent; a member's are not: read a p near 0.05 with care.</p></section>`;
 }
 
+const asks = eachVisit(load);
+
 export function Experiments() {
-  if (experiments.value === null && !trouble.value) load();
+  asks();
   const all = experiments.value ?? [];
   return html`<p class="tools"><button onClick=${load}>Look again</button> <span class="note">${trouble.value}</span></p>
     ${all.map((one) => html`<${Experiment} key=${one.name} one=${one} />`)}
-    ${!all.length && html`<p class="note">No experiment runs: add one as [[experiments]] to the configuration.</p>`}`;
+    ${experiments.value && !all.length && html`<p class="note">No experiment runs: add one as [[experiments]] to the configuration.</p>`}`;
 }

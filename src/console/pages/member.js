@@ -1,5 +1,5 @@
 // A member's home page as the member sees it: play something, and watch the rows move.
-import { changes, html, signal, ask, clock, duration, newEvent } from "../ui.js";
+import { changes, eachVisit, html, signal, ask, clock, duration, newEvent, part } from "../ui.js";
 import { Poster } from "../poster.js";
 
 const member = signal("m0");
@@ -18,6 +18,9 @@ let places = new Map();
 let before = new Map();
 /** @type {EventSource | null} */
 let live = null;
+/** Titles at the head of the row whose changes are told: as many as a page begins its rows with, and more. */
+const FOLLOWED = 40;
+const TRY_AGAIN_MS = 3000;
 
 /**
  * @typedef {import("../types").Document<"RowDocument">} Row
@@ -28,7 +31,7 @@ let live = null;
 /** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1).replaceAll("_", " ");
 /** @param {Row} row */
-const rowName = (row) => capital(row.row) + (row.because ? ` ${row.because.name ?? row.because.title}` : "");
+const rowName = (row) => capital(row.row) + (row.because ? ` ${row.because.name ?? row.because.title}` : row.genre ? ` ${row.genre}` : "");
 /** @param {import("../types").Document<"HomeAnswer">} document */
 const placed = (document) => new Map(document.rows.flatMap((row) => row.titles.map((title, at) => [title.title, `${row.row}/${at}`])));
 
@@ -38,11 +41,11 @@ async function show(after) {
   const started = performance.now();
   try {
     const at = after === undefined ? "" : `&after=${after}`;
-    const document = await ask(`v1/members/${encodeURIComponent(asked)}/home?limit=8&explain=true${at}`);
+    const document = await ask(`v1/members/${part(asked)}/home?limit=8&explain=true${at}`);
     if (asked !== member.value) return undefined;
     [before, places] = [places, placed(document)];
     [page.value, note.value] = [document, ""];
-    const state = await ask(`v1/members/${encodeURIComponent(asked)}`);
+    const state = await ask(`v1/members/${part(asked)}`);
     history.value = state.history.slice(-12).reverse();
   } catch (error) { note.value = error.message; }
   return performance.now() - started;
@@ -52,11 +55,21 @@ async function show(after) {
 function choose(id) {
   member.value = id;
   [places, before] = [new Map(), new Map()];
+  visit();
+}
+
+/** Shows the member anew, and follows its row from now on. */
+function visit() {
   live?.close();
   show();
-  live = new EventSource(`v1/members/${encodeURIComponent(id)}/recommendations/live?limit=1`);
-  // The row changed, by whatever: a play from elsewhere, what trends, the catalogue.
-  live.addEventListener("recommendations", () => { if (location.hash.startsWith("#/member") && !document.hidden) show(); });
+  const followed = new EventSource(`v1/members/${encodeURIComponent(member.value)}/recommendations/live?limit=${FOLLOWED}`);
+  // The row changed, by whatever: a play from elsewhere, what trends, the catalogue. Another visit asks by itself.
+  followed.addEventListener("recommendations", () => { if (location.hash.startsWith("#/member") && !document.hidden) show(); });
+  // One that is refused is over; one that breaks is opened again by itself.
+  followed.onerror = () => {
+    if (followed.readyState === EventSource.CLOSED) setTimeout(() => { if (live === followed && location.hash.startsWith("#/member")) visit(); }, TRY_AGAIN_MS);
+  };
+  live = followed;
 }
 
 /**
@@ -115,13 +128,15 @@ function Tile({ title, row, at }) {
   return html`<li class=${moved ? "tile moved" : "tile"}>
     <button class="play" disabled=${!changes.value} onClick=${() => act("play", title.title, more, `played ${name}`)}>
       <${Poster} title=${title.title} name=${name} artwork=${title.artwork?.id} /><span class="name"><span class="unseen">Play </span>${name}</span></button>
-    <button class="why" aria-expanded=${why.value === key} onClick=${() => { why.value = why.value === key ? "" : key; }}>why</button>
+    <button class="why" aria-label=${`why ${name}`} aria-expanded=${why.value === key} onClick=${() => { why.value = why.value === key ? "" : key; }}>why</button>
     ${why.value === key && html`<p class="note">${(title.reasons ?? []).map(reason).join(", ") || "it scores highest"}${title.artwork ? `; artwork ${title.artwork.id}, shown to ${Math.round(title.artwork.propensity * 100)} of 100 like this member` : ""}</p>`}
   </li>`;
 }
 
+const asks = eachVisit(visit);
+
 export function Member() {
-  if (!live) choose(member.value);
+  asks();
   const home = page.value;
   return html`
     <form class="tools" onSubmit=${(event) => { event.preventDefault(); choose(event.target.elements.member.value.trim()); }}>
@@ -133,7 +148,7 @@ export function Member() {
         <ul class="row">${row.titles.map((title, at) => html`<${Tile} key=${title.title} title=${title} row=${row} at=${at} />`)}</ul></section>`)}</div>
       <aside aria-label="What happened"><h2>Done here</h2>
         <ol class="acts">${acts.value.map((one) => html`<li key=${one.at}><small>${clock(one.at)}</small> ${one.words}${one.shown === undefined || one.acknowledged === undefined ? "" : html`<br /><small>acknowledged in ${duration(one.acknowledged)}, rows anew ${duration(one.shown)} later</small>`}</li>`)}</ol>
-        ${!acts.value.length && html`<p class="note">Play something: press a poster.</p>`}
+        ${!acts.value.length && changes.value && home?.rows.length && html`<p class="note">Play something: press a poster.</p>`}
         <h2>Watched</h2><ol class="acts">${history.value.map((one, i) => html`<li key=${i}>${one.title} <small>${one.at.slice(11, 19)}</small></li>`)}</ol></aside>
     </div>`;
 }

@@ -1,11 +1,13 @@
 // Who has which partitions, what the doctor says here, and the configuration as it is in effect.
-import { again, html, signal, ask, number, pinnable } from "../ui.js";
+import { again, clock, eachVisit, html, signal, ask, number, pinnable } from "../ui.js";
 import { nodes, overview, partitions } from "../feed.js";
 
 const shown = pinnable(nodes);
 /** What the doctor found, or that it looks.
  * @type {import("../types").Signal<import("../types").Document<"FindingDocument">[] | "under way" | null>} */
 const findings = signal(null);
+/** When it had looked, Unix milliseconds. */
+const examined = signal(0);
 /** @type {import("../types").Signal<import("../types").Document<"ConfigurationDocument"> | null>} */
 const configuration = signal(null);
 const trouble = signal("");
@@ -19,7 +21,7 @@ async function load() {
 
 async function examine() {
   findings.value = "under way";
-  try { findings.value = await ask("admin/doctor"); } catch (error) { findings.value = null; again(trouble, error); }
+  try { [findings.value, examined.value] = [await ask("admin/doctor"), Date.now()]; } catch (error) { findings.value = null; again(trouble, error); }
 }
 
 /** @type {Record<string, string>} */
@@ -61,8 +63,10 @@ function Settings() {
       <tbody>${shown.map(([key, value]) => html`<tr key=${key}><td>${key}</td><td class="wrap">${JSON.stringify(value)}</td></tr>`)}</tbody></table></div>`;
 }
 
+const asks = eachVisit(load);
+
 export function Nodes() {
-  if (configuration.value === null && !trouble.value) load();
+  asks();
   const now = shown.value;
   const committed = new Map(partitions.value.map((one) => [one.partition, one.committed]));
   const here = overview.value?.node;
@@ -71,13 +75,13 @@ export function Nodes() {
   return html`
     <p class="tools">${shown.box()} <span class="note">${trouble.value}</span></p>
     <section aria-labelledby="owners"><h2 id="owners">Partitions by node</h2>
-      <table><thead><tr><th scope="col">node</th><th scope="col">partitions</th><th scope="col">share</th></tr></thead>
+      <div class="scroll" tabindex="0" role="region" aria-label="Partitions by node"><table><thead><tr><th scope="col">node</th><th scope="col">partitions</th><th scope="col">share</th></tr></thead>
         <tbody>${owners.map(([name, count]) => html`<tr key=${name}><td>${name}${name === here ? " (this one)" : ""}</td><td>${number(count)}</td>
-          <td><meter min="0" max=${most} value=${count} aria-label=${`${count} partitions`}></meter></td></tr>`)}</tbody></table>
+          <td><meter min="0" max=${most} value=${count} aria-label=${`${count} partitions`}></meter></td></tr>`)}</tbody></table></div>
       ${now && html`<p class="note">Version ${now.version}; ${now.others} other nodes live; ${now.settled ? "settled" : "partitions are under way"}.</p>`}</section>
     ${now && html`<${Sums} sums=${now.sums} committed=${committed} />`}
     <section aria-labelledby="doctor"><h2 id="doctor">Doctor</h2>
-      <p class="tools"><button onClick=${examine} disabled=${findings.value === "under way"}>Examine this node</button> <span class="note">as <b>nearline doctor</b> does: nothing is changed</span></p>
+      <p class="tools"><button onClick=${examine} disabled=${findings.value === "under way"}>Examine this node</button> <span class="note">as <b>nearline doctor</b> does: nothing is changed${Array.isArray(findings.value) && `; as of ${clock(examined.value)} UTC`}</span></p>
       ${Array.isArray(findings.value) && html`<div class="scroll" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">verdict</th><th scope="col">part</th><th scope="col">found</th></tr></thead>
         <tbody>${findings.value.map((one, i) => html`<${Found} key=${i} one=${one} />`)}</tbody></table></div>`}</section>
     <section aria-labelledby="settings"><h2 id="settings">Configuration in effect</h2><${Settings} /></section>`;

@@ -8,7 +8,7 @@ const BUDGET = 0.001;
 
 let timer = 0;
 const keepLooking = () => {
-  if (!document.hidden && (location.hash || "#/now").startsWith("#/now")) look().catch(() => {});
+  if (!document.hidden && document.getElementById("walk")) look().catch(() => {});
 };
 
 /** @param {{now: import("../types").Document<"Overview">}} of */
@@ -28,6 +28,7 @@ function Step({ name, rate, unit, at, note }) {
 }
 
 function Budget() {
+  if (!answers.value) return null;
   const { all, good } = answers.value;
   if (!all) return html`<p class="note">No query yet: the error budget is whole.</p>`;
   const used = (1 - good / all) / BUDGET;

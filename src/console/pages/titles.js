@@ -1,5 +1,5 @@
 // How a title does: its take rate by place, country and device with intervals, over time, and what is like it.
-import { html, signal, ask, number, percent } from "../ui.js";
+import { eachVisit, html, signal, ask, number, part, percent } from "../ui.js";
 import { overview } from "../feed.js";
 
 const wanted = signal("");
@@ -20,7 +20,7 @@ function wilson(hits, of) {
 async function show(id) {
   wanted.value = id;
   try {
-    const title = encodeURIComponent(id);
+    const title = part(id);
     const [insights, similar] = await Promise.all([ask(`v1/titles/${title}/insights`), ask(`v1/titles/${title}/similar?limit=8`)]);
     [shown.value, trouble.value] = [{ insights, similar: similar.titles }, ""];
   } catch (error) { [shown.value, trouble.value] = [null, error.message]; }
@@ -69,7 +69,11 @@ function Title() {
       ${!similar.length && html`<p class="note">Nothing is known to be.</p>`}</section>`;
 }
 
+/** What is shown was as of the visit before. */
+const asks = eachVisit(() => { if (wanted.value) show(wanted.value); });
+
 export function Titles() {
+  asks();
   const trending = overview.value?.trending ?? [];
   if (shown.value === null && !trouble.value && !wanted.value && trending.length) show(trending[0].title);
   return html`
