@@ -206,7 +206,9 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         let again: NewEvent = play("again", "ana", "t1");
         while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
         bed.append(audience_events(400, 50, 6)).await;
+        // Each knows what the other has read.
         one.caught_up().await.expect("caught up");
+        two.caught_up().await.expect("caught up");
         nats.stop();
         copy(&streams, &whole);
         std::fs::remove_dir_all(&streams).expect("removed");
@@ -230,6 +232,15 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
                 assert!(started.elapsed() < DEADLINE, "{answered:?}");
             }
         }
+        let epoch = || {
+            let mut link =
+                redis::Client::open(redis.url()).and_then(|client| client.get_connection()).expect("redis");
+            let epoch: u64 =
+                redis::cmd("HGET").arg("nl:{p00}:meta").arg("epoch").query(&mut link).expect("an epoch");
+            epoch
+        };
+        let first = epoch();
+        eventually("it was tried again and again", || epoch() > first + 3).await;
         nats.stop();
         std::fs::remove_dir_all(&streams).expect("removed");
         copy(&whole, &streams);
@@ -241,6 +252,9 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
             }
         }
         bed.assert_state_is_fold_of_log(&one, &EngineSettings::default()).await;
+        let remediations = one.remediations().list(1_000).await;
+        let holds = remediations.iter().filter(|one| one.fault == "unusable").count();
+        assert!((1..=usize::from(PARTITIONS)).contains(&holds), "each outage is one: {remediations:#?}");
         two.stop().await;
         one.stop().await;
     });

@@ -9,6 +9,7 @@ use crate::reader::{Reader, same_log};
 use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
+use nearline_model::control::remediation::Fault;
 use nearline_model::identifier::sequence_of;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Partition, Position};
@@ -123,6 +124,10 @@ impl Supervisor {
         let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
         let acquired = self.ports.store.acquire(id, self.ports.log.identity(), &settings).await?;
         same_log(&*self.ports.log, id, acquired.position, acquired.mark).await?;
+        if memory.holding_for == Some(Fault::Unusable.code()) {
+            // Live for the moment until its reader finds the same again, it would be neither, and each attempt a remediation.
+            self.ports.log.open_reader(id, acquired.position).await?;
+        }
         if let Some(kept) = &acquired.settings {
             same_settings(id, kept, &self.settings.fold)?;
         }
