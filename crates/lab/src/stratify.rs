@@ -20,9 +20,9 @@ mod write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use nearline_facts::refuse_inputs;
-use nearline_stratify::rules::EntityMethod;
+use nearline_stratify::rules::{EntityMethod, RuleKind};
 use nearline_stratify::sql::{self, Cuts, Dialect};
 use nearline_stratify::{Outcome, Plan, References, Rules};
 
@@ -30,6 +30,7 @@ pub use croissant::described;
 pub use output::{Entities, PartRows, Report};
 pub use source::{Progress, Source};
 
+use columns::expression::Expression;
 use details::Details;
 
 /// What is to be done.
@@ -72,6 +73,7 @@ pub fn run(job: &Job, progress: &Progress) -> anyhow::Result<Report> {
     if let Some(dialect) = job.dialect {
         // What SQL cannot say is better known before the work is done.
         sql::counts(rules, dialect, "input")?;
+        check_emitted(rules, &source)?;
     }
     let keys = columns::Keys::new(rules, &source)?;
     let mut entities = None;
@@ -124,6 +126,29 @@ fn quoted(rules: &Rules, schema: Option<&Schema>, dialect: Dialect) -> anyhow::R
         }
     }
     Ok(rules)
+}
+
+/// Refuses keys whose levels another engine writes otherwise: it would find no row of any stratum.
+fn check_emitted(rules: &Rules, source: &Source) -> anyhow::Result<()> {
+    for key in &rules.strata {
+        let found = rules.keys.get(key);
+        if let Some(sql) = found.and_then(|found| found.sql.as_deref()) {
+            let expression = Expression::new(key, sql, source.schema())?;
+            anyhow::ensure!(
+                !expression.is_date() || expression.is_cast(),
+                "the key `{key}`, `{sql}`, gives dates, and other engines moments of which they write more: say CAST({sql} AS DATE)"
+            );
+            continue;
+        }
+        let column = found.and_then(|found| found.column.as_deref()).unwrap_or(key);
+        let is_moment = matches!(source::values(source.data_type(column)?), DataType::Timestamp(..));
+        let is_cut = found.is_some_and(|found| found.date.is_some() || !found.bins.is_empty());
+        anyhow::ensure!(
+            !is_moment || is_cut,
+            "the key `{key}` is a moment, of which its day is taken here and all of it by other engines: say [keys.{key}] date = \"day\""
+        );
+    }
+    Ok(())
 }
 
 /// The counting statement, and the selection by thresholds and by quotas.
@@ -207,7 +232,9 @@ fn write_sample(
         let details = Details::read(rules, source, keys, strata, rows, job.threads, progress)?;
         details.check_hashes(&selection.thresholds);
         if let Some(rule) = rules.weights() {
-            added.push((rule.column.clone(), details::weights(rule, plan, &details, report)?));
+            let is_hard =
+                rules.rules.iter().any(|rule| rule.hard && matches!(rule.kind, RuleKind::Weights(_)));
+            added.push((rule.column.clone(), details::weights((rule, is_hard), plan, &details, report)?));
         }
         if let Some(rule) = rules.split() {
             let parts = details.split(rule, source)?;

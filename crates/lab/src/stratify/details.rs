@@ -136,7 +136,7 @@ pub(super) fn part_column(rule: &SplitRule, parts: &Parts) -> ArrayRef {
 
 /// The weight of every row: the inverse of its chance, calibrated if the rule wants it.
 pub(super) fn weights(
-    rule: &WeightsRule,
+    (rule, is_hard): (&WeightsRule, bool),
     plan: &Plan,
     details: &Details,
     report: &mut Report,
@@ -149,6 +149,9 @@ pub(super) fn weights(
             "weights: the totals are missed by up to {:.2e} of the whole within the bounds",
             found.residual
         ));
+        if is_hard {
+            report.miss();
+        }
     }
     let of_stratum = found.weights;
     Ok(Arc::new(Float64Array::from_iter_values(details.strata.iter().map(|stratum| of_stratum[*stratum]))))

@@ -162,8 +162,7 @@ impl Report {
 
     /// Puts what strata got in the place of what was planned for them: no rule holds that they miss.
     fn tell_what_was_taken(&mut self) {
-        self.outcome = Outcome::Closest;
-        self.plan.outcome = Outcome::Closest;
+        self.miss();
         for (stratum, off) in &self.missing {
             if let Some(planned) = self.plan.strata.get_mut(*stratum) {
                 planned.take = planned.take.saturating_add_signed(*off);
@@ -186,6 +185,12 @@ impl Report {
             "entities: {} strata are off the plan, by up to {most} rows; {planned} rows were planned",
             self.missing.len()
         ));
+    }
+
+    /// Some rule does not hold.
+    pub(super) fn miss(&mut self) {
+        self.outcome = Outcome::Closest;
+        self.plan.outcome = Outcome::Closest;
     }
 
     pub(super) fn finish(&mut self, started: std::time::Instant) {
@@ -226,7 +231,8 @@ impl Report {
         let mut text = report::text(&self.plan);
         if let Some(found) = self.entities {
             text.push_str(&format!(
-                "entities: {} of which {} have too few rows; {} rows may be taken, {} may not\n",
+                "entities: {} of which {} have too few rows; {} rows may be taken, {} may not: shares of the data, rates and \
+                 distances are of those that may\n",
                 found.entities, found.too_few, found.rows_left, found.rows_lost
             ));
         }

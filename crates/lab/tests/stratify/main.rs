@@ -187,6 +187,30 @@ fn parts_and_weights_are_added_and_no_member_straddles() {
 }
 
 #[test]
+fn weights_that_miss_their_totals_are_no_rule_that_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = write(&dir.path().join("in.parquet"), &shuffled(20_000), 3_000);
+    let output = dir.path().join("out.parquet");
+    let weights = |hard: bool, upper: f64| {
+        let countries = "target = { keys = [\"country\"], shares = { A = 0.9, B = 0.05, C = 0.05 } }";
+        let rules = RULES
+            .replace("target = { keys = [\"country\"], shares = { A = 0.5, B = 0.3, C = 0.2 } }", countries);
+        let rules = rules.replace("strata = [\"country\", \"label\"]", "strata = [\"country\"]");
+        format!(
+            "{rules}[[rules]]\nname = \"weights\"\nhard = {hard}\nweights = {{ calibrate = [\"country\"], lower = 0.99, upper = {upper} }}\n"
+        )
+    };
+    let outcome = |rules: &str| sample(rules, vec![input.clone()], &output, 1).unwrap();
+    let held = outcome(&weights(true, 3.0));
+    assert!(held.outcome != Outcome::Closest, "{}", held.text());
+    // Strata that stand for others, of which nothing was to be taken, cannot be made up for.
+    let none = |rules: String| rules.replace("A = 0.9, B = 0.05, C = 0.05", "A = 0.95, B = 0.05, C = 0.0");
+    let missed = outcome(&none(weights(true, 1.01)));
+    assert_eq!(missed.outcome, Outcome::Closest, "{}", missed.text());
+    assert_ne!(outcome(&none(weights(false, 1.01))).outcome, Outcome::Closest);
+}
+
+#[test]
 fn whole_members_and_a_cap_by_flow_hold() {
     let dir = tempfile::tempdir().unwrap();
     let input = write(&dir.path().join("in.parquet"), &(0..7_010).collect::<Vec<_>>(), 1_000);

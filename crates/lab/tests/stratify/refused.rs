@@ -134,3 +134,42 @@ fn an_added_column_is_added_once() {
     let why = sample(&rules, vec![input], &folder.path().join("out.parquet"), 2).unwrap_err().to_string();
     assert!(why.contains("`part`"), "{why}");
 }
+
+#[test]
+fn keys_that_another_engine_writes_otherwise_are_refused_where_sql_is_emitted() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = |id: u64| (id % 90) as i64 * 86_400_000_000;
+    let columns: [(&str, ArrayRef); 3] = [
+        ("row_id", Arc::new(UInt64Array::from_iter_values(0..900))),
+        ("at", Arc::new(TimestampMicrosecondArray::from_iter_values((0..900).map(days)))),
+        ("day", Arc::new(Date32Array::from_iter_values((0..900).map(|id| id % 90)))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let input = dir.path().join("in.parquet");
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(&input).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let size = "[[rules]]\nname = \"size\"\nsize = { exactly = 300 }\n";
+    for (strata, keys, says) in [
+        ("at", "", Some("date = \"day\"")),
+        (
+            "month",
+            "[keys.month]\nsql = \"date_trunc('month', at)\"\n",
+            Some("CAST(date_trunc('month', at) AS DATE)"),
+        ),
+        ("month", "[keys.month]\nsql = \"CAST(date_trunc('month', at) AS DATE)\"\n", None),
+        ("at", "[keys.at]\ndate = \"day\"\n", None),
+        ("day", "", None),
+    ] {
+        let rules = format!("id = \"row_id\"\nstrata = [\"{strata}\"]\n{keys}{size}");
+        let mut job = job(&rules, vec![input.clone()], &dir.path().join("out.parquet"), 1);
+        run(&job, &Progress::new()).unwrap();
+        job.dialect = Some(nearline_stratify::sql::Dialect::DuckDb);
+        match (run(&job, &Progress::new()), says) {
+            (Ok(report), None) => assert!(report.sql.is_some()),
+            (Err(error), Some(says)) => assert!(error.to_string().contains(says), "{error}"),
+            (other, _) => panic!("{keys}: {:?}", other.map(|report| report.outcome)),
+        }
+    }
+}

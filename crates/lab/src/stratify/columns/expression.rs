@@ -23,10 +23,12 @@ use node::{Kind, Node};
 
 /// An expression that gives a level for each row.
 #[derive(Debug)]
-pub(super) struct Expression {
+pub(in super::super) struct Expression {
     node: Node,
     /// The columns that it reads, by place.
     columns: Vec<Column>,
+    is_date: bool,
+    is_cast: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,22 @@ impl Expression {
             Kind::Null => bail!("it is null for every row"),
             Kind::Truth | Kind::Integer | Kind::Text | Kind::Date => {}
         }
-        Ok(Self { node, columns: check.columns })
+        Ok(Self {
+            node,
+            columns: check.columns,
+            is_date: kind == Kind::Date,
+            is_cast: matches!(parsed, Expr::Cast { .. }),
+        })
+    }
+
+    /// Whether it ends with a cast.
+    pub fn is_cast(&self) -> bool {
+        self.is_cast
+    }
+
+    /// Whether its levels are days.
+    pub fn is_date(&self) -> bool {
+        self.is_date
     }
 
     /// The columns that it reads.
