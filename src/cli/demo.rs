@@ -61,7 +61,7 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Port of the API on 127.0.0.1, the console on the next one; 0: any free ones.
-    #[arg(long, default_value_t = 7_700)]
+    #[arg(long, default_value_t = 7_700, value_parser = clap::value_parser!(u16).range(..=65_534))]
     port: u16,
 }
 
@@ -94,7 +94,7 @@ fn configure(config: &mut Config, args: &DemoArgs, directory: &str) {
     config.backend.kind = BackendKind::Embedded;
     config.embedded.directory = directory.to_owned();
     config.http.address = format!("127.0.0.1:{}", args.port);
-    let admin = if args.port == 0 { 0 } else { args.port.saturating_add(1) };
+    let admin = if args.port == 0 { 0 } else { args.port + 1 };
     config.admin.address = format!("127.0.0.1:{admin}");
     // On loopback: to be broken from its own console.
     config.chaos.enabled = true;

@@ -10,6 +10,7 @@ use crate::columns::{
     DECISION_POSITION, EVENT_AT, FACT_AGE, FACT_EVENT_AT, FACT_KNOWN_AT, FACT_POSITION, KNOWN_AT, MEMBER,
     POSITION, STATUS,
 };
+use crate::delta::LOG;
 use crate::layout::{Column, Layout};
 use crate::rules::Order;
 use crate::source::Source;
@@ -48,8 +49,8 @@ impl Dialect {
     fn table(self, paths: &[PathBuf], source: &Source) -> String {
         match self {
             Self::Spark => {
-                let quoted = |path: &PathBuf| path.to_string_lossy().replace('\'', "''");
-                let each = paths.iter().map(|path| format!("SELECT * FROM parquet.`{}`", quoted(path)));
+                let names = paths.iter().map(|path| spark_pattern(path, source).replace('`', "``"));
+                let each = names.map(|name| format!("SELECT * FROM parquet.`{name}`"));
                 format!("({})", each.collect::<Vec<_>>().join(" UNION ALL "))
             }
             Self::DuckDb => {
@@ -97,6 +98,22 @@ fn patterns(path: &Path, source: &Source) -> Vec<String> {
     }
     let files: Vec<String> = source.paths().filter(|file| file.starts_with(path)).map(text).collect();
     if files.len() == parquet_below(path) { vec![format!("{}/**/*.parquet", text(path))] } else { files }
+}
+
+/// What a path is for Spark, which passes over hidden files and not over those that a Delta log does not name: where there are
+/// such, a pattern of the table's files right in the folder.
+fn spark_pattern(path: &Path, source: &Source) -> String {
+    let whole = || path.to_string_lossy().into_owned();
+    if !path.join(LOG).is_dir() {
+        return whole();
+    }
+    let mut names = source.paths().filter_map(|file| file.strip_prefix(path).ok()?.to_str());
+    match names.next() {
+        Some(first) => {
+            format!("{}/{{{first}{}}}", whole(), names.map(|name| format!(",{name}")).collect::<String>())
+        }
+        None => whole(),
+    }
 }
 
 /// How many files of Parquet there are below a folder, whatever their names begin with.

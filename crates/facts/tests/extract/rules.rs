@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, UInt64Array};
 use nearline_facts::{Extraction, Order, Rules};
+use nearline_model::identifier::Blocks;
+use nearline_model::{LogRecord, PartitionId, Position};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::tables::{
@@ -172,6 +174,30 @@ fn the_same_join_is_printed_as_sql() {
             && spark.contains("make_dt_interval(0, 0, 0, 60.000000)"),
         "{spark}"
     );
+}
+
+#[test]
+fn emitted_sql_reads_what_a_delta_log_names() {
+    let folder = tempfile::tempdir().unwrap();
+    write_labels(&folder.path().join("labels.parquet"), &[("a", 2)]);
+    let facts = folder.path().join("facts");
+    let log = nearline_facts::ArchivedLog { identity: "a-log", partitions: 1, blocks: Blocks::default() };
+    let mut archive = nearline_facts::EventArchive::open(&facts, log, "an-id", 1_000).unwrap();
+    for number in 1..=2 {
+        let payload = format!(
+            r#"{{"id":"{number}","type":"play","member":"a","title":"t","at":"2026-03-01T20:15:00Z"}}"#
+        );
+        let record =
+            LogRecord { position: Position(number), log_ms: 1_772_396_100_000, payload: payload.into() };
+        archive.add(PartitionId(0), &[record], &format!("n{number}"), 2_000).unwrap();
+    }
+    let named: Vec<String> = archive.table().files().map(|file| file.path.clone()).collect();
+    std::fs::copy(facts.join(&named[0]), facts.join("left.parquet")).unwrap();
+    let job = job(folder.path(), Rules::default());
+    let spark = job.sql("spark".parse().unwrap()).unwrap();
+    assert!(spark.contains(&format!("parquet.`{}/{{{}}}`", facts.display(), named.join(","))), "{spark}");
+    let duckdb = job.sql("duckdb".parse().unwrap()).unwrap();
+    assert!(named.iter().all(|name| duckdb.contains(name)) && !duckdb.contains("left.parquet"), "{duckdb}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
@@ -61,9 +62,11 @@ pub(super) fn batches(
     mut see: impl FnMut(&RecordBatch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     for file in table.files() {
-        let file = std::fs::File::open(table.file(&file.path)?)?;
-        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(8_192).build()? {
-            see(&batch?)?;
+        let path = table.file(&file.path)?;
+        let what = || format!("{} cannot be read", path.display());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).with_context(what)?);
+        for batch in reader.with_context(what)?.with_batch_size(8_192).build().with_context(what)? {
+            see(&batch.with_context(what)?)?;
         }
     }
     Ok(())
