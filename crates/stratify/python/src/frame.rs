@@ -36,7 +36,16 @@ fn column(batches: &[RecordBatch], name: &str) -> Result<Vec<ArrayRef>, String> 
 fn texts(batches: &[RecordBatch], name: &str) -> Result<Vec<Option<String>>, String> {
     let mut all = Vec::new();
     for array in column(batches, name)? {
-        let cast = arrow_cast::cast(&array, &DataType::Utf8).map_err(|error| format!("`{name}`: {error}"))?;
+        let wrong = |error| format!("`{name}`: {error}");
+        // Moments are written as those of UTC, wherever they were taken.
+        let array = match array.data_type() {
+            DataType::Timestamp(unit, _) => {
+                let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+                arrow_cast::cast(&array, &utc).map_err(wrong)?
+            }
+            _ => array,
+        };
+        let cast = arrow_cast::cast(&array, &DataType::Utf8).map_err(wrong)?;
         all.extend(cast.as_string::<i32>().iter().map(|text| text.map(ToOwned::to_owned)));
     }
     Ok(all)
@@ -67,8 +76,12 @@ fn key(batches: &[RecordBatch], name: &str, source: Option<&KeySource>) -> Resul
     {
         return Err(format!("the key `{name}` is of numbers with a fraction; give it `bins`"));
     }
+    let is_moment = |array: &ArrayRef| {
+        matches!(array.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+    };
+    let day = column(batches, from)?.first().is_some_and(is_moment).then_some(DatePart::Day);
+    let part = source.and_then(|source| source.date).or(day);
     let texts = texts(batches, from)?;
-    let part = source.and_then(|source| source.date);
     texts.into_iter().map(|text| text.map_or_else(|| Ok(null()), |text| of_date(name, text, part))).collect()
 }
 
@@ -82,6 +95,8 @@ fn of_date(name: &str, text: String, part: Option<DatePart>) -> Result<String, S
         DatePart::Year => cut(0..4),
         DatePart::Month => cut(0..7),
         DatePart::Day => cut(0..10),
+        // A date without a time.
+        DatePart::Hour if text.len() == 10 => Ok("0".to_owned()),
         DatePart::Hour => Ok(cut(11..13)?.trim_start_matches('0').to_owned())
             .map(|hour| if hour.is_empty() { "0".into() } else { hour }),
         DatePart::Weekday => {
@@ -167,7 +182,7 @@ impl Frame {
         self.eligible.as_ref().is_none_or(|eligible| eligible.contains(&(row as u64)))
     }
 
-    fn census(&self, rules: &Rules) -> Census {
+    pub fn census(&self, rules: &Rules) -> Census {
         let mut table: BTreeMap<Vec<String>, u64> = BTreeMap::new();
         for (row, levels) in self.levels.iter().enumerate() {
             if self.may(row) {
@@ -175,10 +190,6 @@ impl Frame {
             }
         }
         Census::from_table(rules.strata.clone(), table)
-    }
-
-    pub fn plan(&self, rules: &Rules) -> Result<Plan, String> {
-        Plan::new(rules, &self.census(rules)).map_err(|error| error.to_string())
     }
 
     fn strata(&self, rules: &Rules, plan: &Plan) -> Vec<Option<usize>> {
@@ -191,9 +202,6 @@ impl Frame {
 
     pub fn select(&self, rules: &Rules, plan: &Plan) -> Result<Vec<u64>, String> {
         let strata = self.strata(rules, plan);
-        if self.census(rules).len() != plan.stratum_of.len() {
-            return Err("the plan was made for other rows".to_owned());
-        }
         let wrong = |error: nearline_stratify::StratifyError| error.to_string();
         match (rules.entity(), &self.entities) {
             (Some(rule), Some(entities)) if rule.whole => self.whole(rules, plan, &strata, entities),
@@ -291,7 +299,8 @@ impl Frame {
             times: times.as_deref(),
         };
         let embargo = self.time_unit.map_or(rule.embargo, |unit| embargo_in(rule.embargo, unit));
-        let parts = split(&SplitRule { embargo, ..rule.clone() }, &looked).map_err(|error| error.to_string())?;
+        let parts =
+            split(&SplitRule { embargo, ..rule.clone() }, &looked).map_err(|error| error.to_string())?;
         let of = |place: usize| {
             rows.iter()
                 .zip(&parts.part)

@@ -3,7 +3,7 @@
 mod frame;
 
 use frame::Frame;
-use nearline_stratify::{Outcome, Plan, Rules, report};
+use nearline_stratify::{Census, Outcome, Plan, Rules, report};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 struct NativePlan {
     rules: Rules,
     plan: Plan,
+    /// What it was made for.
+    census: Census,
     rows_in: u64,
 }
 
@@ -38,8 +40,9 @@ fn plan(py: Python<'_>, table: PyTable, rules: &str, is_json: bool) -> PyResult<
     let (batches, _) = table.into_inner();
     py.detach(|| {
         let frame = Frame::new(&rules, &batches)?;
-        let plan = frame.plan(&rules)?;
-        Ok(NativePlan { rows_in: frame.rows() as u64, rules, plan })
+        let census = frame.census(&rules);
+        let plan = Plan::new(&rules, &census).map_err(|error| error.to_string())?;
+        Ok(NativePlan { rows_in: frame.rows() as u64, rules, plan, census })
     })
     .map_err(|error: String| wrong(error))
 }
@@ -59,6 +62,10 @@ impl NativePlan {
                 .map(|c| format!("{}: {}", c.rules.join(" and "), c.detail))
                 .collect();
             return Err(format!("hard rules conflict, nothing is selected: {}", why.join("; ")));
+        }
+        if frame.census(&self.rules) != self.census {
+            return Err("the plan was made for other rows: their strata, or how many rows they have, differ"
+                .to_owned());
         }
         frame.select(&self.rules, &self.plan)
     }

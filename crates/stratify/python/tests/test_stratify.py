@@ -84,6 +84,39 @@ def test_errors_name_what_is_wrong():
         ns.plan([1, 2, 3], RULES)
 
 
+def test_a_plan_is_for_the_rows_that_it_was_made_for():
+    plan = ns.plan(table(), RULES)
+    renamed = table().set_column(1, "country", pa.array(["ABBCCZ"[i % 6] for i in range(ROWS)]))
+    swapped = table().set_column(1, "country", pa.array(["BAACCC"[i % 6] for i in range(ROWS)]))
+    for other in (renamed, swapped, table().slice(1)):
+        with pytest.raises(RuntimeError, match="other rows"):
+            plan.apply(other)
+
+
+def test_moments_are_cut_as_the_command_cuts_them():
+    import datetime
+    start = datetime.datetime(2026, 3, 1, 22, 30, tzinfo=datetime.timezone.utc)
+    times = [start + datetime.timedelta(hours=i) for i in range(48)]
+    data = pa.table({
+        "row_id": pa.array(range(48)),
+        "utc": pa.array(times, pa.timestamp("us", "UTC")),
+        "there": pa.array(times, pa.timestamp("us", "America/New_York")),
+        "plain": pa.array([time.replace(tzinfo=None) for time in times], pa.timestamp("ns")),
+        "day": pa.array([time.date() for time in times], pa.date32()),
+    })
+
+    def levels(column, part):
+        keys = {"k": {"column": column, **({"date": part} if part else {})}}
+        rules = {"id": "row_id", "strata": ["k"], "keys": keys, "rules": [{"name": "size", "size": {"exactly": 48}}]}
+        return [stratum["levels"][0] for stratum in ns.plan(data, rules).strata]
+
+    for part, wanted in ((None, ["2026-03-01", "2026-03-02", "2026-03-03"]), ("hour", sorted(str(hour) for hour in range(24)))):
+        for column in ("utc", "there", "plain"):
+            assert sorted(levels(column, part)) == wanted, (column, part)
+    assert levels("day", "hour") == ["0"]
+    assert levels("day", None) == ["2026-03-01", "2026-03-02", "2026-03-03"]
+
+
 def test_parts_do_not_share_a_member():
     parts = [{"name": "train", "share": 0.8}, {"name": "test", "share": 0.2}]
     rules = with_rule(name="parts", split={"parts": parts, "entity": "member", "time": "at", "embargo": 50})
