@@ -282,6 +282,13 @@ impl Problem {
             let label = format!("{} (all positives)", rule.name);
             self.constraints.push(constraint(place, rule, label, terms, 0.0, p, f64::INFINITY));
         }
+        if short && negatives.shortage == Shortage::Positives {
+            // Whole positives: of a fraction of one, as many negatives could not be had.
+            let terms = positive.iter().map(|stratum| (*stratum, 1.0)).collect();
+            let label = format!("{} (positives)", rule.name);
+            let most = (n / negatives.ratio).floor();
+            self.constraints.push(constraint(place, rule, label, terms, 0.0, 0.0, most));
+        }
         Ok(())
     }
 }

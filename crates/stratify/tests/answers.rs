@@ -231,6 +231,27 @@ fn four_negatives_per_positive_leave_two_to_one_or_twenty_five_positives() {
 }
 
 #[test]
+fn where_positives_give_way_the_ratio_holds_to_the_last_row() {
+    for (positives, negatives, ratio, taken) in [
+        (100, 1_000, 30.0, [990, 33]),
+        (50, 99, 4.0, [96, 24]),
+        (10, 25, 3.0, [24, 8]),
+        (200, 1_000, 7.0, [994, 142]),
+    ] {
+        let census =
+            Census::count(&["label"], [(vec!["0".to_owned()], negatives), (vec!["1".to_owned()], positives)]);
+        let shortage = Shortage::Positives;
+        let rule = NegativesRule { key: "label".into(), positive: "1".into(), ratio, shortage };
+        let plan = Plan::new(&Rules::new("id", &["label"]).negatives(rule), &census).unwrap();
+        assert_eq!(
+            (plan.take(), plan.outcome),
+            (taken.to_vec(), Outcome::Exact),
+            "{positives}:{negatives} at {ratio}"
+        );
+    }
+}
+
+#[test]
 fn rare_strata_are_kept_merged_dropped_or_refused_and_always_named() {
     let census = table(&[("x", "a", 50), ("x", "b", 2), ("y", "a", 50), ("y", "c", 3)]);
     let plan = |action| Plan::new(&Rules::new("id", &["row", "column"]).rate(0.5).rare(5, action), &census);
