@@ -245,9 +245,6 @@ impl Running {
             MembershipEvent::Announced(announcement) => {
                 // This node's own too: sums that start over from the store may miss what it commits meanwhile.
                 self.outbox_follower.heard_of(&announcement.committed);
-                for (partition, position) in &announcement.committed {
-                    self.shell.ports.log.note_read(*partition, *position);
-                }
                 self.step(Input::Heard(announcement.beat));
             }
             MembershipEvent::Withdrawn(node) => self.step(Input::Withdrawn(node)),

@@ -105,6 +105,8 @@ struct Memory {
     ticket: Option<Ticket>,
     /// Whether it is a hold, for this fault: each attempt to end it belongs to it.
     holding_for: Option<&'static str>,
+    /// Whether the last life came to its end by what cannot be used, most likely the log that it read.
+    lives_end_unusable: bool,
 }
 
 impl Supervisor {

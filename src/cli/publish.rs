@@ -16,7 +16,8 @@ use nearline_audience::title_file::read_titles;
 use nearline_config::Config;
 use refused::RefusedLines;
 use resume::{Memory, go_on};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -64,6 +65,7 @@ impl PublishArgs {
 pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()> {
     let state = args.state.clone().or_else(|| args.beside(".published"));
     let refused = args.refused.clone().or_else(|| args.beside(".refused"));
+    refuse_read(&args, state.as_deref(), refused.as_deref())?;
     let titles = args.titles.as_deref().map(read_titles).transpose()?;
     let mut file = TextFile::open(&args.file)?;
     if args.restart
@@ -93,6 +95,21 @@ pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()
         eprintln!("{} lines are no UTF-8 and were read as Latin-1", file.latin1_lines());
     }
     publisher.finish()
+}
+
+/// Refuses to write refused lines over what is read, or remembers.
+fn refuse_read(args: &PublishArgs, state: Option<&Path>, refused: Option<&Path>) -> anyhow::Result<()> {
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let Some(refused) = refused else { return Ok(()) };
+    let others = [Some(args.file.as_path()), args.titles.as_deref(), state];
+    for other in others.into_iter().flatten() {
+        anyhow::ensure!(
+            other != refused && (place(refused).is_none() || place(other) != place(refused)),
+            "--refused names {}, which is read or remembers how far publishing came; name another file",
+            other.display()
+        );
+    }
+    Ok(())
 }
 
 /// Lines of a file from where it stands; empty ones are counted, but not published.

@@ -1,5 +1,5 @@
 // The frame of the console: which page is shown, and how things stand.
-import { changes, clock, html, render, effect, locked, signal, visits } from "./ui.js";
+import { changes, clock, html, left, render, effect, locked, signal } from "./ui.js";
 import { Key } from "./key.js";
 import { connected, follow, heard, overview } from "./feed.js";
 import { Now } from "./pages/now.js";
@@ -23,10 +23,11 @@ const PAGES = {
 const named = () => { const name = location.hash.slice(2).split("/")[0]; return name in PAGES ? name : "now"; };
 const page = signal(named());
 addEventListener("hashchange", () => {
-  const before = page.value;
-  page.value = named();
-  if (before === page.value) return;
-  visits.value += 1;
+  const name = named();
+  if (name === page.value) return;
+  // In this order: the page that is left asks nothing, the one that is shown asks once.
+  left();
+  page.value = name;
   scrollTo(0, 0);
   document.getElementById("main")?.focus({ preventScroll: true });
 });

@@ -45,8 +45,9 @@ function open() {
    */
   const on = (name, take) => stream.addEventListener(name, (event) => { take(JSON.parse(event.data)); last = event.lastEventId || last; });
   on("overview", (document) => {
-    if (!connected.value) visits.value += 1;
+    const isBack = !connected.value;
     [overview.value, connected.value, heard.value] = [document, true, Date.now()];
+    if (isBack) visits.value += 1;
   });
   on("partitions", (changed) => {
     const all = [...partitions.value];

@@ -19,13 +19,20 @@ export const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
 
 /** Counts what makes pages ask anew: another one is shown, somebody looks again, the listener came back or took a key. */
 export const visits = signal(0);
+/** What is counted without a page being rendered for it: the one that is shown next is. */
+let turns = 0;
+/** A page is left for another one. */
+export function left() {
+  turns += 1;
+}
 /** Asks when its page is rendered, once for each visit.
  * @param {() => void} load */
 export function eachVisit(load) {
-  let last = -1;
+  let last = "";
   return () => {
-    if (visits.value === last) return;
-    last = visits.value;
+    const now = `${visits.value}/${turns}`;
+    if (now === last) return;
+    last = now;
     load();
   };
 }
@@ -118,14 +125,17 @@ export function pinnable(live) {
   };
 }
 
+/** How soon is asked again what was not answered. */
+export const TRY_AGAIN_MS = 3000;
+
 /**
- * Says what went wrong for a moment; a page asks again once it is silent.
+ * Says what went wrong for as long as nothing is asked again.
  * @param {{ value: string }} trouble
  * @param {{ message: string }} error
  */
 export function again(trouble, error) {
   trouble.value = error.message;
-  setTimeout(() => { trouble.value = ""; }, 3000);
+  setTimeout(() => { trouble.value = ""; }, TRY_AGAIN_MS);
 }
 
 /** @param {number} ms */

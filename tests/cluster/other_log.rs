@@ -206,16 +206,15 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         let again: NewEvent = play("again", "ana", "t1");
         while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
         bed.append(audience_events(400, 50, 6)).await;
-        // Each knows what the other has read.
         one.caught_up().await.expect("caught up");
-        two.caught_up().await.expect("caught up");
         nats.stop();
         copy(&streams, &whole);
         std::fs::remove_dir_all(&streams).expect("removed");
         copy(&older, &streams);
         nats.restart().expect("nats is back");
-        // Whichever node is asked, and whoever runs the partition.
-        for log in [&bed.ports.log, &other.log] {
+        // Whichever node is asked, and whoever runs the partition; a program that comes now, too.
+        let anew = reach().await.expect("reached");
+        for log in [&bed.ports.log, &other.log, &anew.log] {
             let started = Instant::now();
             loop {
                 let answered = log.append(audience_events(200, 50, 8)).await;
@@ -257,6 +256,52 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         assert!((1..=usize::from(PARTITIONS)).contains(&holds), "each outage is one: {remediations:#?}");
         two.stop().await;
         one.stop().await;
+    });
+}
+
+#[test]
+fn a_log_that_lost_what_was_read_and_not_committed_goes_on() {
+    run(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (streams, older) = (directory.path().join("streams"), directory.path().join("older"));
+        let (mut nats, redis) =
+            (NatsServer::start(Some(&streams)).expect("nats"), RedisServer::start().expect("redis"));
+        let settings = NatsSettings { url: nats.url(), partitions: PARTITIONS, ..NatsSettings::default() };
+        let ports = connect_cluster(settings, redis_settings(&redis)).await.expect("reached");
+        let bed = Bed { ports, servers: None, _directory: None };
+        // Nothing of the second half is committed.
+        let patient = EngineSettings { commit_interval_ms: 600_000, ..EngineSettings::default() };
+        let engine = bed.engine(patient.clone()).await;
+        bed.append(audience_events(400, 50, 5)).await;
+        engine.caught_up().await.expect("caught up");
+        nats.stop();
+        copy(&streams, &older);
+        nats.restart().expect("nats is back");
+        let lost = audience_events(400, 50, 6);
+        let mut end = Position::START;
+        for event in &lost {
+            let started = Instant::now();
+            end = loop {
+                match &bed.ports.log.append(vec![event.clone()]).await[0] {
+                    Ok(appended) => break appended.position.max(end),
+                    Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
+                }
+            };
+        }
+        let folded = || engine.partitions().into_iter().map(|status| status.folded).max();
+        eventually("it is folded", || folded() >= Some(end)).await;
+        nats.stop();
+        std::fs::remove_dir_all(&streams).expect("removed");
+        copy(&older, &streams);
+        nats.restart().expect("nats is back");
+        let started = Instant::now();
+        for event in audience_events(400, 50, 7) {
+            while let Err(error) = &bed.ports.log.append(vec![event.clone()]).await[0] {
+                assert!(started.elapsed() < DEADLINE, "{error}");
+            }
+        }
+        bed.assert_state_is_fold_of_log(&engine, &patient).await;
+        engine.stop().await;
     });
 }
 

@@ -237,10 +237,7 @@ async fn log_ends(ports: &Ports) -> Result<Vec<Position>, PortError> {
 /// The position up to which each partition's state is committed.
 async fn committed(ports: &Ports) -> Result<Vec<Position>, PortError> {
     let partitions = (0..ports.log.partitions()).map(PartitionId);
-    let asked = partitions.clone().map(|partition| ports.store.position(partition));
-    let committed = futures_util::future::try_join_all(asked).await?;
-    partitions.zip(&committed).for_each(|(partition, position)| ports.log.note_read(partition, *position));
-    Ok(committed)
+    futures_util::future::try_join_all(partitions.map(|partition| ports.store.position(partition))).await
 }
 
 /// Lets threads go that were left behind and have come back.

@@ -9,7 +9,6 @@ use crate::reader::{Reader, same_log};
 use crate::stored_sums::end_ahead_of;
 use actix::prelude::*;
 use nearline_model::check_invariant;
-use nearline_model::control::remediation::Fault;
 use nearline_model::identifier::sequence_of;
 use nearline_model::quarantine::Quarantine;
 use nearline_model::{Partition, Position};
@@ -124,7 +123,7 @@ impl Supervisor {
         let settings = serde_json::to_string(&self.settings.fold).expect("settings are plain numbers");
         let acquired = self.ports.store.acquire(id, self.ports.log.identity(), &settings).await?;
         same_log(&*self.ports.log, id, acquired.position, acquired.mark).await?;
-        if memory.holding_for == Some(Fault::Unusable.code()) {
+        if memory.lives_end_unusable {
             // Live for the moment until its reader finds the same again, it would be neither, and each attempt a remediation.
             self.ports.log.open_reader(id, acquired.position).await?;
         }

@@ -17,7 +17,12 @@ impl Supervisor {
     /// Runs an actor from its start to its end; `None`: it was asked to end.
     pub(super) async fn live_once(&self, memory: &mut Memory) -> Option<Death> {
         match self.build(memory).await {
-            Ok(Some(life)) => self.watch(life, memory).await,
+            Ok(Some(life)) => {
+                let death = self.watch(life, memory).await;
+                memory.lives_end_unusable =
+                    death.as_ref().is_some_and(|death| death.fault == Fault::Unusable);
+                death
+            }
             Ok(None) => None,
             Err(error) => Some(Death::of(&error)),
         }

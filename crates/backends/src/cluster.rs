@@ -29,7 +29,7 @@ pub fn connect_cluster(
         let store = Arc::new(crate::redis::connect(redis, partitions).await?);
         let followed = followed(&*store, partitions).await?;
         let folded = followed.identity.clone();
-        let nats = crate::nats::connect_following(nats, followed).await?;
+        let nats = crate::nats::connect_following(nats, followed, Some(store.clone())).await?;
         if let Some(folded) = folded
             && folded != nats.log.identity()
         {

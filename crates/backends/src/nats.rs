@@ -34,7 +34,7 @@ pub use streams::Followed;
 
 use link::Links;
 use nearline_model::identifier::MAX_PARTITIONS;
-use nearline_ports::PortError;
+use nearline_ports::{PortError, StateStore};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -163,14 +163,19 @@ pub struct NatsPorts {
 /// [`PortError::Unavailable`] if no server answers, [`PortError::Misconfigured`] if an existing
 /// stream does not fit the settings.
 pub async fn connect(settings: NatsSettings) -> Result<NatsPorts, PortError> {
-    connect_following(settings, Followed::default()).await
+    connect_following(settings, Followed::default(), None).await
 }
 
-/// The same for a store that may have folded a log before: that log must be there.
+/// The same for a store that may have folded a log before: that log must be there, and takes no events where it ends before what
+/// the store has committed.
 ///
 /// # Errors
 /// As [`connect`]; [`PortError::Misconfigured`] also if the log is gone, or another one.
-pub async fn connect_following(settings: NatsSettings, followed: Followed) -> Result<NatsPorts, PortError> {
+pub async fn connect_following(
+    settings: NatsSettings,
+    followed: Followed,
+    store: Option<Arc<dyn StateStore>>,
+) -> Result<NatsPorts, PortError> {
     if settings.partitions == 0 || settings.partitions > MAX_PARTITIONS {
         return Err(PortError::Misconfigured(format!(
             "partitions is {}; expected 1 to {MAX_PARTITIONS}",
@@ -184,7 +189,7 @@ pub async fn connect_following(settings: NatsSettings, followed: Followed) -> Re
     let streams = links.runtime().spawn(async move { streams::prepare_all(&ready, &followed).await });
     let identity = streams.await.map_err(|error| links.unavailable("preparing the streams", error))??;
     Ok(NatsPorts {
-        log: NatsLog::new(links.clone(), &identity),
+        log: NatsLog::new(links.clone(), &identity, store),
         event_requests: NatsEventRequests::new(links.clone()),
         dead_letters: NatsDeadLetters::new(links.clone()),
         catalogue: NatsCatalogue::new(links.clone()),

@@ -120,7 +120,7 @@ impl Location {
     pub(crate) fn delete(&self, name: &str) -> Result<()> {
         let path = self.folder.join(name);
         if let Some(remote) = &self.remote {
-            remote.delete(name).map_err(FactsError::writing(&path))?;
+            still_there(remote.delete(name)).map_err(FactsError::writing(&path))?;
         }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.remote.is_some() => Ok(()),
@@ -156,9 +156,12 @@ impl Location {
     fn entries(&self, is_wanted: impl Fn(&Metadata) -> bool) -> Result<Vec<Object>> {
         let reading = || FactsError::reading(&self.folder);
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(reading())? {
+        let Some(listed) = still_there(std::fs::read_dir(&self.folder)).map_err(reading())? else {
+            return Ok(entries);
+        };
+        for entry in listed {
             let entry = entry.map_err(reading())?;
-            let file = entry.metadata().map_err(reading())?;
+            let Some(file) = still_there(entry.metadata()).map_err(reading())? else { continue };
             if let (true, Ok(name)) = (is_wanted(&file), entry.file_name().into_string()) {
                 let modified_ms = modified_ms(&file).map_err(reading())?;
                 entries.push(Object { name, bytes: file.len(), modified_ms });
@@ -219,15 +222,24 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn newest_in(folder: &Path) -> Result<i64> {
     let reading = || FactsError::reading(folder);
     let mut newest = 0;
-    for entry in std::fs::read_dir(folder).map_err(reading())? {
+    let Some(entries) = still_there(std::fs::read_dir(folder)).map_err(reading())? else { return Ok(newest) };
+    for entry in entries {
         let entry = entry.map_err(reading())?;
-        let file = entry.metadata().map_err(reading())?;
+        let Some(file) = still_there(entry.metadata()).map_err(reading())? else { continue };
         newest = newest.max(modified_ms(&file).map_err(reading())?);
         if file.is_dir() {
             newest = newest.max(newest_in(&entry.path())?);
         }
     }
     Ok(newest)
+}
+
+/// None where somebody has removed it since it was listed.
+pub(crate) fn still_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn modified_ms(file: &Metadata) -> io::Result<i64> {

@@ -160,10 +160,24 @@ fn locked(path: &Path, partial: &Path) -> Result<File> {
     )))
 }
 
-/// Whether a run that lives writes this file beside its place: it holds the lock.
-pub(crate) fn is_being_written(partial: &Path) -> bool {
+/// Who wrote a file beside its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// It holds the lock.
+    Lives,
+    /// Nobody does.
+    Dead,
+    /// Files cannot be locked there, or this one is not to be opened.
+    Unknown,
+}
+
+pub(crate) fn writer_of(partial: &Path) -> Writer {
     let opened = OpenOptions::new().write(true).open(partial);
-    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    match opened.map(|file| file.try_lock()) {
+        Ok(Ok(())) => Writer::Dead,
+        Ok(Err(TryLockError::WouldBlock)) => Writer::Lives,
+        Ok(Err(TryLockError::Error(_))) | Err(_) => Writer::Unknown,
+    }
 }
 
 #[cfg(test)]

@@ -96,6 +96,32 @@ fn what_a_dead_writer_left_goes_and_what_a_live_one_writes_stays() {
 }
 
 #[test]
+fn beside_an_archiver_that_commits_all_the_time_what_is_left_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = archive(folder.path());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let drafts = folder.path().join("_delta_log");
+    std::thread::scope(|scope| {
+        // What a commit makes and takes away again.
+        scope.spawn(|| {
+            for number in 0_u64.. {
+                let draft = drafts.join(format!(".{number}.draft"));
+                std::fs::write(&draft, "a line").unwrap();
+                std::fs::remove_file(&draft).unwrap();
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let looked: Vec<_> = (0..500).map(|_| archive.table().left_behind().map(drop)).collect();
+        let erased = erase(&mut archive, 3, now_ms());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(looked.iter().all(Result::is_ok), "{looked:?}");
+        assert_eq!(erased, Ok(1));
+    });
+}
+
+#[test]
 fn what_dead_writers_left_is_tidied_away_after_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = archive(folder.path());

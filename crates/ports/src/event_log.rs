@@ -64,10 +64,6 @@ pub trait EventLog: Send + Sync + 'static {
         Blocks::default()
     }
 
-    /// What is known to have been read of a partition, here or elsewhere. A log that ends before it was set back, and takes no
-    /// events of the partition: they would come to positions that were read.
-    fn note_read(&self, _partition: PartitionId, _up_to: Position) {}
-
     /// Proves that appends would be taken, without one. Where that needs no proof, there is none.
     async fn prove(&self) -> Result<(), PortError> {
         Ok(())

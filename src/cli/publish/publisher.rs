@@ -177,9 +177,7 @@ impl Publisher {
                 Outcome::Duplicate => self.point.duplicates += 1,
                 Outcome::Rejected(reason) => {
                     // One that is too long to be an event is too long to be corrected.
-                    if let Some(text) = &line.text {
-                        self.refused.put(text, self.point.rejected == 0)?;
-                    }
+                    self.refused.put(line.text.as_deref(), self.point.rejected == 0)?;
                     self.point.rejected += 1;
                     if self.listed.len() < LISTED_REJECTS {
                         self.listed.push((line.number, reason));

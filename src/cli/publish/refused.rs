@@ -17,8 +17,8 @@ impl RefusedLines {
         Self { path: Some(path), file: None }
     }
 
-    /// Notes a line; of the first one that is refused the file begins anew, of others it goes on.
-    pub fn put(&mut self, text: &str, is_first: bool) -> anyhow::Result<()> {
+    /// Notes a line, if it has a text; with the first one that is refused the file begins anew, with others it goes on.
+    pub fn put(&mut self, text: Option<&str>, is_first: bool) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let what = || format!("{} cannot be written", path.display());
         let file = match &mut self.file {
@@ -29,7 +29,7 @@ impl RefusedLines {
                 none.insert(BufWriter::new(options.open(path).with_context(what)?))
             }
         };
-        writeln!(file, "{text}").with_context(what)
+        text.map_or(Ok(()), |text| writeln!(file, "{text}")).with_context(what)
     }
 
     /// All of them are in the file.

@@ -1,5 +1,5 @@
 // A member's home page as the member sees it: play something, and watch the rows move.
-import { changes, eachVisit, html, signal, ask, clock, duration, newEvent, part } from "../ui.js";
+import { TRY_AGAIN_MS, changes, eachVisit, html, signal, ask, clock, duration, locked, newEvent, part } from "../ui.js";
 import { Poster } from "../poster.js";
 
 const member = signal("m0");
@@ -20,7 +20,6 @@ let before = new Map();
 let live = null;
 /** Titles at the head of the row whose changes are told: as many as a page begins its rows with, and more. */
 const FOLLOWED = 40;
-const TRY_AGAIN_MS = 3000;
 
 /**
  * @typedef {import("../types").Document<"RowDocument">} Row
@@ -67,7 +66,7 @@ function visit() {
   followed.addEventListener("recommendations", () => { if (location.hash.startsWith("#/member") && !document.hidden) show(); });
   // One that is refused is over; one that breaks is opened again by itself.
   followed.onerror = () => {
-    if (followed.readyState === EventSource.CLOSED) setTimeout(() => { if (live === followed && location.hash.startsWith("#/member")) visit(); }, TRY_AGAIN_MS);
+    if (followed.readyState === EventSource.CLOSED) setTimeout(() => { if (live === followed && location.hash.startsWith("#/member") && !document.hidden && !locked.value) visit(); }, TRY_AGAIN_MS);
   };
   live = followed;
 }

@@ -1,5 +1,5 @@
 // Who has which partitions, what the doctor says here, and the configuration as it is in effect.
-import { again, clock, eachVisit, html, signal, ask, number, pinnable } from "../ui.js";
+import { TRY_AGAIN_MS, again, clock, eachVisit, html, locked, signal, ask, number, pinnable } from "../ui.js";
 import { nodes, overview, partitions } from "../feed.js";
 
 const shown = pinnable(nodes);
@@ -16,7 +16,10 @@ const wanted = signal("");
 async function load() {
   try {
     configuration.value = await ask("admin/configuration");
-  } catch (error) { again(trouble, error); }
+  } catch (error) {
+    again(trouble, error);
+    setTimeout(() => { if (location.hash.startsWith("#/nodes") && !locked.value) load(); }, TRY_AGAIN_MS);
+  }
 }
 
 async function examine() {

@@ -39,7 +39,8 @@ function Budget() {
 export function Now() {
   if (!timer) {
     timer = setInterval(keepLooking, 2000);
-    keepLooking();
+    // Once the page is there.
+    setTimeout(keepLooking, 0);
   }
   const now = overview.value;
   if (!now) return html`<p class="note">Waiting for the first look…</p>`;

@@ -1,9 +1,11 @@
-//! Up to where partitions were read, and which streams end before that.
+//! Which partitions' streams end before what the store has committed of them.
 //!
-//! A stream that was set back (an old copy of its files, a backup) numbers new messages as those that it lost: whoever has read
-//! on would take them for read. So none are published into it until it ends where it did, or nobody has read it.
+//! A stream that was set back (an old copy of its files, a backup) numbers new messages as those that it lost: they would be
+//! taken for read. So none are published into it until it ends where it did, or the store has nothing of what is gone. What the
+//! store has is asked for where a stream may have changed: at first, after a lost connection, and where one was found shorter
+//! than before. In between it costs nothing.
 
-use super::log::{noted, set_back};
+use super::log::noted;
 use super::streams::FOLLOWS;
 use async_nats::jetstream::stream::Info;
 use nearline_model::identifier::{Blocks, sequence_of};
@@ -12,26 +14,31 @@ use nearline_ports::PortError;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// How soon one that ended too early is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How soon a partition is looked at again whose stream was set back.
+const SET_BACK_FOR: Duration = Duration::from_secs(1);
+/// And one of which nothing could be found out: the store is away.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// All partitions.
 pub(super) struct Ends(Box<[Mutex<End>]>);
 
 #[derive(Default)]
 struct End {
-    /// As far as is known, here or elsewhere.
-    read: Position,
-    /// Why nothing is published, and when that was found.
-    set_back: Option<(PortError, Instant)>,
+    /// The last message when its stream was looked at last.
+    last: u64,
+    standing: Standing,
 }
 
-/// Whether events may go into a partition.
-pub(super) enum Standing {
-    Whole,
-    SetBack(PortError),
-    /// It was set back when it was looked at last: it is to be looked at.
-    Unknown,
+#[derive(Default)]
+enum Standing {
+    /// To be looked at.
+    #[default]
+    Open,
+    /// It could not be looked at then.
+    Unknown(Instant),
+    /// Found so then.
+    SetBack(PortError, Instant),
+    Fits,
 }
 
 impl Ends {
@@ -39,24 +46,51 @@ impl Ends {
         Self((0..partitions).map(|_| Mutex::default()).collect())
     }
 
-    /// Somebody has read so far.
-    pub(super) fn note_read(&self, partition: PartitionId, up_to: Position) {
-        let mut end = self.0[usize::from(partition.0)].lock();
-        end.read = end.read.max(up_to);
+    fn at(&self, partition: PartitionId) -> parking_lot::MutexGuard<'_, End> {
+        self.0[usize::from(partition.0)].lock()
     }
 
-    /// What a stream was found to be.
-    pub(super) fn look(&self, partition: PartitionId, info: &Info, blocks: Blocks) {
-        let mut end = self.0[usize::from(partition.0)].lock();
-        let is_before = ends_before(info, end.read, partition, self.0.len() as u16, blocks);
-        end.set_back = is_before.then(|| (set_back(info, partition, end.read), Instant::now()));
+    /// All may have changed.
+    pub(super) fn doubt_all(&self) {
+        self.0.iter().for_each(|end| end.lock().standing = Standing::Open);
     }
 
-    pub(super) fn standing(&self, partition: PartitionId) -> Standing {
-        match &self.0[usize::from(partition.0)].lock().set_back {
-            None => Standing::Whole,
-            Some((error, found)) if found.elapsed() < LOOK_AGAIN => Standing::SetBack(error.clone()),
-            Some(_) => Standing::Unknown,
+    pub(super) fn doubt(&self, partition: PartitionId) {
+        self.at(partition).standing = Standing::Open;
+    }
+
+    /// What a stream was found to be, by whoever asked; one that is shorter than it was is doubted.
+    pub(super) fn see(&self, partition: PartitionId, info: &Info) {
+        let mut end = self.at(partition);
+        if info.state.last_sequence < end.last && matches!(end.standing, Standing::Fits) {
+            end.standing = Standing::Open;
+        }
+        end.last = info.state.last_sequence;
+    }
+
+    pub(super) fn needs_look(&self, partition: PartitionId) -> bool {
+        match &self.at(partition).standing {
+            Standing::Open => true,
+            Standing::Unknown(then) => then.elapsed() >= UNKNOWN_FOR,
+            Standing::SetBack(_, then) => then.elapsed() >= SET_BACK_FOR,
+            Standing::Fits => false,
+        }
+    }
+
+    /// What came of a look; `None`: nothing.
+    pub(super) fn looked(&self, partition: PartitionId, found: Option<Result<(), PortError>>) {
+        self.at(partition).standing = match found {
+            None => Standing::Unknown(Instant::now()),
+            Some(Ok(())) => Standing::Fits,
+            Some(Err(error)) => Standing::SetBack(error, Instant::now()),
+        };
+    }
+
+    /// Why nothing may be published into a partition.
+    pub(super) fn refusal(&self, partition: PartitionId) -> Option<PortError> {
+        match &self.at(partition).standing {
+            Standing::SetBack(error, _) => Some(error.clone()),
+            Standing::Open | Standing::Unknown(_) | Standing::Fits => None,
         }
     }
 }

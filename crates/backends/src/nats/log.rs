@@ -3,26 +3,31 @@
 
 use super::blocks::{self, Block, Went};
 use super::consumer::{Delivered, StreamConsumer};
-use super::ends::{Ends, Standing, ends_before};
+use super::ends::{Ends, ends_before};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
-use super::streams::{self, AT_ONCE, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
+use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{Config, Info, RawMessageErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use nearline_model::identifier::{Blocks, position_of, sequence_of};
 use nearline_model::{LogRecord, PartitionId, Position};
-use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError};
+use nearline_ports::{Appended, EventLog, LogBounds, LogReader, NewEvent, PortError, StateStore};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A leader that was just elected may still be taking in what the one before acknowledged.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Ends that are looked at together.
+const LOOKS_AT_ONCE: usize = 32;
+/// How long a look at store and stream may take that publishing waits for.
+const LOOK_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// The log in JetStream.
 #[derive(Clone)]
@@ -31,17 +36,23 @@ pub struct NatsLog {
     publisher: Publisher,
     identity: Arc<str>,
     ends: Arc<Ends>,
+    /// Says what is committed, where there is a store.
+    store: Option<Arc<dyn StateStore>>,
+    /// Held by whoever looks at ends.
+    looking: Arc<tokio::sync::Mutex<()>>,
     /// How often the connection had been lost when the streams were checked last.
     checked: Arc<tokio::sync::Mutex<u64>>,
 }
 
 impl NatsLog {
-    pub(super) fn new(links: Arc<Links>, identity: &str) -> Self {
+    pub(super) fn new(links: Arc<Links>, identity: &str, store: Option<Arc<dyn StateStore>>) -> Self {
         Self {
             publisher: Publisher::new(links.clone()),
             ends: Arc::new(Ends::new(links.settings.partitions)),
             links,
             identity: identity.into(),
+            store,
+            looking: Arc::default(),
             checked: Arc::default(),
         }
     }
@@ -52,28 +63,42 @@ impl NatsLog {
         let mut checked = self.checked.lock().await;
         if *checked != lost {
             streams::check_all(&self.links, &self.identity).await?;
-            self.look_at_ends().await?;
+            self.ends.doubt_all();
             *checked = lost;
         }
         Ok(())
     }
 
-    /// Finds out which streams were set back.
-    async fn look_at_ends(&self) -> Result<(), PortError> {
-        let partitions = (0..self.partitions()).map(PartitionId);
-        let looks = stream::iter(partitions.map(|partition| self.info(partition)).collect::<Vec<_>>());
-        looks.buffer_unordered(AT_ONCE).try_for_each(|_looked| std::future::ready(Ok(()))).await
+    /// Those of some partitions whose streams were set back, and why nothing is published into them.
+    async fn set_back_of(&self, partitions: BTreeSet<PartitionId>) -> BTreeMap<PartitionId, PortError> {
+        if partitions.iter().any(|partition| self.ends.needs_look(*partition)) {
+            // Who comes meanwhile waits for what is found.
+            let _looking = self.looking.lock().await;
+            let doubted = partitions.iter().copied().filter(|partition| self.ends.needs_look(*partition));
+            let looks: Vec<_> = doubted.map(|partition| self.look_at_end(partition)).collect();
+            stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>().await;
+        }
+        let refused = partitions.into_iter().filter_map(|one| Some((one, self.ends.refusal(one)?)));
+        refused.collect()
     }
 
-    /// Refuses events of a partition whose stream was set back.
-    async fn check_end(&self, partition: PartitionId) -> Result<(), PortError> {
-        if let Standing::Unknown = self.ends.standing(partition) {
-            self.info(partition).await?;
-        }
-        match self.ends.standing(partition) {
-            Standing::SetBack(error) => Err(error),
-            Standing::Whole | Standing::Unknown => Ok(()),
-        }
+    /// Looks whether a stream ends before what the store has committed.
+    async fn look_at_end(&self, partition: PartitionId) {
+        let Some(store) = &self.store else { return self.ends.looked(partition, Some(Ok(()))) };
+        let looked = async {
+            let committed = store.position(partition).await?;
+            let mut info = self.info(partition).await?;
+            let is_short =
+                |info: &Info| ends_before(info, committed, partition, self.partitions(), self.blocks());
+            if is_short(&info) && info.config.num_replicas > 1 {
+                tokio::time::sleep(SECOND_LOOK).await;
+                info = self.info(partition).await?;
+            }
+            let is_short = is_short(&info);
+            Ok::<_, PortError>(if is_short { Err(set_back(&info, partition, committed)) } else { Ok(()) })
+        };
+        let found = tokio::time::timeout(LOOK_WITHIN, looked).await;
+        self.ends.looked(partition, found.ok().and_then(Result::ok));
     }
 
     /// Where an event of a block is.
@@ -107,14 +132,13 @@ impl NatsLog {
         let stream = self.links.main().jetstream.get_stream(stream_of(&self.links.settings, partition)).await;
         let stream = stream.map_err(|error| self.links.unavailable("asking for the log's bounds", error))?;
         let info = stream.cached_info().clone();
-        self.ends.look(partition, &info, self.blocks());
+        self.ends.see(partition, &info);
         Ok(info)
     }
 
     /// The first message with records behind `after`. Refuses to read on where the stream is not what it was, where records
     /// behind `after` are gone, and where the log ends before it.
     async fn message_behind(&self, partition: PartitionId, after: Position) -> Result<u64, PortError> {
-        self.ends.note_read(partition, after);
         let mut info = self.info(partition).await?;
         let blocks = self.blocks();
         let number = sequence_of(after, partition, self.partitions());
@@ -134,7 +158,10 @@ impl NatsLog {
             (None, Some(read)) if read <= last => {
                 read + u64::from(number.is_none_or(|number| blocks.is_last(number)))
             }
-            _ => return Err(set_back(&info, partition, after)),
+            _ => {
+                self.ends.doubt(partition);
+                return Err(set_back(&info, partition, after));
+            }
         };
         if first <= next {
             return Ok(next);
@@ -200,10 +227,6 @@ impl EventLog for NatsLog {
         Blocks::of(self.links.settings.block_events)
     }
 
-    fn note_read(&self, partition: PartitionId, up_to: Position) {
-        self.ends.note_read(partition, up_to);
-    }
-
     async fn prove(&self) -> Result<(), PortError> {
         self.check_again().await?;
         let subject = own_subject(&self.links.settings, PartitionId(0), &self.identity);
@@ -223,12 +246,7 @@ impl EventLog for NatsLog {
         let settings = &self.links.settings;
         let (dealt, went) =
             blocks::deal(&events, settings.partitions, self.blocks(), self.links.main().client.max_payload());
-        let mut refused = BTreeMap::new();
-        for partition in dealt.iter().map(|block| block.partition).collect::<BTreeSet<_>>() {
-            if let Err(error) = self.check_end(partition).await {
-                refused.insert(partition, error);
-            }
-        }
+        let refused = self.set_back_of(dealt.iter().map(|block| block.partition).collect()).await;
         let taken = dealt.iter().filter(|block| !refused.contains_key(&block.partition));
         let outgoing = taken.map(|block| {
             let (headers, payload) = block.message(&events);
@@ -375,10 +393,6 @@ impl LogReader for NatsReader {
             self.look_into_taken()?;
         }
         let given = self.records.len().min(max_records.max(1));
-        let given: Vec<LogRecord> = self.records.drain(..given).collect();
-        if let Some(last) = given.last() {
-            self.log.note_read(self.partition, last.position);
-        }
-        Ok(given)
+        Ok(self.records.drain(..given).collect())
     }
 }

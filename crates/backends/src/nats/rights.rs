@@ -34,7 +34,7 @@ fn publications(settings: &NatsSettings) -> Vec<(String, String)> {
     let prefix = &settings.subject_prefix;
     let own = own_subject(settings, PartitionId(0), NOWHERE);
     let mut tried = vec![(own, format!("{prefix}.log.>"))];
-    for stream in ["deadletters", "remediations", "queries"] {
+    for stream in ["events", "deadletters", "remediations", "facts", "queries"] {
         tried.push((format!("{prefix}.{stream}.{NOWHERE}"), format!("{prefix}.{stream}.>")));
     }
     for bucket in [&settings.catalogue_bucket, &settings.nodes_bucket] {
@@ -55,6 +55,8 @@ pub(super) async fn examine(links: &Links, part: &'static str) -> Vec<Finding> {
         .map(|(subject, right)| async move { (!may_publish(links, subject).await).then_some(right) });
     let refused: BTreeSet<String> = join_all(asked).await.into_iter().flatten().collect();
     let prefix = &links.settings.subject_prefix;
+    // What cannot be published there cannot be heard here either.
+    let asks_itself_in_vain = refused.contains(&format!("{prefix}.queries.>"));
     let publishes = if refused.is_empty() {
         Finding::ok(
             part,
@@ -65,6 +67,9 @@ pub(super) async fn examine(links: &Links, part: &'static str) -> Vec<Finding> {
         let advice = format!("let this user publish to {list} and subscribe to _INBOX.>");
         Finding::fail(part, format!("publishing to {list} is not let through"), advice)
     };
+    if asks_itself_in_vain {
+        return vec![publishes];
+    }
     let heard = format!("{prefix}.queries.{NOWHERE}");
     let hears = if may_hear(links, heard).await {
         Finding::ok(part, format!("this user may subscribe to {prefix}.queries.*"))

@@ -21,7 +21,7 @@ use nearline_ports::{JOURNAL_ENTRIES, PortError};
 use std::time::Duration;
 
 /// Streams that are asked for, or created, at the same time.
-pub(super) const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 32;
 
 /// Announcements kept of each node: watchers that are behind must see all of them.
 const NODE_HISTORY: i64 = 32;

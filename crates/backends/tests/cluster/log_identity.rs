@@ -64,15 +64,15 @@ async fn a_log_that_a_store_has_folded_is_not_made_anew() {
         identity: Some(log.identity().to_owned()),
         positions: vec![Position(1), Position(2), Position(3), Position(4)],
     };
-    connect_following(settings(&nats), followed.clone()).await.expect("it is there");
+    connect_following(settings(&nats), followed.clone(), None).await.expect("it is there");
     let client = stock_client(&nats).await;
     client.delete_stream("EVENTS_p02").await.expect("removed");
-    let text = misconfigured(connect_following(settings(&nats), followed.clone()).await);
+    let text = misconfigured(connect_following(settings(&nats), followed.clone(), None).await);
     assert!(text.contains("1 of 4 streams are gone (EVENTS_p02)"), "{text}");
     for name in names().filter(|name| name != "EVENTS_p02") {
         client.delete_stream(name).await.expect("removed");
     }
-    let text = misconfigured(connect_following(settings(&nats), followed).await);
+    let text = misconfigured(connect_following(settings(&nats), followed, None).await);
     assert!(text.contains("4 of 4 streams are gone"), "{text}");
 }
 
@@ -183,7 +183,7 @@ async fn a_log_in_one_stream_goes_on_behind_what_was_folded_of_it() {
         identity: None,
         positions: vec![Position(of_p0[2]), Position::START, Position::START, Position::START],
     };
-    let log = connect_following(settings(&nats), followed).await.expect("connected").log;
+    let log = connect_following(settings(&nats), followed, None).await.expect("connected").log;
     let begun = Instant::now();
     let last = |partition| {
         let log = &log;

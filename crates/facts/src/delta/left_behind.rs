@@ -2,7 +2,9 @@
 
 use super::{DeltaTable, LOG};
 use crate::error::{FactsError, Result};
-use crate::location::Object;
+use crate::location::{Object, still_there};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What folders begin with in which a week is sorted.
 pub(crate) const SORTING: &str = "_week-";
@@ -36,12 +38,18 @@ impl DeltaTable {
     /// A folder that cannot be read.
     pub fn left_behind(&self) -> Result<Vec<LeftBehind>> {
         let mut left = Vec::new();
-        for object in self.location.files()? {
-            let kind = match object.name.as_str() {
-                name if name.ends_with(".partial") => LeftKind::Partial,
-                name if name.ends_with(".parquet") && !self.files.contains_key(name) => LeftKind::Unnamed,
-                _ => continue,
-            };
+        let is_unnamed = |name: &str| name.ends_with(".parquet") && !self.files.contains_key(name);
+        let mut unnamed: BTreeMap<String, Object> = BTreeMap::new();
+        // Of an object store there is a mirror here, into which things are written before they go there.
+        for object in self.location.files()?.into_iter().chain(self.location.local_files()?) {
+            if is_unnamed(&object.name) {
+                unnamed.entry(object.name.clone()).or_insert(object);
+            } else if object.name.ends_with(".partial") && self.root().join(&object.name).exists() {
+                unnamed.entry(object.name.clone()).or_insert(object);
+            }
+        }
+        for (name, object) in unnamed {
+            let kind = if name.ends_with(".partial") { LeftKind::Partial } else { LeftKind::Unnamed };
             left.push(LeftBehind { object, kind });
         }
         let sorting = self.location.folders()?.into_iter().filter(|object| object.name.starts_with(SORTING));
@@ -64,10 +72,13 @@ impl DeltaTable {
         let path = self.root().join(&left.object.name);
         match left.kind {
             LeftKind::Unnamed => self.location.delete(&left.object.name),
-            LeftKind::Sorting => std::fs::remove_dir_all(&path).map_err(FactsError::writing(&path)),
-            LeftKind::Partial | LeftKind::Draft => {
-                std::fs::remove_file(&path).map_err(FactsError::writing(&path))
-            }
+            LeftKind::Sorting => removed(std::fs::remove_dir_all(&path), &path),
+            LeftKind::Partial | LeftKind::Draft => removed(std::fs::remove_file(&path), &path),
         }
     }
+}
+
+/// Whoever was faster has done it.
+fn removed(done: std::io::Result<()>, path: &Path) -> Result<()> {
+    still_there(done).map(|_| ()).map_err(FactsError::writing(path))
 }

@@ -29,7 +29,7 @@ use crate::delta::{Add, Change, Committed, DeltaTable, LeftKind};
 use crate::error::{FactsError, Result};
 use crate::table_writer::{TableWriter, nothing_strange};
 use crate::tidy::taken_out;
-use crate::whole_file::is_being_written;
+use crate::whole_file::{Writer, writer_of};
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -76,19 +76,19 @@ pub type Limits = BTreeMap<String, Limit>;
 
 impl Limit {
     /// Whether a row from this position of the log goes.
-    fn takes(&self, position: i64) -> bool {
+    fn takes(&self, position: i64, rows: ErasedRows) -> bool {
         match self {
             Self::Everything => true,
-            Self::Forgotten(forgotten) => forgotten.takes(position),
+            // What was shown goes, also of the moment of the event that stays.
+            Self::Forgotten(forgotten) => {
+                position < forgotten.position
+                    && (position != forgotten.latest || rows == ErasedRows::Decisions)
+            }
         }
     }
 }
 
 impl Forgotten {
-    fn takes(&self, position: i64) -> bool {
-        position < self.position && position != self.latest
-    }
-
     /// Whether an event goes though it came later: the fold lets it change nothing.
     fn takes_late(&self, is_forget: bool, [at_ms, known_ms]: [i64; 2]) -> bool {
         // Of what the log's clock bounds, the later in the log is the later. What the log had before that time came after a
@@ -274,7 +274,7 @@ impl Erasing<'_> {
             let may_hold = match left.kind {
                 LeftKind::Unnamed => !self.holds(&self.table.file(&left.object.name)?)?.is_empty(),
                 // What it holds cannot be read. A file that is being written goes into the table after this, as what is archived later.
-                LeftKind::Partial => !is_being_written(&path),
+                LeftKind::Partial => writer_of(&path) != Writer::Lives,
                 LeftKind::Sorting => true,
                 LeftKind::Draft => false,
             };
@@ -282,7 +282,8 @@ impl Erasing<'_> {
                 continue;
             }
             // An archiver writes its file first, and then the commit that names it.
-            if left.kind != LeftKind::Partial && left.object.modified_ms > now_ms - GRACE_MS {
+            let is_dead = left.kind == LeftKind::Partial && writer_of(&path) == Writer::Dead;
+            if !is_dead && left.object.modified_ms > now_ms - GRACE_MS {
                 return Err(FactsError::Refused(format!(
                     "{} may hold erased members and is not the archive's yet: an archiver or `tidy` may be about to add it; erase \
                      again in ten minutes",
@@ -403,11 +404,11 @@ impl<'a> Searches<'a> {
                 (Limit::Forgotten(forgotten), ErasedRows::Facts) => forgotten.takes_fact(position),
                 (Limit::Forgotten(_), ErasedRows::Decisions) | (Limit::Everything, _) => false,
             };
-            return (limit.takes(position) || is_late()).then_some(member.as_str());
+            return (limit.takes(position, self.rows) || is_late()).then_some(member.as_str());
         }
         let payload = batch["payload"].as_binary::<i32>().value(row);
         let named = self.quoted.iter().filter(|(_, quoted)| quoted.find(payload).is_some());
-        named.map(|(member, _)| *member).find(|member| self.limits[*member].takes(position))
+        named.map(|(member, _)| *member).find(|member| self.limits[*member].takes(position, self.rows))
     }
 }
 
@@ -418,4 +419,37 @@ fn batches(path: &Path) -> Result<Vec<RecordBatch>> {
     let reader = builder.build().map_err(FactsError::parquet(path))?;
     let batches = reader.map(|batch| batch.map_err(FactsError::parquet(path)));
     batches.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_requests_the_latest_stays_as_an_event_and_not_as_what_was_shown() {
+        let (position, latest, at_ms, stay) = (150, 100, 7, BTreeSet::new());
+        let limit = Limit::Forgotten(Forgotten { position, at_ms, latest, stay, archived: 200 });
+        for (rows, taken) in [
+            (ErasedRows::Events, [true, false, true, false]),
+            (ErasedRows::Facts, [true, false, true, false]),
+            (ErasedRows::Decisions, [true, true, true, false]),
+        ] {
+            assert_eq!([99, 100, 149, 150].map(|position| limit.takes(position, rows)), taken, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_where_what_is_its_own_begins() {
+        let unique = "0123abcd-0000-4000-8000-0123456789ab";
+        let grown = format!("events-p00003-1-2-{}-{}-{unique}.parquet", &unique[..23], &unique[..23]);
+        for (name, place) in [
+            (format!("events-p00003-1-2-{unique}.parquet"), "events-p00003-1-2"),
+            (grown, "events-p00003-1-2"),
+            (format!("week-002931-0004-{unique}.parquet"), "week-002931-0004"),
+            (format!("decisions-{unique}.parquet"), "decisions"),
+            ("events-p00003-1-2-n1.parquet".to_owned(), "events-p00003-1-2"),
+        ] {
+            assert_eq!(place_in(&name), place, "{name}");
+        }
+    }
 }
