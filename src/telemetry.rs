@@ -98,6 +98,11 @@ const COUNTERS: &[(&str, Unit, &str)] = &[
         Unit::Count,
         "Requests to publish that came over NATS, by the status that HTTP would have given",
     ),
+    (
+        "nearline_replies_refused_total",
+        Unit::Count,
+        "Requests over NATS whose answer was to go to a subject that is no inbox",
+    ),
     ("nearline_key_refusals_total", Unit::Count, "Callers turned away for their keys, by why"),
     (
         "nearline_certificate_read_failures_total",

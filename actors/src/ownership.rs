@@ -17,6 +17,7 @@ use crate::retry::Backoff;
 use crate::settings::EngineSettings;
 use actix::prelude::*;
 use announcer::{Announcer, Say};
+use futures_util::FutureExt;
 use hindrances::{Hindrances, Need};
 use nearline_model::check_invariant;
 use nearline_model::control::assignment::NodeId;
@@ -29,7 +30,8 @@ use outbox_follower::OutboxFollower;
 use parking_lot::RwLock;
 use prover::Prover;
 use run::Run;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -121,6 +123,8 @@ struct Running {
     happened: mpsc::UnboundedSender<Happened>,
     status: watch::Sender<NodeStatus>,
     hindrances: Arc<Hindrances>,
+    /// Nodes of others that were told of.
+    foreign: BTreeSet<NodeId>,
     gone: bool,
 }
 
@@ -132,8 +136,17 @@ impl Shell {
         let (happened, happenings) = mpsc::unbounded_channel();
         let hindrances = Arc::<Hindrances>::default();
         let handle = Handle { leave, happened: happened.clone(), status, hindrances: hindrances.clone() };
+        let supervised = self.supervised.clone();
         let run = move || self.run(leaving, status_sender, hindrances, (happened, happenings));
-        place.spawn_fn(move || drop(actix_rt::spawn(run())));
+        let running = move || async move {
+            if AssertUnwindSafe(run()).catch_unwind().await.is_err() {
+                metrics::counter!("nearline_supervisor_panics_total").increment(1);
+                let reason = "who owns partitions is not followed any more: that panicked, which is a bug";
+                tracing::error!(reason, "the process is to end");
+                supervised.exit.send_replace(Some(reason.to_owned()));
+            }
+        };
+        place.spawn_fn(move || drop(actix_rt::spawn(running())));
         handle
     }
 
@@ -185,6 +198,7 @@ impl Shell {
             happened,
             status,
             hindrances,
+            foreign: BTreeSet::new(),
             gone: false,
             shell: self,
         };
@@ -242,6 +256,15 @@ impl Running {
 
     fn heard(&mut self, event: MembershipEvent) {
         match event {
+            MembershipEvent::Announced(announcement) if !self.is_of_this_log(&announcement) => {
+                if self.foreign.insert(announcement.beat.node.clone()) {
+                    tracing::error!(
+                        node = %announcement.beat.node,
+                        "a node of another log, or of another number of partitions, is in this registry; it is passed over: give \
+                         each cluster a bucket of its own (nats.nodes_bucket)"
+                    );
+                }
+            }
             MembershipEvent::Announced(announcement) => {
                 // This node's own too: sums that start over from the store may miss what it commits meanwhile.
                 self.outbox_follower.heard_of(&announcement.committed);
@@ -294,13 +317,21 @@ impl Running {
         }
     }
 
+    /// Whether what is announced is of the partitions that there are here.
+    fn is_of_this_log(&self, Announcement { beat, committed, log, .. }: &Announcement) -> bool {
+        let own = &self.shell.ports.log;
+        let named = committed.keys().chain(beat.held.keys()).chain(&beat.declined);
+        (log.is_empty() || log == own.identity()) && named.into_iter().all(|one| one.0 < own.partitions())
+    }
+
     fn announcement(&self, beat: Beat) -> Announcement {
         let committed = beat.held.keys().map(|partition| {
             let handle = &self.shell.partitions[usize::from(partition.0)];
             (*partition, handle.committed.load())
         });
         let committed = committed.filter(|(_, position)| !position.is_start()).collect();
-        Announcement { address: self.shell.settings.address.clone(), committed, beat }
+        let log = self.shell.ports.log.identity().to_owned();
+        Announcement { address: self.shell.settings.address.clone(), committed, log, beat }
     }
 
     /// Partitions are acquired, and after a failure acquired again, by their supervisors.

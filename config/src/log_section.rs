@@ -36,7 +36,8 @@ impl LogSection {
     /// # Errors
     /// The first directive that is neither a level nor `target=level`.
     pub fn targets(&self) -> Result<Targets, String> {
-        let mut targets = Targets::new().with_default(LevelFilter::OFF);
+        // It tells of each request that cannot be read, at the level of errors: whoever connects could fill the log. They are counted.
+        let mut targets = Targets::new().with_default(LevelFilter::OFF).with_target(SERVER, LevelFilter::OFF);
         let mut default = None;
         for directive in self.level.split(',').map(str::trim) {
             let (target, level) = match directive.split_once('=') {
@@ -67,6 +68,8 @@ impl LogSection {
     }
 }
 
+/// The HTTP server's own part; to be told of, it is named.
+const SERVER: &str = "actix_http";
 /// Part of the NATS client that logs what it writes.
 const CLIENT_WITH_SECRETS: &str = "async_nats::connection";
 
@@ -125,6 +128,11 @@ mod tests {
             );
             assert!(is_on(tracing_subscriber::filter::LevelFilter::DEBUG), "{level}");
         }
+        let error = tracing_subscriber::filter::LevelFilter::ERROR.into_level().expect("a level");
+        let tells =
+            |level: &str| read(level).expect("read").would_enable("actix_http::h1::dispatcher", &error);
+        assert!(!tells("info") && !tells("trace"), "whoever connects would fill the log");
+        assert!(tells("info,actix_http=error"));
         let targets = read("warn,nearline_actors=debug").expect("read");
         assert!(targets.would_enable(
             "nearline_actors::engine",

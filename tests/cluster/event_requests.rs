@@ -75,6 +75,28 @@ fn history(program: &Program, member: &str, after: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_done_in_an_askers_stead() {
+    let servers = Servers::start();
+    let program = servers.node("n1");
+    let client = async_nats::connect(servers.nats.url()).await.expect("connected");
+    let jetstream = async_nats::jetstream::new(client.clone());
+    let title = json!({ "id": "t1", "name": "One" }).to_string();
+    let titles = jetstream.get_key_value("nearline-titles").await.expect("the catalogue");
+    titles.put("t1", title.clone().into()).await.expect("put");
+    let subjects = ["$KV.nearline-titles.t1", "nearline.deadletters.0.1", "nearline.log.0.x"];
+    for (at, reply) in subjects.into_iter().enumerate() {
+        let event = json!([play(&format!("stead{at}"), "ana", &format!("s{at}"))]).to_string();
+        client.publish_with_reply(SUBJECT, reply, event.into()).await.expect("sent");
+    }
+    // What is asked after them is answered after them, and they counted.
+    let (answer, _, _) = ask(&client, json!([play("after", "ana", "s9")]).to_string(), None).await;
+    assert_eq!(history(&program, "ana", &answer["results"][0]["position"]).len(), 4);
+    assert_eq!(titles.get("t1").await.expect("read").as_deref(), Some(title.as_bytes()));
+    let mut letters = jetstream.get_stream("DEADLETTERS").await.expect("the dead letters");
+    assert_eq!(letters.info().await.expect("known").state.messages, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_answered_event_by_event_and_its_positions_are_good_for_queries() {
     let servers = Servers::start();
     let (node, client) = (servers.node("n1"), servers.client().await);

@@ -176,3 +176,35 @@ fn events_that_are_gone_before_anything_was_counted_are_told_and_a_log_begun_lat
         }
     });
 }
+
+#[test]
+fn a_node_of_another_cluster_in_the_same_registry_is_passed_over() {
+    run(async {
+        let bed = Bed::cluster().await;
+        let engine = bed.engine(settings("n1")).await;
+        let url = bed.servers.as_ref().expect("servers").0.url();
+        let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.expect("connected"));
+        let nodes = jetstream.get_key_value("nearline-nodes").await.expect("the registry");
+        let own = nodes.get("n1").await.expect("read").expect("there");
+        let own: Value = serde_json::from_slice(&own).expect("JSON");
+        for (name, log, partition) in [("a", "another-log", "0"), ("b", "", "60000")] {
+            let mut other = own.clone();
+            other["beat"]["node"] = name.into();
+            other["beat"]["incarnation"] = 7.into();
+            other["log"] = log.into();
+            other["committed"] = serde_json::json!({ partition: 5 });
+            nodes.put(name, other.to_string().into()).await.expect("put");
+        }
+        bed.append(audience_events(400, 50, 76)).await;
+        engine.caught_up().await.expect("caught up");
+        // What is heard after them is heard: a node of this cluster.
+        let later = Engine::start(other_ports(&bed).await, settings("n2")).await.expect("started");
+        eventually("both know each other alone", || {
+            let known = [&engine, &later].map(|engine| engine.node_status().others);
+            known == [1, 1] && engine.is_ready() && later.is_ready()
+        })
+        .await;
+        later.stop().await;
+        engine.stop().await;
+    });
+}

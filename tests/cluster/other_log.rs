@@ -10,6 +10,7 @@ use nearline_model::Position;
 use nearline_model::identifier::OwnerEpoch;
 use nearline_ports::{EventLog, NewEvent, PortError};
 use nearline_servers::{NatsServer, RedisServer};
+use std::path::Path;
 use std::time::Instant;
 
 pub fn nats_settings(bed: &Bed) -> NatsSettings {
@@ -181,6 +182,28 @@ fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
     });
 }
 
+/// Puts a copy in the place of a server's files.
+fn replace(streams: &Path, copied: &Path) {
+    std::fs::remove_dir_all(streams).expect("removed");
+    copy(copied, streams);
+}
+
+/// Waits until a log says why it takes nothing; nothing is accepted meanwhile.
+async fn refuses(log: &dyn EventLog) {
+    let started = Instant::now();
+    loop {
+        let answered = log.append(audience_events(200, 50, 8)).await;
+        let told = answered.iter().all(|one| {
+            one.as_ref().err().map(ToString::to_string).is_some_and(|text| text.contains("taken for read"))
+        });
+        assert!(answered.iter().all(Result::is_err), "what has no place of its own is not accepted");
+        if told {
+            break;
+        }
+        assert!(started.elapsed() < DEADLINE, "{answered:?}");
+    }
+}
+
 #[test]
 fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
     run(async {
@@ -209,27 +232,12 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         one.caught_up().await.expect("caught up");
         nats.stop();
         copy(&streams, &whole);
-        std::fs::remove_dir_all(&streams).expect("removed");
-        copy(&older, &streams);
+        replace(&streams, &older);
         nats.restart().expect("nats is back");
         // Whichever node is asked, and whoever runs the partition; a program that comes now, too.
         let anew = reach().await.expect("reached");
         for log in [&bed.ports.log, &other.log, &anew.log] {
-            let started = Instant::now();
-            loop {
-                let answered = log.append(audience_events(200, 50, 8)).await;
-                let told = answered.iter().all(|one| {
-                    one.as_ref()
-                        .err()
-                        .map(ToString::to_string)
-                        .is_some_and(|text| text.contains("taken for read"))
-                });
-                assert!(answered.iter().all(Result::is_err), "what has no place of its own is not accepted");
-                if told {
-                    break;
-                }
-                assert!(started.elapsed() < DEADLINE, "{answered:?}");
-            }
+            refuses(&**log).await;
         }
         let epoch = || {
             let mut link =
@@ -241,8 +249,7 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         let first = epoch();
         eventually("it was tried again and again", || epoch() > first + 3).await;
         nats.stop();
-        std::fs::remove_dir_all(&streams).expect("removed");
-        copy(&whole, &streams);
+        replace(&streams, &whole);
         nats.restart().expect("nats is back");
         let started = Instant::now();
         for event in audience_events(200, 50, 8) {

@@ -106,7 +106,7 @@ pub fn run(
     let (events, left_out) = events(&EventArchive::existing(archive)?, question.to_ms, &fold)?;
     let events_before = match question.from_ms {
         Some(from_ms) => events.partition_point(|event| event.at_ms < from_ms),
-        None => events.len() / 5 * 4,
+        None => events.len() * 4 / 5,
     };
     let events_within = events.len() - events_before;
     if events_within == 0 {

@@ -2,6 +2,9 @@
 
 use nearline_audience::{Audience, AudienceSettings};
 use nearline_model::timestamp::format_rfc3339;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -294,4 +297,85 @@ fn bad_lines_are_counted_and_named_and_bad_files_end_it() {
     {
         assert_eq!(evaluate(directory.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn tables_of_several_files_are_as_one_and_a_time_that_is_no_number_is_a_bad_line() {
+    let directory = tempfile::tempdir().expect("directory");
+    let row = |(at, (member, title)): (usize, &(String, String))| {
+        format!("{member},{title},{}", 1_700_000_000 + at)
+    };
+    let rows: Vec<String> = circle(40).iter().enumerate().map(row).collect();
+    let table = |rows: Vec<&String>| {
+        let mut lines = vec!["user,item,time".to_owned()];
+        lines.extend(rows.into_iter().cloned());
+        lines
+    };
+    write(directory.path(), "all.csv", &table(rows.iter().collect()));
+    write(directory.path(), "a.csv", &table(rows.iter().step_by(2).collect()));
+    write(directory.path(), "b.csv", &table(rows.iter().skip(1).step_by(2).collect()));
+    let whole = report(directory.path(), &["prequential", "all.csv"]);
+    let parts = report(directory.path(), &["prequential", "a.csv", "b.csv"]);
+    for name in ["events", "queries", "dropped_events", "hit_rate_at_10"] {
+        assert_eq!(whole[name], parts[name], "{name}");
+    }
+    write(directory.path(), "nan.csv", &table(vec![&"m0,t1,NaN".to_owned(), &rows[0], &rows[1], &rows[2]]));
+    let partly = report(directory.path(), &["prequential", "nan.csv", "--train-fraction", "0"]);
+    assert_eq!((&partly["events"], &partly["bad_lines"]), (&json!(3), &json!(1)), "{partly}");
+}
+
+#[test]
+fn what_a_request_came_to_is_not_known_where_it_is_ranked_whatever_stands_first() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (mut lines, mut later) = (Vec::new(), Vec::new());
+    let mut dice = StdRng::seed_from_u64(3);
+    for request in 0..600_usize {
+        let more = json!({ "request": format!("r{request}") });
+        let member = format!("m{}", dice.random_range(0..50));
+        let mut known: Vec<usize> = (0..30).collect();
+        known.shuffle(&mut dice);
+        let titles: Vec<String> = known[..6].iter().map(|title| format!("t{title}")).collect();
+        let mut all: Vec<(&str, &String)> = titles.iter().map(|title| ("impression", title)).collect();
+        all.insert(0, ("play", &titles[dice.random_range(0..6)]));
+        for (at, (kind, title)) in all.into_iter().enumerate() {
+            let at_second = format_rfc3339(START_MS + request as i64 * 60_000);
+            let mut event: Value =
+                serde_json::from_str(&event(request * 10 + at, kind, &member, title, more.clone()))
+                    .expect("JSON");
+            event["at"] = at_second.into();
+            lines.push(event.to_string());
+        }
+        let of_request = lines.len() - 7;
+        later.extend(lines[of_request + 1..].iter().cloned());
+        later.push(lines[of_request].clone());
+    }
+    write(directory.path(), "plays-first", &lines);
+    write(directory.path(), "plays-last", &later);
+    let [first, last] = ["plays-first", "plays-last"]
+        .map(|file| report(directory.path(), &["impressions", file, "--train-fraction", "0.5"]));
+    // What was known before a request is the same, in whatever order it is written; what is attributed later is not.
+    for of in [|report: &Value| number(report, "auc"), |report: &Value| number(&report["popular"], "auc")] {
+        assert!((of(&first) - of(&last)).abs() < 0.03 && (of(&first) - 0.5).abs() < 0.06, "{first} {last}");
+    }
+}
+
+#[test]
+fn ratings_of_what_was_just_played_are_no_plays_of_it_again() {
+    let directory = tempfile::tempdir().expect("directory");
+    let watched = circle(40);
+    let line = |kind: &'static str, more: Value| {
+        move |(at, (member, title)): (usize, &(String, String))| {
+            let number = 2 * at + usize::from(kind == "rating");
+            (number, event(number, kind, member, title, more.clone()))
+        }
+    };
+    let mut lines: Vec<(usize, String)> = watched.iter().enumerate().map(line("play", json!({}))).collect();
+    let alone: Vec<String> = lines.iter().map(|(_, line)| line.clone()).collect();
+    lines.extend(watched.iter().enumerate().map(line("rating", json!({ "value": 5 }))));
+    lines.sort_unstable();
+    write(directory.path(), "plays", &alone);
+    write(directory.path(), "rated", &lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>());
+    let served = |file: &str| report(directory.path(), &["prequential", file])["as_served"].clone();
+    let (alone, rated) = (served("plays"), served("rated"));
+    assert_eq!(alone["queries"], rated["queries"], "{alone} {rated}");
 }

@@ -22,6 +22,9 @@ pub struct Announcement {
     /// Position committed in each partition that it holds: others learn up to there from the outbox.
     #[serde(default)]
     pub committed: BTreeMap<PartitionId, Position>,
+    /// Identity of the log that it runs partitions of; empty: not told.
+    #[serde(default)]
+    pub log: String,
 }
 
 /// What the registry delivers.

@@ -89,13 +89,26 @@ async fn forward(
     }
 }
 
+/// A title as this adapter puts it: an object, checked, under the key that it names.
+fn title_of(subject: &str, payload: &[u8]) -> Result<Title, String> {
+    if payload.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is no object".to_owned());
+    }
+    let title: Title = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    title.validate().map_err(|reject| reject.detail)?;
+    if subject.splitn(3, '.').nth(2) != Some(title.id.as_str()) {
+        return Err(format!("its id is {}", title.id));
+    }
+    Ok(title)
+}
+
 /// The title of a message; what others put into the bucket (and deletions) is left out.
 fn entry(delivered: &Delivered) -> Option<CatalogueEntry> {
     let payload = &delivered.message.payload;
     if payload.is_empty() {
         return None;
     }
-    match serde_json::from_slice(payload) {
+    match title_of(&delivered.message.subject, payload) {
         Ok(title) => Some(CatalogueEntry { revision: delivered.place.sequence, title }),
         Err(error) => {
             metrics::counter!("nearline_catalogue_unreadable_titles_total").increment(1);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use nearline_ports::trace::{TraceContext, carrying};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 /// Headers, and the fields that they stand for.
 const ATTRIBUTES: [(HeaderName, &str); 2] =
@@ -18,10 +18,15 @@ const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 #[derive(Deserialize)]
 struct Known {
-    #[serde(default)]
-    id: Option<IgnoredAny>,
-    #[serde(default)]
-    at: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    at: Option<Value>,
+}
+
+/// A field that is there, be it null.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// The event of a message: its payload, with what only its headers have. A trace is left out where the event with it
@@ -42,13 +47,19 @@ pub(super) fn event_of(headers: Option<&HeaderMap>, payload: Bytes, event_bytes:
 
 fn completed(headers: &HeaderMap, payload: &[u8]) -> Option<Bytes> {
     let known: Known = serde_json::from_slice(payload).ok()?;
+    if [&known.id, &known.at].contains(&&Some(Value::Null)) {
+        // Null is as good as absent, and a field may be there once.
+        let mut fields: Map<String, Value> = serde_json::from_slice(payload).ok()?;
+        fields.retain(|name, value| !value.is_null() || !["id", "at"].contains(&name.as_str()));
+        return completed(headers, &serde_json::to_vec(&fields).ok()?);
+    }
     let fields = payload.trim_ascii().strip_prefix(b"{")?.trim_ascii_start();
     let mut event = vec![b'{'];
     for ((header, field), is_known) in ATTRIBUTES.into_iter().zip([known.id.is_some(), known.at.is_some()]) {
         let Some(value) = headers.get(header).filter(|_| !is_known) else { continue };
         // The protocol encodes what a header may not have. Text that is not UTF-8 is no attribute.
         let value = percent_decode_str(value.as_str()).decode_utf8().ok()?;
-        event.extend_from_slice(format!("\"{field}\":{},", serde_json::Value::from(&*value)).as_bytes());
+        event.extend_from_slice(format!("\"{field}\":{},", Value::from(&*value)).as_bytes());
     }
     if fields.first() == Some(&b'}') && event.len() > 1 {
         event.pop();
@@ -81,6 +92,8 @@ mod tests {
                 r#"{"at":"2026-03-01T20:15:00Z","id":"own","type":"play"}"#,
             ),
             (&both, r#"{"at":"x","id":"own"}"#, r#"{"at":"x","id":"own"}"#),
+            (&both, r#"{"id":null,"at":"x"}"#, r#"{"id":"e1","at":"x"}"#),
+            (&both, r#"{"at":null,"id":null}"#, r#"{"id":"e1","at":"2026-03-01T20:15:00Z"}"#),
             (&both[..1], "{}", r#"{"id":"e1"}"#),
             (&[("ce-id", "a%22b")], r#"{"type":"play"}"#, r#"{"id":"a\"b","type":"play"}"#),
             (&[("Nats-Msg-Id", "e1")], r#"{"type":"play"}"#, r#"{"type":"play"}"#),

@@ -8,6 +8,7 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
+use nearline_model::identifier::sequence_of;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{DeadLetter, DeadLetters, PortError, Redrive};
 use std::sync::Arc;
@@ -66,9 +67,11 @@ impl NatsDeadLetters {
         let mut found = Vec::new();
         while let Some((subject, _)) = subjects.try_next().await.map_err(|error| failed(&error))? {
             let mut tokens = subject.rsplit('.');
-            let position = tokens.next().and_then(|token| token.parse().ok());
-            let partition = tokens.next().and_then(|token| token.parse().ok());
-            if let (Some(position), Some(partition)) = (position, partition) {
+            let position = tokens.next().and_then(number).map(Position);
+            let partition = tokens.next().and_then(number).and_then(|token| u16::try_from(token).ok());
+            if let (Some(position), Some(partition)) = (position, partition)
+                && sequence_of(position, PartitionId(partition), self.links.settings.partitions).is_some()
+            {
                 found.push((position, partition, subject));
             }
         }
@@ -98,6 +101,11 @@ impl NatsDeadLetters {
         let subject = format!("{prefix}.deadletters.{}.{}", letter.partition.0, letter.position);
         Outgoing { subject, headers: Some(headers), payload }
     }
+}
+
+/// A number as it is printed: what is read otherwise cannot be asked for by it.
+fn number(token: &str) -> Option<u64> {
+    token.parse().ok().filter(|number: &u64| number.to_string() == token)
 }
 
 /// Whoever may publish may put anything onto the stream: what is no letter hides no other.

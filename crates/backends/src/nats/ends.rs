@@ -5,9 +5,8 @@
 //! store has is asked for where a stream may have changed: at first, after a lost connection, and where one was found shorter
 //! than before. In between it costs nothing.
 
-use super::log::noted;
 use super::streams::FOLLOWS;
-use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::stream::{Config, Info};
 use nearline_model::identifier::{Blocks, sequence_of};
 use nearline_model::{PartitionId, Position};
 use nearline_ports::PortError;
@@ -106,4 +105,9 @@ pub(super) fn ends_before(
     let message = sequence_of(read, partition, partitions).map(|number| blocks.message_of(number));
     noted(&info.config, FOLLOWS).map(Position) != Some(read)
         && message.is_some_and(|message| message > info.state.last_sequence)
+}
+
+/// A number that the stream's metadata holds.
+pub(super) fn noted(config: &Config, key: &str) -> Option<u64> {
+    config.metadata.get(key)?.parse().ok()
 }

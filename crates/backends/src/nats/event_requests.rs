@@ -3,7 +3,7 @@
 //! Errors are told as services of NATS tell them, in the headers `Nats-Service-Error` and `Nats-Service-Error-Code`, beside a
 //! problem document.
 
-use super::link::Links;
+use super::link::{Links, is_inbox};
 use async_nats::{HeaderMap, Message, Subject, Subscriber};
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -60,7 +60,9 @@ impl EventRequestReader for Requests {
             let mut named = headers.iter().filter(|(found, _)| found.to_string().eq_ignore_ascii_case(name));
             named.next().and_then(|(_, values)| values.first()).map(|value| value.as_str())
         };
-        let asker = reply.map(|subject| Box::new(NatsAsker { links: self.links.clone(), subject }) as _);
+        let asker = reply
+            .filter(|reply| is_inbox(reply))
+            .map(|subject| Box::new(NatsAsker { links: self.links.clone(), subject }) as _);
         Some(EventRequest {
             body: payload,
             content_encoding: header("content-encoding").map(str::to_owned),

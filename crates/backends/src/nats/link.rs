@@ -114,6 +114,18 @@ impl Said {
     }
 }
 
+/// What a reply may be sent to: an inbox, as clients name them, or what servers put in its place on the way between accounts and
+/// clusters. A server lets whoever asks name any subject, also one that this node may publish to and the asker may not: an answer
+/// there would be done in the asker's stead.
+pub(super) fn is_inbox(reply: &str) -> bool {
+    let is_inbox = ["_INBOX.", "_R_.", "_GR_."].iter().any(|prefix| reply.starts_with(prefix));
+    if !is_inbox {
+        metrics::counter!("nearline_replies_refused_total").increment(1);
+        tracing::debug!(reply, "no answer is sent there: it is no inbox");
+    }
+    is_inbox
+}
+
 /// The runtime, shut down in the background so that it may be dropped anywhere.
 struct OwnRuntime(Option<Runtime>);
 

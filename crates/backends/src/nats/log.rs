@@ -3,14 +3,14 @@
 
 use super::blocks::{self, Block, Went};
 use super::consumer::{Delivered, StreamConsumer};
-use super::ends::{Ends, ends_before};
+use super::ends::{Ends, ends_before, noted};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::stream::{Config, Info, RawMessageErrorKind};
+use async_nats::jetstream::stream::{Info, RawMessageErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -188,11 +188,6 @@ pub(super) fn set_back(info: &Info, partition: PartitionId, read: Position) -> P
             info.state.last_sequence
         ),
     )
-}
-
-/// A number that the stream's metadata holds.
-pub(super) fn noted(config: &Config, key: &str) -> Option<u64> {
-    config.metadata.get(key)?.parse().ok()
 }
 
 fn damaged(stream: &str, detail: String) -> PortError {

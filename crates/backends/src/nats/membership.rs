@@ -6,7 +6,7 @@
 //! those of dead nodes after two minutes. Whether a node is alive is not the bucket's to say.
 
 use super::consumer::{Delivered, StreamConsumer};
-use super::link::Links;
+use super::link::{Links, is_inbox};
 use super::streams::restore_nodes_bucket;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::kv;
@@ -162,7 +162,7 @@ impl Membership for NatsMembership {
                     () = sender.closed() => None,
                 };
                 let Some(request) = request else { return };
-                let Some(inbox) = request.reply else { continue };
+                let Some(inbox) = request.reply.filter(|reply| is_inbox(reply)) else { continue };
                 let (reply, answer) = oneshot::channel();
                 // A full queue answers nothing: whoever asks goes to the store instead.
                 if sender.try_send(Question { body: request.payload, reply }).is_err() {

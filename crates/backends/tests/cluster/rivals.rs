@@ -22,6 +22,7 @@ fn beat(incarnation: u64, sequence: u64) -> Announcement {
         },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::new(),
+        log: String::new(),
     }
 }
 

@@ -39,8 +39,10 @@ impl EventFile {
         for path in paths {
             let path = path.as_ref();
             if table_file::is_table(path) {
+                // One that is given twice has the same events twice.
+                let number = paths.iter().position(|other| other.as_ref() == path).unwrap_or_default();
                 ties = ties.or(Some(TIES_SEED));
-                all.events.extend(table_file::read(path, event_bytes, &mut all.bad)?);
+                all.events.extend(table_file::read(path, number, event_bytes, &mut all.bad)?);
             } else {
                 all.read(TextFile::open(path)?, event_bytes)?;
             }

@@ -23,8 +23,8 @@ const PROGRESS_EVENTS: usize = 500;
 /// What one request showed, and what of it was played.
 #[derive(Debug, Default)]
 struct Request {
-    /// Number of its first impression among all events.
-    first: usize,
+    /// Number of its first event among all events, be it a play: what was not known before it is not to be known here.
+    first: Option<usize>,
     /// Distinct titles, in the order of their events.
     shown: Vec<String>,
     played: HashSet<String>,
@@ -121,8 +121,8 @@ pub fn run(
     let train_events = options.boundary(events.len());
     let by_first: HashMap<usize, Request> = requests
         .into_values()
-        .filter(|request| !request.shown.is_empty() && request.first >= train_events)
-        .map(|request| (request.first, request))
+        .filter(|request| !request.shown.is_empty())
+        .filter_map(|request| Some((request.first.filter(|first| *first >= train_events)?, request)))
         .collect();
     let mut replay = Replay::new(&options.settings, titles);
     replay.recommender.expect(plays);
@@ -183,13 +183,11 @@ fn requests_of(events: &[TimedEvent], options: &Options) -> anyhow::Result<Reque
         }
         let key = (event.member.to_string(), event.request.to_string());
         let request = requests.entry(key).or_default();
+        request.first.get_or_insert(at);
         let title = event.title.into_owned();
         if event.kind == EventKind::Play {
             request.played.insert(title);
         } else if !request.shown.contains(&title) {
-            if request.shown.is_empty() {
-                request.first = at;
-            }
             request.shown.push(title);
         }
     }

@@ -147,7 +147,10 @@ pub fn run_heard(
         if report.count(learned, &event.id)
             && let Some(Answer { served, unseen }) = answer
         {
-            report.served.push(served);
+            // A rating of what was just played is no play of it again.
+            if event.kind == EventKind::Play || unseen.is_some() {
+                report.served.push(served);
+            }
             let Some((outcome, own, bits)) = unseen else { continue };
             heard(Heard::List(at, &own));
             report.outcomes.push(outcome);

@@ -69,7 +69,7 @@ impl Columns {
 
 /// Unix milliseconds of a number of seconds or milliseconds, or of an RFC 3339 time.
 fn time_ms(text: &str) -> anyhow::Result<i64> {
-    if let Ok(number) = text.parse::<f64>() {
+    if let Some(number) = text.parse::<f64>().ok().filter(|number| number.is_finite()) {
         let is_ms = number.abs() >= FIRST_MS as f64;
         return Ok(if is_ms { number } else { number * 1_000.0 } as i64);
     }
@@ -79,11 +79,16 @@ fn time_ms(text: &str) -> anyhow::Result<i64> {
     Ok(time.as_millisecond())
 }
 
-/// Reads a table; empty lines are skipped, bad ones counted.
+/// Reads a table, the `number`th of several; empty lines are skipped, bad ones counted.
 ///
 /// # Errors
 /// A file that cannot be read, or whose first line does not tell its columns.
-pub fn read(path: &Path, event_bytes: usize, bad: &mut BadLines) -> anyhow::Result<Vec<TimedEvent>> {
+pub fn read(
+    path: &Path,
+    number: usize,
+    event_bytes: usize,
+    bad: &mut BadLines,
+) -> anyhow::Result<Vec<TimedEvent>> {
     let shown = path.display().to_string();
     let file = File::open(path).with_context(|| format!("{shown} cannot be read"))?;
     let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
@@ -106,7 +111,7 @@ pub fn read(path: &Path, event_bytes: usize, bad: &mut BadLines) -> anyhow::Resu
                 found
             }
         };
-        let read = columns.play(&line, &format!("line-{}", at + 1)).and_then(|(at_ms, payload)| {
+        let read = columns.play(&line, &format!("line-{number}-{}", at + 1)).and_then(|(at_ms, payload)| {
             Event::parse(payload.as_bytes(), event_bytes)?;
             Ok(TimedEvent { at_ms, payload: Bytes::from(payload) })
         });

@@ -26,6 +26,7 @@ fn announcement(node: &str, incarnation: u64, sequence: u64) -> Announcement {
         },
         address: "http://127.0.0.1:7700".into(),
         committed: BTreeMap::from([(PartitionId(1), Position(42))]),
+        log: "a-log".into(),
     }
 }
 

@@ -22,7 +22,7 @@ Examples:
   nearline-lab evaluate policy log.dsjson.gz                Vowpal Wabbit, as it logs
   nearline-lab evaluate policy events.ndjson                Nearline's events: artworks, chosen with propensities
   nearline-lab evaluate policy events.ndjson --titles titles.ndjson --resamples 10000
-  nearline --config config/cluster.toml evaluate policy   the log of the engine itself
+  nearline-lab --config config/cluster.toml evaluate policy   the log of the engine itself
 
 A log whose lines have a `type` is one of events; every impression with `artwork` and `propensity` is a
 decision, and the policies uniform, best, segment and thompson are evaluated. Else each line is a decision
