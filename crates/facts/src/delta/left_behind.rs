@@ -42,9 +42,8 @@ impl DeltaTable {
         let mut unnamed: BTreeMap<String, Object> = BTreeMap::new();
         // Of an object store there is a mirror here, into which things are written before they go there.
         for object in self.location.files()?.into_iter().chain(self.location.local_files()?) {
-            if is_unnamed(&object.name) {
-                unnamed.entry(object.name.clone()).or_insert(object);
-            } else if object.name.ends_with(".partial") && self.root().join(&object.name).exists() {
+            let is_partial = || object.name.ends_with(".partial") && self.root().join(&object.name).exists();
+            if is_unnamed(&object.name) || is_partial() {
                 unnamed.entry(object.name.clone()).or_insert(object);
             }
         }

@@ -132,7 +132,7 @@ mod tests {
         let path = directory.path().join(name);
         std::fs::write(&path, text).expect("written");
         let mut bad = BadLines::default();
-        (read(&path, 65_536, &mut bad), bad)
+        (read(&path, 0, 65_536, &mut bad), bad)
     }
 
     fn described(events: &[TimedEvent]) -> Vec<(String, String, i64)> {
