@@ -95,6 +95,8 @@ pub fn read(
     let reader: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut events = Vec::new();
     let mut columns = None;
+    // Rows of two files that have one number are two events.
+    let of = if number == 0 { "line-".to_owned() } else { format!("line-{number}-") };
     for (at, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.with_context(|| format!("{shown}:{} cannot be read", at + 1))?;
         if line.trim().is_empty() {
@@ -111,7 +113,7 @@ pub fn read(
                 found
             }
         };
-        let read = columns.play(&line, &format!("line-{number}-{}", at + 1)).and_then(|(at_ms, payload)| {
+        let read = columns.play(&line, &format!("{of}{}", at + 1)).and_then(|(at_ms, payload)| {
             Event::parse(payload.as_bytes(), event_bytes)?;
             Ok(TimedEvent { at_ms, payload: Bytes::from(payload) })
         });
