@@ -99,17 +99,32 @@ pub(super) async fn run(args: PublishArgs, config: &Config) -> anyhow::Result<()
 
 /// Refuses to write refused lines over what is read, or remembers.
 fn refuse_read(args: &PublishArgs, state: Option<&Path>, refused: Option<&Path>) -> anyhow::Result<()> {
-    let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let Some(refused) = refused else { return Ok(()) };
     let others = [Some(args.file.as_path()), args.titles.as_deref(), state];
     for other in others.into_iter().flatten() {
         anyhow::ensure!(
-            other != refused && (place(refused).is_none() || place(other) != place(refused)),
+            !is_same_file(other, refused),
             "--refused names {}, which is read or remembers how far publishing came; name another file",
             other.display()
         );
     }
     Ok(())
+}
+
+/// Whether two paths lead to one file, be it there or not.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| std::fs::metadata(path).ok();
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (None, None) => {
+            let folder = |path: &Path| {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                parent.unwrap_or(Path::new(".")).canonicalize().ok()
+            };
+            one.file_name() == other.file_name() && folder(one) == folder(other)
+        }
+        _ => false,
+    }
 }
 
 /// Lines of a file from where it stands; empty ones are counted, but not published.

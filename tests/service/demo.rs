@@ -117,7 +117,7 @@ fn refused_lines_are_corrected_and_published_by_themselves() {
     let refused = std::fs::read_to_string(at("events.ndjson.refused")).expect("there");
     assert_eq!(refused, format!("{}\nno JSON\n", lines[1]));
     std::fs::write(at("events.ndjson.refused"), play("b", "title") + "\n").expect("corrected");
-    for read in ["events.ndjson", "events.ndjson.published", "./events.ndjson"] {
+    for read in ["events.ndjson", "./events.ndjson.published", "./events.ndjson"] {
         let over = nearline(directory.path(), &["publish", "events.ndjson", "--restart", "--refused", read]);
         assert!(err(&over).contains("name another file"), "{}", err(&over));
     }

@@ -122,10 +122,7 @@ impl Location {
         if let Some(remote) = &self.remote {
             still_there(remote.delete(name)).map_err(FactsError::writing(&path))?;
         }
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && self.remote.is_some() => Ok(()),
-            done => done.map_err(FactsError::writing(&path)),
-        }
+        still_there(std::fs::remove_file(&path)).map(|_| ()).map_err(FactsError::writing(&path))
     }
 
     /// The files right below the place: of the object store, or of the folder.

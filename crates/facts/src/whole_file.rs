@@ -169,6 +169,8 @@ pub(crate) enum Writer {
     Dead,
     /// Files cannot be locked there, or this one is not to be opened.
     Unknown,
+    /// It has named its file, or left none.
+    Gone,
 }
 
 pub(crate) fn writer_of(partial: &Path) -> Writer {
@@ -176,6 +178,7 @@ pub(crate) fn writer_of(partial: &Path) -> Writer {
     match opened.map(|file| file.try_lock()) {
         Ok(Ok(())) => Writer::Dead,
         Ok(Err(TryLockError::WouldBlock)) => Writer::Lives,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Writer::Gone,
         Ok(Err(TryLockError::Error(_))) | Err(_) => Writer::Unknown,
     }
 }

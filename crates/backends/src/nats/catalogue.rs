@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nearline_model::Title;
 use nearline_model::catalogue::CatalogueEntry;
+use nearline_model::identifier::id_problem;
 use nearline_ports::{CatalogueStore, PortError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -89,15 +90,31 @@ async fn forward(
     }
 }
 
-/// A title as this adapter puts it: an object, checked, under the key that it names.
+/// Bytes of a title that was put, of those that the API takes (64 KiB) and what its form here adds.
+const MAX_TITLE_BYTES: usize = 128 << 10;
+
+/// A title as this adapter puts it: an object, of a size that is taken, under the key that it names.
 fn title_of(subject: &str, payload: &[u8]) -> Result<Title, String> {
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is no object".to_owned());
     }
     let title: Title = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    title.validate().map_err(|reject| reject.detail)?;
+    if let Some(problem) = id_problem(&title.id) {
+        return Err(format!("its id {problem}"));
+    }
     if subject.splitn(3, '.').nth(2) != Some(title.id.as_str()) {
         return Err(format!("its id is {}", title.id));
+    }
+    if payload.len() > MAX_TITLE_BYTES {
+        return Err(format!("it has {} bytes; at most {MAX_TITLE_BYTES} are taken", payload.len()));
+    }
+    // An earlier version may have put it, under other rules.
+    if let Err(reject) = title.validate() {
+        tracing::warn!(
+            subject,
+            detail = reject.detail,
+            "a title is not as it would be taken now; put it again"
+        );
     }
     Ok(title)
 }

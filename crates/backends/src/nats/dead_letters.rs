@@ -8,7 +8,6 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
-use nearline_model::identifier::sequence_of;
 use nearline_model::{PartitionId, Position};
 use nearline_ports::{DeadLetter, DeadLetters, PortError, Redrive};
 use std::sync::Arc;
@@ -70,7 +69,7 @@ impl NatsDeadLetters {
             let position = tokens.next().and_then(number).map(Position);
             let partition = tokens.next().and_then(number).and_then(|token| u16::try_from(token).ok());
             if let (Some(position), Some(partition)) = (position, partition)
-                && sequence_of(position, PartitionId(partition), self.links.settings.partitions).is_some()
+                && partition < self.links.settings.partitions
             {
                 found.push((position, partition, subject));
             }

@@ -3,7 +3,7 @@
 
 use super::blocks::{self, Block, Went};
 use super::consumer::{Delivered, StreamConsumer};
-use super::ends::{Ends, ends_before, noted};
+use super::ends::{Due, Ends, ends_before, noted};
 use super::link::Links;
 use super::publisher::{Outgoing, Publisher};
 use super::streams::{self, FIRST, FOLLOWS, Route, check_config, own_subject, stream_of};
@@ -26,8 +26,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// Ends that are looked at together.
 const LOOKS_AT_ONCE: usize = 32;
-/// How long a look at store and stream may take that publishing waits for.
-const LOOK_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long looks at store and streams may take that publishing waits for.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
 
 /// The log in JetStream.
 #[derive(Clone)]
@@ -71,34 +71,51 @@ impl NatsLog {
 
     /// Those of some partitions whose streams were set back, and why nothing is published into them.
     async fn set_back_of(&self, partitions: BTreeSet<PartitionId>) -> BTreeMap<PartitionId, PortError> {
-        if partitions.iter().any(|partition| self.ends.needs_look(*partition)) {
-            // Who comes meanwhile waits for what is found.
-            let _looking = self.looking.lock().await;
-            let doubted = partitions.iter().copied().filter(|partition| self.ends.needs_look(*partition));
-            let looks: Vec<_> = doubted.map(|partition| self.look_at_end(partition)).collect();
-            stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>().await;
+        match self.ends.due(&partitions) {
+            None => {}
+            Some(Due::Now) => {
+                // Who comes meanwhile waits for what is found.
+                let _looking = self.looking.lock().await;
+                if self.ends.due(&partitions) == Some(Due::Now) {
+                    self.look_at_ends().await;
+                }
+            }
+            Some(_) => {
+                if let Ok(looking) = self.looking.clone().try_lock_owned() {
+                    let log = self.clone();
+                    self.links.runtime().spawn(async move {
+                        let _looking = looking;
+                        log.look_at_ends().await;
+                    });
+                }
+            }
         }
         let refused = partitions.into_iter().filter_map(|one| Some((one, self.ends.refusal(one)?)));
         refused.collect()
     }
 
+    /// Looks at all ends that are due, for so long and no longer.
+    async fn look_at_ends(&self) {
+        let due = self.ends.all_due();
+        let looks: Vec<_> = due.iter().map(|partition| self.look_at_end(*partition)).collect();
+        let looked = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).collect::<()>();
+        let _in_time = tokio::time::timeout(LOOK_WITHIN, looked).await;
+        due.into_iter().for_each(|partition| self.ends.not_found_out(partition));
+    }
+
     /// Looks whether a stream ends before what the store has committed.
     async fn look_at_end(&self, partition: PartitionId) {
-        let Some(store) = &self.store else { return self.ends.looked(partition, Some(Ok(()))) };
-        let looked = async {
-            let committed = store.position(partition).await?;
-            let mut info = self.info(partition).await?;
-            let is_short =
-                |info: &Info| ends_before(info, committed, partition, self.partitions(), self.blocks());
-            if is_short(&info) && info.config.num_replicas > 1 {
-                tokio::time::sleep(SECOND_LOOK).await;
-                info = self.info(partition).await?;
+        let Some(store) = &self.store else { return self.ends.found(partition, None) };
+        let Ok(committed) = store.position(partition).await else { return };
+        for is_last in [false, true] {
+            let Ok(info) = self.info(partition).await else { return };
+            let is_short = ends_before(&info, committed, partition, self.partitions(), self.blocks());
+            self.ends.found(partition, is_short.then(|| set_back(&info, partition, committed)));
+            if is_last || !is_short || info.config.num_replicas == 1 {
+                return;
             }
-            let is_short = is_short(&info);
-            Ok::<_, PortError>(if is_short { Err(set_back(&info, partition, committed)) } else { Ok(()) })
-        };
-        let found = tokio::time::timeout(LOOK_WITHIN, looked).await;
-        self.ends.looked(partition, found.ok().and_then(Result::ok));
+            tokio::time::sleep(SECOND_LOOK).await;
+        }
     }
 
     /// Where an event of a block is.

@@ -7,6 +7,7 @@
 //! count when events are folded again, as it does not where they are served.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -271,10 +272,11 @@ impl Erasing<'_> {
         }
         for left in self.table.left_behind()? {
             let path = self.table.root().join(&left.object.name);
+            // What it holds cannot be read. A file that is being written goes into the table after this, as what is archived later.
+            let writer = (left.kind == LeftKind::Partial).then(|| writer_of(&path));
             let may_hold = match left.kind {
-                LeftKind::Unnamed => !self.holds(&self.table.file(&left.object.name)?)?.is_empty(),
-                // What it holds cannot be read. A file that is being written goes into the table after this, as what is archived later.
-                LeftKind::Partial => writer_of(&path) != Writer::Lives,
+                LeftKind::Unnamed => self.may_hold(&left.object.name)?,
+                LeftKind::Partial => !matches!(writer, Some(Writer::Lives | Writer::Gone)),
                 LeftKind::Sorting => true,
                 LeftKind::Draft => false,
             };
@@ -282,7 +284,7 @@ impl Erasing<'_> {
                 continue;
             }
             // An archiver writes its file first, and then the commit that names it.
-            let is_dead = left.kind == LeftKind::Partial && writer_of(&path) == Writer::Dead;
+            let is_dead = writer == Some(Writer::Dead);
             if !is_dead && left.object.modified_ms > now_ms - GRACE_MS {
                 return Err(FactsError::Refused(format!(
                     "{} may hold erased members and is not the archive's yet: an archiver or `tidy` may be about to add it; erase \
@@ -295,6 +297,14 @@ impl Erasing<'_> {
         }
         self.prove()?;
         Ok(erased)
+    }
+
+    /// Whether a file that the table does not name holds rows that are to be erased; one that is gone holds none.
+    fn may_hold(&self, name: &str) -> Result<bool> {
+        match self.table.file(name).and_then(|path| self.holds(&path)) {
+            Err(FactsError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+            found => found.map(|members| !members.is_empty()),
+        }
     }
 
     fn erase_from(&mut self, old: &str, nonce: &str, now_ms: i64, erased: &mut Erased) -> Result<()> {
