@@ -383,8 +383,8 @@ impl Engine {
             SumsRole::Follows => Position::MAX,
             SumsRole::Adds | SumsRole::Keeps => inner.aggregates.read().position(partition),
         };
-        let hindrances = || inner.ownership.hindrances.tell();
-        let not_settled = (!settled).then(|| NotReady::NotSettled { hindrances: hindrances() });
+        let hindrances = &inner.ownership.hindrances;
+        let not_settled = (!settled).then(|| NotReady::NotSettled { hindrances: hindrances.tell() });
         inner.readiness.look(&inner.partitions, not_settled, inner.catalogue.is_loaded(), sums)
     }
 

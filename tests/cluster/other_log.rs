@@ -34,6 +34,23 @@ async fn remove_log(bed: &Bed) {
     }
 }
 
+/// Puts a copy in the place of a server's files.
+fn replace(streams: &Path, copied: &Path) {
+    std::fs::remove_dir_all(streams).expect("removed");
+    copy(copied, streams);
+}
+
+/// Appends until it is acknowledged.
+async fn append_at_last(log: &dyn EventLog, event: &NewEvent) -> Position {
+    let started = Instant::now();
+    loop {
+        match &log.append(vec![event.clone()]).await[0] {
+            Ok(appended) => return appended.position,
+            Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
+        }
+    }
+}
+
 fn refusal<T>(outcome: Result<T, PortError>) -> String {
     match outcome.map(|_| ()) {
         Err(error @ PortError::Misconfigured(_)) => error.to_string(),
@@ -156,8 +173,7 @@ fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
         nats.stop();
         copy(&streams, &older);
         nats.restart().expect("nats is back");
-        let again: NewEvent = play("again", "ana", "t1");
-        while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
+        append_at_last(&*bed.ports.log, &play("again", "ana", "t1")).await;
         bed.append(audience_events(400, 50, 6)).await;
         engine.caught_up().await.expect("caught up");
         nats.stop();
@@ -170,8 +186,7 @@ fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
                 appended.expect("acknowledged");
             }
         }
-        std::fs::remove_dir_all(&streams).expect("removed");
-        copy(&older, &streams);
+        replace(&streams, &older);
         nats.restart().expect("nats is back");
         eventually("every partition says that the log was set back", || {
             let told = |failure: Option<String>| failure.is_some_and(|text| text.contains("was set back"));
@@ -180,12 +195,6 @@ fn a_log_that_was_set_back_and_has_grown_beyond_a_running_reader_is_refused() {
         .await;
         engine.stop().await;
     });
-}
-
-/// Puts a copy in the place of a server's files.
-fn replace(streams: &Path, copied: &Path) {
-    std::fs::remove_dir_all(streams).expect("removed");
-    copy(copied, streams);
 }
 
 /// Waits until a log says why it takes nothing; nothing is accepted meanwhile.
@@ -226,8 +235,7 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         nats.stop();
         copy(&streams, &older);
         nats.restart().expect("nats is back");
-        let again: NewEvent = play("again", "ana", "t1");
-        while bed.ports.log.append(vec![again.clone()]).await[0].is_err() {}
+        append_at_last(&*bed.ports.log, &play("again", "ana", "t1")).await;
         bed.append(audience_events(400, 50, 6)).await;
         one.caught_up().await.expect("caught up");
         nats.stop();
@@ -251,11 +259,8 @@ fn a_log_that_was_set_back_takes_nothing_until_it_is_restored() {
         nats.stop();
         replace(&streams, &whole);
         nats.restart().expect("nats is back");
-        let started = Instant::now();
         for event in audience_events(200, 50, 8) {
-            while let Err(error) = &bed.ports.log.append(vec![event.clone()]).await[0] {
-                assert!(started.elapsed() < DEADLINE, "{error}");
-            }
+            append_at_last(&*bed.ports.log, &event).await;
         }
         bed.assert_state_is_fold_of_log(&one, &EngineSettings::default()).await;
         let remediations = one.remediations().list(1_000).await;
@@ -287,25 +292,15 @@ fn a_log_that_lost_what_was_read_and_not_committed_goes_on() {
         let lost = audience_events(400, 50, 6);
         let mut end = Position::START;
         for event in &lost {
-            let started = Instant::now();
-            end = loop {
-                match &bed.ports.log.append(vec![event.clone()]).await[0] {
-                    Ok(appended) => break appended.position.max(end),
-                    Err(error) => assert!(started.elapsed() < DEADLINE, "{error}"),
-                }
-            };
+            end = append_at_last(&*bed.ports.log, event).await.max(end);
         }
         let folded = || engine.partitions().into_iter().map(|status| status.folded).max();
         eventually("it is folded", || folded() >= Some(end)).await;
         nats.stop();
-        std::fs::remove_dir_all(&streams).expect("removed");
-        copy(&older, &streams);
+        replace(&streams, &older);
         nats.restart().expect("nats is back");
-        let started = Instant::now();
         for event in audience_events(400, 50, 7) {
-            while let Err(error) = &bed.ports.log.append(vec![event.clone()]).await[0] {
-                assert!(started.elapsed() < DEADLINE, "{error}");
-            }
+            append_at_last(&*bed.ports.log, &event).await;
         }
         bed.assert_state_is_fold_of_log(&engine, &patient).await;
         engine.stop().await;
